@@ -1,0 +1,159 @@
+"""Tell the formats of compressed records apart, decode them, and save what can be saved of the rest.
+
+Nothing in a record names the algorithm that wrote it. Each format is one module:
+
+======== ===================================== ==============================================
+module   written by Linux                      first bytes, end
+======== ===================================== ==============================================
+zlibbed  3.12 to 4.17, powerpc nvram to now    zlib header (48 89), ends in an Adler-32
+deflate  4.18 to now                           no magic; an end-of-block code
+lzo      4.8 to 6.5                            no magic; ends in 11 00 00
+lz4      4.8 to 6.5 (lz4, lz4hc: one format)   no magic; ends where the data ends
+nx842    4.17 to 6.5, IBM's NX hardware        no magic (hardware: f8 42); ends in a CRC-32
+zstd     4.20 to 6.5                           28 b5 2f fd; carries its size
+======== ===================================== ==============================================
+
+What has no magic is tried. To be told by luck is ruled out: a dump's text begins with a header line
+(`text.HEADER`), which lies inside the compressed data, and a stream counts only if it takes the
+input to its last byte. Linux 6.12 demanded neither, and took an LZ4 record for deflate.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from pstorefs.codecs.base import CodecError, Remains, Stream
+from pstorefs.codecs.text import believable, has_header, is_text, legible, log_lines
+
+__all__ = ["MAX_INPUT", "CodecError", "Decoded", "Salvaged", "decode", "output_bound", "salvage"]
+
+#: Larger than any record a kernel writes (SteamOS: 2 MiB).
+MAX_INPUT = 8 << 20
+# Text without a header is believed only if there is enough of it to rule out chance.
+_ENOUGH_TEXT = 32
+# The same for text whose header is damaged, in clean log lines.
+_ENOUGH_LINES = 8
+
+
+class _Codec(Protocol):
+    NAME: str
+
+    def decode(self, data: bytes, limit: int) -> Stream: ...
+
+    def salvage(self, data: bytes, limit: int) -> Remains: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A payload that is a whole record. `compression` is the format's name."""
+
+    text: bytes
+    compression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What is left of a broken payload: certain text, and text that may be wrong or have holes."""
+
+    certain: bytes
+    uncertain: bytes
+    compression: str
+    #: A clause for people: what happened.
+    reason: str
+    #: Bytes of the payload that the certain text was decoded from.
+    used: int
+
+
+def output_bound(size: int) -> int:
+    """The most text, in bytes, that a payload of this size may decode to."""
+    return min(64 << 20, max(64 << 10, 32 * size))
+
+
+def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
+    """Decode a compressed record, of whatever format.
+
+    ``header``: the text must begin with a dump's header line. Without it (records other than dmesg)
+    the format's own checksum must agree, or the text must be clean UTF-8. ``damaged``: bytes are
+    known to be wrong, so that a text with a broken header counts too if log lines abound in it.
+    Raises `CodecError`.
+    """
+    if len(payload) > MAX_INPUT:
+        raise CodecError(f"{len(payload)} bytes are more than any kernel writes into one record")
+    for codec in _candidates(payload):
+        try:
+            stream = codec.decode(payload, output_bound(len(payload)))
+        except CodecError:
+            continue
+        if stream.used == len(payload) and _accepted(codec, stream, header, damaged):
+            return Decoded(stream.text, codec.NAME)
+    raise CodecError("no known compression format fits")
+
+
+def salvage(payload: bytes, *, header: bool) -> Salvaged:
+    """All that can be had of a payload that `decode` refuses. Raises `CodecError` if nothing can."""
+    if header and len(payload) <= MAX_INPUT:
+        limit = output_bound(len(payload))
+        found = []
+        for codec in _candidates(payload):
+            remains = codec.salvage(payload, limit)
+            if worth := _worth(remains):
+                found.append((worth, codec.NAME, remains))
+        if found:
+            _, name, remains = max(found, key=lambda each: each[0])
+            return _salvaged(name, remains)
+    raise CodecError("no known compression format fits")
+
+
+def _accepted(codec: _Codec, stream: Stream, header: bool, damaged: bool) -> bool:
+    if not header:
+        return stream.checked or (len(stream.text) >= _ENOUGH_TEXT and is_text(stream.text))
+    if damaged:
+        return has_header(stream.text) or log_lines(stream.text) >= _ENOUGH_LINES
+    # An LZ4 block that was cut between two sequences is a valid block. Since 3.5 kernels end each
+    # part with a whole line, and LZ4 came later: a part without its last newline was cut.
+    return has_header(stream.text) and (codec.NAME != "lz4" or stream.text.endswith(b"\n"))
+
+
+def _worth(remains: Remains) -> int:
+    """How much a salvage is worth; 0: it is no kernel text at all, and the format was wrong."""
+    if has_header(remains.text):
+        return 1 << 30 | believable(remains.text) + len(remains.rest)
+    lines = log_lines(remains.text) + log_lines(remains.rest)
+    if has_header(remains.rest) or lines >= 3:
+        return lines + 1
+    return 0
+
+
+def _salvaged(compression: str, remains: Remains) -> Salvaged:
+    length = len(remains.text) if has_header(remains.text) else 0
+    used = remains.used
+    if length and not remains.truncated:
+        length = believable(remains.text)
+    doubtful = remains.text[length:]
+    uncertain = (
+        doubtful + b"\n" + remains.rest if doubtful and remains.rest else (doubtful or remains.rest)
+    )
+    return Salvaged(remains.text[:length], legible(uncertain), compression, remains.reason, used)
+
+
+def _candidates(payload: bytes) -> list[_Codec]:
+    """The formats in the order of likelihood. All are tried: a magic can arise by chance."""
+    head = payload[:4]
+    order = ["deflate", "lz4", "lzo", "nx842"]
+    if head == b"\x28\xb5\x2f\xfd":
+        order.insert(0, "zstd")
+    elif len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
+        order.insert(0, "zlibbed")
+    elif head[:1] == b"\x02" or head[:2] == b"\xf8\x42":
+        order.insert(0, order.pop())
+    elif payload[-3:] == b"\x11\x00\x00":
+        order.insert(0, order.pop(2))
+    return [_codec(name) for name in order]
+
+
+def _codec(name: str) -> _Codec:
+    # At the moment of need: a store of one format pays for one.
+    module: _Codec = importlib.import_module(f"pstorefs.codecs.{name}")  # type: ignore[assignment]
+    return module

@@ -1,0 +1,104 @@
+"""How the text of a record looks: the header line, log lines, and how far a text can be believed.
+
+The kernel begins each part of a dump with a header line (fs/pstore: since Linux 2.6.39)::
+
+    Panic#2 Part1
+    <4>[   12.345678] the oldest line of this part
+
+and follows it by lines of the log buffer, ``<level>[seconds.micros] text``; with
+CONFIG_PRINTK_CALLER a thread or CPU follows the time, ``[  T123]`` or ``[    C0]``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pstorefs.codecs.base import UNKNOWN
+
+REASONS = (
+    "Panic",
+    "Oops",
+    "Emergency",
+    "Shutdown",
+    "Restart",
+    "Halt",
+    "Poweroff",
+    "Kexec",
+    "Unknown",
+)
+#: The header line. Numbers are printed by %d and %u: ten digits at most.
+HEADER = re.compile(
+    rb"(?P<reason>"
+    + "|".join(REASONS).encode()
+    + rb")#(?P<count>\d{1,10}) Part(?P<part>\d{1,10})\n"
+)
+LOG_LINE = re.compile(
+    rb"(?:<\d{1,4}>)?\[ *(?P<seconds>\d{1,9})\.\d{6}\](?:\[ *[TC]\d{1,7}\])?(?: |\Z)"
+)
+# Tab is the one control character that kernels print on purpose.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+# Log lines of several CPUs can stand slightly out of order; more than this is no disorder.
+_DISORDER_SECONDS = 60
+# Damaged lines in a row that still looked right, at most, in experiments with deflate (flips in
+# real records): a wrong match copies whole lines. So many lines before the first bad one are
+# called uncertain too.
+_MARGIN_LINES = 2
+
+
+def has_header(text: bytes) -> bool:
+    """Whether the text begins with a dump's header line."""
+    return HEADER.match(text) is not None
+
+
+def is_text(data: bytes) -> bool:
+    """Whether all of this could be written by people or programs for people: UTF-8, no controls."""
+    if _CONTROL.search(data):
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def log_lines(text: bytes) -> int:
+    """The number of lines that are whole, clean log lines."""
+    return sum(
+        1 for line in text.split(b"\n") if LOG_LINE.match(line) and is_text(line) and len(line) > 24
+    )
+
+
+def believable(text: bytes) -> int:
+    """The length of the beginning that shows no sign of damage, whole lines only.
+
+    For text that was decoded from damaged data, where the decoder noticed the damage late or not
+    at all. A line is a sign of damage if it is no log line, holds bytes that are no text, or goes
+    back in time; as damage may begin unseen in the lines before, these are left out too.
+    """
+    ends: list[int] = []
+    position, newest = 0, 0
+    header = HEADER.match(text)
+    if header:
+        position = header.end()
+    floor = position
+    while True:
+        end = text.find(b"\n", position)
+        if end < 0:
+            break
+        line = text[position:end]
+        match = LOG_LINE.match(line)
+        if match is None or not is_text(line):
+            break
+        seconds = int(match["seconds"])
+        if seconds + _DISORDER_SECONDS < newest or (ends and seconds > newest + 10 * 86400):
+            break
+        newest = max(newest, seconds)
+        position = end + 1
+        ends.append(position)
+    return ends[-1 - _MARGIN_LINES] if len(ends) > _MARGIN_LINES else floor
+
+
+def legible(data: bytes) -> bytes:
+    """Uncertain text fit to be shown: what is no text becomes U+FFFD, one for a run of such bytes."""
+    text = _CONTROL.sub(UNKNOWN, data).decode("utf-8", "replace").encode()
+    return re.sub(rb"(?:" + UNKNOWN + rb"){9,}", UNKNOWN * 8, text)

@@ -1,0 +1,143 @@
+"""Names, ids, times, header lines and ECC notices of records: pure functions on what the kernel writes.
+
+A file in /sys/fs/pstore is called ``<type>-<backend>-<id>``, and ``.enc.z`` follows where the
+running kernel could not decompress it. A backend's name holds no ``-``, a type's may.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pstorefs.codecs.text import HEADER, REASONS
+
+ENCODED = ".enc.z"
+BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk")
+#: Reasons for a dump that are crashes. The others are orderly ends of a boot.
+CRASHES = ("Panic", "Oops", "Emergency")
+
+_NAME = re.compile(
+    r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>[A-Za-z0-9_]+)-(?P<id>-?\d{1,20})",
+    re.A,
+)
+# Before 3.19, console-ramoops and ftrace-ramoops had no id. Without one a backend must be known.
+_NAME_WITHOUT_ID = re.compile(
+    rf"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>{'|'.join(BACKENDS)})", re.A
+)
+# pstore_blk, uncompressed records only: a count before the header line.
+_BLK_LINE = re.compile(
+    rb"(?:" + "|".join(REASONS).encode() + rb"): Total (?P<total>\d{1,10}) times\n"
+)
+# ramoops before 3.15 left its own header in the file; C or D says whether the text is compressed.
+_RAMOOPS_LINE = re.compile(rb"====(?P<sec>\d{1,20})\.(?P<usec>\d{1,9})(?:-[CD])?\n")
+_NOTICE = re.compile(
+    rb"\n(?:ECC: )?(?:No errors detected"
+    rb"|(?P<corrected>\d{1,10}) Corrected bytes, (?P<unrecoverable>\d{1,10}) unrecoverable blocks)\n\Z"
+)
+_LONGEST_NOTICE = 80
+_BIT_63 = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A record's file name, taken apart.
+
+    ``id`` is an unsigned 64-bit number, or None where the name has none; ``encoded`` says that the
+    name ended in ``.enc.z``; ``plain`` is the name without that.
+    """
+
+    type: str
+    backend: str
+    id: int | None
+    encoded: bool
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A dump's header line, ``Panic#2 Part1``, and where it stands in the text."""
+
+    reason: str
+    #: Oopses since boot, this one included.
+    count: int
+    #: 1 is the newest part.
+    part: int
+    #: Bytes of the text before the log: the header line and what a backend puts before it.
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ecc:
+    """What ramoops says about its error correction, at the end of a file."""
+
+    corrected: int
+    unrecoverable: int
+
+
+def parse_name(name: str) -> Name | None:
+    """Take a file name apart; None if no kernel would give it to a record."""
+    plain = name.removesuffix(ENCODED)
+    match = _NAME.fullmatch(plain)
+    if match is None:
+        match = _NAME_WITHOUT_ID.fullmatch(plain)
+        if match is None:
+            return None
+        return Name(match["type"], match["backend"], None, plain != name, plain)
+    # Old kernels printed ids with a sign.
+    number = int(match["id"])
+    if not -_BIT_63 <= number < 1 << 64:
+        return None
+    return Name(match["type"], match["backend"], number % (1 << 64), plain != name, plain)
+
+
+def id_seconds(name: Name) -> int | None:
+    """The Unix time that the id of a record carries, in seconds, where the backend's ids carry one.
+
+    erst: the time of the first record written in that boot (drivers/acpi/apei, cper_next_record_id);
+    efi: the time of that part.
+    """
+    if name.id is None:
+        return None
+    if name.backend == "erst":
+        if name.id & _BIT_63:  # written in 2038 or later
+            return (name.id ^ _BIT_63) >> 24
+        return name.id >> 32 or None
+    if name.backend in ("efi", "efi_pstore"):
+        return name.id // 100_000 or None
+    return None
+
+
+def id_number(name: Name) -> int | None:
+    """The running number within one boot that an ERST id carries."""
+    if name.backend != "erst" or name.id is None:
+        return None
+    return name.id & 0xFFFFFF if name.id & _BIT_63 else name.id & 0xFFFFFFFF
+
+
+def parse_header(text: bytes) -> Header | None:
+    """The header line of a dump's text; None if it does not begin with one."""
+    start = 0
+    for line in (_BLK_LINE, _RAMOOPS_LINE):
+        match = line.match(text)
+        if match:
+            start = match.end()
+    match = HEADER.match(text, start)
+    if match is None:
+        return None
+    return Header(match["reason"].decode(), int(match["count"]), int(match["part"]), match.end())
+
+
+def split_notice(data: bytes) -> tuple[bytes, bytes]:
+    """Divide a file's bytes into the payload and the ECC notice after it (empty if there is none)."""
+    match = _NOTICE.search(data, max(0, len(data) - _LONGEST_NOTICE))
+    if match is None:
+        return data, b""
+    return data[: match.start()], data[match.start() :]
+
+
+def parse_notice(notice: bytes) -> Ecc | None:
+    """The numbers of an ECC notice; None for an empty one."""
+    match = _NOTICE.fullmatch(notice)
+    if match is None:
+        return None
+    return Ecc(int(match["corrected"] or 0), int(match["unrecoverable"] or 0))
