@@ -99,7 +99,7 @@ def parse_console(text: bytes) -> Facts:
 
 def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     report, panic = choice.report, choice.panic
-    called, body = name(report, lines) if report is not None else (None, None)
+    called, body = name(report, lines, panic) if report is not None else (None, None)
     task = _task(report, body)
     kernel, build, hardware = _machine(lines, task, body)
     first_time, last_time = times(lines)
@@ -107,8 +107,8 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     return Facts(
         title=called.title if called is not None else choice.title,
         error_class=called.error_class if called is not None else choice.error_class,
-        signature=signature(called.key) if called is not None else "",
-        signature_key=called.key if called is not None else "",
+        signature=signature(called.key) if called is not None and found else "",
+        signature_key=called.key if called is not None and found else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,
         found=found,
@@ -140,7 +140,7 @@ def _task(report: Report | None, body: Body | None) -> Task | None:
     return Task(
         cpu=int(cpu) if cpu else printer.cpu if printer and "comm" not in groups else None,
         pid=int(groups["pid"]),
-        comm=clean(groups["comm"], 64) if "comm" in groups else printer.comm if printer else None,
+        comm=clean(groups["comm"], 64) if "comm" in groups else printer.comm if printer else "",
         taint=printer.taint if printer else None,
         kernel=printer.kernel if printer else None,
         build=printer.build if printer else None,
@@ -196,5 +196,5 @@ def _others(
 def _span(lines: list[Line], report: Report, panic: Report | None) -> Span:
     last = report.last
     if panic is not None and panic is not report:
-        last = max(panic.head, report.first)
+        last = panic.head if report.traced else panic.last
     return Span(report.first, last, lines[report.first].start, lines[last].end)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .lines import Line, clean
-from .reports import Report
+
+if TYPE_CHECKING:
+    from .reports import Report
 
 #: Lines that other CPUs may have printed after an oops while it was being dumped.
 TAIL = 40
@@ -34,8 +37,19 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"scheduling while atomic", ("atomic-sleep",)),
         (
             r".{0,60}panic_on_warn set",
-            ("warning", "refcount", "debugobjects", "kobject", "proc", "kasan", "kmsan", "kcsan",
-             "kfence", "ubsan", "atomic-sleep"),
+            (
+                "warning",
+                "refcount",
+                "debugobjects",
+                "kobject",
+                "proc",
+                "kasan",
+                "kmsan",
+                "kcsan",
+                "kfence",
+                "ubsan",
+                "atomic-sleep",
+            ),
         ),
         (r"hung_task: ", ("hung-task",)),
         (r"softlockup: ", ("soft-lockup",)),

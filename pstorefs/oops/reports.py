@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from .kinds import PREFACES, Kind, recognise
-from .lines import Line
+from .kinds import PREFACES, Blame, Kind, recognise
+
+if TYPE_CHECKING:
+    from .lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
 PATIENCE = 64
@@ -27,13 +30,14 @@ _ROW = re.compile(r"(?:={20,}|-{20,})$")
 #: The lines by which the body of a report shows itself. Their first words:
 _BODY = re.compile(
     r"(?:CPU: |CPU \d|Pid: |PID: |RIP|EIP|NIP|pc : |PC is at|epc |Call [Tt]race|Backtrace|"
-    r"Modules linked in|Hardware name|task:|NMI backtrace|Stack:|Code: |lr : |x29: |stack backtrace|"
-    r"backtrace)"
+    r"Modules linked in|Hardware name|task:|NMI backtrace|Stack:|Code: |lr : |x29: |"
+    r"stack backtrace)"
 )
 #: Further lines that belong to a report wherever they stand in it.
 _PART = re.compile(
     r"(?:[ \t(?]|\[<|#PF|PGD |\*p[gmu]d|Oops|Internal error|KASAN: |Mem abort|Data abort|Tainted|"
-    r"[RE]?(?:[ABCDS][XPI]|FLAGS)?:|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|DR[0-9]|PKRU|ORIG_RAX|"
+    r"[RE]?(?:[ABCDS][XPI]|FLAGS)?:|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|DR[0-9]|"
+    r"PKRU|ORIG_RAX|"
     r"FS: |x\d\d?: |sp : |ra : |pstate|Workqueue|Read of|Write of|Free of|Allocated by|Freed by|"
     r"Memory state|The buggy|which belongs|The faulty|flags: |raw: |Last potentially|"
     r"Uninit was|Local variable|Bytes |swapper|page |page:|owner|other info|1 lock|[2-9]\d? locks|"
@@ -72,12 +76,16 @@ class _Splitter:
         self._open: dict[str, Report] = {}
         self._found: list[Report] = []
         self._lost_head_possible = True
+        #: An open report on a stall: the stalled CPUs print their own part of it.
+        self._stall: Report | None = None
 
     def run(self) -> list[Report]:
         for number, line in enumerate(self._lines):
             if line.text:
                 self._take(number, line.caller, line.text)
-        return [one for one in self._found if one.kind is not None or one.lost_head and one.traced]
+        return [
+            one for one in self._found if one.kind is not None or (one.lost_head and one.traced)
+        ]
 
     def _take(self, number: int, caller: str, text: str) -> None:
         if text.startswith("---[ end "):
@@ -85,6 +93,7 @@ class _Splitter:
             return
         if text.startswith(_GAP):
             self._open.clear()
+            self._stall = None
             self._lost_head_possible = True
             return
         report = self._open.get(caller)
@@ -95,6 +104,8 @@ class _Splitter:
             self._announce(number, caller, text, report)
         elif report is not None:
             self._continue(number, caller, text, report)
+        elif self._stall is not None and not self._stall.ended:
+            self._continue(number, None, text, self._stall)
         elif self._lost_head_possible and _BODY.match(text):
             self._open_report(Report(number, None, number, number, lost_head=True), caller)
             self._continue(number, caller, text, self._open[caller])
@@ -109,6 +120,7 @@ class _Splitter:
         else:
             report = Report(number, kind, number, groups=groups)
             self._open_report(report, caller)
+            self._stall = report if kind.blame is Blame.PLACES else None
         report.last = number
         report.lines.append(number)
         if "die" in groups:
@@ -146,7 +158,7 @@ class _Splitter:
             return
         self._open_report(Report(number, None, number, number, lines=[number]), caller)
 
-    def _continue(self, number: int, caller: str, text: str, report: Report) -> None:
+    def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
         if _BODY.match(text):
             report.body = True
             report.traced = report.traced or text.startswith(("Call T", "Call t", "Backtrace"))
@@ -155,12 +167,18 @@ class _Splitter:
             report.last = number
         elif report.kind is None and not report.lost_head:
             if number - report.first > ANNOUNCED:
-                del self._open[caller]
+                self._close(caller, report)
                 return
         elif number - report.last > PATIENCE:
-            del self._open[caller]
+            self._close(caller, report)
             return
         report.lines.append(number)
+
+    def _close(self, caller: str | None, report: Report) -> None:
+        if report is self._stall:
+            self._stall = None
+        if caller is not None:
+            del self._open[caller]
 
     def _end(self, number: int, caller: str) -> None:
         self._lost_head_possible = False

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .blame import blame, is_machinery, plain
-from .kinds import trap_name
+from .blame import blame
+from .kinds import SYMBOL, trap_name
 from .lines import Line, clean
-from .reports import Report
+from .machinery import first
 from .trace import Body, read
+
+if TYPE_CHECKING:
+    from .reports import Report
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
 SIGNATURE_VERSION = 1
@@ -52,16 +56,42 @@ def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -
 _REFINEMENTS = (
     _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
     _refine("warning", r"WARNING: .{0,60}\blib/refcount\.c:", "WARNING: refcount bug", "refcount"),
-    _refine("warning", r"ODEBUG: ", "WARNING: ODEBUG bug", "debugobjects"),
-    _refine("warning", r"kobject: |kobject_add_internal failed|WARNING: .{0,60}\blib/kobject\.c:",
-            "WARNING: kobject bug", "kobject"),
-    _refine("warning", r"proc_dir_entry |WARNING: .{0,60}\bfs/proc/generic\.c:",
-            "WARNING: proc registration bug", "proc"),
-    _refine("warning", r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:", "WARNING: locking bug",
-            "lockdep", "locks"),
-    _refine("bug", r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
-            "BUG: corrupted list", "corrupted-list", "free"),
-    _refine("bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy", "memory"),
+    _refine(
+        "warning",
+        r"ODEBUG: |WARNING: .{0,60}\blib/debugobjects\.c:",
+        "WARNING: ODEBUG bug",
+        "debugobjects",
+        "free timers locks",
+    ),
+    _refine(
+        "warning",
+        r"kobject: |kobject_add_internal failed|WARNING: .{0,60}\blib/kobject\.c:",
+        "WARNING: kobject bug",
+        "kobject",
+    ),
+    _refine(
+        "warning",
+        r"proc_dir_entry |WARNING: .{0,60}\bfs/proc/generic\.c:",
+        "WARNING: proc registration bug",
+        "proc",
+    ),
+    _refine(
+        "warning",
+        r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:",
+        "WARNING: locking bug",
+        "lockdep",
+        "locks",
+    ),
+    _refine(
+        "bug",
+        r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
+        "BUG: corrupted list",
+        "corrupted-list",
+        "free",
+    ),
+    _refine(
+        "bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy", "memory"
+    ),
 )
 #: What a panic's message is shortened to, where part of it differs from crash to crash.
 _PANICS = (
@@ -70,21 +100,27 @@ _PANICS = (
     (re.compile(r"stack-protector: Kernel stack is corrupted in: "), "stack is corrupted"),
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
 )
-_STACK_PROTECTOR = re.compile(r".{0,60}corrupted in: (?P<function>[A-Za-z_][\w.$]*)(?:\+0x| )", re.ASCII)
+_STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?", re.ASCII)
 
 
-def name(report: Report, lines: list[Line]) -> tuple[Name, Body]:
-    """Return a report's name and what its lines say. `lines` are all of the text."""
+def name(report: Report, lines: list[Line], panic: Report | None = None) -> tuple[Name, Body]:
+    """Return a report's name and what its lines say. `lines` are all of the text.
+
+    Up to about 5.10 panic_on_warn stopped the machine before the warning showed its registers and
+    trace: those of the panic are then the warning's.
+    """
     own = [lines[number] for number in report.lines]
+    if panic is not None and panic is not report and not report.traced:
+        own += [lines[number] for number in panic.lines]
     body = read(own)
     if report.kind is None:
         function = blame(report, "memory", own, body)
-        return _compose("Oops" if report.die is not None else "crash", "oops", function), body
+        return _compose("Oops", "oops", function), body
     if report.kind.error_class == "panic":
-        return _name_panic(report, own, body), body
+        return _name_panic(report, body), body
     head, error_class, skip = _refined(report, own)
     return _compose(head, error_class, blame(report, skip, own, body)), body
 
@@ -93,12 +129,12 @@ def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:
     kind = report.kind
     assert kind is not None  # noqa: S101 -- name() has asked
     for row in _REFINEMENTS:
-        if row.error_class == kind.error_class and _says(report, own, row.pattern):
+        if row.error_class == kind.error_class and _says(own, row.pattern):
             return row.title, row.refined_class, row.skip
     return _fill(kind.title, report, own), kind.error_class, kind.skip
 
 
-def _says(report: Report, own: list[Line], pattern: re.Pattern[str]) -> bool:
+def _says(own: list[Line], pattern: re.Pattern[str]) -> bool:
     """Whether a line before the report's body matches."""
     for line in own[:24]:
         if pattern.match(line.text):
@@ -146,7 +182,7 @@ def _generalise(text: str) -> str:
     return _ADDRESS.sub("ADDR", text)
 
 
-def _name_panic(report: Report, own: list[Line], body: Body) -> Name:
+def _name_panic(report: Report, body: Body) -> Name:
     message = clean(report.groups.get("message", ""), 400)
     function = None
     short = message
@@ -157,16 +193,8 @@ def _name_panic(report: Report, own: list[Line], body: Body) -> Name:
         found = _STACK_PROTECTOR.match(message)
         function = found["function"] if found is not None else None
     elif short == "corrupted stack end":
-        report_skip = "locks waits"
-        function = _first_of_trace(body, report_skip)
+        function = first((place for place, _ in body.places), "locks waits")
     return _compose(f"kernel panic: {short}", "panic", function)
-
-
-def _first_of_trace(body: Body, skip: str) -> str | None:
-    for function, _ in body.places:
-        if not is_machinery(function, skip):
-            return plain(function)
-    return None
 
 
 def _compose(head: str, error_class: str, function: str | None) -> Name:

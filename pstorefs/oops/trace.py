@@ -7,11 +7,14 @@ old and new; the instruction pointers of some further architectures are recognis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .kinds import SYMBOL
 from .lines import Line, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Frames and modules beyond which a report's are not listed.
 FRAMES_MAX = 256
@@ -28,7 +31,21 @@ _FRAME = re.compile(
 )
 #: arm: "[<80776938>] (schedule) from [<8014ac8c>] (io_schedule+0x20/0x40)", each frame named
 #: once as the callee; "schedule from io_schedule+0x20/0x40" since 5.17.
-_ARM_FRAME = re.compile(rf"\s*(?:\[<[0-9a-f]{{8}}>\] \()?(?P<function>{SYMBOL})(?: \[(?P<module>[\w-]{{1,64}})\])?\)? from ", re.ASCII)
+_ARM_FRAME = re.compile(
+    rf"\s*(?:\[<[0-9a-f]{{8}}>\] \()?(?P<function>{SYMBOL})"
+    r"(?: \[(?P<module>[\w-]{1,64})\])?\)? from ",
+    re.ASCII,
+)
+#: After these the traces are those of other times and tasks.
+_HISTORY = (
+    "Allocated by",
+    "Freed by",
+    "Last potentially",
+    "Uninit was",
+    "Local variable",
+    "Showing all locks",
+    "Second to last",
+)
 _MARK = re.compile(r"\s*</?(?P<stack>[A-Z#][A-Z0-9_ -]{1,15})>")
 _POINTER = re.compile(
     r"(?:RIP: (?:0010|e030|0000|0008):(?! *\[<|[0-9a-f]{16}$)|"
@@ -46,9 +63,11 @@ _CPU_LINE = re.compile(
     r"[Cc]omm: ?(?P<rest>.*)",
     re.ASCII,
 )
-_VERSION = re.compile(r"(?P<release>[\w.+~-]{1,64}) (?P<build>#.{0,128})|(?P<only>\d[\w.+~-]{1,64})", re.ASCII)
+_VERSION = re.compile(
+    r"(?P<release>[\w.+~-]{1,64}) (?P<build>#.{0,128})|(?P<only>\d[\w.+~-]{1,64})", re.ASCII
+)
 _TAINT = re.compile(r"[A-Z -]{1,64}(?= )", re.ASCII)
-_TAINT_NAMES = re.compile(r"\[([A-Z])\]=[A-Z_]+", re.ASCII)
+_MODULE = re.compile(r"[\w-]{1,64}", re.ASCII)
 _BANNER = re.compile(r"Linux version (?P<release>[\w.+~-]{1,64}) ", re.ASCII)
 
 
@@ -113,7 +132,6 @@ def read(lines: Iterable[Line]) -> Body:
 class _Reader:
     def __init__(self) -> None:
         self._task: Task | None = None
-        self._taint_names = ""
         self._hardware: str | None = None
         self._pointer: Location | None = None
         self._frames: list[Frame] = []
@@ -134,8 +152,13 @@ class _Reader:
 
     def take(self, text: str) -> None:
         if text.startswith(("Call Trace", "Call trace", "Backtrace")):
+            if self._traces == 0:  # what came before is the history of a lock
+                self._frames.clear()
+                self._places.clear()
             self._traces += 1
             self._stack = ""
+        elif text.startswith(_HISTORY):
+            self._traces += 1
         elif "+0x" in text or " from " in text or text.startswith(("RIP", "pc :", "EIP")):
             self._take_code(text)
         elif text.startswith((" <", "<")):
@@ -166,7 +189,9 @@ class _Reader:
             mark = _MARK.match(text)
             if mark is not None:
                 text = text[mark.end() :]
-        found = _ARM_FRAME.match(text) or _FRAME.match(text)
+        found = _FRAME.match(text)
+        if found is None and self._traces:
+            found = _ARM_FRAME.match(text)
         if found is None or len(self._places) >= FRAMES_MAX:
             return
         frame = _frame(found, self._stack)
@@ -176,6 +201,8 @@ class _Reader:
             self._frames.append(frame)
 
     def _take_pointer(self, rest: str) -> None:
+        if rest.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
+            return
         found = _PLAIN.match(rest) or _SYMBOLISED.match(rest)
         if found is None:
             if self._pointer is None and _BARE.match(rest):
@@ -242,7 +269,7 @@ def read_modules(text: str) -> tuple[str, ...]:
     """Return the names in a line "Modules linked in: a(OE) b [last unloaded: c]"."""
     text = text.split("[", 1)[0]
     names = (word.split("(", 1)[0] for word in text.split())
-    return tuple(name for name in names if re.fullmatch(r"[\w-]{1,64}", name, re.ASCII))[:MODULES_MAX]
+    return tuple(name for name in names if _MODULE.fullmatch(name))[:MODULES_MAX]
 
 
 def read_banner(lines: Iterable[Line]) -> tuple[str, str | None] | None:
