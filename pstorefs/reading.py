@@ -35,9 +35,9 @@ NO_COMPRESSION = "none"
 class Reading:
     """A record as it is shown.
 
-    ``text`` is the content of the file, ECC notice included; ``header`` its header line, if it has
-    one; ``compression`` a codec's name, ``none`` or ``unknown``; ``broken`` says in a clause what is
-    wrong with a record that is salvaged, suspect or undecodable, and is empty for all others.
+    ``text`` is the content of the file, ECC notice included; ``header`` its header line, if it
+    has one; ``compression`` a codec's name, ``none`` or ``unknown``; ``broken`` says in a clause
+    what is wrong with a record that is salvaged, suspect or undecodable; else it is empty.
     """
 
     text: bytes
@@ -114,8 +114,9 @@ def _mark(saved: codecs.Salvaged, size: int) -> bytes:
     text = saved.certain
     if text and not text.endswith(b"\n"):
         text += b"\n"
+    what = "cut short" if saved.truncated else "broken"
     text += (
-        f"[pstorefs: {saved.compression} data broken: {saved.reason};"
+        f"[pstorefs: {saved.compression} data {what}: {saved.reason};"
         f" {saved.used} of {size} bytes used]\n"
     ).encode()
     if saved.uncertain:

@@ -1,4 +1,4 @@
-"""Names, ids, times, header lines and ECC notices of records: pure functions on what the kernel writes.
+"""Names, ids, times, header lines and ECC notices: pure functions on what the kernel writes.
 
 A file in /sys/fs/pstore is called ``<type>-<backend>-<id>``, and ``.enc.z`` follows where the
 running kernel could not decompress it. A backend's name holds no ``-``, a type's may.
@@ -18,11 +18,11 @@ CRASHES = ("Panic", "Oops", "Emergency")
 
 _NAME = re.compile(
     r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>[A-Za-z0-9_]+)-(?P<id>-?\d{1,20})",
-    re.A,
+    re.ASCII,
 )
 # Before 3.19, console-ramoops and ftrace-ramoops had no id. Without one a backend must be known.
 _NAME_WITHOUT_ID = re.compile(
-    rf"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>{'|'.join(BACKENDS)})", re.A
+    rf"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>{'|'.join(BACKENDS)})", re.ASCII
 )
 # pstore_blk, uncompressed records only: a count before the header line.
 _BLK_LINE = re.compile(
@@ -32,10 +32,12 @@ _BLK_LINE = re.compile(
 _RAMOOPS_LINE = re.compile(rb"====(?P<sec>\d{1,20})\.(?P<usec>\d{1,9})(?:-[CD])?\n")
 _NOTICE = re.compile(
     rb"\n(?:ECC: )?(?:No errors detected"
-    rb"|(?P<corrected>\d{1,10}) Corrected bytes, (?P<unrecoverable>\d{1,10}) unrecoverable blocks)\n\Z"
+    rb"|(?P<corrected>\d{1,10}) Corrected bytes,"
+    rb" (?P<unrecoverable>\d{1,10}) unrecoverable blocks)\n\Z"
 )
 _LONGEST_NOTICE = 80
 _BIT_63 = 1 << 63
+_YEAR_9999 = 253_402_300_799  # the last second that calendars here know
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +95,16 @@ def parse_name(name: str) -> Name | None:
 def id_seconds(name: Name) -> int | None:
     """The Unix time that the id of a record carries, in seconds, where the backend's ids carry one.
 
-    erst: the time of the first record written in that boot (drivers/acpi/apei, cper_next_record_id);
+    erst: the time of the first record written in that boot (cper_next_record_id);
     efi: the time of that part.
     """
-    if name.id is None:
-        return None
-    if name.backend == "erst":
-        if name.id & _BIT_63:  # written in 2038 or later
-            return (name.id ^ _BIT_63) >> 24
-        return name.id >> 32 or None
-    if name.backend in ("efi", "efi_pstore"):
-        return name.id // 100_000 or None
-    return None
+    seconds = 0
+    if name.id is not None and name.backend == "erst":
+        late = name.id & _BIT_63  # written in 2038 or later
+        seconds = (name.id ^ _BIT_63) >> 24 if late else name.id >> 32
+    elif name.id is not None and name.backend in ("efi", "efi_pstore"):
+        seconds = name.id // 100_000
+    return seconds if 0 < seconds <= _YEAR_9999 else None
 
 
 def id_number(name: Name) -> int | None:
@@ -128,7 +128,7 @@ def parse_header(text: bytes) -> Header | None:
 
 
 def split_notice(data: bytes) -> tuple[bytes, bytes]:
-    """Divide a file's bytes into the payload and the ECC notice after it (empty if there is none)."""
+    """Divide a file's bytes into the payload and the ECC notice after it (empty if none)."""
     match = _NOTICE.search(data, max(0, len(data) - _LONGEST_NOTICE))
     if match is None:
         return data, b""

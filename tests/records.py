@@ -7,7 +7,7 @@ import os
 import re
 import tarfile
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def _mtime_ns(member: tarfile.TarInfo) -> int:
     return int(seconds) * 10**9 + int(fraction.ljust(9, "0") or 0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def capture(name: str) -> Capture:
     """One capture, unpacked into memory."""
     folders: dict[str, dict[str, StoredFile]] = {}

@@ -1,4 +1,4 @@
-"""Tell the formats of compressed records apart, decode them, and save what can be saved of the rest.
+"""Tell the formats of compressed records apart, decode them, save what can be saved.
 
 Nothing in a record names the algorithm that wrote it. Each format is one module:
 
@@ -64,6 +64,8 @@ class Salvaged:
     reason: str
     #: Bytes of the payload that the certain text was decoded from.
     used: int
+    #: The payload simply ends too early; else something in it is wrong.
+    truncated: bool
 
 
 def output_bound(size: int) -> int:
@@ -92,7 +94,7 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
 
 
 def salvage(payload: bytes, *, header: bool) -> Salvaged:
-    """All that can be had of a payload that `decode` refuses. Raises `CodecError` if nothing can."""
+    """All that can be had of a payload that `decode` refuses. `CodecError` if nothing can."""
     if header and len(payload) <= MAX_INPUT:
         limit = output_bound(len(payload))
         found = []
@@ -135,7 +137,8 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
     uncertain = (
         doubtful + b"\n" + remains.rest if doubtful and remains.rest else (doubtful or remains.rest)
     )
-    return Salvaged(remains.text[:length], legible(uncertain), compression, remains.reason, used)
+    certain, doubt = remains.text[:length], legible(uncertain)
+    return Salvaged(certain, doubt, compression, remains.reason, used, remains.truncated)
 
 
 def _candidates(payload: bytes) -> list[_Codec]:
@@ -155,5 +158,5 @@ def _candidates(payload: bytes) -> list[_Codec]:
 
 def _codec(name: str) -> _Codec:
     # At the moment of need: a store of one format pays for one.
-    module: _Codec = importlib.import_module(f"pstorefs.codecs.{name}")  # type: ignore[assignment]
+    module: _Codec = importlib.import_module(f"pstorefs.codecs.{name}")
     return module

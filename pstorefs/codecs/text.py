@@ -99,6 +99,6 @@ def believable(text: bytes) -> int:
 
 
 def legible(data: bytes) -> bytes:
-    """Uncertain text fit to be shown: what is no text becomes U+FFFD, one for a run of such bytes."""
+    """Uncertain text fit to be shown: what is no text becomes U+FFFD, in runs of eight at most."""
     text = _CONTROL.sub(UNKNOWN, data).decode("utf-8", "replace").encode()
     return re.sub(rb"(?:" + UNKNOWN + rb"){9,}", UNKNOWN * 8, text)

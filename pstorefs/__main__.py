@@ -1,0 +1,7 @@
+"""python3 -m pstorefs: the command `pstorefs`."""
+
+import sys
+
+from pstorefs.cli import main
+
+sys.exit(main())

@@ -1,0 +1,317 @@
+"""Mount, go to the background, tell the starter when requests are answered, end cleanly.
+
+The order matters (fuse.md of the project's founders, tried): check everything that can be checked;
+mount; fork *before* trio runs and before any thread exists; the child tells the parent through a
+pipe when the kernel has greeted it; the parent exits 0 on that byte. If the pipe ends without it,
+the parent takes the mount away and says what the child wrote.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import logging.handlers
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+from pstorefs import mounts
+from pstorefs.options import Settings
+from pstorefs.store import Store
+from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.node import Access
+
+TYPE = "fuse.pstorefs"
+_DEVICE = "/dev/fuse"
+# A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
+# default is 0.005): a stat waits for a few such slices at worst.
+_SWITCH_SECONDS = 0.0005
+
+_log = logging.getLogger("pstorefs")
+
+
+class MountError(Exception):
+    """The mount cannot be made. The message says what, why, and what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once."""
+    mountpoint = _free_mountpoint(settings.mountpoint)
+    store = _open_source(settings, mountpoint)
+    _check_fuse(settings)
+    if settings.foreground or settings.debug:
+        _mount_and_serve(settings, store, mountpoint, _notify_systemd)
+    else:
+        _serve_in_background(settings, store, mountpoint)
+
+
+# What can be wrong before anything is mounted
+
+
+def _free_mountpoint(path: str) -> str:
+    """The mount point's real path, with a dead mount of an earlier run taken away."""
+    point = os.path.realpath(path)
+    mounted = mounts.at(point)
+    if mounted is not None and mounted.kind == TYPE:
+        try:
+            os.stat(point)
+        except OSError as error:
+            if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
+                raise MountError(f"{path}: {error.strerror}") from error
+            _detach(point)
+            print(f"pstorefs: {path}: a dead mount of an earlier run taken away", file=sys.stderr)
+        else:
+            raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
+    try:
+        status = os.stat(point)
+    except FileNotFoundError:
+        raise MountError(f"{path}: no such mount point: make it with: mkdir -p {path}") from None
+    except OSError as error:
+        raise MountError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise MountError(f"{path}: not a directory: a mount point has to be one")
+    return point
+
+
+def _detach(point: str) -> None:
+    """Unmount lazily: a dead mount answers nothing, and must not be asked."""
+    command = ["umount", "-l", point] if os.geteuid() == 0 else ["fusermount3", "-u", "-z", point]
+    with suppress(OSError):
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+
+
+def _open_source(settings: Settings, mountpoint: str) -> Store:
+    source = settings.source
+    real = os.path.realpath(source)
+    over_source = real == mountpoint or real.startswith(mountpoint.rstrip("/") + "/")
+    if mountpoint.startswith(real.rstrip("/") + "/"):
+        raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
+    optional = settings.default_source and settings.nofail
+    try:
+        store = Store(real, pinned=over_source, optional=optional)
+        store.scan(())
+    except FileNotFoundError:
+        if settings.default_source:
+            raise MountError(
+                f"{source}: not there: this kernel has no pstore (CONFIG_PSTORE),"
+                " or sysfs is not mounted"
+            ) from None
+        raise MountError(f"{source}: no such directory: give the one that holds records") from None
+    except NotADirectoryError:
+        raise MountError(
+            f"{source}: not a directory: give the one that holds records"
+            " (to decode one file: pstorecat FILE)"
+        ) from None
+    except PermissionError:
+        raise MountError(
+            f"{source}: permission denied: crash records are for root; use sudo, or copies"
+        ) from None
+    except OSError as error:
+        raise MountError(f"{source}: {error.strerror}") from error
+    if settings.default_source and not store.is_pstore and not optional:
+        raise MountError(
+            f"{source}: no pstore file system is mounted there:"
+            " mount -t pstore pstore /sys/fs/pstore (or use -o nofail to wait for it)"
+        )
+    return store
+
+
+def _check_fuse(settings: Settings) -> None:
+    if not os.path.exists(_DEVICE):
+        raise MountError(f"{_DEVICE}: not there: load the kernel module with: modprobe fuse")
+    if os.geteuid() == 0:
+        try:
+            os.close(os.open(_DEVICE, os.O_RDWR))
+        except OSError as error:
+            raise MountError(
+                f"{_DEVICE}: {error.strerror}: in a container, give it this device"
+            ) from error
+    elif shutil.which("fusermount3") is None:
+        raise MountError(
+            "fusermount3 is not installed, which users other than root need: apt install fuse3"
+        )
+    if settings.allow_other and os.geteuid() != 0 and not _others_allowed():
+        raise MountError(
+            "allow_other: only root may, unless /etc/fuse.conf has a line user_allow_other"
+        )
+
+
+def _others_allowed() -> bool:
+    try:
+        with open("/etc/fuse.conf") as file:
+            return any(line.strip() == "user_allow_other" for line in file)
+    except OSError:
+        return False
+
+
+# Mount and serve
+
+
+def _mount_and_serve(
+    settings: Settings, store: Store, mountpoint: str, answering: Callable[[], None]
+) -> None:
+    """Mount, and answer requests until somebody unmounts or a signal comes."""
+    import pyfuse3
+    import trio
+
+    from pstorefs.fuse import Adapter
+
+    root = Mirror(store, _access(settings)).root()
+    adapter = Adapter(root, store.statvfs, answering)
+    _initialise(pyfuse3.init, adapter, settings, mountpoint)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        trio.run(_serve)
+    finally:
+        pyfuse3.close()
+        store.close()
+
+
+async def _serve() -> None:
+    import pyfuse3
+    import trio
+
+    async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                _log.info("unmounting on %s", signal.Signals(number).name)
+                pyfuse3.terminate()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(end_on_signal)
+        await pyfuse3.main()
+        nursery.cancel_scope.cancel()
+
+
+def _access(settings: Settings) -> Access:
+    return Access(
+        settings.uid,
+        settings.gid,
+        settings.umask if settings.fmask is None else settings.fmask,
+        settings.umask if settings.dmask is None else settings.dmask,
+    )
+
+
+def _initialise(
+    init: Callable[..., None], adapter: object, settings: Settings, mountpoint: str
+) -> None:
+    """pyfuse3.init, with what libfuse prints on a failure turned into one message."""
+    name = settings.source_word.replace("\\", "\\\\").replace(",", "\\,")
+    options = {f"fsname={name}", "subtype=pstorefs", "default_permissions"}
+    options |= {"nosuid", "nodev", "noexec"}
+    options |= {"allow_other"} if settings.allow_other else set()
+    options |= {"auto_unmount"} if settings.auto_unmount else set()
+    options |= {"debug"} if settings.debug else set()
+    if settings.debug:
+        init(adapter, mountpoint, options)
+        return
+    with tempfile.TemporaryFile() as captured:
+        saved = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            init(adapter, mountpoint, options)
+        except Exception as error:
+            captured.seek(0)
+            said = captured.read(4096).decode(errors="replace").strip().replace("\n", "; ")
+            raise MountError(_explain(settings.mountpoint, said or str(error))) from error
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _explain(mountpoint: str, said: str) -> str:
+    for words, advice in (
+        ("user has no write access", "ordinary users need a mount point of their own"),
+        ("Operation not permitted", "root, or a namespace of your own, is needed to mount"),
+        ("Permission denied", "are you the owner of the mount point, and may you use /dev/fuse?"),
+        ("too many FUSE", "see mount_max in /etc/fuse.conf"),
+    ):
+        if words in said:
+            return f"{mountpoint}: cannot mount: {said}: {advice}"
+    return f"{mountpoint}: cannot mount: {said}"
+
+
+def _serve_in_background(settings: Settings, store: Store, mountpoint: str) -> None:
+    """The parent returns when the mount answers, or raises what the child died of."""
+    # Loaded here for both: nothing is imported twice, and errors of the import are the parent's.
+    import pyfuse3  # noqa: F401
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        status = 0
+        try:
+            _leave_terminal()
+            _mount_and_serve(settings, store, mountpoint, lambda: _ready(writer))
+        except MountError as error:
+            status = 32
+            with suppress(OSError):
+                os.write(writer, str(error).encode(errors="surrogateescape"))
+        except BaseException as error:  # noqa: BLE001 (the child must not return into the parent's code)
+            status = 32
+            _log.exception("the mount ends")
+            with suppress(OSError):
+                os.write(writer, f"{mountpoint}: {error!r}".encode(errors="replace"))
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        said = pipe.read()
+    if said == _READY:
+        return
+    reason = said.removeprefix(_READY).decode(errors="surrogateescape")
+    mounted = mounts.at(mountpoint)
+    if mounted is not None and mounted.kind == TYPE:
+        _detach(mountpoint)
+    raise MountError(reason or f"{mountpoint}: the program died before the mount answered")
+
+
+_READY = b"\0"
+
+
+def _ready(writer: int) -> None:
+    with suppress(OSError):
+        os.write(writer, _READY)
+        os.close(writer)
+
+
+def _leave_terminal() -> None:
+    """A session of its own, no terminal, no working directory that would keep a disk busy."""
+    os.setsid()
+    os.chdir("/")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
+    log_to_system()
+
+
+def log_to_system() -> None:
+    """Log to the journal or syslog; to nowhere, where neither listens."""
+    with suppress(OSError):
+        handler = logging.handlers.SysLogHandler(
+            "/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON
+        )
+        handler.ident = f"pstorefs[{os.getpid()}]: "
+        _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+def _notify_systemd() -> None:
+    """Tell a service manager that waits (Type=notify) that the mount answers: sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as messenger:
+        messenger.connect(("\0" + address[1:]) if address.startswith("@") else address)
+        messenger.send(b"READY=1")

@@ -1,0 +1,286 @@
+"""The FUSE side: the kernel's requests become calls on the tree's nodes, and their answers go back.
+
+The kernel knows a file by an inode number, which it learns from `lookup` or `readdir` and may use
+until it says `forget`. Then it asks: `getattr` (stat), `open`, `read`, `release` (the last close).
+Everything that would change something is refused the way a read-only file system does.
+
+Three rules keep what is shown fresh although the kernel caches it:
+
+* A number stands for one content for ever. Changed content is another node, another number.
+* `open` compares with the source and answers ESTALE on a mismatch: the kernel then looks the name
+  up again and opens the new node by itself, and no reader sees an error.
+* So file content may stay in the page cache without limit (keep_cache), and names and attributes
+  for `FRESH_SECONDS`.
+
+What may take long (decoding) runs in a thread; a listing waits for it, the mount does not.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import pyfuse3
+import trio
+
+from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened
+
+#: Names and attributes are at most so old, in seconds: the contract with the user.
+FRESH_SECONDS = 1.0
+
+# Two: decoding takes turns anyway, but a source that hangs must not hold up all others.
+_THREADS = 4
+
+_log = logging.getLogger("pstorefs")
+_Method = TypeVar("_Method", bound=Callable[..., Awaitable[Any]])
+
+
+def _answered(method: _Method) -> _Method:
+    """Turn every exception of a handler into an errno: any other would end the whole mount."""
+
+    @functools.wraps(method)
+    async def handler(*arguments: Any) -> Any:  # noqa: ANN401 (the handler's own types hold)
+        try:
+            return await method(*arguments)
+        except pyfuse3.FUSEError:
+            raise
+        except OSError as error:
+            raise pyfuse3.FUSEError(error.errno or errno.EIO) from error
+        except Exception as error:
+            _log.exception("%s failed: please report this", method.__name__)
+            raise pyfuse3.FUSEError(errno.EIO) from error
+
+    return cast("_Method", handler)
+
+
+def _read_only(name: str) -> Any:  # noqa: ANN401 (it stands for handlers of many shapes)
+    """A handler for a request that would change something."""
+
+    async def refuse(*_: object) -> None:
+        raise pyfuse3.FUSEError(errno.EROFS)
+
+    refuse.__name__ = name
+    return refuse
+
+
+class Adapter(pyfuse3.Operations):  # type: ignore[misc]
+    """Requests of one mount.
+
+    ``root`` is the tree, ``statvfs`` tells of the file system that the source lies on,
+    ``answering`` is called when the kernel has greeted the mount and requests will be answered.
+    """
+
+    def __init__(
+        self,
+        root: Directory,
+        statvfs: Callable[[], os.statvfs_result],
+        answering: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._statvfs = statvfs
+        self._answering = answering
+        self._nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
+        self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
+        self._handles: dict[int, Opened] = {}
+        self._listings: dict[int, list[tuple[bytes, Node]]] = {}
+        self._handle_numbers = itertools.count(1)
+        self._threads = trio.CapacityLimiter(_THREADS)
+        root.number = pyfuse3.ROOT_INODE
+
+    def init(self) -> None:
+        """The kernel's greeting: from now on requests are answered."""
+        self._answering()
+
+    # Names and attributes
+
+    @_answered
+    async def lookup(
+        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Find a name in a directory."""
+        directory = self._directory(parent_inode)
+        wanted = os.fsdecode(name)
+        node = directory.lookup(wanted)
+        if node is None:
+            raise pyfuse3.FUSEError(errno.ENOENT)
+        if not node.ready:
+            await self._in_thread(node.prepare)
+        settled = directory.settle(wanted, node)
+        if settled is None or settled[0] != wanted:
+            raise pyfuse3.FUSEError(errno.ENOENT)
+        node = settled[1]
+        entry = self._entry(node)
+        node.lookups += 1
+        return entry
+
+    async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        """The kernel drops what it learned from lookups, so many of each inode."""
+        for number, count in inode_list:
+            node = self._nodes.get(number)
+            if node is None or number == pyfuse3.ROOT_INODE:
+                continue
+            node.lookups -= count
+            if node.lookups <= 0:
+                del self._nodes[number]
+
+    @_answered
+    async def getattr(
+        self, inode: int, ctx: pyfuse3.RequestContext | None = None
+    ) -> pyfuse3.EntryAttributes:
+        """stat(2)."""
+        node = self._node(inode)
+        if isinstance(node, Directory):
+            node.look()
+            node.entry = None
+        return self._entry(node)
+
+    @_answered
+    async def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
+        """The target of a symbolic link."""
+        node = self._node(inode)
+        if not isinstance(node, Link):
+            raise pyfuse3.FUSEError(errno.EINVAL)
+        return os.fsencode(node.target())
+
+    # Directories: a listing is made at opendir and handed out piece by piece
+
+    @_answered
+    async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
+        """List a directory; records that were not decoded yet are, for their sizes."""
+        directory = self._directory(inode)
+        names = directory.names()
+        unready = [node for _, node in names if not node.ready]
+        if unready:
+            await self._in_thread(_prepare_all, unready)
+        directory.look()
+        directory.entry = None
+        listing: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
+        for name, node in names:
+            settled = directory.settle(name, node)
+            if settled is not None:
+                listing.append((os.fsencode(settled[0]), settled[1]))
+        handle = next(self._handle_numbers)
+        self._listings[handle] = listing
+        return handle
+
+    @_answered
+    async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        """Hand out entries from number `start_id` on, until the kernel's buffer is full."""
+        listing = self._listings[fh]
+        for position in range(start_id, len(listing)):
+            name, node = listing[position]
+            if not pyfuse3.readdir_reply(token, name, self._entry(node), position + 1):
+                break
+            if position >= 2:  # `.` and `..` are not counted as lookups
+                node.lookups += 1
+
+    async def releasedir(self, fh: int) -> None:
+        """Nobody lists it any more."""
+        self._listings.pop(fh, None)
+
+    # Files
+
+    @_answered
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        """Open for reading. root passes all mode bits, so that writers are refused here."""
+        node = self._node(inode)
+        if not isinstance(node, File):
+            raise pyfuse3.FUSEError(errno.EINVAL)
+        if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
+            raise pyfuse3.FUSEError(errno.EROFS)
+        opened = await self._in_thread(node.open) if node.slow else node.open()
+        handle = next(self._handle_numbers)
+        self._handles[handle] = opened
+        return pyfuse3.FileInfo(fh=handle, keep_cache=True)
+
+    @_answered
+    async def read(self, fh: int, off: int, size: int) -> bytes:
+        """A piece of an open file."""
+        return self._handles[fh].read(off, size)
+
+    async def release(self, fh: int) -> None:
+        """The last close."""
+        opened = self._handles.pop(fh, None)
+        if opened is not None:
+            opened.close()
+
+    @_answered
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        """df(1): the numbers of the source's file system."""
+        source, data = self._statvfs(), pyfuse3.StatvfsData()
+        for field in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail"):
+            setattr(data, field, getattr(source, field))
+        for field in ("f_files", "f_ffree", "f_favail", "f_namemax"):
+            setattr(data, field, getattr(source, field))
+        return data
+
+    # Changes. getxattr and flush are left undefined: the kernel stops asking after the first time.
+
+    setattr = _read_only("setattr")
+    mknod = _read_only("mknod")
+    mkdir = _read_only("mkdir")
+    rmdir = _read_only("rmdir")
+    symlink = _read_only("symlink")
+    rename = _read_only("rename")
+    link = _read_only("link")
+    create = _read_only("create")
+    setxattr = _read_only("setxattr")
+    removexattr = _read_only("removexattr")
+
+    @_answered
+    async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Refused: a record is the only copy of what it tells."""
+        raise pyfuse3.FUSEError(errno.EPERM)
+
+    # Helpers
+
+    def _node(self, number: int) -> Node:
+        node = self._nodes.get(number)
+        if node is None:
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return node
+
+    def _directory(self, number: int) -> Directory:
+        node = self._node(number)
+        if not isinstance(node, Directory):
+            raise pyfuse3.FUSEError(errno.ENOTDIR)
+        return node
+
+    def _entry(self, node: Node) -> pyfuse3.EntryAttributes:
+        """The attributes of a node as pyfuse3 wants them, made once. Gives it its number, too."""
+        if node.number == 0:
+            node.number = next(self._numbers)
+        self._nodes[node.number] = node
+        if node.entry is None:
+            node.entry = _entry_attributes(node.number, node.attributes)
+        return cast("pyfuse3.EntryAttributes", node.entry)
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        return await trio.to_thread.run_sync(
+            functools.partial(call, *arguments), limiter=self._threads
+        )
+
+
+def _prepare_all(nodes: list[Node]) -> None:
+    for node in nodes:
+        node.prepare()
+
+
+def _entry_attributes(number: int, attributes: Attributes) -> pyfuse3.EntryAttributes:
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = number
+    entry.st_mode = attributes.mode
+    entry.st_nlink = attributes.links
+    entry.st_uid = attributes.uid
+    entry.st_gid = attributes.gid
+    entry.st_size = attributes.size
+    entry.st_blksize = 4096
+    entry.st_blocks = attributes.blocks
+    entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = attributes.mtime_ns
+    entry.entry_timeout = entry.attr_timeout = FRESH_SECONDS
+    return entry

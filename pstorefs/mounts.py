@@ -1,0 +1,67 @@
+"""The mount table of this process: /proc/self/mountinfo (proc(5)), taken apart."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+_TABLE = "/proc/self/mountinfo"
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of the table."""
+
+    #: What st_dev says of files there (on btrfs and overlayfs it can say something else).
+    device: int
+    #: The directory within that file system that is mounted.
+    root: str
+    point: str
+    kind: str
+    source: str
+    options: str
+
+
+def table() -> list[Mount]:
+    """All mounts, the oldest first; empty where /proc is not mounted."""
+    try:
+        with open(_TABLE, errors="surrogateescape") as file:
+            return [mount for line in file if (mount := parse(line))]
+    except OSError:
+        return []
+
+
+def parse(line: str) -> Mount | None:
+    """One line of mountinfo; None if it is not in the documented form."""
+    left, separator, right = line.rstrip("\n").partition(" - ")
+    fields, source = left.split(" "), right.split(" ")
+    if not separator or len(fields) < 6 or len(source) < 3:
+        return None
+    major, _, minor = fields[2].partition(":")
+    if not (major.isdecimal() and minor.isdecimal()):
+        return None
+    return Mount(
+        os.makedev(int(major), int(minor)),
+        _plain(fields[3]),
+        _plain(fields[4]),
+        source[0],
+        _plain(source[1]),
+        fields[5] + "," + source[2],
+    )
+
+
+def at(point: str) -> Mount | None:
+    """What is mounted on exactly this path, topmost; the file systems are not asked."""
+    return next((mount for mount in reversed(table()) if mount.point == point), None)
+
+
+def kind_of(device: int) -> str:
+    """The type of the file system with this st_dev; empty if the table does not tell."""
+    return next((mount.kind for mount in table() if mount.device == device), "")
+
+
+def _plain(text: str) -> str:
+    """Blanks, tabs, newlines and backslashes stand in octal there."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

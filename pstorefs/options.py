@@ -1,0 +1,225 @@
+"""The ``-o`` language of mount(8) and the command line: words to `Settings`. Pure.
+
+mount(8) hands every generic option on, and libfuse knows but some of them. So each option is looked
+up here and either applied, swallowed (it asks for what holds anyway, or it is meant for mount(8)
+or systemd) or refused by name. `TABLE` is the documentation as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+DEFAULT_SOURCE = "/sys/fs/pstore"
+#: First fields of fstab that stand for the default source.
+SOURCE_WORDS = ("pstore", "none", "pstorefs")
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist. The message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a command line asks for."""
+
+    source: str = DEFAULT_SOURCE
+    #: The source as it was written: the mount table shows it, and mount -a compares it.
+    source_word: str = DEFAULT_SOURCE
+    mountpoint: str = ""
+    foreground: bool = False
+    debug: bool = False
+    check_only: bool = False
+    help: bool = False
+    version: bool = False
+    plain: bool = False
+    nofail: bool = False
+    allow_other: bool = False
+    auto_unmount: bool = False
+    uid: int | None = None
+    gid: int | None = None
+    umask: int | None = None
+    fmask: int | None = None
+    dmask: int | None = None
+
+    @property
+    def default_source(self) -> bool:
+        """Whether this is the machine's own store."""
+        return self.source.rstrip("/") == DEFAULT_SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What becomes of one -o option."""
+
+    #: "apply", "swallow" or "refuse"
+    what: str
+    #: For the manual and, if it is refused, for the user.
+    why: str
+    field: str = ""
+    convert: Callable[[str], Any] | None = None
+
+
+def _number(value: str) -> int:
+    if not re.fullmatch(r"\d{1,10}", value):
+        raise ValueError("is no number")
+    return int(value)
+
+
+def _user(value: str) -> int:
+    if value.isdecimal():
+        return _number(value)
+    import pwd
+
+    try:
+        return pwd.getpwnam(value).pw_uid
+    except KeyError:
+        raise ValueError("is no user of this machine") from None
+
+
+def _group(value: str) -> int:
+    if value.isdecimal():
+        return _number(value)
+    import grp
+
+    try:
+        return grp.getgrnam(value).gr_gid
+    except KeyError:
+        raise ValueError("is no group of this machine") from None
+
+
+def _mask(value: str) -> int:
+    if not re.fullmatch(r"0?[0-7]{1,3}", value):
+        raise ValueError("is no octal mask such as 027")
+    return int(value, 8)
+
+
+def _swallow(why: str, names: str) -> dict[str, Option]:
+    return {name: Option("swallow", why) for name in names.split()}
+
+
+def _refuse(why: str, names: str) -> dict[str, Option]:
+    return {name: Option("refuse", why) for name in names.split()}
+
+
+#: Every option that is known.
+TABLE: dict[str, Option] = {
+    "plain": Option("apply", "the mirror only", "plain"),
+    "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
+    "allow_other": Option("apply", "other users may enter, as far as the modes let", "allow_other"),
+    "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
+    "uid": Option("apply", "owner of all files", "uid", _user),
+    "gid": Option("apply", "group of all files", "gid", _group),
+    "umask": Option("apply", "mode bits taken off all files and directories", "umask", _mask),
+    "fmask": Option("apply", "mode bits taken off all files", "fmask", _mask),
+    "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
+    **_swallow("read by mount(8) itself", "auto noauto user nouser users owner group _netdev"),
+    **_swallow("holds anyway", "defaults nodev noexec nosuid rw ro default_permissions"),
+    **_swallow("files of a crash are never devices or programs here", "dev exec suid"),
+    **_swallow("the mount keeps no access times", "atime noatime diratime nodiratime relatime"),
+    **_swallow("the mount keeps no access times", "norelatime strictatime nostrictatime"),
+    **_swallow("nothing is written", "async sync dirsync lazytime nolazytime mand nomand"),
+    **_swallow("of no meaning here", "iversion noiversion silent loud nonempty subtype fsname"),
+    **_swallow("of no meaning here", "comment nosymfollow symfollow"),
+    **_refuse("unmount and mount again instead", "remount"),
+    **_refuse("use mount --bind on the mount point instead", "bind rbind move"),
+    **_refuse("mount the image first, then give its directory as SOURCE", "loop"),
+}
+_PREFIXES = ("x-", "X-")  # for mount(8) and systemd
+
+
+def split(text: str) -> list[str]:
+    r"""An -o argument to its options. ``\,`` is a comma within a value, and so is one in quotes."""
+    parts = re.findall(r'(?:"[^"]*"|\\.|[^,\\"]|["\\])+', text)
+    return [re.sub(r"\\([,\\])", r"\1", part.replace('"', "")) for part in parts]
+
+
+def apply(settings: Settings, text: str) -> Settings:
+    """The settings with one -o argument applied. Raises `UsageError`, naming the option."""
+    for word in split(text):
+        name, equals, value = word.partition("=")
+        if name.startswith(_PREFIXES):
+            continue
+        option = TABLE.get(name)
+        if option is None:
+            raise UsageError(f"unknown option {name}: see pstorefs --help")
+        if option.what == "refuse":
+            raise UsageError(f"option {name} is not possible: {option.why}")
+        if option.what == "swallow":
+            continue
+        change: dict[str, Any] = {option.field: _value(name, option, equals, value)}
+        settings = replace(settings, **change)
+    return settings
+
+
+def _value(name: str, option: Option, equals: str, value: str) -> object:
+    if option.convert is None:
+        if equals:
+            raise UsageError(f"option {name} takes no value")
+        return True
+    if not value:
+        raise UsageError(f"option {name} wants a value: {name}=...")
+    try:
+        return option.convert(value)
+    except ValueError as error:
+        raise UsageError(f"option {name}: {value} {error}") from None
+
+
+_FLAGS = {
+    "-f": "foreground",
+    "--foreground": "foreground",
+    "-d": "debug",
+    "--debug": "debug",
+    "-h": "help",
+    "--help": "help",
+    "-V": "version",
+    "--version": "version",
+}
+# mount(8) may pass these: sloppy, no mtab, verbose.
+_IGNORED_FLAGS = ("-s", "-n", "-v")
+
+
+def parse(words: Sequence[str]) -> Settings:
+    """A command line (without the program's name), options and places in any order."""
+    settings = Settings()
+    places: list[str] = []
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if word == "--":
+            places += queue
+            break
+        if word in _FLAGS:
+            flag: dict[str, Any] = {_FLAGS[word]: True}
+            settings = replace(settings, **flag)
+        elif word in _IGNORED_FLAGS:
+            continue
+        elif word in ("-o", "--options"):
+            if not queue:
+                raise UsageError("-o wants options after it")
+            settings = apply(settings, queue.pop(0))
+        elif word.startswith("-o") and len(word) > 2:
+            settings = apply(settings, word[2:])
+        elif word.startswith("-") and len(word) > 2 and all(f"-{c}" in _FLAGS for c in word[1:]):
+            queue[:0] = [f"-{c}" for c in word[1:]]
+        elif word.startswith("-") and word != "-":
+            raise UsageError(f"unknown option {word}: see pstorefs --help")
+        else:
+            places.append(word)
+    if settings.help or settings.version:
+        return settings
+    return _placed(settings, places)
+
+
+def _placed(settings: Settings, places: list[str]) -> Settings:
+    if not places:
+        raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
+    if len(places) > 2:
+        raise UsageError(f"too many arguments: {places[2]}")
+    settings = replace(settings, mountpoint=places[-1])
+    if len(places) == 2:
+        source = DEFAULT_SOURCE if places[0] in SOURCE_WORDS else places[0]
+        settings = replace(settings, source=source, source_word=places[0])
+    return settings

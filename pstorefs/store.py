@@ -1,0 +1,218 @@
+"""A directory of records: list it, read it, notice change. Everything goes through descriptors.
+
+The source is /sys/fs/pstore or any directory that holds copies of records. Its root is held open;
+what lies below is reached from there, one name at a time and never through a symbolic link. The
+kernel sends no inotify event when a record appears, so change is noticed by looking again: a
+`Stamp` that differs means other content.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pstorefs import mounts
+
+#: Files up to this size, in bytes, are read whole and kept as a snapshot while they are open.
+SNAPSHOT_LIMIT = 8 << 20
+
+_READ_STEP = 1 << 20
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LOOK_SECONDS = 0.5
+# Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
+# whose end does not come is given up.
+_ENDLESS = 64 << 20
+
+
+class ChangedError(OSError):
+    """The file is not the one that its stamp was taken from, or it changed while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One lstat: which file stands under a name, and which state of it. Times in nanoseconds.
+
+    st_blocks is left out: delayed allocation changes it long after a file was written.
+    """
+
+    device: int
+    inode: int
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    links: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of an os.stat result."""
+        return cls(
+            status.st_dev,
+            status.st_ino,
+            status.st_mode,
+            status.st_uid,
+            status.st_gid,
+            status.st_size,
+            status.st_nlink,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+
+# What a source looks like that is not there (yet): as pstore's own root does since Linux 3.x.
+_NOWHERE = Stamp(0, 0, stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, 0)
+
+
+class Store:
+    """The source of a mount. Folders are tuples of names below its root.
+
+    ``path`` is opened at once (OSError if that fails). With ``pinned`` it is never looked at again:
+    the mount will cover it, and to look would be to ask ourselves. Otherwise `refresh` notices that
+    another directory, or a newly mounted pstore, has taken its place. With ``optional`` it may be
+    missing, and the store is empty until it comes.
+    """
+
+    def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
+        self.path = path
+        self.pinned = pinned
+        self._root: int | None = None
+        self._looked = 0.0
+        self.is_pstore = False
+        try:
+            self._hold(_open_directory(path))
+        except OSError:
+            if not optional:
+                raise
+
+    def close(self) -> None:
+        """Let go of the root."""
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
+
+    def _hold(self, descriptor: int) -> None:
+        self.close()
+        self._root = descriptor
+        self.is_pstore = _is_pstore(descriptor)
+
+    def refresh(self) -> None:
+        """Follow the path again, in case something else is there now; at most twice a second."""
+        now = time.monotonic()
+        if self.pinned or now < self._looked + _LOOK_SECONDS:
+            return
+        self._looked = now
+        try:
+            if self._root is not None:
+                there, held = os.stat(self.path), os.fstat(self._root)
+                if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
+                    return
+            self._hold(_open_directory(self.path))
+        except OSError:
+            return  # gone for the moment: what is held tells what is left of it
+
+    @contextmanager
+    def folder(self, folder: tuple[str, ...]) -> Iterator[int]:
+        """A descriptor of a folder, for the time of the block."""
+        if self._root is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+        descriptor = root = self._root
+        try:
+            for name in folder:
+                below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+                if descriptor != root:
+                    os.close(descriptor)
+                descriptor = below
+            yield descriptor
+        finally:
+            if descriptor != root:
+                os.close(descriptor)
+
+    def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
+        """All names of a folder with their stamps. A name that vanishes meanwhile is left out."""
+        found: dict[str, Stamp] = {}
+        if self._root is None:
+            return found
+        with self.folder(folder) as descriptor, os.scandir(descriptor) as entries:
+            for entry in entries:
+                try:
+                    found[entry.name] = Stamp.of(entry.stat(follow_symlinks=False))
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
+        """The stamp of one name in a folder, or of the folder itself. OSError if it is gone."""
+        if name is None and not folder:
+            return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
+        if name is None:
+            folder, name = folder[:-1], folder[-1]
+        with self.folder(folder) as descriptor:
+            return Stamp.of(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+
+    def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
+        """A descriptor for reading a regular file. `ChangedError` if it is not the expected one."""
+        with self.folder(folder) as descriptor:
+            # O_NONBLOCK: should a FIFO have taken the file's place, do not wait for its writer.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            file = os.open(name, flags, dir_fd=descriptor)
+        if Stamp.of(os.fstat(file)) != expected:
+            os.close(file)
+            raise ChangedError(f"{name} has changed")
+        return file
+
+    def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
+        """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
+        file = self.open(folder, name, expected)
+        try:
+            pieces = [os.read(file, expected.size + 1)]
+            total = len(pieces[0])
+            # To the end, whatever the size says: the kernel's is wrong for ftrace records.
+            while pieces[-1]:
+                pieces.append(os.read(file, _READ_STEP))
+                total += len(pieces[-1])
+                if total > max(expected.size, _ENDLESS):
+                    raise OSError(f"{name} does not end")
+            if Stamp.of(os.fstat(file)) != expected:
+                raise ChangedError(f"{name} changed while it was read")
+        finally:
+            os.close(file)
+        return pieces[0] if len(pieces) <= 2 else b"".join(pieces)
+
+    def readlink(self, folder: tuple[str, ...], name: str) -> str:
+        """The target of a symbolic link."""
+        with self.folder(folder) as descriptor:
+            return os.readlink(name, dir_fd=descriptor)
+
+    def statvfs(self) -> os.statvfs_result:
+        """The numbers of the file system that the source lies on."""
+        return os.statvfs("/" if self._root is None else self._root)
+
+
+def _open_directory(path: str) -> int:
+    return os.open(path, _DIRECTORY)
+
+
+def _is_pstore(descriptor: int) -> bool:
+    return mounts.kind_of(os.fstat(descriptor).st_dev) == "pstore"

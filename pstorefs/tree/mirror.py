@@ -1,0 +1,398 @@
+"""The mirror: every file of the source under its plain name, compressed records as their text.
+
+===================== ============================== ==========================================
+in the source         in the mount                   content
+===================== ============================== ==========================================
+X.enc.z, a record     X                              its text (see `pstorefs.reading`)
+the same, undecodable X.enc.z                        as stored
+X.enc.z beside an X   X.enc.z                        as stored: X has the plain name already
+anything else         the same name                  as it is; folders are mirrored in turn
+===================== ============================== ==========================================
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from pstorefs import reading
+from pstorefs.codecs import MAX_INPUT
+from pstorefs.record import ENCODED, Name, parse_name
+from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
+from pstorefs.tree.node import (
+    Access,
+    Attributes,
+    Directory,
+    File,
+    Link,
+    Node,
+    Opened,
+    Snapshot,
+    Special,
+    StaleError,
+)
+
+_log = logging.getLogger("pstorefs")
+
+# Decoded texts kept, in bytes. The kernel's page cache holds what is read; this only spares a
+# second decoding between the listing (which needs the size) and the first read.
+_TEXT_CACHE = 8 << 20
+# Codecs that take longer than handing the work to a thread does, per record.
+_SLOW = ("lzo", "842")
+# Keys of the text cache: never used again, as the address of a node would be.
+_SERIALS = itertools.count()
+
+
+class TextCache:
+    """Texts of records, the least recently used dropped first. Safe from any thread."""
+
+    def __init__(self, limit: int = _TEXT_CACHE) -> None:
+        self._limit = limit
+        self._size = 0
+        self._texts: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: int) -> bytes | None:
+        """The text under this key, if it is still there."""
+        with self._lock:
+            text = self._texts.get(key)
+            if text is not None:
+                self._texts.move_to_end(key)
+            return text
+
+    def put(self, key: int, text: bytes) -> None:
+        """Keep a text; one that would push out everything else is not kept."""
+        if len(text) > self._limit // 2:
+            return
+        with self._lock:
+            self._size += len(text) - len(self._texts.pop(key, b""))
+            self._texts[key] = text
+            while self._size > self._limit:
+                _, dropped = self._texts.popitem(last=False)
+                self._size -= len(dropped)
+
+
+@dataclass
+class Mirror:
+    """What all nodes of one mirror share."""
+
+    store: Store
+    access: Access = field(default_factory=Access)
+    texts: TextCache = field(default_factory=TextCache)
+    #: One record is decoded at a time: pure Python decoders would only take turns anyway.
+    decoding: threading.Lock = field(default_factory=threading.Lock)
+
+    def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
+        """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
+        return MirrorDirectory(self, (), self.store.stamp(()), reserved)
+
+
+class MirrorFile(File):
+    """A file shown as it is stored."""
+
+    __slots__ = ("file", "folder", "mirror", "stamp")
+
+    def __init__(self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp) -> None:
+        super().__init__(mirror.access.attributes(stamp))
+        self.mirror = mirror
+        self.folder = folder
+        self.file = file
+        self.stamp = stamp
+
+    def open(self) -> Opened:
+        """See `File`."""
+        store = self.mirror.store
+        try:
+            if self.stamp.size <= SNAPSHOT_LIMIT:
+                return Snapshot(store.read(self.folder, self.file, self.stamp))
+            return _Direct(store.open(self.folder, self.file, self.stamp), self.stamp)
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def check(self) -> None:
+        """`StaleError` unless the source still holds this very file."""
+        try:
+            now = self.mirror.store.stamp(self.folder, self.file)
+        except FileNotFoundError as error:
+            raise StaleError from error
+        if now != self.stamp:
+            raise StaleError
+
+
+class MeasuredFile(MirrorFile):
+    """A file of pstore whose st_size is not what reading it gives: ftrace records."""
+
+    __slots__ = ("_ready",)
+
+    def __init__(self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp) -> None:
+        super().__init__(mirror, folder, file, stamp)
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
+        """See `Node`."""
+        return self._ready
+
+    def prepare(self) -> None:
+        """See `Node`."""
+        try:
+            size = len(self.mirror.store.read(self.folder, self.file, self.stamp))
+            self.attributes = self.mirror.access.attributes(self.stamp, size)
+        except OSError:
+            pass  # whoever opens it is told
+        self._ready = True
+
+
+class RecordFile(MirrorFile):
+    """A record that the kernel left compressed, shown as text."""
+
+    __slots__ = ("_ready", "compression", "failed", "name", "serial", "state")
+
+    def __init__(
+        self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
+    ) -> None:
+        super().__init__(mirror, folder, file, stamp)
+        self.name = name
+        self.state = ""
+        self.compression = ""
+        self.failed = False
+        self.serial = next(_SERIALS)
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
+        """See `Node`."""
+        return self._ready
+
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        decoder_is_slow = self.compression in _SLOW or self.state not in (
+            reading.DECODED,
+            reading.UNDECODABLE,
+        )
+        return decoder_is_slow and self.mirror.texts.get(self.serial) is None
+
+    @property
+    def shown_name(self) -> str:
+        """The name it goes by, once it is ready."""
+        as_text = self.state not in ("", reading.UNDECODABLE)
+        return self.name.plain if as_text else self.file
+
+    def prepare(self) -> None:
+        """See `Node`. A record that cannot be read stays what it is; opening it says why."""
+        with self.mirror.decoding:
+            if self._ready:
+                return
+            try:
+                self._text()
+            except OSError:
+                self.failed = True
+            except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
+                _log.exception("%s: cannot be decoded: please report this", self.file)
+                self.failed = True
+            self._ready = True
+
+    def open(self) -> Opened:
+        """See `File`."""
+        if self.state in ("", reading.UNDECODABLE):
+            return super().open()
+        text = self.mirror.texts.get(self.serial)
+        if text is not None:
+            self.check()
+            return Snapshot(text)
+        # Without the lock: what decodes quickly is opened by the thread that answers everybody.
+        try:
+            return Snapshot(self._text())
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def _text(self) -> bytes:
+        if self.stamp.size > MAX_INPUT:
+            self.state = reading.UNDECODABLE
+            return b""
+        data = self.mirror.store.read(self.folder, self.file, self.stamp)
+        record = reading.read_encoded(self.name, data)
+        self.state, self.compression = record.state, record.compression
+        self.attributes = self.mirror.access.attributes(self.stamp, len(record.text))
+        if record.state != reading.UNDECODABLE:
+            self.mirror.texts.put(self.serial, record.text)
+        return record.text
+
+
+class MirrorLink(Link):
+    """A symbolic link of the source, with its own target."""
+
+    __slots__ = ("file", "folder", "mirror", "stamp")
+
+    def __init__(self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp) -> None:
+        super().__init__(mirror.access.attributes(stamp))
+        self.mirror = mirror
+        self.folder = folder
+        self.file = file
+        self.stamp = stamp
+
+    def target(self) -> str:
+        """See `Link`."""
+        return self.mirror.store.readlink(self.folder, self.file)
+
+
+class MirrorSpecial(Special):
+    """A FIFO, socket or device of the source."""
+
+    __slots__ = ("stamp",)
+
+    def __init__(self, mirror: Mirror, stamp: Stamp) -> None:
+        super().__init__(mirror.access.attributes(stamp))
+        self.stamp = stamp
+
+
+class MirrorDirectory(Directory):
+    """A folder of the source."""
+
+    __slots__ = ("_children", "_reserved", "folder", "mirror", "stamp")
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        folder: tuple[str, ...],
+        stamp: Stamp,
+        reserved: Container[str] = (),
+    ) -> None:
+        super().__init__(mirror.access.attributes(stamp))
+        self.mirror = mirror
+        self.folder = folder
+        self.stamp = stamp
+        self._reserved = reserved
+        self._children: dict[str, Node] = {}
+
+    def look(self) -> Attributes:
+        """See `Directory`."""
+        if not self.folder:
+            self.mirror.store.refresh()
+        self.stamp = self.mirror.store.stamp(self.folder)
+        self.attributes = self.mirror.access.attributes(self.stamp)
+        return self.attributes
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        if not self.folder:
+            self.mirror.store.refresh()
+        found = self.mirror.store.scan(self.folder)
+        for gone in self._children.keys() - found.keys():
+            del self._children[gone]
+        return [
+            (self._shown(file), self._child(file, stamp, found)) for file, stamp in found.items()
+        ]
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        if not self.folder:
+            self.mirror.store.refresh()
+        file = self._source_name(name)
+        if file is None:
+            return None
+        stamp = self._stamp(file)
+        if stamp is None:
+            # Not there as it is: perhaps as a compressed record.
+            file += ENCODED
+            stamp = self._stamp(file)
+            if stamp is None or parse_name(file) is None or not stamp.is_file:
+                self._children.pop(file, None)
+                return None
+            return self._child(file, stamp, ())
+        plain = file.removesuffix(ENCODED)
+        beside = (plain,) if plain != file and self._stamp(plain) else ()
+        return self._child(file, stamp, beside)
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """See `Directory`."""
+        if isinstance(node, RecordFile):
+            return node.shown_name, node
+        return name, node
+
+    def _stamp(self, file: str) -> Stamp | None:
+        try:
+            return self.mirror.store.stamp(self.folder, file)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL):
+                return None
+            raise
+
+    def _child(self, file: str, stamp: Stamp, beside: Container[str]) -> Node:
+        """The node of a source file: the one there is, if it still holds."""
+        name = parse_name(file) if stamp.is_file else None
+        as_record = name is not None and name.encoded and name.plain not in beside
+        known = self._children.get(file)
+        if isinstance(known, MirrorDirectory):
+            if stamp.is_directory and stamp.inode == known.stamp.inode:
+                return known
+        elif known is not None and _stamp_of(known) == stamp:
+            is_record = isinstance(known, RecordFile)
+            if is_record == as_record and not (isinstance(known, RecordFile) and known.failed):
+                return known
+        node = self._make(file, stamp, name if as_record else None)
+        self._children[file] = node
+        return node
+
+    def _make(self, file: str, stamp: Stamp, encoded: Name | None) -> Node:
+        mirror, folder = self.mirror, self.folder
+        if encoded is not None:
+            return RecordFile(mirror, folder, file, stamp, encoded)
+        if stamp.is_directory:
+            return MirrorDirectory(mirror, (*folder, file), stamp)
+        if stamp.is_link:
+            return MirrorLink(mirror, folder, file, stamp)
+        if not stamp.is_file:
+            return MirrorSpecial(mirror, stamp)
+        if mirror.store.is_pstore and file.startswith("ftrace-"):
+            return MeasuredFile(mirror, folder, file, stamp)
+        return MirrorFile(mirror, folder, file, stamp)
+
+    def _shown(self, file: str) -> str:
+        """A reserved name, or one that is taken for one with ~source behind it, gets ~source."""
+        bare = file
+        while bare.endswith(_SOURCE):
+            bare = bare.removesuffix(_SOURCE)
+        return file + _SOURCE if bare in self._reserved else file
+
+    def _source_name(self, name: str) -> str | None:
+        """The reverse of `_shown`; None for a reserved name."""
+        if name in self._reserved:
+            return None
+        file = name.removesuffix(_SOURCE)
+        return file if file != name and self._shown(file) == name else name
+
+
+_SOURCE = "~source"
+
+
+class _Direct:
+    """An open file too large to be kept in memory. Ends with EIO if it is changed meanwhile."""
+
+    __slots__ = ("_descriptor", "_stamp")
+
+    def __init__(self, descriptor: int, stamp: Stamp) -> None:
+        self._descriptor = descriptor
+        self._stamp = stamp
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `Opened`."""
+        data = os.pread(self._descriptor, size, offset)
+        if Stamp.of(os.fstat(self._descriptor)) != self._stamp:
+            raise OSError(errno.EIO, "the file changed while it was read")
+        return data
+
+    def close(self) -> None:
+        """See `Opened`."""
+        os.close(self._descriptor)
+
+
+def _stamp_of(node: Node) -> Stamp | None:
+    return getattr(node, "stamp", None)

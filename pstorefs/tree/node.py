@@ -1,0 +1,179 @@
+"""The nodes of a mounted tree, and the rules that keep it fresh.
+
+* A file node is frozen: its content and attributes never change. Where the source changes, the
+  directory hands out another node. Whoever holds an old one is told `StaleError` at `open` and
+  looks the name up again.
+* A directory looks at the source each time it is asked.
+* A node may be not `ready`: its attributes need the record decoded. `prepare` does that and may
+  take a while; it may run in any thread. Everything else is quick and belongs to one thread.
+
+Errors are OSErrors with an errno: they are the answer to the caller.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import Protocol
+
+from pstorefs.store import Stamp
+
+BLOCK = 512  # bytes that one st_blocks counts, stat(2)
+
+
+class StaleError(OSError):
+    """The node is no longer what stands under its name."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What stat(2) says of a node. Sizes in bytes, times in nanoseconds since 1970."""
+
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    links: int = 1
+
+    @property
+    def blocks(self) -> int:
+        """st_blocks, such that du shows what a file of this size takes."""
+        return -(-self.size // 4096) * (4096 // BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Owner and mode of everything in a mount, as the options uid=, gid=, umask= ... change it.
+
+    None leaves what the source says.
+    """
+
+    uid: int | None = None
+    gid: int | None = None
+    file_mask: int | None = None
+    directory_mask: int | None = None
+
+    def attributes(self, stamp: Stamp, size: int | None = None) -> Attributes:
+        """The attributes of a node that mirrors what the stamp was taken from."""
+        mask = self.directory_mask if stamp.is_directory else self.file_mask
+        mode = stamp.mode
+        if mask is not None and not stat.S_ISLNK(mode):
+            # As on vfat the mode follows from the mask alone; but no mask makes anything writable.
+            full = 0o755 if stamp.is_directory else 0o444
+            mode = stat.S_IFMT(mode) | (full & ~mask)
+        return Attributes(
+            mode=mode,
+            uid=stamp.uid if self.uid is None else self.uid,
+            gid=stamp.gid if self.gid is None else self.gid,
+            size=stamp.size if size is None else size,
+            mtime_ns=stamp.mtime_ns,
+            links=stamp.links if stamp.is_directory else 1,
+        )
+
+
+class Opened(Protocol):
+    """A file that somebody reads: the content at the moment of `open`."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes; fewer only at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Node:
+    """Any place of the tree. The fields of the lower half belong to the FUSE adapter."""
+
+    __slots__ = ("attributes", "entry", "lookups", "number")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        self.number = 0
+        self.lookups = 0
+        self.entry: object = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the attributes are those that are to be shown."""
+        return True
+
+    @property
+    def slow(self) -> bool:
+        """Whether opening it may take longer than a caller of something else should wait."""
+        return False
+
+    def prepare(self) -> None:
+        """Make it ready. May be called from any thread, and again."""
+
+
+class File(Node):
+    """A regular file."""
+
+    __slots__ = ()
+
+    def open(self) -> Opened:
+        """Its content. `StaleError` if the source says something else by now."""
+        raise NotImplementedError
+
+
+class Link(Node):
+    """A symbolic link."""
+
+    __slots__ = ()
+
+    def target(self) -> str:
+        """Where it points."""
+        raise NotImplementedError
+
+
+class Special(Node):
+    """A FIFO, socket or device: shown for what it is, never opened by us."""
+
+    __slots__ = ()
+
+
+class Directory(Node):
+    """A directory. Its attributes are current when it is asked through `look`."""
+
+    __slots__ = ()
+
+    def look(self) -> Attributes:
+        """The attributes now. OSError if it is gone."""
+        return self.attributes
+
+    def names(self) -> list[tuple[str, Node]]:
+        """Everything in it, as it would be listed: nodes may be not `ready`, see `listed`."""
+        raise NotImplementedError
+
+    def lookup(self, name: str) -> Node | None:
+        """The node under a name, or None. It may be not `ready`, see `settle`."""
+        raise NotImplementedError
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """Once the node is ready: the name it goes by and the node to show; None if it vanished."""
+        return name, node
+
+
+class Snapshot:
+    """An open file whose content is in memory."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `Opened`."""
+        return self._content[offset : offset + size]
+
+    def close(self) -> None:
+        """See `Opened`."""
+        self._content = b""

@@ -1,0 +1,107 @@
+"""Real mounts for tests. They need root or fusermount3, and a /dev/fuse that works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pstorefs import mounts
+from tests.records import capture
+
+READY_SECONDS = 20
+COMMAND = [sys.executable, "-m", "pstorefs"]
+
+
+class Mount:
+    """A foreground pstorefs. What it wrote to standard error must have been expected."""
+
+    def __init__(self, source: Path, point: Path, *options: str) -> None:
+        self.source, self.point = source, point
+        self.expected_words: list[str] = []
+        point.mkdir(exist_ok=True)
+        self._errors = point.parent / f"{point.name}.stderr"
+        with self._errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [*COMMAND, "-f", *options, str(source), str(point)],
+                stdin=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        end = time.monotonic() + READY_SECONDS
+        while not self.mounted():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                pytest.fail(f"no mount: {self.errors()}")
+            time.sleep(0.01)
+
+    def mounted(self) -> bool:
+        found = mounts.at(os.path.realpath(self.point))
+        return found is not None and found.kind == "fuse.pstorefs"
+
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def expect(self, words: str) -> None:
+        """These words may stand on standard error."""
+        self.expected_words.append(words)
+
+    def end(self) -> int:
+        """Unmount; the exit status."""
+        subprocess.run(["umount", str(self.point)], check=False, stderr=subprocess.DEVNULL)
+        return self.process.wait(10)
+
+    def abandon(self) -> None:
+        """Whatever happened, leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        subprocess.run(["umount", "-l", self.point], check=False, stderr=subprocess.DEVNULL)
+
+    def check(self) -> None:
+        lines = [
+            line
+            for line in self.errors().splitlines()
+            if not any(words in line for words in self.expected_words)
+        ]
+        assert not lines, "unexpected words on standard error"
+
+
+MountMaker = Callable[..., Mount]
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[MountMaker]:
+    """Make mounts, called as ``mount(source, *options)``; at the end all are checked."""
+    with contextlib.ExitStack() as stack:
+        made: list[Mount] = []
+
+        def make(source: Path, *options: str, point: Path | None = None) -> Mount:
+            one = Mount(source, point or tmp_path / f"mnt{len(made)}", *options)
+            stack.callback(one.abandon)
+            made.append(one)
+            return one
+
+        yield make
+        for one in made:
+            if one.process.poll() is None:
+                assert one.end() == 0, one.errors()
+            one.check()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Records of several kernels and algorithms, as an upgrade leaves them."""
+    return capture("erst-mixed-upgrade").write("enc", tmp_path / "source")
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    """A plain directory with the texts of `source`."""
+    return capture("erst-mixed-upgrade").write("ref", tmp_path / "reference")

@@ -1,0 +1,278 @@
+"""The program: background and foreground, signals, a dead mount, one-line errors with a way out."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pstorefs import mounts
+from tests.mount.conftest import COMMAND, MountMaker
+from tests.records import capture
+
+ROOT = Path(__file__).parents[2]
+NOBODY = pwd.getpwnam("nobody").pw_uid
+
+
+def pstorefs(
+    *arguments: str | Path, uid: int = 0, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    if path is not None:
+        environment["PATH"] = path
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=uid,
+        group=uid or None,
+        extra_groups=[] if uid else None,
+        env=environment,
+        cwd="/",
+    )
+
+
+def daemon_of(point: Path) -> int:
+    """The process that serves a mount point."""
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.fsencode(point) in words and b"pstorefs" in words:
+            return int(process.name)
+    raise AssertionError(f"no process serves {point}")
+
+
+def gone(pid: int, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def point(tmp_path: Path) -> Iterator[Path]:
+    where = tmp_path / "point"
+    where.mkdir()
+    yield where
+    while mounts.at(str(where)) is not None:
+        subprocess.run(["umount", "-l", where], check=True)
+
+
+def test_in_the_background_it_returns_when_the_mount_answers(source: Path, point: Path) -> None:
+    done = pstorefs(source, point)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(os.listdir(point)) == 32
+    mounted = mounts.at(str(point))
+    assert mounted is not None
+    assert (mounted.kind, mounted.source) == ("fuse.pstorefs", str(source))
+    assert {"nosuid", "nodev", "noexec"} <= set(mounted.options.split(","))
+    pid = daemon_of(point)
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    for number in (0, 1, 2):
+        assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
+    subprocess.run(["umount", point], check=True)
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("background", [True, False])
+def test_a_signal_unmounts_cleanly(
+    number: signal.Signals, background: bool, source: Path, point: Path, mount: MountMaker
+) -> None:
+    if background:
+        assert pstorefs(source, point).returncode == 0
+        pid = daemon_of(point)
+        os.kill(pid, number)
+        assert gone(pid)
+        assert mounts.at(str(point)) is None
+    else:
+        one = mount(source)
+        one.process.send_signal(number)
+        assert one.process.wait(10) == 0
+        assert not one.mounted()
+
+
+def test_a_dead_mount_of_an_earlier_run_is_replaced(source: Path, point: Path) -> None:
+    assert pstorefs(source, point).returncode == 0
+    pid = daemon_of(point)
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+    with pytest.raises(OSError, match="not connected"):
+        os.listdir(point)
+    done = pstorefs(source, point)
+    assert done.returncode == 0
+    assert "dead mount" in done.stderr
+    assert len(os.listdir(point)) == 32
+    assert sum(mount.point == str(point) for mount in mounts.table()) == 1
+
+
+def one_line(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    """An error is one line that names the thing and the way out, and an exit status."""
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("pstorefs: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    for word in words:
+        assert word in done.stderr
+
+
+def test_wrong_usage(point: Path) -> None:
+    one_line(pstorefs(), 1, "mount point", "MOUNTPOINT")
+    one_line(pstorefs("-o", "nonsense", point), 1, "nonsense", "--help")
+    one_line(pstorefs("-o", "remount", point), 1, "remount", "unmount")
+
+
+def test_what_is_wrong_with_the_mount_point_is_said(source: Path, tmp_path: Path) -> None:
+    one_line(pstorefs(source, tmp_path / "none"), 32, "none", "no such mount point", "mkdir")
+    (tmp_path / "file").write_text("")
+    one_line(pstorefs(source, tmp_path / "file"), 32, "not a directory")
+    one_line(pstorefs(tmp_path, tmp_path / "source"), 32, "inside the source")
+
+
+def test_a_busy_mount_point_is_refused(source: Path, point: Path) -> None:
+    assert pstorefs(source, point).returncode == 0
+    one_line(pstorefs(source, point), 32, "busy", "umount")
+    assert len(os.listdir(point)) == 32
+
+
+def test_what_is_wrong_with_the_source_is_said(tmp_path: Path, point: Path) -> None:
+    one_line(pstorefs(tmp_path / "none", point), 32, "none", "no such directory")
+    (tmp_path / "file").write_text("")
+    one_line(pstorefs(tmp_path / "file", point), 32, "not a directory", "pstorecat")
+    assert mounts.at(str(point)) is None
+
+
+def hidden(pattern: str) -> list[str]:
+    """A command prefix: a namespace in which something is missing."""
+    return ["unshare", "-m", "sh", "-c", f'{pattern}; shift 0; exec "$@"', "sh"]
+
+
+def in_namespace(change: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*hidden(change), *COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+def test_no_fuse_device(source: Path, point: Path) -> None:
+    done = in_namespace("mount -t tmpfs tmpfs /dev", source, point)
+    one_line(done, 32, "/dev/fuse", "modprobe fuse")
+
+
+def test_no_pstore_mounted(point: Path) -> None:
+    change = "mount -t tmpfs none /sys/fs; mkdir -p /sys/fs/pstore"
+    one_line(in_namespace(change, point), 32, "/sys/fs/pstore", "mount -t pstore")
+    change = "mount -t tmpfs none /sys/fs"
+    one_line(in_namespace(change, point), 32, "/sys/fs/pstore", "CONFIG_PSTORE")
+
+
+def test_nofail_mounts_without_a_pstore(point: Path) -> None:
+    change = "mount -t tmpfs none /sys/fs"
+    words = [
+        *hidden(change),
+        "sh",
+        "-c",
+        '"$@" && ls -la "$0" && umount "$0"',
+        str(point),
+        *COMMAND,
+    ]
+    done = subprocess.run(
+        [*words, "-o", "nofail", point], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].startswith("drwxr-x--- ")
+
+
+def test_default_permissions_are_not_widened_by_allow_other(source: Path, point: Path) -> None:
+    source.chmod(0o750)
+    for path in source.iterdir():
+        path.chmod(0o400)
+    assert pstorefs("-o", "allow_other", source, point).returncode == 0
+    for command in (["ls", point], ["cat", point / "dmesg-erst-7646229349632311297"]):
+        done = subprocess.run(command, user=NOBODY, capture_output=True, text=True, check=False)
+        assert "Permission denied" in done.stderr
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A directory of the user nobody's, with copies of records and a mount point."""
+    home = Path(tempfile.mkdtemp(prefix="pstorefs-test-"))
+    capture("erst-zstd-6.1.192").write("enc", home / "records")
+    (home / "point").mkdir()
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    yield home
+    if mounts.at(str(home / "point")) is not None:
+        subprocess.run(["umount", "-l", home / "point"], check=True)
+    shutil.rmtree(home)
+
+
+def test_an_ordinary_user_mounts_copies_of_records(nobodys: Path) -> None:
+    point = nobodys / "point"
+    done = pstorefs(nobodys / "records", point, uid=NOBODY)
+    assert (done.returncode, done.stderr) == (0, "")
+    name = min(capture("erst-zstd-6.1.192").ref)
+    shown = subprocess.run(
+        ["cat", point / name], user=NOBODY, capture_output=True, check=True
+    ).stdout
+    assert shown == capture("erst-zstd-6.1.192").ref[name].data
+    # Nobody else enters, root neither: so the kernel has it without allow_other.
+    assert subprocess.run(["ls", point], capture_output=True, check=False).returncode != 0
+    subprocess.run(["fusermount3", "-u", point], user=NOBODY, check=True)
+
+
+def test_an_ordinary_users_errors(nobodys: Path, source: Path) -> None:
+    point = nobodys / "point"
+    source.chmod(0o700)
+    source.parent.chmod(0o755)
+    source.parent.parent.chmod(0o755)
+    one_line(pstorefs(source, point, uid=NOBODY), 32, "permission denied", "root")
+    one_line(
+        pstorefs("-o", "allow_other", nobodys / "records", point, uid=NOBODY),
+        32,
+        "allow_other",
+        "/etc/fuse.conf",
+    )
+    done = pstorefs(nobodys / "records", point, uid=NOBODY, path="/nowhere")
+    one_line(done, 32, "fusermount3", "apt install fuse3")
+    done = pstorefs(nobodys / "records", "/mnt", uid=NOBODY)
+    one_line(done, 32, "/mnt", "cannot mount")
+
+
+def test_help_fits_a_screen_and_version() -> None:
+    text = pstorefs("--help").stdout
+    assert text.startswith("usage: pstorefs")
+    assert len(text.splitlines()) <= 24
+    assert max(map(len, text.splitlines())) <= 90
+    assert pstorefs("-V").stdout.startswith("pstorefs ")
+
+
+def test_without_a_library_one_line_says_which(source: Path, point: Path) -> None:
+    code = (
+        "import sys; sys.modules['pyfuse3'] = None\n"
+        f"from pstorefs.cli import main; sys.exit(main([{str(source)!r}, {str(point)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    one_line(done, 2, "pyfuse3")

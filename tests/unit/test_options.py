@@ -1,0 +1,100 @@
+"""The -o language and the command line, as tables of cases."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pstorefs.options import DEFAULT_SOURCE, TABLE, Settings, UsageError, apply, parse, split
+
+LINES: list[tuple[str, dict[str, object]]] = [
+    ("/m", {"mountpoint": "/m", "source": DEFAULT_SOURCE}),
+    ("/s /m", {"mountpoint": "/m", "source": "/s", "source_word": "/s"}),
+    ("pstore /m", {"source": DEFAULT_SOURCE, "source_word": "pstore"}),
+    ("none /m", {"source": DEFAULT_SOURCE, "source_word": "none"}),
+    ("pstorefs /m", {"source": DEFAULT_SOURCE, "source_word": "pstorefs"}),
+    ("records /m", {"source": "records"}),
+    ("-f /m", {"foreground": True}),
+    ("/m -f", {"foreground": True}),
+    ("-d /m", {"debug": True}),
+    ("-fd /m", {"foreground": True, "debug": True}),
+    ("-h", {"help": True}),
+    ("--help /a /b /c", {"help": True}),
+    ("-V", {"version": True}),
+    ("--version", {"version": True}),
+    ("-s -n -v /m", {"mountpoint": "/m"}),
+    ("-o allow_other /m", {"allow_other": True}),
+    ("/m -o allow_other", {"allow_other": True}),
+    ("/s /m -o ro,allow_other -o plain", {"allow_other": True, "plain": True}),
+    ("-oallow_other /m", {"allow_other": True}),
+    ("-o uid=0,gid=4,umask=027 /m", {"uid": 0, "gid": 4, "umask": 0o27}),
+    ("-o fmask=0137,dmask=27 /m", {"fmask": 0o137, "dmask": 0o27}),
+    ("-o uid=root /m", {"uid": 0}),
+    ("-o gid=root /m", {"gid": 0}),
+    ("-o nofail /m", {"nofail": True}),
+    ("-o rw,dev,suid,exec /m", {"mountpoint": "/m"}),
+    ("-o x-systemd.automount,X-own=1,_netdev,noauto /m", {"mountpoint": "/m"}),
+    ("-o defaults,relatime,noatime,lazytime,nonempty /m", {"mountpoint": "/m"}),
+    ("-- -odd /m", {"source": "-odd"}),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES, ids=[row[0] for row in LINES])
+def test_command_lines(line: str, expected: dict[str, object]) -> None:
+    settings = parse(line.split())
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+REFUSED = [
+    ("", "mount point"),
+    ("/a /b /c", "too many"),
+    ("--what /m", "--what"),
+    ("-x /m", "-x"),
+    ("-o", "-o"),
+    ("-o remount /m", "remount"),
+    ("-o bind /m", "bind"),
+    ("-o frobnicate /m", "frobnicate"),
+    ("-o uid /m", "uid"),
+    ("-o uid= /m", "uid"),
+    ("-o uid=nobody-at-all /m", "nobody-at-all"),
+    ("-o gid=nobody-at-all /m", "nobody-at-all"),
+    ("-o umask=9 /m", "umask"),
+    ("-o umask=77777 /m", "umask"),
+    ("-o plain=yes /m", "plain"),
+]
+
+
+@pytest.mark.parametrize(("line", "word"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_is_refused_is_named(line: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        parse(line.split())
+
+
+SPLIT = [
+    ("a,b", ["a", "b"]),
+    ("a=1,b=x=y", ["a=1", "b=x=y"]),
+    (r"a=one\,two,b", ["a=one,two", "b"]),
+    (r"a=back\\slash", [r"a=back\slash"]),
+    ('a="one,two",b', ["a=one,two", "b"]),
+    (",,a,", ["a"]),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("text", "parts"), SPLIT)
+def test_commas_in_values(text: str, parts: list[str]) -> None:
+    assert split(text) == parts
+
+
+def test_every_option_of_the_table_is_applied_swallowed_or_refused() -> None:
+    for name, option in TABLE.items():
+        assert option.why
+        assert option.what in ("apply", "swallow", "refuse"), name
+        assert (option.what == "apply") == bool(option.field), name
+
+
+@given(st.text())
+def test_any_options_are_understood_or_refused(text: str) -> None:
+    try:
+        assert isinstance(apply(Settings(), text), Settings)
+    except UsageError:
+        pass

@@ -1,0 +1,82 @@
+"""Who may import whom: the floors of the house (CONTRIBUTING.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "pstorefs"
+# From the top floor down: a module imports from floors below its own only.
+FLOORS = [
+    ["__main__"],
+    ["cli"],
+    ["daemon"],
+    ["fuse", "cat"],
+    ["tree"],
+    ["reading", "options"],
+    ["store", "record"],
+    ["codecs", "mounts"],
+    [""],
+]
+ALLOWED = {
+    "pyfuse3": ["fuse", "daemon"],
+    "trio": ["cli", "daemon", "fuse"],
+    "lz4": ["codecs"],
+    "zstandard": ["codecs"],
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    """The name of a module or package directly below pstorefs; empty for pstorefs itself."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            found.add(str(node.module))
+    return found
+
+
+def floor(name: str) -> int:
+    (found,) = [number for number, names in enumerate(FLOORS) if name in names]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    here = place(path)
+    for name in imports(path):
+        parts = [*name.split("."), ""]
+        there = parts[1] if parts[1] in {place(module) for module in MODULES} else ""
+        if parts[0] == "pstorefs" and there != here:
+            assert floor(there) > floor(here), f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_stay_in_their_rooms(path: Path) -> None:
+    for name in imports(path):
+        library = name.split(".")[0]
+        if library in ALLOWED:
+            assert place(path) in ALLOWED[library], f"{path} imports {library}"
+        else:
+            assert library in sys.stdlib_module_names or library == "pstorefs", name
+
+
+def test_pstorecat_works_without_fuse_and_trio() -> None:
+    code = (
+        "import sys, pstorefs.cat\n"
+        "pstorefs.cat.main(['--help'])\n"
+        "bad = {'pyfuse3', 'trio', 'pstorefs.fuse'} & set(sys.modules)\n"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
