@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pstorefs import __version__
-from pstorefs.options import Settings, UsageError, parse
+from pstorefs.options import Settings, UsageError, is_helper, parse
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
@@ -35,7 +35,10 @@ One file, without a mount: pstorecat FILE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     try:
-        settings = parse(sys.argv[1:] if arguments is None else arguments)
+        if arguments is None:
+            settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
+        else:
+            settings = parse(arguments)
     except UsageError as error:
         return _fail(1, str(error))
     if settings.help:
