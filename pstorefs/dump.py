@@ -29,7 +29,7 @@ from pstorefs.record import CRASHES, parse_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record"]
+__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9

@@ -1,0 +1,134 @@
+"""dumps/: what the machine left behind, one directory for each dump, live or archived."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pstorefs import report
+from pstorefs.dump import Dump
+from pstorefs.item import STORE, Item
+from pstorefs.machine import Machine
+from pstorefs.report import Context, Sibling
+from pstorefs.store import ChangedError
+from pstorefs.survey import Survey
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink, Owner
+from pstorefs.tree.node import Attributes, Node, StaleError
+
+LATEST = "latest"
+
+
+class Dumps:
+    """The directory dumps/ of one mount. `own`: the records are those of this machine."""
+
+    def __init__(
+        self, survey: Survey, owner: Callable[[], Owner], machine: Machine, *, own: bool
+    ) -> None:
+        self.survey = survey
+        self._owner = owner
+        self._machine = machine
+        self._own = own
+        self._directories: dict[str, ComposedDirectory] = {}
+        self._raws: dict[str, ComposedDirectory] = {}
+        self.root = ComposedDirectory(self._entries, lambda: self._owner().directory(0))
+
+    def _entries(self) -> Mapping[str, Node]:
+        dumps = self.survey.dumps()
+        for gone in self._directories.keys() - dumps.keys():
+            del self._directories[gone], self._raws[gone]
+        entries: dict[str, Node] = {name: self._directory(name) for name in dumps}
+        latest = self.survey.latest()
+        if latest is not None:
+            entries[LATEST] = ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
+        return entries
+
+    def _directory(self, name: str) -> ComposedDirectory:
+        """The directory of a dump: one as long as there is a dump of that name."""
+        if name not in self._directories:
+            describe = partial(self._describe, name)
+            self._directories[name] = ComposedDirectory(partial(self._files, name), describe)
+            self._raws[name] = ComposedDirectory(partial(self._raw, name), describe)
+        return self._directories[name]
+
+    def _dump(self, name: str) -> tuple[Dump, Owner]:
+        """A dump and who may see it. Raises FileNotFoundError."""
+        dump = self.survey.dumps().get(name)
+        if dump is None:
+            raise FileNotFoundError(errno.ENOENT, "no such dump", name)
+        owner = self._owner()
+        live = all(item.place == STORE for item in dump.items)
+        return dump, owner if live else owner.alone
+
+    def _describe(self, name: str) -> Attributes:
+        dump, owner = self._dump(name)
+        return owner.directory(_mtime(dump))
+
+    def _files(self, name: str) -> Mapping[str, Node]:
+        dump, owner = self._dump(name)
+        composers: dict[str, Callable[[], bytes]] = {
+            "dmesg.txt": partial(self.survey.text, dump),
+            "report.txt": partial(self.report, dump),
+            "summary.json": partial(self.summary, dump),
+        }
+        for part in dump.others:
+            if part.item.name.type == "console":
+                composers["console.txt"] = partial(self._console, part.item)
+        entries: dict[str, Node] = {
+            file: ComposedFile(_fresh(compose), owner, _mtime(dump))
+            for file, compose in composers.items()
+        }
+        entries["raw"] = self._raws[name]
+        return entries
+
+    def _raw(self, name: str) -> Mapping[str, Node]:
+        dump, owner = self._dump(name)
+        entries: dict[str, Node] = {}
+        for part in (*dump.parts, *dump.others):
+            item = part.item
+            file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
+            compose = _fresh(partial(self.survey.stored, item))
+            entries[file] = ComposedFile(compose, owner, item.mtime_ns)
+        return entries
+
+    def _console(self, item: Item) -> bytes:
+        return self.survey.reading(item).text
+
+    def context(self, dump: Dump) -> Context:
+        """The other dumps of that boot, and who reads."""
+        siblings = tuple(
+            Sibling(
+                other.name,
+                report.title_of(other, self.survey.facts(other)),
+                other.order or 0,
+                other.reason or "",
+            )
+            for other in self.survey.dumps().values()
+            if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
+        )
+        return Context(self._machine, self._own, siblings)
+
+    def report(self, dump: Dump) -> bytes:
+        """report.txt."""
+        facts = self.survey.facts(dump)
+        return report.report(dump, facts, self.survey.text(dump), self.context(dump))
+
+    def summary(self, dump: Dump) -> bytes:
+        """summary.json."""
+        return report.summary(dump, self.survey.facts(dump), self.context(dump))
+
+
+def _mtime(dump: Dump) -> int:
+    return dump.time_ns or max(item.mtime_ns for item in dump.items)
+
+
+def _fresh(compose: Callable[[], bytes]) -> Callable[[], bytes]:
+    """A record that is not what it was means that the dump is not either: look again."""
+
+    def composed() -> bytes:
+        try:
+            return compose()
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    return composed
