@@ -432,17 +432,16 @@ _TRAP_NAME = re.compile(
     re.ASCII,
 )
 
+CUT_HERE = "------------[ cut here ]------------"
 #: Lines that come before the first line of a report and belong to it. A row of = or - is one too.
 PREFACES = (
-    "------------[ cut here ]------------",
+    CUT_HERE,
     "kernel tried to execute NX-protected page",
     "unable to execute userspace code (SMEP?)",
     "kasan: GPF could be caused by",
     "kasan: CONFIG_KASAN_INLINE enabled",
     "list_add ",
-    "list_add corruption",
     "list_del ",
-    "list_del corruption",
     "usercopy: ",
     "page dumped because: ",
     "page:",
