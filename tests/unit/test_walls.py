@@ -17,7 +17,7 @@ FLOORS = [
     ["tree"],
     ["reading", "options"],
     ["store", "record"],
-    ["codecs", "mounts"],
+    ["codecs", "mounts", "oops"],
     [""],
 ]
 ALLOWED = {
