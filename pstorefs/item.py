@@ -56,10 +56,10 @@ _CLOCK_SLACK_S = 60
 class Item:
     """One stored record.
 
-    ``file`` is its name as stored, ``path`` that name below the root of its place; ``size`` is that
-    of the stored bytes, ``text_size`` of what is shown; ``sha256`` is of the stored bytes, ``text_hash`` of the log text alone, the same for all shapes of one record.
-    ``first`` and ``last`` are the times of the first and last certain line, in microseconds since
-    boot.
+    ``file`` is its name as stored, ``path`` that name below the root of its place; ``size`` counts
+    the bytes as stored, ``text_size`` those that are shown; ``sha256`` is of the stored bytes,
+    ``text_hash`` of the log text alone, the same for all shapes of one record. ``first`` and
+    ``last`` are the times of the first and last certain line, in microseconds since boot.
     """
 
     file: str

@@ -47,9 +47,10 @@ from pstorefs.dump import Dump
 from pstorefs.item import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
 from pstorefs.machine import Machine
 from pstorefs.oops import Facts, Frame, Other
+from pstorefs.survey import printable
 
 SCHEMA = 1
-_WIDTH = 12
+_WIDTH = 13
 _TIME_WORDS = {
     ID: "from the record's id",
     MTIME: "the record's time",
@@ -88,11 +89,6 @@ def rfc3339(nanoseconds: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc)
     return f"{moment.year:04}{moment:-%m-%dT%H:%M:%SZ}"
-
-
-def printable(text: str) -> str:
-    """Text from outside, without what could move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def title_of(dump: Dump, facts: Facts) -> str:
@@ -325,7 +321,7 @@ def _missing(dump: Dump) -> str:
             number = "" if part.number is None else f"part {part.number} "
             problem = f": {part.item.broken}" if part.item.broken else ""
             lines.append(f"{number}({part.item.file}) is {part.item.state}{problem}")
-    return printable("\n".join(lines).replace("\n", "\x00")).replace("\N{REPLACEMENT CHARACTER}", "\n")
+    return "\n".join(map(printable, lines))
 
 
 def _memory(dump: Dump) -> str:

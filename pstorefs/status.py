@@ -1,4 +1,4 @@
-"""`status`: the newest crash, whether it explains the last reboot, all dumps, the store, its health.
+"""`status`: the newest crash, whether it explains the last reboot, all dumps, the store.
 
 Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
 finding about health names its way out.
@@ -21,8 +21,8 @@ from pstorefs import __version__, reading
 from pstorefs.dump import Dump
 from pstorefs.item import ARCHIVE, STORE, SYSTEMD
 from pstorefs.machine import Machine
-from pstorefs.report import printable, rfc3339, title_of
-from pstorefs.survey import Survey
+from pstorefs.report import rfc3339
+from pstorefs.survey import Survey, printable
 
 SCHEMA = 1
 # A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
@@ -87,13 +87,13 @@ class Reporter:
         self._archive = archive
         self._further = further
         self._clock = clock
-        self._boot_before: tuple[bool, float] | None | bool = False
+        self._boot_before: tuple[bool, float] | bool | None = False
 
     def collect(self) -> Status:
         """Look at everything."""
         survey = self._survey
         items = survey.items(STORE) + survey.items_in_store(SYSTEMD)
-        dumps = tuple((dump, self._title(dump)) for dump in survey.dumps().values())
+        dumps = tuple((dump, survey.brief(dump).title) for dump in survey.dumps().values())
         newest = survey.latest()
         backends = sorted({item.name.backend for item in items})
         findings = [*health(self._machine, survey, own=self._own), *self._further()]
@@ -102,8 +102,8 @@ class Reporter:
             source=self._source,
             backend=self._backend() or ", ".join(backends),
             newest=newest,
-            newest_title=self._title(newest) if newest else "",
-            newest_kernel=self._kernel(newest) if newest else None,
+            newest_title=survey.brief(newest).title if newest else "",
+            newest_kernel=survey.brief(newest).kernel if newest else None,
             running_kernel=self._machine.kernel,
             last_reboot=self._last_reboot(newest) if self._own else "",
             dumps=dumps,
@@ -120,18 +120,6 @@ class Reporter:
     def json(self) -> bytes:
         """The file meta/status.json."""
         return as_json(self.collect())
-
-    def _title(self, dump: Dump) -> str:
-        try:
-            return title_of(dump, self._survey.facts(dump))
-        except OSError:
-            return "cannot be read at the moment"
-
-    def _kernel(self, dump: Dump) -> str | None:
-        try:
-            return self._survey.facts(dump).kernel
-        except OSError:
-            return None
 
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
@@ -150,9 +138,7 @@ def backend(machine: Machine) -> str:
     return "" if name == "(null)" else name
 
 
-def explain(
-    newest: Dump | None, booted: int | None, before: tuple[bool, float] | None
-) -> str:
+def explain(newest: Dump | None, booted: int | None, before: tuple[bool, float] | None) -> str:
     """A sentence on the last reboot.
 
     `booted`: when this boot began; `before`: whether the boot before ended orderly, and when its
@@ -210,9 +196,7 @@ def _from_wtmp(machine: Machine) -> tuple[bool, float] | None:
 def _from_journal() -> tuple[bool, float] | None:
     command = ["journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_JOURNAL_SECONDS, check=False
-        )
+        done = subprocess.run(command, capture_output=True, timeout=_JOURNAL_SECONDS, check=False)
         entry = json.loads(done.stdout.splitlines()[-1])
         at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
     except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired):
@@ -352,7 +336,9 @@ def _full(machine: Machine, survey: Survey) -> Iterator[Finding]:
     used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in survey.items(STORE))
     if slots and used / slots > _NEARLY_FULL:
         yield Finding(
-            "full", f"{used} of {slots} ramoops slots are used: the oldest gets overwritten", way_out
+            "full",
+            f"{used} of {slots} ramoops slots are used: the oldest gets overwritten",
+            way_out,
         )
 
 

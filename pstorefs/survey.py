@@ -48,6 +48,15 @@ class _Known:
     item: Item
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a list says of a dump. The title is fit for a terminal."""
+
+    title: str
+    kernel: str | None
+    signature: str
+
+
 class Survey:
     """Items and dumps of several places. Safe from any thread; calls may take long."""
 
@@ -60,6 +69,7 @@ class Survey:
         #: Counts the surveys that found something new; what was composed before is to be redone.
         self.generation = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._briefs: dict[str, Brief] = {}
         self._texts = TextCache()
         self._lock = threading.RLock()
 
@@ -137,6 +147,19 @@ class Survey:
                 self._facts.popitem(last=False)
         return facts
 
+    def brief(self, dump: Dump) -> Brief:
+        """The few words that a list of dumps needs; kept for every dump."""
+        key = f"{dump.id} {dump.parts[0].item.place}"
+        brief = self._briefs.get(key)
+        if brief is None:
+            try:
+                facts = self.facts(dump)
+            except OSError:
+                return Brief(f"{dump.type} of {dump.backend}", None, "")
+            title = facts.title or f"{dump.type} of {dump.backend}"
+            self._briefs[key] = brief = Brief(printable(title), facts.kernel, facts.signature)
+        return brief
+
     def _look(self) -> None:
         found: dict[tuple[str, str], _Known] = {}
         for place in self.places:
@@ -154,6 +177,13 @@ class Survey:
         self.generation += 1
         grouped = dumps_of.group(known.item for known in found.values())
         self._dumps = {dump.name: dump for dump in grouped}
+        ids = {dump.id for dump in grouped}
+        self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
+
+
+def printable(text: str) -> str:
+    """Text from outside, without what could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _files(place: Place) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,9 @@ from pstorefs.tree.node import (
     StaleError,
 )
 
+# What was composed less than so many seconds ago still holds: attributes are at most a second old.
+_CHECK_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -40,10 +44,7 @@ class Owner:
         """As the source's root is shown: files get its mode without x, and without w."""
         shown = access.attributes(root)
         mode = stat.S_IMODE(shown.mode)
-        if access.file_mask is None:
-            file_mode = mode & 0o444
-        else:
-            file_mode = 0o444 & ~access.file_mask
+        file_mode = 0o444 & (mode if access.file_mask is None else ~access.file_mask)
         return cls(shown.uid, shown.gid, mode, file_mode)
 
     @property
@@ -67,50 +68,65 @@ class Owner:
 
 
 class ComposedFile(File):
-    """A file whose content somebody composes. `compose` may take long, and may raise OSError."""
+    """A file whose content somebody composes. `compose` may take long, and may raise OSError.
 
-    __slots__ = ("_compose", "_digest", "_owner", "_ready", "mtime_ns")
+    It is lazy: a listing does not compose it, as that may need every record decoded and read.
+    """
+
+    __slots__ = ("_checked", "_compose", "_digest", "_owner", "mtime_ns")
 
     def __init__(self, compose: Callable[[], bytes], owner: Owner, mtime_ns: int) -> None:
         super().__init__(owner.file(0, mtime_ns))
         self._compose = compose
         self._owner = owner
         self._digest = b""
-        self._ready = False
+        self._checked = 0.0
         self.mtime_ns = mtime_ns
 
     @property
     def ready(self) -> bool:
         """See `Node`."""
-        return self._ready
+        return bool(self._digest)
 
     @property
     def slow(self) -> bool:
         """See `Node`."""
         return True
 
+    @property
+    def lazy(self) -> bool:
+        """See `Node`."""
+        return True
+
     def prepare(self) -> None:
         """See `Node`."""
-        if self._ready:
-            return
-        try:
-            content = self._compose()
-        except OSError:
-            content = b""  # whoever opens it is told
-        self._digest = _digest(content)
-        self.attributes = self._owner.file(len(content), self.mtime_ns)
-        self._ready = True
+        if not self.ready:
+            self._take()
+
+    def check(self) -> None:
+        """See `Node`."""
+        if not self.ready or time.monotonic() > self._checked + _CHECK_SECONDS:
+            self._take()
 
     def open(self) -> Opened:
         """See `File`."""
-        content = self._compose()
-        if _digest(content) != self._digest:
-            raise StaleError
-        return Snapshot(content)
+        return Snapshot(self._take())
 
     def same(self, other: ComposedFile) -> bool:
         """Whether both, being ready, show the same."""
         return self._digest == other._digest and self.attributes == other.attributes
+
+    def _take(self) -> bytes:
+        """Compose it. The first time freezes it; later it must come out the same."""
+        content = self._compose()
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        if not self._digest:
+            self.attributes = self._owner.file(len(content), self.mtime_ns)
+            self._digest = digest
+        elif digest != self._digest:
+            raise StaleError
+        self._checked = time.monotonic()
+        return content
 
 
 class ComposedLink(Link):
@@ -166,19 +182,17 @@ class ComposedDirectory(Directory):
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         known = self._known.get(name)
-        if isinstance(node, ComposedFile) and isinstance(known, ComposedFile) and known.same(node):
-            return name, known
-        if (
-            isinstance(node, ComposedLink)
-            and isinstance(known, ComposedLink)
-            and known.target() == node.target()
-        ):
-            return name, known
+        if _same(known, node):
+            return name, known or node
         self._known[name] = node
         return name, node
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
-
-
+def _same(known: Node | None, node: Node) -> bool:
+    """Whether the node that the kernel knows already will do."""
+    if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
+        # Not ready: a listing. Whoever wants more of it than the name will have it checked.
+        return not node.ready or known.same(node)
+    if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
+        return known.target() == node.target()
+    return known is node

@@ -66,16 +66,15 @@ class Dumps:
 
     def _files(self, name: str) -> Mapping[str, Node]:
         dump, owner = self._dump(name)
-        composers: dict[str, Callable[[], bytes]] = {
-            "dmesg.txt": partial(self.survey.text, dump),
-            "report.txt": partial(self.report, dump),
-            "summary.json": partial(self.summary, dump),
+        composers: dict[str, Callable[[Dump], bytes]] = {
+            "dmesg.txt": self.survey.text,
+            "report.txt": self.report,
+            "summary.json": self.summary,
         }
-        for part in dump.others:
-            if part.item.name.type == "console":
-                composers["console.txt"] = partial(self._console, part.item)
+        if _console(dump) is not None:
+            composers["console.txt"] = self.console
         entries: dict[str, Node] = {
-            file: ComposedFile(_fresh(compose), owner, _mtime(dump))
+            file: ComposedFile(partial(self._compose, compose, name), owner, _mtime(dump))
             for file, compose in composers.items()
         }
         entries["raw"] = self._raws[name]
@@ -87,11 +86,27 @@ class Dumps:
         for part in (*dump.parts, *dump.others):
             item = part.item
             file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
-            compose = _fresh(partial(self.survey.stored, item))
-            entries[file] = ComposedFile(compose, owner, item.mtime_ns)
+            entries[file] = ComposedFile(partial(self._stored, item), owner, item.mtime_ns)
         return entries
 
-    def _console(self, item: Item) -> bytes:
+    def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
+        """A file of a dump as it is now; what changes at this moment is to be looked up again."""
+        try:
+            return compose(self._dump(name)[0])
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def _stored(self, item: Item) -> bytes:
+        try:
+            return self.survey.stored(item)
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def console(self, dump: Dump) -> bytes:
+        """console.txt."""
+        item = _console(dump)
+        if item is None:
+            raise StaleError
         return self.survey.reading(item).text
 
     def context(self, dump: Dump) -> Context:
@@ -99,7 +114,7 @@ class Dumps:
         siblings = tuple(
             Sibling(
                 other.name,
-                report.title_of(other, self.survey.facts(other)),
+                self.survey.brief(other).title,
                 other.order or 0,
                 other.reason or "",
             )
@@ -122,13 +137,7 @@ def _mtime(dump: Dump) -> int:
     return dump.time_ns or max(item.mtime_ns for item in dump.items)
 
 
-def _fresh(compose: Callable[[], bytes]) -> Callable[[], bytes]:
-    """A record that is not what it was means that the dump is not either: look again."""
-
-    def composed() -> bytes:
-        try:
-            return compose()
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
-
-    return composed
+def _console(dump: Dump) -> Item | None:
+    """The newest console log that ends with this dump."""
+    consoles = [part.item for part in dump.others if part.item.name.type == "console"]
+    return max(consoles, key=lambda item: item.path, default=None)

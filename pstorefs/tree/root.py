@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Attributes, Directory, Node
 
@@ -12,13 +11,13 @@ RESERVED = ("dumps", "meta", "control", "status")
 
 
 class Root(Directory):
-    """The mirror's root, with places added."""
+    """The mirror's root, with the entries of another directory added."""
 
     __slots__ = ("_mirror", "_places")
 
-    def __init__(self, mirror: Mirror, places: Mapping[str, Node]) -> None:
+    def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
         self._mirror = mirror.root(reserved=RESERVED)
-        self._places = dict(places)
+        self._places = places
         super().__init__(self._mirror.attributes)
 
     def look(self) -> Attributes:
@@ -28,19 +27,12 @@ class Root(Directory):
 
     def names(self) -> list[tuple[str, Node]]:
         """See `Directory`."""
-        return [*self._mirror.names(), *((name, self._place(name)) for name in self._places)]
+        return [*self._mirror.names(), *self._places.names()]
 
     def lookup(self, name: str) -> Node | None:
         """See `Directory`."""
-        if name in self._places:
-            return self._place(name)
-        return self._mirror.lookup(name)
+        return (self._places if name in RESERVED else self._mirror).lookup(name)
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
-        if name in self._places:
-            return name, self._places[name]
-        return self._mirror.settle(name, node)
-
-    def _place(self, name: str) -> Node:
-        return self._places[name]
+        return (self._places if name in RESERVED else self._mirror).settle(name, node)
