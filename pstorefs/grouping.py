@@ -43,10 +43,11 @@ SLOTS = ("ramoops", "pstore_blk", "nvram")
 _WRITE_S = 10
 _WRITE_MISSING_S = 2
 _WRITE_MOST_S = 60
-# What makes a record fit badly, in microseconds of a gap between log lines: each missing part, each
-# second between two writes (the clock ticks in most dumps).
+# What makes a record fit badly, in microseconds of a gap between log lines: each missing part, and
+# each second between two writes. In most dumps the clock ticks once or twice: that costs little.
 _MISSING_COST = 10**6
-_PASSED_COST = 10**4
+_TICKS, _TICK_COST = 2, 10**4
+_PAUSE_COST = 10**6
 # Dumps that may still grow. More than one means several machines; the bound keeps a hostile
 # directory from taking quadratic time.
 _OPEN = 16
@@ -190,7 +191,8 @@ def _cost(group: Group, piece: _Piece) -> int | None:
     passed = time - group.time if time is not None and group.time is not None else 0
     if not 0 <= passed <= min(_WRITE_S + _WRITE_MISSING_S * missing, _WRITE_MOST_S):
         return None
-    return distance + missing * _MISSING_COST + passed * _PASSED_COST
+    pause = max(0, passed - _TICKS)
+    return distance + missing * _MISSING_COST + passed * _TICK_COST + pause * _PAUSE_COST
 
 
 def _decode(piece: _Piece, group: Group) -> tuple[int, int | None]:

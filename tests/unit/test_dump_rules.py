@@ -566,6 +566,43 @@ def test_an_undecodable_part_stays_in_its_dump(items: list[Item], data: st.DataO
     assert all(part.number for dump in dumps for part in dump.parts)
 
 
+@pytest.mark.parametrize("backend", ["efi", "erst"])
+def test_crash_loops_of_seconds_with_lost_parts(backend: str) -> None:
+    """Several boots within a minute, parts removed and undecodable in every other dump."""
+    for seed in range(120):
+        draw = random.Random(seed)
+        items: list[Item] = []
+        written = []
+        time_now = T
+        for _ in range(draw.randint(1, 6)):
+            time_now += draw.randint(3, 12)
+            boot, number, uptime = time_now, 1, draw.uniform(0.8, 6)
+            for count in range(1, draw.randint(1, 3) + 1):
+                parts = draw.randint(3, 30)
+                reason = draw.choice(["Oops", "Panic"])
+                slow = draw.randint(0, 4) if backend == "efi" else 0
+                times = [time_now + slow * part // parts for part in range(parts)]
+                dump = (
+                    efi_dump(reason, count, times, uptime)
+                    if backend == "efi"
+                    else erst_dump(
+                        reason, count, parts, uptime, boot=boot, first=number, mtime=time_now
+                    )
+                )
+                number += parts
+                time_now += slow + draw.randint(0, 1)
+                uptime += 1
+                if draw.random() < 0.5:
+                    dump.pop(draw.randrange(len(dump)))
+                if draw.random() < 0.5:
+                    index = draw.randrange(len(dump))
+                    dump[index] = undecodable(dump[index].file, dump[index].mtime_ns)
+                written.append([item.file for item in reversed(dump)])
+                items += dump
+        draw.shuffle(items)
+        assert sorted(members(group(items))) == sorted(written), seed
+
+
 names = st.one_of(
     st.builds(
         "{}-{}-{}{}".format,
