@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pstorefs.dump import Dump, group, join, latest
 from pstorefs.item import SYSTEMD, Item
 from pstorefs.record import parse_header, split_notice
-from tests.made import Texts, item_of, items_of
+from tests.made import Texts, items_of
 from tests.records import capture, captures
 
 OOPSES = ("oops", "bug", "exec")
@@ -156,8 +157,8 @@ def _seconds(item: Item) -> int:
 def test_dumps_that_systemd_moved_are_found_by_their_ids_alone(name: str) -> None:
     """systemd-pstore gives copies the time of copying."""
     moved = [
-        item_of(file, stored.data, 1_900_000_000 * 10**9, place=SYSTEMD)
-        for file, stored in capture(name).ref.items()
+        replace(item, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
+        for item in shown(name, "ref")[0]
     ]
     dumps = group(moved)
     assert [(dump.reason, dump.count) for dump in dumps] == written(name)
@@ -175,9 +176,9 @@ def test_a_dump_in_two_places_is_one(name: str) -> None:
     """In the store as the kernel leaves it, and as text where systemd-pstore moved it."""
     items, _ = shown(name, "enc")
     moved = [
-        item_of(file, stored.data, 1_900_000_000 * 10**9, place=SYSTEMD)
-        for file, stored in capture(name).ref.items()
-        if not file.startswith(("console", "pmsg", "ftrace"))
+        replace(item, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
+        for item in shown(name, "ref")[0]
+        if item.name.type == "dmesg"
     ]
     dumps = group([*items, *moved])
     alone = group(items)

@@ -512,7 +512,7 @@ def stores(draw: st.DrawFn) -> list[Item]:
     return [item for dump in items for item in dump]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(items=stores(), data=st.data())
 def test_dumps_are_what_was_written_in_any_order(items: list[Item], data: st.DataObject) -> None:
     written: list[list[str]] = []
@@ -528,7 +528,7 @@ def test_dumps_are_what_was_written_in_any_order(items: list[Item], data: st.Dat
     assert len({dump.name for dump in dumps}) == len(dumps)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(items=stores(), data=st.data())
 def test_no_lost_part_merges_splits_or_renames_a_dump(
     items: list[Item], data: st.DataObject
@@ -545,7 +545,7 @@ def test_no_lost_part_merges_splits_or_renames_a_dump(
             assert header.part == 1  # the earliest time was its own
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(items=stores(), data=st.data())
 def test_an_undecodable_part_stays_in_its_dump(items: list[Item], data: st.DataObject) -> None:
     heads_of = [(dump.reason, dump.count, len(dump.parts)) for dump in group(items)]
@@ -627,7 +627,7 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     files=st.lists(st.tuples(names, bodies, st.integers(-1, 2**63)), max_size=12),
     data=st.data(),
