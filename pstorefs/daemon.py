@@ -196,7 +196,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     mirror = Mirror(store, _access(settings))
     if settings.plain or store.pinned:
         return mirror.root()
-    from pstorefs.item import STORE
+    from pstorefs.dump.item import STORE
     from pstorefs.survey import Place, Survey
     from pstorefs.tree.root import Root
     from pstorefs.tree.virtual import places

@@ -44,7 +44,7 @@ from typing import Any
 
 from pstorefs import __version__, reading
 from pstorefs.dump import Dump
-from pstorefs.item import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
+from pstorefs.dump.item import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
 from pstorefs.machine import Machine
 from pstorefs.oops import Facts, Frame, Other
 from pstorefs.survey import printable

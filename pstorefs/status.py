@@ -19,7 +19,7 @@ from typing import Any
 
 from pstorefs import __version__, reading
 from pstorefs.dump import Dump
-from pstorefs.item import ARCHIVE, STORE, SYSTEMD
+from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
 from pstorefs.machine import Machine
 from pstorefs.report import rfc3339
 from pstorefs.survey import Survey, printable

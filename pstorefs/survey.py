@@ -18,7 +18,7 @@ from pstorefs import dump as dumps_of
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.dump import Dump
-from pstorefs.item import ARCHIVE, STORE, SYSTEMD, Item
+from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import parse_name
 from pstorefs.store import ChangedError, Stamp, Store

@@ -8,7 +8,7 @@ from functools import partial
 
 from pstorefs import report
 from pstorefs.dump import Dump
-from pstorefs.item import STORE, Item
+from pstorefs.dump.item import STORE, Item
 from pstorefs.machine import Machine
 from pstorefs.report import Context, Sibling
 from pstorefs.store import ChangedError

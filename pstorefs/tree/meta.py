@@ -32,7 +32,7 @@ from typing import Any
 
 from pstorefs import dump as dumps_of
 from pstorefs import reading
-from pstorefs.item import NO_TIME, STORE, SYSTEMD, Item
+from pstorefs.dump.item import NO_TIME, STORE, SYSTEMD, Item
 from pstorefs.report import rfc3339
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner

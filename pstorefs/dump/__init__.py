@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pstorefs import boots, grouping
-from pstorefs.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
-from pstorefs.joining import join
-from pstorefs.part import Group, Part
+from pstorefs.dump import boots, grouping
+from pstorefs.dump.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
+from pstorefs.dump.joining import join
+from pstorefs.dump.part import Group, Part
 from pstorefs.record import CRASHES, parse_name
 
 if TYPE_CHECKING:
