@@ -105,7 +105,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """Find a name in a directory."""
         directory = self._directory(parent_inode)
         wanted = os.fsdecode(name)
-        node = directory.lookup(wanted)
+        node = await self._ask(directory, directory.lookup, wanted)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not node.ready:
@@ -135,7 +135,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """stat(2)."""
         node = self._node(inode)
         if isinstance(node, Directory):
-            node.look()
+            await self._ask(node, node.look)
+            node.entry = None
+        elif node.lazy:
+            await self._in_thread(node.check)
             node.entry = None
         return self._entry(node)
 
@@ -153,11 +156,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """List a directory; records that were not decoded yet are, for their sizes."""
         directory = self._directory(inode)
-        names = directory.names()
-        unready = [node for _, node in names if not node.ready]
+        names: list[tuple[str, Node]] = await self._ask(directory, directory.names)
+        unready = [node for _, node in names if not node.ready and not node.lazy]
         if unready:
             await self._in_thread(_prepare_all, unready)
-        directory.look()
+        await self._ask(directory, directory.look)
         directory.entry = None
         listing: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
         for name, node in names:
@@ -257,8 +260,16 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             node.number = next(self._numbers)
         self._nodes[node.number] = node
         if node.entry is None:
-            node.entry = _entry_attributes(node.number, node.attributes)
+            entry = _entry_attributes(node.number, node.attributes)
+            if node.lazy:
+                # Of a listing: what is shown is asked for, by getattr, when somebody looks at it.
+                entry.attr_timeout = 0
+            node.entry = entry
         return cast("pyfuse3.EntryAttributes", node.entry)
+
+    async def _ask(self, directory: Directory, call: Callable[..., Any], *names: str) -> Any:  # noqa: ANN401
+        """Ask a directory, in a thread if it may have to think about it."""
+        return await self._in_thread(call, *names) if directory.slow else call(*names)
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
         return await trio.to_thread.run_sync(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .kinds import SYMBOL, Blame
-from .machinery import entry, first, is_machinery, plain
+from pstorefs.oops.kinds import SYMBOL, Blame
+from pstorefs.oops.machinery import entry, first, is_machinery, plain
 
 if TYPE_CHECKING:
-    from .lines import Line
-    from .reports import Report
-    from .trace import Body
+    from pstorefs.oops.lines import Line
+    from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
 
 _ADDRESS = r"(?:\[<[0-9a-f]{1,16}>\] ?)?"
 _PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .lines import Line, clean
+from pstorefs.oops.lines import Line, clean
 
 if TYPE_CHECKING:
-    from .reports import Report
+    from pstorefs.oops.reports import Report
 
 #: Lines that other CPUs may have printed after an oops while it was being dumped.
 TAIL = 40

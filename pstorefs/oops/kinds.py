@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
@@ -43,7 +44,7 @@ class Kind:
 
     error_class: str
     starts: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     title: str
     blame: Blame = Blame.NOBODY
     skip: str = ""  # names of further tables of machinery, see SKIPS
@@ -63,8 +64,7 @@ def _kind(
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
-    pattern = re.compile(f"(?:{heads}){rest}", re.ASCII)
-    return Kind(error_class, starts, pattern, title, blame, skip, single)
+    return Kind(error_class, starts, f"(?:{heads}){rest}", title, blame, skip, single)
 
 
 _LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
@@ -419,7 +419,7 @@ KINDS: tuple[Kind, ...] = (
 TRAP = Kind(
     "oops",
     (),
-    re.compile(r"[^\[]{0,300}\[#(?P<die>\d{1,9})\]", re.ASCII),
+    r"[^\[]{0,300}\[#(?P<die>\d{1,9})\]",
     "{trap}",
     Blame.POINTER,
     "memory",
@@ -432,17 +432,16 @@ _TRAP_NAME = re.compile(
     re.ASCII,
 )
 
+CUT_HERE = "------------[ cut here ]------------"
 #: Lines that come before the first line of a report and belong to it. A row of = or - is one too.
 PREFACES = (
-    "------------[ cut here ]------------",
+    CUT_HERE,
     "kernel tried to execute NX-protected page",
     "unable to execute userspace code (SMEP?)",
     "kasan: GPF could be caused by",
     "kasan: CONFIG_KASAN_INLINE enabled",
     "list_add ",
-    "list_add corruption",
     "list_del ",
-    "list_del corruption",
     "usercopy: ",
     "page dumped because: ",
     "page:",
@@ -460,15 +459,22 @@ for _row in KINDS:
 _WORD_MAX = max(map(len, _DISPATCH))
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a row's pattern at its first use: all of them take tens of milliseconds."""
+    return re.compile(pattern, re.ASCII)
+
+
 def recognise(text: str) -> tuple[Kind, re.Match[str]] | None:
     """Return the kind of report that begins with this line, or None."""
     word = text[: _WORD_MAX + 1].split(" ", 1)[0]
     for kind in _DISPATCH.get(word, ()):
-        found = kind.pattern.match(text)
-        if found is not None:
-            return kind, found
+        if text.startswith(kind.starts):
+            found = _compiled(kind.pattern).match(text)
+            if found is not None:
+                return kind, found
     if "[#" in text and trap_name(text) is not None:
-        found = TRAP.pattern.match(text)
+        found = _compiled(TRAP.pattern).match(text)
         if found is not None:
             return TRAP, found
     return None

@@ -19,13 +19,14 @@ PREFIX_MAX = 120
 _STAMP = r"\[ *(\d{1,10})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
-#: Prefixes of lines without the kernel's own time: level, `dmesg -T`, wall clock, syslog.
+#: Prefixes of lines without the kernel's own time: level, `dmesg -T`, wall clock; syslog.
 _OTHER = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] |"
     r"\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
     re.ASCII,
 )
+_SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
@@ -66,10 +67,7 @@ def _parse(raw: str, start: int, end: int) -> Line:
 
 
 def _without_prefix(raw: str) -> str:
-    syslog = raw.find(" kernel: ", 0, PREFIX_MAX)
-    if syslog >= 0:
-        return raw[syslog + 9 :]
-    found = _OTHER.match(raw)
+    found = _SYSLOG.match(raw) or _OTHER.match(raw)
     return raw[found.end() :] if found is not None else raw
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ _TABLES = {
         slab_\w+
         _*(kmemdup|kstrdup|kstrndup|kasprintf|kvasprintf|memdup_user|vmemdup_user|strndup_user|kmemdup_nul)\w*
         _*alloc_(pages?|folio|percpu|skb|slab)\w* _*get_free_page\w* pcpu_alloc\w* krealloc\w*
-        _*krealloc\w* mempool_\w+ _*get_zeroed_page\w* __do_kmalloc_node alloc_from_\w+
+        _*krealloc\w*
+        ida_\w+ idr_\w+ mempool_\w+ _*get_zeroed_page\w* __do_kmalloc_node alloc_from_\w+
         new_slab\w* allocate_slab
     """,
     # freeing
@@ -129,20 +131,29 @@ _TABLES = {
         try_to_grab_pending work_grab_pending _*cancel_work _*init_work
         _*hrtimer_(init|cancel|start)\w*
     """,
-}
-_MACHINERY = {
-    table: re.compile("(?:" + "|".join(patterns.split()) + r")\Z", re.ASCII)
-    for table, patterns in _TABLES.items()
+    # No machinery: these only call another function, chosen by the work at hand. The frame before
+    # such a one is where an activity enters: a system call, a file's method, work, a timer.
+    "dispatch": r"""
+        do_syscall_(32|64|x64)\w* x64_sys_call ia32_sys_call invoke_syscall el0_svc\w* do_el0_svc
+        entry_SYSCALL_\w+ system_call_\w+ (__)?do_fast_syscall_32 do_int80\w* do_SYSENTER_32
+        process_one_work process_scheduled_works kthread call_timer_fn expire_timers __run_timers
+        __hrtimer_run_queues __run_hrtimer tasklet_action\w* workqueue_softirq_action
+        _*(do_|handle_)?softirqs? smpboot_thread_fn cpu_startup_entry exit_to_user_?mode_loop
+        do_notify_resume task_work_run \w*nl_rcv_msg \w*netlink_rcv_msg genl_family_rcv_msg\w*
+        nfnetlink_rcv_batch _*(do_)?vfs_(ioctl|read|write) new_sync_(read|write)
+        do_iter_readv_writev sock_sendmsg(_nosec)? __sock_sendmsg sock_recvmsg(_nosec)?
+        __netif_receive_skb\w* __napi_poll napi_poll net_rx_action rcu_do_batch
+        handle_irq_event\w* __handle_irq_event_percpu
+    """,
 }
 
-#: Functions that only call another one, chosen by the work at hand: the frame before such a one
-#: is where an activity of the kernel enters: a system call, a file's method, work, a timer.
-_DISPATCHERS = re.compile(
-    "(?:"
-    r"do_syscall_(32|64|x64)\w*|x64_sys_call|ia32_sys_call|invoke_syscall|el0_svc\w*|do_el0_svc|entry_SYSCALL_\w+|system_call_\w+|(__)?do_fast_syscall_32|do_int80\w*|do_SYSENTER_32|process_one_work|process_scheduled_works|kthread|call_timer_fn|expire_timers|__run_timers|__hrtimer_run_queues|__run_hrtimer|tasklet_action\w*|workqueue_softirq_action|_*(do_|handle_)?softirqs?|smpboot_thread_fn|cpu_startup_entry|exit_to_user_?mode_loop|do_notify_resume|task_work_run|\w*nl_rcv_msg|\w*netlink_rcv_msg|genl_family_rcv_msg\w*|nfnetlink_rcv_batch|_*(do_)?vfs_(ioctl|read|write)|new_sync_(read|write)|do_iter_readv_writev|sock_sendmsg(_nosec)?|__sock_sendmsg|sock_recvmsg(_nosec)?|__netif_receive_skb\w*|__napi_poll|napi_poll|net_rx_action|rcu_do_batch|handle_irq_event\w*|__handle_irq_event_percpu"
-    r")\Z",
-    re.ASCII,
-)
+
+@cache
+def _table(name: str) -> re.Pattern[str]:
+    """Compile one table, at its first use: all of them take tens of milliseconds."""
+    return re.compile("(?:" + "|".join(_TABLES[name].split()) + r")\Z", re.ASCII)
+
+
 _SYSCALL = re.compile(
     r"__(?:x64|ia32|arm64|x32|s390x?|se|do|riscv)_(?:compat_)?(sys_\w+)", re.ASCII
 )
@@ -162,7 +173,7 @@ def plain(function: str) -> str:
 def is_machinery(function: str, tables: str) -> bool:
     """Whether a function is in the table `report` or in one of those named, blank-separated."""
     name = plain(function)
-    return any(_MACHINERY[table].match(name) for table in ("report", *tables.split()))
+    return any(_table(table).match(name) for table in ("report", *tables.split()))
 
 
 def first(functions: Iterable[str], tables: str) -> str | None:
@@ -176,11 +187,12 @@ def entry(functions: list[str], tables: str) -> str | None:
     A stall lasts longer than any function in it: where exactly the processor was when somebody
     looked is chance, the activity is not.
     """
+    dispatchers = _table("dispatch")
     for inner, outer in itertools.pairwise(functions):
         name = plain(inner)
         if (
-            _DISPATCHERS.match(plain(outer))
-            and not _DISPATCHERS.match(name)
+            dispatchers.match(plain(outer))
+            and not dispatchers.match(name)
             and not is_machinery(name, tables)
         ):
             call = _SYSCALL.match(name)

@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .kinds import PREFACES, Blame, Kind, recognise
+from pstorefs.oops.kinds import CUT_HERE, PREFACES, Blame, Kind, recognise
 
 if TYPE_CHECKING:
-    from .lines import Line
+    from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
 PATIENCE = 64
@@ -24,6 +24,9 @@ PATIENCE = 64
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
 REPORTS_MAX = 4096
+
+#: Reports that end with a row of =; to others it announces the next one.
+FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 
 _GAP = "[pstorefs: "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
@@ -146,17 +149,18 @@ class _Splitter:
         self._open[caller] = report
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
-        if report is not None and _ROW.match(text):
+        if report is None or (report.body and text.startswith((CUT_HERE, "="))):
+            if report is not None and text[0] == "=" and self._ends_with_row(report):
+                self._end(number, caller)
+            else:
+                self._open_report(Report(number, None, number, number, lines=[number]), caller)
+        else:  # announced twice, such as by "list_add corruption" and "cut here"; or part of it
             report.last = number
             report.lines.append(number)
-            if text[0] == "=" and report.body:
-                report.ended = True
-                del self._open[caller]
-            return
-        if report is not None and report.kind is None and not report.lost_head:
-            report.lines.append(number)  # announced twice: "list_add corruption", "cut here"
-            return
-        self._open_report(Report(number, None, number, number, lines=[number]), caller)
+
+    @staticmethod
+    def _ends_with_row(report: Report) -> bool:
+        return report.kind is not None and report.kind.error_class in FRAMED
 
     def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
         if _BODY.match(text):

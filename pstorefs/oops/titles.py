@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .blame import blame
-from .kinds import SYMBOL, trap_name
-from .lines import Line, clean
-from .machinery import first
-from .trace import Body, read
+from pstorefs.oops.blame import blame
+from pstorefs.oops.kinds import SYMBOL, trap_name
+from pstorefs.oops.lines import Line, clean
+from pstorefs.oops.machinery import first
+from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
-    from .reports import Report
+    from pstorefs.oops.reports import Report
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
 SIGNATURE_VERSION = 1

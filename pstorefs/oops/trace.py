@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .kinds import SYMBOL
-from .lines import Line, clean
+from pstorefs.oops.kinds import SYMBOL
+from pstorefs.oops.lines import Line, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

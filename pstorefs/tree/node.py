@@ -110,8 +110,16 @@ class Node:
         """Whether opening it may take longer than a caller of something else should wait."""
         return False
 
+    @property
+    def lazy(self) -> bool:
+        """Whether a listing need not wait for the attributes: `check` is called when they count."""
+        return False
+
     def prepare(self) -> None:
         """Make it ready. May be called from any thread, and again."""
+
+    def check(self) -> None:
+        """Make a lazy node ready. `StaleError` if it no longer shows what is to be shown."""
 
 
 class File(Node):
@@ -158,7 +166,7 @@ class Directory(Node):
         raise NotImplementedError
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
-        """Once the node is ready: the name it goes by and the node to show; None if it vanished."""
+        """Once the node is ready, or lazy: its name and the node to show; None if it vanished."""
         return name, node
 
 

@@ -1,6 +1,6 @@
 """The -o language and the command line, as tables of cases."""
 
-from contextlib import suppress
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -142,5 +142,5 @@ def test_every_option_of_the_table_is_applied_swallowed_or_refused() -> None:
 
 @given(st.text())
 def test_any_options_are_understood_or_refused(text: str) -> None:
-    with suppress(UsageError):
+    with contextlib.suppress(UsageError):
         assert isinstance(apply(Settings(), text), Settings)

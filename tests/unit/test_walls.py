@@ -15,9 +15,13 @@ FLOORS = [
     ["daemon"],
     ["fuse", "cat"],
     ["tree"],
-    ["reading", "options"],
-    ["store", "record"],
-    ["codecs", "mounts"],
+    ["status"],
+    ["report"],
+    ["survey"],
+    ["dump", "options"],
+    ["reading", "oops"],
+    ["store", "record", "texts"],
+    ["codecs", "mounts", "machine"],
     [""],
 ]
 ALLOWED = {
