@@ -86,7 +86,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         self._answering = answering
         self._nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
         self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
-        self._handles: dict[int, Opened] = {}
+        self._handles: dict[int, tuple[Node, Opened]] = {}
         self._listings: dict[int, list[tuple[bytes, Node]]] = {}
         self._handle_numbers = itertools.count(1)
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -137,7 +137,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         if isinstance(node, Directory):
             await self._ask(node, node.look)
             node.entry = None
-        elif node.lazy:
+        elif node.lazy and not node.opens:
             await self._in_thread(node.check)
             node.entry = None
         return self._entry(node)
@@ -198,19 +198,20 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             raise pyfuse3.FUSEError(errno.EROFS)
         opened = await self._in_thread(node.open) if node.slow else node.open()
         handle = next(self._handle_numbers)
-        self._handles[handle] = opened
+        self._handles[handle] = node, opened
+        node.opens += 1
         return pyfuse3.FileInfo(fh=handle, keep_cache=True)
 
     @_answered
     async def read(self, fh: int, off: int, size: int) -> bytes:
         """A piece of an open file."""
-        return self._handles[fh].read(off, size)
+        return self._handles[fh][1].read(off, size)
 
     async def release(self, fh: int) -> None:
         """The last close."""
-        opened = self._handles.pop(fh, None)
-        if opened is not None:
-            opened.close()
+        node, opened = self._handles.pop(fh)
+        node.opens -= 1
+        opened.close()
 
     @_answered
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:

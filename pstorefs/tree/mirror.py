@@ -41,7 +41,7 @@ from pstorefs.tree.node import (
 _log = logging.getLogger("pstorefs")
 
 # Codecs that take longer than handing the work to a thread does, per record.
-_SLOW = ("lzo", "842")
+_SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
 

@@ -92,12 +92,14 @@ class Opened(Protocol):
 class Node:
     """Any place of the tree. The fields of the lower half belong to the FUSE adapter."""
 
-    __slots__ = ("attributes", "entry", "lookups", "number")
+    __slots__ = ("attributes", "entry", "lookups", "number", "opens")
 
     def __init__(self, attributes: Attributes) -> None:
         self.attributes = attributes
         self.number = 0
         self.lookups = 0
+        #: Handles that are open: who holds one goes on seeing what it opened.
+        self.opens = 0
         self.entry: object = None
 
     @property
