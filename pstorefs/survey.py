@@ -8,10 +8,12 @@ the archive, or the directory that systemd-pstore moves records to.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
@@ -32,14 +34,32 @@ _CURRENT_SECONDS = 0.5
 _DEEPEST = 8
 _MOST_RECORDS = 200_000
 _FACTS_KEPT = 256
+_SECOND = re.compile(r"~[0-9a-f]{8}\Z")
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """A directory with records: one of item.PLACES, and how to reach it."""
+    """A directory with records: one of item.PLACES, and how to reach it.
 
-    kind: str
-    store: Store
+    The store is held open; of any other the path is given, and it is opened for each look, so that
+    nothing keeps its disk busy.
+    """
+
+    def __init__(self, kind: str, where: Store | str) -> None:
+        self.kind = kind
+        self._where = where
+
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The directory; an empty store where it does not exist."""
+        if isinstance(self._where, Store):
+            self._where.refresh()
+            yield self._where
+            return
+        store = Store(self._where, optional=True)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +81,7 @@ class Survey:
     """Items and dumps of several places. Safe from any thread; calls may take long."""
 
     def __init__(self, places: Sequence[Place]) -> None:
-        self.places = tuple(places)
-        self._stores = {place.kind: place.store for place in places}
+        self._places = {place.kind: place for place in places}
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
         self._looked = float("-inf")
@@ -114,10 +133,15 @@ class Survey:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
         *folder, file = item.path.split("/")
         with self._lock:
-            known = self._known.get((item.place, item.path))
-        if known is None or known.item != item:
-            raise ChangedError(f"{item.path} has changed")
-        return self._stores[item.place].read(tuple(folder), file, known.stamp)
+            kinds = [kind for kind in self._places if (kind, item.path) in self._known]
+            for kind in kinds:
+                known = self._known[kind, item.path]
+                if known.item == item:
+                    break
+            else:
+                raise ChangedError(f"{item.path} has changed")
+        with self._places[kind].opened() as store:
+            return store.read(tuple(folder), file, known.stamp)
 
     def reading(self, item: Item) -> reading.Reading:
         """A record's text and state. OSError as from `stored`."""
@@ -162,15 +186,15 @@ class Survey:
 
     def _look(self) -> None:
         found: dict[tuple[str, str], _Known] = {}
-        for place in self.places:
-            place.store.refresh()
-            for folder, file, stamp in _files(place):
-                path = "/".join((*folder, file))
-                known = self._known.get((place.kind, path))
-                if known is None or known.stamp != stamp:
-                    known = _read(place, folder, file, path, stamp)
-                if known is not None:
-                    found[place.kind, path] = known
+        for place in self._places.values():
+            with place.opened() as store:
+                for folder, file, stamp in _files(place.kind, store):
+                    path = "/".join((*folder, file))
+                    known = self._known.get((place.kind, path))
+                    if known is None or known.stamp != stamp:
+                        known = _read(place.kind, store, path, stamp)
+                    if known is not None:
+                        found[place.kind, path] = known
         if found == self._known and self.generation:
             return
         self._known = found
@@ -186,32 +210,32 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _files(place: Place) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
+def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
     """All files of a place that a kernel's records could be."""
     count = 0
     folders: list[tuple[str, ...]] = [()]
     while folders:
         folder = folders.pop()
         try:
-            entries = place.store.scan(folder)
+            entries = store.scan(folder)
         except OSError:
             continue  # gone, or not for us to read
         for file, stamp in entries.items():
             path = "/".join((*folder, file))
             if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
                 folders.append((*folder, file))
-            elif stamp.is_file and stamp.size <= MAX_INPUT and _belongs(place.kind, path):
+            elif stamp.is_file and stamp.size <= MAX_INPUT and _belongs(kind, path):
                 yield folder, file, stamp
                 count += 1
                 if count >= _MOST_RECORDS:
-                    _log.warning("%s: more than %d records", place.store.path, _MOST_RECORDS)
+                    _log.warning("%s: more than %d records", store.path, _MOST_RECORDS)
                     return
 
 
 def _belongs(kind: str, path: str) -> bool:
     """Whether this is a record, where it lies."""
     folders, _, file = path.rpartition("/")
-    if parse_name(file) is None:
+    if parse_name(_kernels_name(kind, file)) is None:
         return False
     if kind == ARCHIVE:
         # DUMP/raw/RECORD; what begins with a dot is being written, or was when the power went.
@@ -219,20 +243,25 @@ def _belongs(kind: str, path: str) -> bool:
     return kind != SYSTEMD or dumps_of.systemd_record(path)
 
 
-def _read(
-    place: Place, folder: tuple[str, ...], file: str, path: str, stamp: Stamp
-) -> _Known | None:
+def _kernels_name(kind: str, file: str) -> str:
+    """What the kernel called a record: an archive may hold two of one name, NAME~HASH."""
+    return _SECOND.sub("", file) if kind == ARCHIVE else file
+
+
+def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
+    *folder, file = path.split("/")
+    file = _kernels_name(kind, file)
     name = parse_name(file)
     if name is None:
         return None
     try:
-        data = place.store.read(folder, file, stamp)
+        data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
     except OSError as error:
         if not isinstance(error, (ChangedError, FileNotFoundError)):
             _log.warning("%s: %s", path, error.strerror or error)
         return None
     # Copies of what systemd-pstore moved have lost their times, wherever they stand.
-    moved = place.kind == STORE and folder and dumps_of.systemd_record(path)
-    kind = SYSTEMD if moved else place.kind
-    item = Item.of(file, kind, stamp.mtime_ns, data, reading.read(name, data), path)
+    moved = kind == STORE and folder and dumps_of.systemd_record(path)
+    place = SYSTEMD if moved else kind
+    item = Item.of(file, place, stamp.mtime_ns, data, reading.read(name, data), path)
     return _Known(stamp, item)

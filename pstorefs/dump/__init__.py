@@ -180,13 +180,15 @@ def _missing(each: Group) -> tuple[tuple[int, int], ...]:
     return tuple(gaps)
 
 
-def _age(dump: Dump) -> tuple[int, int, int, int, str]:
+def _age(dump: Dump) -> tuple[int | str, ...]:
     """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
     item = dump.parts[-1].item
     time = dump.time_ns or 0
     # Where all else fails: systemd-pstore copied an older record earlier.
     copied = 0 if dump.time_ns else item.mtime_ns
-    return time // 10**9, copied // 10**9, dump.count or 0, time, item.text_hash
+    # Equal texts, such as empty ones: any order will do that is not that of the directory.
+    last = (item.text_hash, item.path, item.place)
+    return time // 10**9, copied // 10**9, dump.count or 0, time, *last
 
 
 def _ordered(dumps: list[Dump]) -> list[Dump]:

@@ -17,7 +17,7 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from pstorefs import reading
@@ -41,7 +41,7 @@ from pstorefs.tree.node import (
 _log = logging.getLogger("pstorefs")
 
 # Codecs that take longer than handing the work to a thread does, per record.
-_SLOW = ("lzo", "842")
+_SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
 
@@ -55,6 +55,8 @@ class Mirror:
     texts: TextCache = field(default_factory=TextCache)
     #: One record is decoded at a time: pure Python decoders would only take turns anyway.
     decoding: threading.Lock = field(default_factory=threading.Lock)
+    #: rm of a record, given its path in the source. None: not permitted.
+    remove: Callable[[str], None] | None = None
 
     def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
         """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
@@ -278,6 +280,18 @@ class MirrorDirectory(Directory):
         plain = file.removesuffix(ENCODED)
         beside = (plain,) if plain != file and self._stamp(plain) else ()
         return self._child(file, stamp, beside)
+
+    def remove(self, name: str) -> None:
+        """See `Directory`."""
+        file = self._source_name(name)
+        remove = self.mirror.remove
+        if remove is None or file is None:
+            super().remove(name)
+            return
+        file = next((each for each in (file, file + ENCODED) if self._stamp(each)), None)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        remove("/".join((*self.folder, file)))
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
