@@ -1,16 +1,16 @@
 """A guest in QEMU that runs Debian's kernel, and this machine's Python and programs.
 
-The guest's root is the host's, read-only through 9p, under a tmpfs: nothing has to be installed or
-copied into it, and it tries the very packages that the other tests run on. What outlives a boot
-lies in files: the store that the firmware keeps, and a disk for the archive.
+The guest's root is an initramfs of files of the packages installed here: it tries the very Python
+that the other tests run on. What outlives a boot lies in files: the store that the firmware keeps,
+and a disk for the archive. What the guest has to say it writes to a directory of the host's (9p).
 """
 
 from __future__ import annotations
 
 import fcntl
-import gzip
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -24,19 +24,32 @@ HERE = Path(__file__).parent
 CACHE = ROOT / ".vm-cache"
 STORES = HERE / "stores"
 MEMORY_MB = 512
-# What the initramfs needs before it has a root.
-EARLY_MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay")
+MODULES = (
+    *("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "fuse", "ext4"),
+    *("efi_pstore", "ramoops", "pstore_blk"),
+)
+PACKAGES = (
+    *("bash", "coreutils", "dash", "findutils", "grep", "kmod", "mount", "sed", "util-linux"),
+    *("fuse3", "python3", "python3-lz4", "python3-pyfuse3", "python3-trio", "python3-zstandard"),
+)
+# Dependencies that nothing in a guest calls.
+_WITHOUT = {"adduser", "debconf", "gcc-12-base", "media-types", "mime-support", "passwd"}
+_WITHOUT |= {"init-system-helpers", "login", "perl-base", "python3-pkg-resources", "tzdata"}
+_LEFT_OUT = re.compile(
+    r"/usr/share/(?!python3|misc)|/gconv/|/(test|tests|idlelib|lib2to3|ensurepip|pydoc_data)/"
+    r"|/usr/lib/(systemd|tmpfiles\.d|udev)|/etc/(?!fuse\.conf|mke2fs)"
+)
 BOOT_SECONDS = 150
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Debian's kernel for this release, unpacked, with an initramfs made for it."""
+    """Debian's kernel for this release, and an initramfs made for it."""
 
     version: str
     image: Path
-    modules: Path
-    initrd: Path
+    #: The guest's root, but for the program and the job.
+    root: Path
 
     @property
     def numbers(self) -> tuple[int, int]:
@@ -54,72 +67,131 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def debian_kernel() -> Kernel:
-    """Fetch, unpack and prepare the kernel that linux-image-amd64 stands for, once."""
+    """Fetch and prepare the kernel that linux-image-amd64 stands for, once."""
     depends = _output("apt-cache", "depends", "linux-image-amd64").split()
     package = next(word for word in depends[1:] if word.startswith("linux-image-"))
     version = package.removeprefix("linux-image-").removesuffix("-unsigned")
     folder = CACHE / package
+    kernel = Kernel(version, folder / f"vmlinuz-{version}", folder / "root.cpio")
     with _locked(CACHE):
-        if not (folder / "initrd").exists():
+        if not kernel.root.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             download = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package]
             subprocess.run(download, cwd=folder, check=True)
             (deb,) = folder.glob("*.deb")
-            subprocess.run(["dpkg-deb", "--extract", deb, folder], check=True)
+            subprocess.run(["dpkg-deb", "--extract", deb, folder / "all"], check=True)
             deb.unlink()
-            kernel = _at(folder, version)
-            subprocess.run(["depmod", "-b", kernel.modules.parents[1], version], check=True)
-            _make_initramfs(kernel)
-    return _at(folder, version)
-
-
-def _at(folder: Path, version: str) -> Kernel:
-    modules = folder / "lib" / "modules"
-    if not modules.exists():
-        modules = folder / "usr" / "lib" / "modules"
-    return Kernel(version, folder / "boot" / f"vmlinuz-{version}", modules, folder / "initrd")
+            shutil.copy(folder / "all" / "boot" / kernel.image.name, kernel.image)
+            tree = folder / "tree"
+            _take_modules(folder / "all", version, tree)
+            shutil.rmtree(folder / "all")
+            _take_programs(tree)
+            # The archive's last: it tells that everything is there.
+            (folder / "new.cpio").write_bytes(_cpio(tree))
+            (folder / "new.cpio").rename(kernel.root)
+            shutil.rmtree(tree)
+    return kernel
 
 
 def _output(*words: str) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
-def _make_initramfs(kernel: Kernel) -> None:
-    tree = kernel.initrd.with_name("initramfs")
-    for folder in ("bin", "dev", "proc", "modules"):
-        (tree / folder).mkdir(parents=True)
-    busybox = shutil.which("busybox")
-    assert busybox is not None
-    assert "statically" in _output("file", "-L", busybox), "busybox-static is needed"
-    shutil.copy(busybox, tree / "bin" / "busybox")
-    shutil.copy(HERE / "initramfs-init", tree / "init")
-    order: list[str] = []
-    base = kernel.modules.parents[1]
-    for module in EARLY_MODULES:
-        shown = _output("modprobe", "-d", str(base), "-S", kernel.version, "--show-depends", module)
+def _take_modules(unpacked: Path, version: str, tree: Path) -> None:
+    """The modules in MODULES with all they need."""
+    base = unpacked if (unpacked / "lib" / "modules").exists() else unpacked / "usr"
+    subprocess.run(["depmod", "-b", base, version], check=True)
+    there = tree / "usr" / "lib" / "modules" / version
+    there.mkdir(parents=True)
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        shutil.copy(base / "lib" / "modules" / version / name, there)
+    for module in MODULES:
+        shown = _output("modprobe", "-d", str(base), "-S", version, "--show-depends", module)
         for line in shown.splitlines():
             kind, _, path = line.partition(" ")
-            if kind != "insmod":
-                continue
-            file = Path(path.split()[0])
-            name = file.name.partition(".")[0] + ".ko"
-            if name not in order:
-                order.append(name)
-                data = file.read_bytes()
-                (tree / "modules" / name).write_bytes(
-                    lzma.decompress(data) if file.suffix == ".xz" else data
-                )
-    (tree / "modules" / "order").write_text("".join(f"{name}\n" for name in order))
+            if kind == "insmod":
+                shutil.copy(path.split()[0], there)
+    subprocess.run(["depmod", "-b", tree / "usr", version], check=True)
+
+
+def _take_programs(tree: Path) -> None:
+    """The files of PACKAGES and of what they depend on, as they are installed here."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (tree / name).symlink_to(f"usr/{name}")
+        (tree / "usr" / name).mkdir(exist_ok=True)
+    for name in ("dev", "proc", "sys", "run", "tmp", "out", "opt", "mnt/crashes", "root"):
+        (tree / name).mkdir(parents=True)
+    (tree / "var" / "lib" / "pstorefs").mkdir(parents=True)
+    names = "\n".join(sorted(_closure()))
+    for path in _output("dpkg-query", "-L", *names.split()).split("\n"):
+        if not path.startswith("/") or _LEFT_OUT.search(path + "/"):
+            continue
+        source = Path(os.path.realpath(Path(path).parent)) / Path(path).name
+        target = tree / str(source).lstrip("/")
+        if (source.is_symlink() or source.is_file()) and not os.path.lexists(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+            # Debian compiles at installation; those files belong to no package.
+            for compiled in source.parent.glob(f"__pycache__/{source.stem}.cpython-*.pyc"):
+                (target.parent / "__pycache__").mkdir(exist_ok=True)
+                shutil.copy2(compiled, target.parent / "__pycache__")
+    (tree / "usr" / "bin" / "sh").unlink(missing_ok=True)
+    (tree / "usr" / "bin" / "sh").symlink_to("dash")
+    (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (tree / "etc" / "group").write_text("root:x:0:\nadm:x:4:\n")
+    shutil.copy(HERE / "init", tree / "init")
+    # The program as its package puts it there.
+    program = tree / "usr" / "bin" / "pstorefs"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    for helper in ("mount.pstorefs", "mount.fuse.pstorefs"):
+        (tree / "usr" / "sbin" / helper).symlink_to("../bin/pstorefs")
+
+
+PROGRAM = """\
+#!/usr/bin/python3
+import sys
+sys.path.insert(0, "/opt")
+from pstorefs.cli import main
+sys.exit(main())
+"""
+
+
+def _closure() -> set[str]:
+    """PACKAGES with all that they depend on, as far as it is installed."""
+    shown = _output("dpkg-query", "-W", "-f", "${Package}\t${Pre-Depends}, ${Depends}\n")
+    depends = dict(line.split("\t", 1) for line in shown.splitlines())
+    found: set[str] = set()
+    queue = list(PACKAGES)
+    while queue:
+        package = queue.pop()
+        if package in found or package in _WITHOUT or package not in depends:
+            continue
+        found.add(package)
+        queue += re.findall(r"(?:^|[,|]) *([a-z0-9][a-z0-9+.-]+)", depends[package])
+    return found
+
+
+def _cpio(tree: Path) -> bytes:
+    """A directory as an initramfs, not compressed: the guest's processor is slow."""
     names = "".join(f"{path.relative_to(tree)}\n" for path in [tree, *sorted(tree.rglob("*"))])
-    archive = subprocess.run(
-        ["cpio", "--quiet", "-o", "-H", "newc"],
-        input=names.encode(),
-        stdout=subprocess.PIPE,
-        cwd=tree,
-        check=True,
+    command = ["cpio", "--quiet", "--create", "--format=newc", "--owner=0:0"]
+    return subprocess.run(
+        command, input=names.encode(), stdout=subprocess.PIPE, cwd=tree, check=True
     ).stdout
-    kernel.initrd.write_bytes(gzip.compress(archive, 1))
+
+
+def _initramfs(kernel: Kernel, job: str, folder: Path) -> Path:
+    """The guest's root with this project and the job; the kernel unpacks one after the other."""
+    tree = folder / "tree"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "pstorefs", tree / "opt" / "pstorefs", ignore=ignored)
+    subprocess.run(["/usr/bin/python3", "-m", "compileall", "-q", tree / "opt"], check=True)
+    (tree / "job").write_text(job)
+    initramfs = folder / "initramfs"
+    initramfs.write_bytes(kernel.root.read_bytes() + _cpio(tree))
+    return initramfs
 
 
 # What outlives a boot
@@ -234,15 +306,11 @@ def boot(
     folder = work / f"boot{number}"
     out = folder / "out"
     out.mkdir(parents=True)
-    (folder / "job").write_text(job)
+    initramfs = _initramfs(kernel, job, folder)
     result = Boot(out)
     command_line = [
         "console=ttyS0",
         "panic=1",
-        f"vm.modules={kernel.modules}",
-        f"vm.init={HERE}/guest-init",
-        f"vm.job={folder}/job",
-        f"vm.project={ROOT}",
         *store.words,
         *words,
     ]
@@ -250,10 +318,9 @@ def boot(
         *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2"),
         *("-m", str(MEMORY_MB), "-nodefaults", "-display", "none", "-no-reboot"),
         *("-serial", f"file:{folder}/console"),
-        *("-kernel", str(kernel.image), "-initrd", str(kernel.initrd)),
+        *("-kernel", str(kernel.image), "-initrd", str(initramfs)),
         *("-append", " ".join(command_line)),
-        *_share("host", "/", "readonly=on,multidevs=remap"),
-        *_share("out", str(out)),
+        *("-virtfs", f"local,path={out},mount_tag=out,security_model=none"),
         *store.arguments,
         *extra,
     ]
@@ -265,11 +332,6 @@ def boot(
     if (out / "status").exists():
         result.status = int((out / "status").read_text())
     return result
-
-
-def _share(tag: str, path: str, more: str = "") -> tuple[str, ...]:
-    options = f"local,path={path},mount_tag={tag},security_model=passthrough,{more}".rstrip(",")
-    return ("-virtfs", options)
 
 
 def _wait(process: subprocess.Popen[bytes], over: Callable[[], bool], end: float) -> None:
