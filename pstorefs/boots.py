@@ -1,0 +1,222 @@
+"""Which dumps are of one boot, and which console log ends with which dump: on evidence only.
+
+* erst: the id carries the time of the boot's first record.
+* The last lines of a dump stand in a later one, times and all: the log went on in the same boot.
+* Counts run on, and both boots began in the same seconds (the dump's time less its last line's).
+
+Within a boot every dump has its own count. What would put two dumps with one count together is no
+evidence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pstorefs.reading import DECODED, PLAIN
+from pstorefs.record import id_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from pstorefs.item import Item
+    from pstorefs.part import Part
+
+# Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
+# those before an oops, which makes it show all, some may be absent; the last line may not.
+_TAIL = 4
+_TAIL_SHARED = 2
+# The same for a record with wrong lines somewhere: any lines prove the boot, the last may be lost.
+_TAIL_DOUBTFUL = 1024
+_TAIL_SHARED_DOUBTFUL = 3
+_SURE = (PLAIN, DECODED)
+# Ids have whole seconds, a panic first stops the other CPUs (a second), then writes.
+_SAME_START_S = 2
+# The clock of the log and the clock on the wall do not run alike; a suspended machine logs nothing
+# and its wall clock runs on, so that only the other direction is a contradiction.
+_CLOCK_SLACK_S = 5
+# Candidates looked at for one dump. The bound keeps hostile records from taking quadratic time.
+_MOST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the evidence needs to know of a dump; times in nanoseconds and microseconds."""
+
+    family: str
+    count: int | None
+    time_ns: int | None
+    time_source: str
+    parts: Sequence[Part]
+    anchor: str
+
+    @property
+    def last(self) -> int | None:
+        """The time of the newest line of part 1, in microseconds: of the crash itself."""
+        newest = self.parts[-1]
+        return newest.item.last if newest.number == 1 else None
+
+    @property
+    def newest(self) -> Item | None:
+        """The newest record that has lines."""
+        return next((part.item for part in reversed(self.parts) if part.item.lines), None)
+
+    def tail(self) -> list[int]:
+        """Fingerprints of the newest lines; of all lines of a record where each may be wrong."""
+        item = self.newest
+        if item is None:
+            return []
+        return list(item.fingerprints()[-(_TAIL if item.state in _SURE else _TAIL_DOUBTFUL) :])
+
+
+def keys(dumps: Sequence[Facts]) -> list[str | None]:
+    """A key per dump that dumps of one boot share; None without evidence of a boot."""
+    found: list[str | None] = [None] * len(dumps)
+    rest = []
+    runs: dict[int, list[int]] = defaultdict(list)
+    for index, dump in enumerate(dumps):
+        seconds = id_seconds(dump.parts[0].item.name) if dump.family == "erst" else None
+        if seconds is None:
+            rest.append(index)
+        else:
+            runs[seconds].append(index)
+    for seconds, members in runs.items():
+        counts = [dumps[index].count for index in members if dumps[index].count is not None]
+        if len(set(counts)) == len(counts):
+            for index in members:
+                found[index] = f"erst-{seconds}"
+    sets = _Sets([dump.count for dump in dumps])
+    _by_lines(dumps, rest, sets)
+    _by_counts(dumps, rest, sets)
+    for members in sets.joined():
+        first = min(members, key=lambda index: (dumps[index].count or 0, dumps[index].anchor))
+        for index in members:
+            found[index] = f"{dumps[first].family}-{dumps[first].anchor[:16]}"
+    return found
+
+
+Tails = dict[int, list[tuple[int, Facts]]]
+
+
+def tails_of(dumps: Iterable[tuple[int, Facts]]) -> Tails:
+    """Dumps, and their indexes, by the fingerprints of their last lines."""
+    found: Tails = defaultdict(list)
+    for index, dump in dumps:
+        tail = dump.tail()
+        for key in tail[-1:] if len(tail) <= _TAIL else tail:
+            if len(found[key]) < _MOST:
+                found[key].append((index, dump))
+    return found
+
+
+def standing(tails: Tails, lines: AbstractSet[int]) -> dict[int, Facts]:
+    """The dumps, by index, whose last lines stand among these lines."""
+    candidates = {index: dump for key in tails.keys() & lines for index, dump in tails[key]}
+    return {index: dump for index, dump in candidates.items() if _stands(dump.tail(), lines)}
+
+
+def ending(tails: Tails, lines: AbstractSet[int]) -> int | None:
+    """The index of the latest dump whose last lines stand among these lines."""
+    found = standing(tails, lines)
+    return max(found, key=lambda index: (*_latest(found[index]), index), default=None)
+
+
+def _latest(dump: Facts) -> tuple[int, int, str]:
+    return dump.count or 0, dump.time_ns or 0, dump.anchor
+
+
+def _stands(tail: list[int], lines: AbstractSet[int]) -> bool:
+    shared = _TAIL_SHARED if len(tail) <= _TAIL else _TAIL_SHARED_DOUBTFUL
+    return sum(key in lines for key in tail) >= min(shared, len(tail))
+
+
+def _by_lines(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None:
+    """Join dumps to later ones in which their last lines stand."""
+    tails = tails_of((index, dumps[index]) for index in rest)
+    known = tails.keys()
+    for index in rest:
+        dump = dumps[index]
+        if not any(known & part.item.fingerprints() for part in dump.parts):
+            continue
+        lines = {key for part in dump.parts for key in part.item.fingerprints()}
+        fits = [
+            (strain, other.anchor, number)
+            for number, other in standing(tails, lines).items()
+            if number != index and (strain := _strain(other, dump)) is not None
+        ]
+        # Of two dumps with the same count, the one whose time fits better.
+        for _, _, number in sorted(fits):
+            sets.join(number, index)
+
+
+def _strain(earlier: Facts, later: Facts) -> int | None:
+    """How badly two dumps fit as an earlier and a later one of one boot; None: they cannot be."""
+    if earlier.count is not None and later.count is not None and earlier.count >= later.count:
+        return None
+    if earlier.last is None or later.last is None or not earlier.time_ns or not later.time_ns:
+        return 0
+    apart = (later.time_ns - earlier.time_ns) // 1000 - (later.last - earlier.last)
+    if apart < -_CLOCK_SLACK_S * 10**6:
+        return None
+    return abs(apart)
+
+
+def _by_counts(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None:
+    """Join dumps whose boots began at the same time and whose counts run on."""
+    starts = sorted(
+        (dump.time_ns // 1000 - dump.last, index)
+        for index in rest
+        if (dump := dumps[index]).time_ns and dump.last is not None and dump.count is not None
+    )
+    for position, (start, index) in enumerate(starts):
+        for other_start, other in islice(starts, position + 1, position + 1 + _MOST):
+            if other_start - start > _SAME_START_S * 10**6:
+                break
+            pair = sorted((index, other), key=lambda each: dumps[each].count or 0)
+            if _runs_on(dumps[pair[0]], dumps[pair[1]]):
+                sets.join(pair[0], pair[1])
+
+
+def _runs_on(earlier: Facts, later: Facts) -> bool:
+    return (
+        earlier.family == later.family
+        and (earlier.count or 0) + 1 == later.count
+        and (earlier.last or 0) <= (later.last or 0)
+    )
+
+
+class _Sets:
+    """Disjoint sets of dumps, no two with the same count."""
+
+    def __init__(self, counts: Sequence[int | None]) -> None:
+        self._parent = list(range(len(counts)))
+        self._counts: dict[int, set[int]] = {}
+        self._count = counts
+
+    def _root(self, index: int) -> int:
+        while self._parent[index] != index:
+            self._parent[index] = index = self._parent[self._parent[index]]
+        return index
+
+    def _counts_of(self, root: int) -> set[int]:
+        count = self._count[root]
+        return self._counts.get(root) or (set() if count is None else {count})
+
+    def join(self, one: int, other: int) -> None:
+        """Join two sets, unless a count would stand in it twice."""
+        one, other = sorted((self._root(one), self._root(other)))
+        counts, more = self._counts_of(one), self._counts_of(other)
+        if one == other or counts & more:
+            return
+        self._parent[other] = one
+        self._counts[one] = counts | more
+
+    def joined(self) -> list[list[int]]:
+        """All sets of more than one dump."""
+        members: dict[int, list[int]] = defaultdict(list)
+        for index in range(len(self._parent)):
+            members[self._root(index)].append(index)
+        return [each for each in members.values() if len(each) > 1]

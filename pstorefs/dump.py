@@ -1,0 +1,251 @@
+"""Records to dumps: what belongs together, how it is called, when it was, which boot it was of.
+
+Pure functions on items, the face of grouping.py, boots.py and joining.py.
+
+Names. ``<UTC time>-<reason>-<count>``, such as ``20171204T222309Z-panic-1``; the time is that of
+the earliest record, in UTC, from the most trustworthy source (`item.TIME_SOURCES`). A record that
+is no dump, or whose header is lost: ``<UTC time>-<type>-<backend>-<id>``. Without a time:
+``undated-<type>-<backend>-<id>-<hash>``. Of dumps with one name the first keeps it (an archived
+one, then the oldest, then the smallest hash); all others get ``-<hash>``, the first 8 hexadecimal
+digits of the hash of their newest part's text. So a name never depends on how many dumps there
+are, and a dump that appears later takes no older one's name. An archived dump is called what its
+directory is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pstorefs import boots, grouping
+from pstorefs.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
+from pstorefs.joining import join
+from pstorefs.part import Group, Part
+from pstorefs.record import CRASHES, parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record"]
+
+# datetime knows years up to 9999.
+_LATEST_NS = 253_402_300_800 * 10**9
+# A type may be any word; the name of an entry holds 255 bytes at most.
+_LONGEST_LABEL = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """One entry of dumps/: a dump with its parts, or a single record of another type.
+
+    ``id`` is the SHA-256 over the sorted SHA-256 of its parts as stored. ``reason`` and ``count``
+    are None where no part tells them. ``time_ns`` counts from 1970; None: not known.
+    """
+
+    name: str
+    id: str
+    #: What the kernel calls the records: dmesg, console, mce...
+    type: str
+    #: erst, efi (also for efi_pstore), ramoops...
+    backend: str
+    reason: str | None
+    count: int | None
+    time_ns: int | None
+    time_source: str
+    #: Oldest text first.
+    parts: tuple[Part, ...]
+    #: Ranges of part numbers known to be missing, first and last, rising.
+    missing: tuple[tuple[int, int], ...]
+    #: Dumps of one boot share this key.
+    boot: str | None = None
+    #: 1 for the first dump of its boot that is known.
+    order: int | None = None
+    #: Console logs and the like that end with this dump.
+    others: tuple[Part, ...] = ()
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether this is a crash, and not an orderly end of a boot, a console log or the like."""
+        return self.reason in CRASHES
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All records, copies included."""
+        return tuple(item for part in (*self.parts, *self.others) for item in part.items)
+
+
+def group(items: Iterable[Item]) -> list[Dump]:
+    """All dumps, the oldest first, undated ones before them; whatever the order of the items."""
+    groups = grouping.split(items)
+    facts = [_facts(each) for each in groups]
+    dumping = [index for index, each in enumerate(groups) if each.parts[0].item.is_dump]
+    ties = _ties(facts, set(dumping))
+    entries = [index for index in range(len(groups)) if index not in ties]
+    key_of = dict(zip(dumping, boots.keys([facts[index] for index in dumping]), strict=True))
+    others: dict[int, list[Part]] = defaultdict(list)
+    for index, home in sorted(ties.items(), key=lambda tie: facts[tie[0]].anchor):
+        others[home].append(groups[index].parts[0])
+    dumps = [
+        _dump(groups[index], facts[index], key_of.get(index), tuple(others[index]))
+        for index in entries
+    ]
+    dumps.sort(key=_age)
+    return _named(_ordered(dumps))
+
+
+def latest(dumps: Iterable[Dump]) -> Dump | None:
+    """The newest crash."""
+    return max((dump for dump in dumps if dump.is_crash), key=_age, default=None)
+
+
+def systemd_record(path: str) -> bool:
+    """Whether a path below /var/lib/systemd/pstore is that of a record which systemd-pstore moved.
+
+    Its layouts (src/pstore/pstore.c): ``<id without its last 6 digits>/`` in systemd 243 to 246;
+    since then ``<time>/<count>/`` for EFI, ``<highest id of the run>/`` for ERST; all other
+    records, and all .enc.z, at the top. A dmesg.txt beside them is its own joining: no record.
+    """
+    *folders, file = path.split("/")
+    return (
+        len(folders) <= 2
+        and all(folder.isascii() and folder.isdigit() for folder in folders)
+        and parse_name(file) is not None
+    )
+
+
+def _facts(each: Group) -> boots.Facts:
+    parts = each.parts[::-1]
+    item = parts[-1].item
+    times = [when(copy) for part in parts for copy in part.items]
+    source = min((source for _, source in times), key=TIME_SOURCES.index)
+    time = min(time for time, other in times if other == source)
+    if source == NO_TIME or not 0 < time < _LATEST_NS:
+        return boots.Facts(item.family, each.count, None, NO_TIME, parts, item.text_hash)
+    return boots.Facts(item.family, each.count, time, source, parts, item.text_hash)
+
+
+def _ties(facts: Sequence[boots.Facts], dumping: set[int]) -> dict[int, int]:
+    """Records that are no dumps, to the dumps whose last lines stand in them."""
+    logs = [
+        index
+        for index in range(len(facts))
+        if index not in dumping and facts[index].parts[0].item.lines
+    ]
+    if not logs:
+        return {}
+    tails = boots.tails_of((index, facts[index]) for index in sorted(dumping))
+    found = {}
+    for index in logs:
+        home = boots.ending(tails, set(facts[index].parts[0].item.fingerprints()))
+        if home is not None:
+            found[index] = home
+    return found
+
+
+def _dump(each: Group, facts: boots.Facts, boot: str | None, others: tuple[Part, ...]) -> Dump:
+    item = facts.parts[-1].item
+    hashes = sorted({part.item.sha256 for part in facts.parts})
+    return Dump(
+        name="",
+        id=hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        type=item.name.type,
+        backend=facts.family,
+        reason=each.reason,
+        count=each.count,
+        time_ns=facts.time_ns,
+        time_source=facts.time_source,
+        parts=tuple(facts.parts),
+        missing=_missing(each) if each.reason and facts.family not in grouping.SLOTS else (),
+        boot=boot,
+        others=others,
+    )
+
+
+def _missing(each: Group) -> tuple[tuple[int, int], ...]:
+    gaps = []
+    expected = 1
+    for number in sorted({part.number for part in each.parts if part.number}):
+        if number > expected:
+            gaps.append((expected, number - 1))
+        expected = number + 1
+    if each.highest >= expected:
+        gaps.append((expected, each.highest))
+    return tuple(gaps)
+
+
+def _age(dump: Dump) -> tuple[int, int, int, int, str]:
+    """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
+    item = dump.parts[-1].item
+    time = dump.time_ns or 0
+    # Where all else fails: systemd-pstore copied an older record earlier.
+    copied = 0 if dump.time_ns else item.mtime_ns
+    return time // 10**9, dump.count or 0, time, copied, item.text_hash
+
+
+def _ordered(dumps: list[Dump]) -> list[Dump]:
+    """Number the dumps of each boot."""
+    orders: dict[str, int] = defaultdict(int)
+    ranks: dict[int, int] = {}
+    known = [index for index, dump in enumerate(dumps) if dump.boot]
+    for index in sorted(known, key=lambda index: (dumps[index].count or 0, index)):
+        boot = dumps[index].boot or ""
+        orders[boot] += 1
+        ranks[index] = orders[boot]
+    return [
+        replace(dump, order=ranks[index]) if index in ranks else dump
+        for index, dump in enumerate(dumps)
+    ]
+
+
+def _named(dumps: list[Dump]) -> list[Dump]:
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    for index, dump in enumerate(dumps):
+        fixed = _archived_as(dump)
+        if fixed and fixed not in taken:
+            taken.add(fixed)
+            names[index] = fixed
+    for index, dump in enumerate(dumps):
+        if index in names:
+            continue
+        name = _name(dump)
+        for tag in ("", *_tags(dump)):
+            candidate = f"{name}-{tag}" if tag else name
+            if candidate not in taken:
+                break
+        taken.add(candidate)
+        names[index] = candidate
+    return [replace(dump, name=names[index]) for index, dump in enumerate(dumps)]
+
+
+def _tags(dump: Dump) -> tuple[str, ...]:
+    return dump.parts[-1].item.text_hash[:8], dump.id[:8], dump.id
+
+
+def _name(dump: Dump) -> str:
+    item = dump.parts[-1].item
+    number = "" if item.name.id is None else f"-{item.name.id}"
+    label = f"{dump.type[:_LONGEST_LABEL]}-{dump.backend[:_LONGEST_LABEL]}{number}"
+    if dump.time_ns is None:
+        return f"undated-{label}-{_tags(dump)[0]}"
+    moment = datetime.fromtimestamp(dump.time_ns // 10**9, timezone.utc)
+    time = f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
+    if dump.reason:
+        return f"{time}-{dump.reason.lower()}-{dump.count}"
+    return f"{time}-{label}"
+
+
+def _archived_as(dump: Dump) -> str | None:
+    """The directory in the archive that holds this dump."""
+    return min(
+        (
+            item.path.partition("/")[0]
+            for part in dump.parts
+            for item in part.items
+            if item.place == ARCHIVE and "/" in item.path
+        ),
+        default=None,
+    )

@@ -1,0 +1,86 @@
+"""A dump's parts to one text, oldest line first, with a line of this program for each gap.
+
+Header lines, what pstore_blk puts before them, and ECC notices are taken off. All other bytes are
+the kernel's own, in its own order: kernels before 3.5 cut parts inside a line, so that nothing is
+added between two parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pstorefs.codecs.text import legible
+from pstorefs.reading import DAMAGED, SALVAGED, SUSPECT, UNDECODABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pstorefs.dump import Dump
+    from pstorefs.item import Item
+    from pstorefs.part import Part
+
+# What is said before a part of each state; `salvaged` carries its marks in its text.
+_BEFORE = {
+    UNDECODABLE: "{part} cannot be decoded: {broken}",
+    SUSPECT: "{part} may be wrong: {broken}",
+    DAMAGED: "{part} may be wrong: its memory was damaged, blocks beyond repair: {blocks}",
+    SALVAGED: "{part} is damaged",
+}
+
+
+def join(dump: Dump, text_of: Callable[[Item], bytes]) -> bytes:
+    """The whole text. `text_of` gives the text of a record as its `Reading` has it."""
+    joined = bytearray()
+    for piece, ours in _pieces(dump, text_of):
+        if ours and joined and not joined.endswith(b"\n"):
+            joined += b"\n"
+        joined += piece
+    return bytes(joined)
+
+
+def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Pieces of text, each with whether it is a line of this program."""
+    gaps = list(reversed(dump.missing))
+    doubtful = ""
+    for part in dump.parts:
+        number = part.number
+        while gaps and number is not None and gaps[0][0] > number:
+            yield _say(_missing(dump, *gaps.pop(0))), True
+            doubtful = ""
+        if doubtful:
+            yield _say(f"end of {doubtful}"), True
+        item = part.item
+        form = _BEFORE.get(item.state)
+        doubtful = _part_name(part) if form and item.state != UNDECODABLE else ""
+        if form:
+            yield _say(_describe(form, part)), True
+        if item.state != UNDECODABLE:
+            text = body(item, text_of(item))
+            yield (legible(text) if item.state == SUSPECT else text), False
+    for gap in gaps:
+        yield _say(_missing(dump, *gap)), True
+
+
+def body(item: Item, text: bytes) -> bytes:
+    """A record's text without header line and ECC notice."""
+    return text[item.header.length if item.header else 0 : len(text) - item.notice_length]
+
+
+def _say(sentence: str) -> bytes:
+    return f"[pstorefs: {sentence}]\n".encode()
+
+
+def _part_name(part: Part) -> str:
+    return part.item.file if part.number is None else f"part {part.number} ({part.item.file})"
+
+
+def _describe(form: str, part: Part) -> str:
+    blocks = part.item.ecc.unrecoverable if part.item.ecc else 0
+    return form.format(part=_part_name(part), broken=part.item.broken, blocks=blocks)
+
+
+def _missing(dump: Dump, first: int, last: int) -> str:
+    highest = max(dump.missing[-1][1], *(part.number or 0 for part in dump.parts))
+    if first == last:
+        return f"part {first} of at least {highest} is missing"
+    return f"parts {last} to {first} of at least {highest} are missing"

@@ -1,0 +1,74 @@
+"""The parts of a dump, and a dump while it is being put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pstorefs.item import Item
+
+# Lines of several CPUs stand out of order by less than a second in the corpus. By more than this,
+# and the text of the higher part cannot be the older one.
+_DISORDER_US = 60 * 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a dump: a record, and copies of it in other places or shapes.
+
+    ``number`` is 1 for the newest text, None where neither header nor id tells it. ``items`` begins
+    with the best copy.
+    """
+
+    number: int | None
+    items: tuple[Item, ...]
+
+    @property
+    def item(self) -> Item:
+        """The copy that is shown."""
+        return self.items[0]
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The parts of one dump, newest text first."""
+
+    parts: list[Part] = field(default_factory=list)
+    reason: str | None = None
+    count: int | None = None
+    #: The highest part that the kernel wrote, where the ids of the next dump tell.
+    highest: int = 0
+    # Of the last part added: its time in seconds, its number in an ERST run, its oldest line.
+    time: int | None = None
+    run: int = 0
+    first: int | None = None
+
+    def add(self, part: Part, time: int | None = None, run: int = 0) -> None:
+        """Append the next older part."""
+        item = part.item
+        if item.header:
+            self.reason, self.count = item.header.reason, item.header.count
+        self.parts.append(part)
+        self.run = run
+        if time is not None:
+            self.time = time
+        if item.first is not None:
+            self.first = item.first
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last part added."""
+        return self.parts[-1].number or 0
+
+    def distance(self, item: Item) -> int | None:
+        """How far, in microseconds, the end of a record's text lies from the oldest line here.
+
+        Part n+1 ends where part n begins. None if the record's text is the newer one; 0 if either
+        has no times.
+        """
+        if item.last is None or self.first is None:
+            return 0
+        if item.last > self.first + _DISORDER_US:
+            return None
+        return abs(self.first - item.last)
