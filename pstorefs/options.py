@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pstorefs.limits import UNLIMITED, Keep, parse_keep
+
 DEFAULT_SOURCE = "/sys/fs/pstore"
 #: First fields of fstab that stand for the default source.
 SOURCE_WORDS = ("pstore", "none", "pstorefs")
@@ -36,6 +38,12 @@ class Settings:
     version: bool = False
     plain: bool = False
     nofail: bool = False
+    #: pstorefs --archive: archive once, without a mount.
+    archive_now: bool = False
+    #: Where to archive; None: the default, for the machine's own store only.
+    archive: str | None = None
+    archive_volatile: bool = False
+    keep: Keep = UNLIMITED
     allow_other: bool = False
     auto_unmount: bool = False
     uid: int | None = None
@@ -90,6 +98,12 @@ def _group(value: str) -> int:
         raise ValueError("is no group of this machine") from None
 
 
+def _path(value: str) -> str:
+    if not value.startswith("/") or "\0" in value:
+        raise ValueError("is no absolute path")
+    return value
+
+
 def _mask(value: str) -> int:
     if not re.fullmatch(r"0?[0-7]{1,3}", value):
         raise ValueError("is no octal mask such as 027")
@@ -108,6 +122,9 @@ def _refuse(why: str, names: str) -> dict[str, Option]:
 TABLE: dict[str, Option] = {
     "plain": Option("apply", "the mirror only", "plain"),
     "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
+    "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
+    "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
+    "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may enter, as far as the modes let", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
     "uid": Option("apply", "owner of all files", "uid", _user),

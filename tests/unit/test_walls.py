@@ -15,9 +15,15 @@ FLOORS = [
     ["daemon"],
     ["fuse", "cat"],
     ["tree"],
+    ["archive"],
+    ["dump"],
+    ["grouping", "boots", "joining"],
+    ["erst", "copies"],
+    ["part"],
+    ["item"],
     ["reading", "options"],
     ["store", "record"],
-    ["codecs", "mounts"],
+    ["codecs", "mounts", "limits"],
     [""],
 ]
 ALLOWED = {
