@@ -3,7 +3,7 @@
 All jobs of a command go through each step together, as one wait for the disk serves many files:
 
 1. `stage`: everything is written under temporary names in the archive's root;
-2. `settle`: it is synced;
+2. `settle`: it is synced, and records are read back from the disk: a bad one gets no name;
 3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
    raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
 4. `check`: the disk is read again and compared.
@@ -42,6 +42,8 @@ class Move:
     temporary: str
     folder: tuple[str, ...]
     name: str
+    #: What it must read back as; empty for what can be composed again.
+    sha256: str = ""
 
 
 @dataclass(slots=True)
@@ -157,12 +159,11 @@ def _stage_joining(run: Run, job: Job) -> None:
     finally:
         os.close(directory)
     for item, name in job.new:
-        data = _stored(run, item)
-        _stage_file(run, job.directory, (layout.RAW,), name, data, item.mtime_ns)
+        _stage_record(run, job, item, name)
     if job.new or not finished:
         for name, data in _composed(run, job).items():
-            _stage_file(run, job.directory, (), name, data)
-        _stage_file(run, job.directory, (), layout.SUMS, layout.sums_text(job.sums))
+            _stage_file(run, job.directory, name, data)
+        _stage_file(run, job.directory, layout.SUMS, layout.sums_text(job.sums))
 
 
 def _stage_new(run: Run, job: Job) -> None:
@@ -183,24 +184,27 @@ def _stage_new(run: Run, job: Job) -> None:
         os.close(root)
 
 
-def _stage_file(
-    run: Run,
-    directory: str,
-    below: tuple[str, ...],
-    name: str,
-    data: bytes,
-    mtime_ns: int | None = None,
-) -> None:
-    moves = run.moves[directory]
-    temporary = f"{durable.NEW}{directory}~{len(moves)}"
-    durable.write(run.archive, temporary, data, mtime_ns)
-    moves.append(Move(temporary, (directory, *below), name))
+def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
+    temporary = _temporary(run, job.directory)
+    durable.write(run.archive, temporary, _stored(run, item), item.mtime_ns)
+    move = Move(temporary, (job.directory, layout.RAW), name, item.sha256)
+    run.moves[job.directory].append(move)
+
+
+def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
+    temporary = _temporary(run, directory)
+    durable.write(run.archive, temporary, data)
+    run.moves[directory].append(Move(temporary, (directory,), name))
+
+
+def _temporary(run: Run, directory: str) -> str:
+    return f"{durable.NEW}{directory}~{len(run.moves[directory])}"
 
 
 def _stage_facts(run: Run, directory: str) -> None:
     text = layout.facts_text(run.facts_of(directory).values())
     if not any(move.name == layout.FACTS for move in run.moves[directory]):
-        _stage_file(run, directory, (), layout.FACTS, text)
+        _stage_file(run, directory, layout.FACTS, text)
 
 
 def _stored(run: Run, item: Item) -> bytes:
@@ -248,6 +252,8 @@ def _settle(run: Run) -> None:
                 try:
                     _sync_all(raw)
                     _sync_all(root)
+                    for item, name in job.new:
+                        _compare(raw, name, item.sha256)
                 finally:
                     os.close(raw)
                     os.close(root)
@@ -255,6 +261,14 @@ def _settle(run: Run) -> None:
         with run.trying(directory):
             for move in moves:
                 durable.sync(run.archive, move.temporary)
+                if move.sha256:
+                    _compare(run.archive, move.temporary, move.sha256)
+
+
+def _compare(directory: int, name: str, sha256: str) -> None:
+    data = durable.read_back(directory, name, layout.LONGEST_RECORD)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
 
 
 def _sync_all(directory: int) -> None:
@@ -328,10 +342,7 @@ def _check(run: Run, job: Job) -> None:
                 durable.sync(raw)
                 durable.sync(root)
             for path in paths:
-                item = wanted[path]
-                data = durable.read_back(raw, path.rpartition("/")[2], layout.LONGEST_RECORD)
-                if hashlib.sha256(data).hexdigest() != item.sha256:
-                    raise durable.error(errno.EIO, "what was saved does not read back")
+                _compare(raw, path.rpartition("/")[2], wanted[path].sha256)
                 run.checked.add(path)
         finally:
             os.close(raw)
