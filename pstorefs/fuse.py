@@ -305,12 +305,12 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """Ask a directory, in a thread if it may have to think about it."""
         return await self._in_thread(call, *names) if directory.slow else call(*names)
 
-    async def _in_thread(  # noqa: ANN401
+    async def _in_thread(
         self,
         call: Callable[..., Any],
         *arguments: object,
         limiter: trio.CapacityLimiter | None = None,
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401
         return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
 
 

@@ -22,6 +22,8 @@ class Mount:
     kind: str
     source: str
     options: str
+    #: What /proc/self/fdinfo calls it.
+    number: int = 0
 
 
 def table() -> list[Mount]:
@@ -40,7 +42,7 @@ def parse(line: str) -> Mount | None:
     if not separator or len(fields) < 6 or len(source) < 3:
         return None
     major, _, minor = fields[2].partition(":")
-    if not (major.isdecimal() and minor.isdecimal()):
+    if not (major.isdecimal() and minor.isdecimal() and fields[0].isdecimal()):
         return None
     return Mount(
         os.makedev(int(major), int(minor)),
@@ -48,7 +50,8 @@ def parse(line: str) -> Mount | None:
         _plain(fields[4]),
         source[0],
         _plain(source[1]),
-        fields[5] + "," + source[2],
+        fields[5] + "," + _plain(source[2]),
+        int(fields[0]),
     )
 
 
@@ -60,6 +63,26 @@ def at(point: str) -> Mount | None:
 def kind_of(device: int) -> str:
     """The type of the file system with this st_dev; empty if the table does not tell."""
     return next((mount.kind for mount in table() if mount.device == device), "")
+
+
+def holding(descriptor: int) -> Mount | None:
+    """The mount that an open file lies on; None if /proc does not tell (mnt_id: Linux 3.15)."""
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}") as file:
+            numbers = [int(line.split()[1]) for line in file if line.startswith("mnt_id:")]
+    except OSError:
+        return None
+    return next((mount for mount in table() if mount.number in numbers), None)
+
+
+def above(path: str) -> Mount | None:
+    """The mount that a path without symbolic links lies on, by the table alone."""
+    found = None
+    for mount in table():
+        point = mount.point.rstrip("/") + "/"
+        if (path + "/").startswith(point) and (not found or len(point) >= len(found.point)):
+            found = mount
+    return found
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pstorefs.limits import UNLIMITED, Keep, parse_keep
+
 DEFAULT_SOURCE = "/sys/fs/pstore"
 #: First fields of fstab that stand for the default source.
 SOURCE_WORDS = ("pstore", "none", "pstorefs")
@@ -37,6 +39,14 @@ class Settings:
     plain: bool = False
     nofail: bool = False
     read_only: bool = False
+    #: pstorefs --archive: archive once, without a mount.
+    archive_now: bool = False
+    #: Where to archive; None: the default, for the machine's own store only.
+    archive: str | None = None
+    archive_volatile: bool = False
+    keep: Keep = UNLIMITED
+    #: What rm of a record does: one of `REMOVALS`.
+    rm: str = "archive"
     allow_other: bool = False
     auto_unmount: bool = False
     uid: int | None = None
@@ -93,6 +103,21 @@ def _group(value: str) -> int:
         raise ValueError("is no group of this machine") from None
 
 
+REMOVALS = ("archive", "clear", "deny")
+
+
+def _removal(value: str) -> str:
+    if value not in REMOVALS:
+        raise ValueError(f"is none of {', '.join(REMOVALS)}")
+    return value
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or "\0" in value:
+        raise ValueError("is no absolute path")
+    return value
+
+
 def _mask(value: str) -> int:
     if not re.fullmatch(r"0?[0-7]{1,3}", value):
         raise ValueError("is no octal mask such as 027")
@@ -113,6 +138,10 @@ TABLE: dict[str, Option] = {
     "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
     "ro": Option("apply", "nothing can be written: no commands, no rm", "read_only"),
     "rw": Option("apply", "not ro; the usual case", "read_only", value=False),
+    "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
+    "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
+    "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
+    "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may enter, as far as the modes let", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
     "uid": Option("apply", "owner of all files", "uid", _user),
@@ -190,6 +219,7 @@ _FLAGS = {
     "--debug": "debug",
     "-h": "help",
     "--help": "help",
+    "--archive": "archive_now",
     "-V": "version",
     "--version": "version",
 }
@@ -260,12 +290,18 @@ def _is_bundle(word: str, flags: Mapping[str, str]) -> bool:
 
 
 def _placed(settings: Settings, places: list[str]) -> Settings:
+    if settings.archive_now:
+        if len(places) > 1:
+            raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
+        return _of_source(settings, places[0]) if places else settings
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
     if len(places) > 2:
         raise UsageError(f"too many arguments: {places[2]}")
     settings = replace(settings, mountpoint=places[-1])
-    if len(places) == 2:
-        source = DEFAULT_SOURCE if places[0] in SOURCE_WORDS else places[0]
-        settings = replace(settings, source=source, source_word=places[0])
-    return settings
+    return _of_source(settings, places[0]) if len(places) == 2 else settings
+
+
+def _of_source(settings: Settings, word: str) -> Settings:
+    source = DEFAULT_SOURCE if word in SOURCE_WORDS else word
+    return replace(settings, source=source, source_word=word)

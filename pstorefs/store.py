@@ -106,6 +106,14 @@ class Store:
             if not optional:
                 raise
 
+    @classmethod
+    def at(cls, descriptor: int, path: str) -> Store:
+        """The directory that a descriptor is open on; the store has a descriptor of its own."""
+        store = cls("", pinned=True, optional=True)
+        store.path = path
+        store._hold(os.dup(descriptor))
+        return store
+
     def close(self) -> None:
         """Let go of the root."""
         if self._root is not None:
@@ -117,12 +125,12 @@ class Store:
         self._root = descriptor
         self.is_pstore = _is_pstore(descriptor)
 
-    def refresh(self) -> None:
-        """Follow the path again, in case something else is there now; at most twice a second."""
-        now = time.monotonic()
-        if self.pinned or now < self._looked + _LOOK_SECONDS:
+    def refresh(self, *, now: bool = False) -> None:
+        """Follow the path again, in case something else is there; if not `now`, twice a second."""
+        moment = time.monotonic()
+        if self.pinned or (not now and moment < self._looked + _LOOK_SECONDS):
             return
-        self._looked = now
+        self._looked = moment
         try:
             if self._root is not None:
                 there, held = os.stat(self.path), os.fstat(self._root)
@@ -199,6 +207,16 @@ class Store:
         finally:
             os.close(file)
         return pieces[0] if len(pieces) <= 2 else b"".join(pieces)
+
+    def erase(self, folder: tuple[str, ...], name: str) -> None:
+        """Remove a record for good. OSError if the store refuses, or if it is still there."""
+        with self.folder(folder) as descriptor:
+            os.unlink(name, dir_fd=descriptor)
+            try:
+                os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                return
+        raise OSError(errno.EIO, f"{name} is still there although the store said it was erased")
 
     def readlink(self, folder: tuple[str, ...], name: str) -> str:
         """The target of a symbolic link."""

@@ -15,13 +15,15 @@ FLOORS = [
     ["daemon"],
     ["fuse", "cat"],
     ["tree"],
+    ["commands"],
     ["status"],
     ["report"],
     ["survey"],
+    ["archive"],
     ["dump", "options"],
     ["reading", "oops"],
     ["store", "record", "texts"],
-    ["codecs", "mounts", "machine"],
+    ["codecs", "mounts", "machine", "limits"],
     [""],
 ]
 ALLOWED = {

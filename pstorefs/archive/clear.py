@@ -1,0 +1,113 @@
+"""Records out of the store: the one place that erases anything on behalf of `archive` and `rm`.
+
+A record is erased if the archive was read back and is right, no rule forbids it, and the store
+still holds what was saved: read again, to the last byte, right before.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import durable, layout, rules
+from pstorefs.archive.policy import CLEARED, FAILED, KEPT, Outcome
+from pstorefs.store import ChangedError
+
+if TYPE_CHECKING:
+    from pstorefs.archive.plan import Job
+    from pstorefs.archive.save import Run
+    from pstorefs.dump.item import Item
+    from pstorefs.store import Store
+
+
+def clear_saved(run: Run) -> list[Outcome]:
+    """Erase what all jobs want erased, and write down that it was."""
+    outcomes = []
+    done: dict[str, list[Item]] = defaultdict(list)
+    for job in run.jobs:
+        for item in job.clear:
+            outcome = _clear(run, job, item)
+            outcomes.append(outcome)
+            if outcome.result == CLEARED:
+                done[job.places[item.path]].append(item)
+    for path, items in done.items():
+        directory, _, name = path.split("/")
+        for item in items:
+            facts = run.facts_of(directory)
+            fact = facts[name, item.sha256]
+            facts[name, item.sha256] = fact.after_clearing(run.now, run.boot)
+    for directory in {path.partition("/")[0] for path in done}:
+        # The records are safe; that they were erased is known from `clearing`, too.
+        with suppress(OSError):
+            _write_facts(run, directory)
+    return outcomes
+
+
+def _clear(run: Run, job: Job, item: Item) -> Outcome:
+    where = job.places[item.path]
+    directory = where.partition("/")[0]
+    error = run.errors.get(job.directory) or run.errors.get(directory)
+    if isinstance(error, ChangedError):
+        return _kept(item, "", "changed")
+    if error is not None or where not in run.checked:
+        words = error.strerror if error else "not saved"
+        return Outcome(item.path, FAILED, "", (error and error.errno) or errno.EIO, "", str(words))
+    why = run.forbidden.get(item.path)
+    if why:
+        return _kept(item, directory, why)
+    try:
+        _erase_same(run.source.store, item)
+    except FileNotFoundError:
+        return Outcome(item.path, CLEARED, directory, message="it was gone already")
+    except ChangedError:
+        return _kept(item, directory, "changed")
+    except OSError as failure:
+        number, words = rules.refusal(item.file, failure)
+        return Outcome(item.path, FAILED, directory, number, "", words)
+    return Outcome(item.path, CLEARED, directory)
+
+
+def _kept(item: Item, directory: str, why: str) -> Outcome:
+    words = rules.message(why, item.path)
+    return Outcome(item.path, KEPT, directory, errno.EPERM, why, words)
+
+
+def _erase_same(store: Store, item: Item) -> None:
+    """Erase a record if it is, to the last byte, the one that was saved."""
+    *folder, name = item.path.split("/")
+    stamp = store.stamp(tuple(folder), name)
+    data = store.read(tuple(folder), name, stamp)
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        raise ChangedError(f"{item.path} changed")
+    store.erase(tuple(folder), name)
+
+
+def _write_facts(run: Run, directory: str) -> None:
+    temporary = f"{durable.NEW}{directory}~{layout.FACTS}"
+    text = layout.facts_text(run.facts_of(directory).values())
+    durable.write(run.archive, temporary, text)
+    durable.sync(run.archive, temporary)
+    target = durable.open_directory(run.archive, directory)
+    try:
+        durable.replace(run.archive, temporary, target, layout.FACTS)
+    finally:
+        os.close(target)
+
+
+def clear_unsaved(store: Store, path: str) -> Outcome:
+    """Erase a file of the source, whatever it is, without a copy: `clear NAME`."""
+    *folder, name = path.split("/")
+    try:
+        if not store.stamp(tuple(folder), name).is_file:
+            return Outcome(path, FAILED, "", errno.EPERM, "", "not a record: only files are erased")
+        store.erase(tuple(folder), name)
+    except FileNotFoundError:
+        return Outcome(path, CLEARED, message="it was gone already")
+    except OSError as error:
+        number, words = rules.refusal(name, error)
+        return Outcome(path, FAILED, "", number, "", words)
+    return Outcome(path, CLEARED)

@@ -1,0 +1,156 @@
+"""Files and directories that are still there after a power cut: written, synced, renamed, removed.
+
+All functions take the descriptor of a directory and one name in it, follow no symbolic link and
+raise OSError. What is written becomes durable by `sync` of the file, then `sync` of the directory
+that holds its name (fsync(2)).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from pstorefs.store import ChangedError, Stamp
+
+#: Temporary names begin so. What bears them is left over from an interrupted run.
+NEW, OLD = ".new-", ".old-"
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: should a FIFO stand there, do not wait for its other end.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY_MODE, _FILE_MODE = 0o700, 0o600
+# An archive is two levels deep; a tree deeper than this is not ours to remove.
+_DEPTH = 4
+
+
+def error(number: int, words: str) -> OSError:
+    """An OSError with an explanation of its own."""
+    return OSError(number, words)
+
+
+def open_directory(parent: int, name: str) -> int:
+    """A descriptor of a directory."""
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def make_directory(parent: int, name: str) -> int:
+    """Make a directory for the owner alone, whatever the umask; its descriptor."""
+    os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
+    descriptor = open_directory(parent, name)
+    try:
+        os.fchmod(descriptor, _DIRECTORY_MODE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write(parent: int, name: str, data: bytes, mtime_ns: int | None = None) -> None:
+    """Write a new file for the owner alone. Its way to the disk begins, and is not waited for."""
+    descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=parent)
+    try:
+        os.fchmod(descriptor, _FILE_MODE)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if mtime_ns is not None:
+            # Some file systems know no times before 1970; a time is no reason to lose a record.
+            with suppress(OSError, OverflowError):
+                os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def sync(parent: int, name: str | None = None) -> None:
+    """Wait until a file (or, without a name, the directory itself) is on the disk."""
+    if name is None:
+        os.fsync(parent)
+        return
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_back(parent: int, name: str, limit: int) -> bytes:
+    """What the disk holds of a regular file, not what the page cache does. For synced files."""
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise error(errno.EIO, f"{name} is no regular file")
+        # Clean pages are dropped, so that the next read goes to the disk.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        pieces = []
+        total = 0
+        while piece := os.read(descriptor, 1 << 20):
+            pieces.append(piece)
+            total += len(piece)
+            if total > limit:
+                raise error(errno.EIO, f"{name} is longer than what was saved")
+    finally:
+        os.close(descriptor)
+    return b"".join(pieces)
+
+
+def read_small(parent: int, name: str, limit: int) -> bytes:
+    """A regular file of at most `limit` bytes. OSError if it is longer or something else."""
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            raise error(errno.EFBIG, f"{name} is no regular file of at most {limit} bytes")
+        data = b""
+        while len(data) <= limit and (piece := os.read(descriptor, limit + 1 - len(data))):
+            data += piece
+    finally:
+        os.close(descriptor)
+    if len(data) > limit:
+        raise ChangedError(f"{name} grew while it was read")
+    return data
+
+
+def exists(parent: int, name: str) -> bool:
+    """Whether something stands under a name, be it a dangling symbolic link."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def move_new(parent: int, name: str, target: int, new: str) -> None:
+    """Rename onto nothing. Python has no RENAME_NOREPLACE; the archive's lock makes this enough."""
+    if exists(target, new):
+        raise error(errno.EEXIST, f"{new} stands there already")
+    os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
+
+
+def replace(parent: int, name: str, target: int, new: str) -> None:
+    """Rename onto a file: whoever reads finds the old one or the new one, whole."""
+    os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
+
+
+def remove(parent: int, name: str, depth: int = _DEPTH) -> None:
+    """Remove a file or a directory with what is in it. What is gone already is no error."""
+    try:
+        status = Stamp.of(os.stat(name, dir_fd=parent, follow_symlinks=False))
+        if not status.is_directory:
+            os.unlink(name, dir_fd=parent)
+            return
+        if depth == 0:
+            raise error(errno.ENOTEMPTY, f"{name} is nested too deep to be of this program")
+        descriptor = open_directory(parent, name)
+        try:
+            for entry in os.listdir(descriptor):
+                remove(descriptor, entry, depth - 1)
+        finally:
+            os.close(descriptor)
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,230 @@
+"""The commands: save dumps, verify them, clear records. One engine for control, rm and --archive.
+
+`archive` and `clear` raise `ArchiveError` when a whole command cannot be done, and else tell what
+became of each record. They may run in any thread, and be killed at any moment: at each of them a
+record is whole in the store, or whole and verified in the archive, or both; the next run finishes
+the work. An empty store is told in a few milliseconds: nothing that decodes is imported for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import layout, place, rules
+from pstorefs.archive.place import ArchiveError
+from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy
+from pstorefs.store import ChangedError, Stamp, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from pstorefs.archive.plan import Job, Shelf
+    from pstorefs.dump.item import Item
+
+#: Directories below the source's root that are looked into.
+_DEPTH = 3
+
+
+def archive(
+    store: Store, archive_dir: str, names: Sequence[str] | None, policy: Policy
+) -> list[Outcome]:
+    """Save the dumps of the named records (None: of all), then clear these records.
+
+    A name is that of a record, as it stands in the store or without ``.enc.z``, or that of a dump.
+    """
+    store.refresh()
+    files = list_source(store)
+    with place.opened(
+        archive_dir, store, volatile=policy.volatile, create=bool(files)
+    ) as descriptor:
+        if descriptor is None:
+            return [_missing(name) for name in dict.fromkeys(names or ())]
+        try:
+            with place.locked(descriptor, policy.wait_seconds):
+                place.clean(descriptor)
+                # What another command left, while this one waited for the lock.
+                command = _Command(store, archive_dir, descriptor, policy, list_source(store))
+                outcomes = command.archive(names) if command.files or names else []
+                command.keep()
+                return outcomes
+        except ArchiveError:
+            raise
+        except OSError as error:
+            raise place.explain(archive_dir, error) from error
+
+
+def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
+    """Erase the named records without saving them, whatever they are."""
+    from pstorefs.archive.clear import clear_unsaved
+
+    store.refresh()
+    files = list_source(store)
+    outcomes = []
+    for name in dict.fromkeys(names):
+        path = _path_of(name, files)
+        outcomes.append(clear_unsaved(store, path) if path else _missing(name))
+    return outcomes
+
+
+def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
+    """The errno of a command: the first failure's, 0 if there is none.
+
+    What is kept on purpose is a failure only where it was named.
+    """
+    return next((o.errno for o in outcomes if o.errno and (named or o.result != KEPT)), 0)
+
+
+def list_source(store: Store) -> dict[str, Stamp]:
+    """All regular files of the source, by path."""
+    found: dict[str, Stamp] = {}
+    folders: list[tuple[str, ...]] = [()]
+    while folders:
+        folder = folders.pop()
+        for name, stamp in store.scan(folder).items():
+            path = (*folder, name)
+            if stamp.is_file:
+                found["/".join(path)] = stamp
+            elif stamp.is_directory and len(path) <= _DEPTH:
+                folders.append(path)
+    return found
+
+
+def _path_of(name: str, files: Container[str]) -> str:
+    """The path of a record in the store; empty if there is none."""
+    return next((path for path in (name, name + ".enc.z") if path in files), "")
+
+
+def _missing(name: str) -> Outcome:
+    return Outcome(name, FAILED, "", errno.ENOENT, "", "no such record or dump")
+
+
+@dataclass(slots=True)
+class _Command:
+    """One `archive`, under the lock."""
+
+    store: Store
+    path: str
+    descriptor: int
+    policy: Policy
+    files: dict[str, Stamp]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def archive(self, names: Sequence[str] | None) -> list[Outcome]:
+        """Plan, save, clear."""
+        from pstorefs.archive.clear import clear_saved
+        from pstorefs.archive.plan import Shelf
+        from pstorefs.archive.save import Run, save
+        from pstorefs.dump.item import ARCHIVE, STORE
+
+        source = Shelf(self.store, STORE, self.files)
+        view = Store.at(self.descriptor, self.path)
+        try:
+            shelf = Shelf(view, ARCHIVE)
+            jobs = self._plan(names, source, shelf)
+            if jobs:
+                self._check_room(jobs)
+                now, boot = int(time.time()), rules.boot_id()
+                run = Run(self.path, self.descriptor, source, shelf, self.policy, now, boot, jobs)
+                try:
+                    save(run)
+                    self.outcomes += clear_saved(run)
+                finally:
+                    # Nothing half-done stays; if this fails, the next run does it.
+                    with suppress(OSError):
+                        place.clean(self.descriptor)
+        finally:
+            view.close()
+        return self.outcomes
+
+    def _plan(self, names: Sequence[str] | None, source: Shelf, shelf: Shelf) -> list[Job]:
+        from pstorefs.archive import plan
+
+        records = [path for path in self.files if plan.of_path(path)]
+        clear: set[str] | None = None
+        others: set[str] = set()
+        if names is None:
+            self._refuse(path for path in self.files if path not in set(records))
+        else:
+            paths = {name: _path_of(name, self.files) for name in names}
+            others = {name for name, path in paths.items() if not path}
+            clear = {path for path in paths.values() if plan.of_path(path)}
+            self._refuse(path for path in paths.values() if path and path not in clear)
+            if not others:
+                records = plan.related_records(self.files, clear)
+        listing = layout.read_archive(shelf.store)
+        for sentence in listing.passed_over:
+            self.policy.say(sentence)
+        shelf.stamps.update(plan.list_archive(listing))
+        related = plan.related_dumps(listing, source, records)
+        archived = self._items(shelf, (path for paths in related.values() for path in paths))
+        items = self._items(source, records, clear)
+        planner = plan.Planner(archived, listing, clear, others)
+        jobs, skipped = planner.jobs(items)
+        for item in skipped:
+            words = "a log that belongs to no crash: name it to archive it"
+            self.outcomes.append(Outcome(item.path, SKIPPED, message=words))
+        self.outcomes += [_missing(name) for name in sorted(planner.wanted)]
+        return jobs
+
+    def _items(
+        self, shelf: Shelf, paths: Iterable[str], clear: Container[str] | None = ()
+    ) -> list[Item]:
+        """Read records. What cannot be read is an outcome if it was to be cleared."""
+        items = []
+        for path in paths:
+            try:
+                items.append(shelf.item(path))
+            except OSError as error:
+                if clear is None or path in clear:
+                    self._unreadable(path, error)
+                else:
+                    self.policy.say(f"{path}: cannot be read: {error.strerror or error}")
+        return items
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self.outcomes.append(_missing(path))
+        elif isinstance(error, ChangedError):
+            words = rules.message("changed", path)
+            self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "changed", words))
+        else:
+            words = f"cannot be read: {error.strerror or error}"
+            self.outcomes.append(Outcome(path, FAILED, "", error.errno or errno.EIO, "", words))
+
+    def _refuse(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            words = f"no name that a kernel gives to a record; to erase it: clear {path}"
+            self.outcomes.append(Outcome(path, KEPT, "", errno.EINVAL, "name", words))
+
+    def _check_room(self, jobs: list[Job]) -> None:
+        sizes = [item.size for job in jobs for item, _ in job.new]
+        if sizes:
+            count = sum(bool(job.new) for job in jobs)
+            place.check_room(self.path, self.descriptor, sizes, count, self.policy)
+
+    def keep(self) -> None:
+        """Remove what is beyond the limits, if there are any."""
+        if self.policy.keep.unlimited:
+            return
+        from pstorefs.archive.keep import remove_old
+
+        standing = set()
+        for path, stamp in list_source(self.store).items():
+            *folder, name = path.split("/")
+            try:
+                data = self.store.read(tuple(folder), name, stamp)
+            except OSError as error:
+                self.policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
+                return
+            standing.add(hashlib.sha256(data).hexdigest())
+        view = Store.at(self.descriptor, self.path)
+        try:
+            keep, say = self.policy.keep, self.policy.say
+            remove_old(view, self.descriptor, keep, int(time.time()), standing, say)
+        finally:
+            view.close()

@@ -1,0 +1,203 @@
+"""What an archive looks like, and how it is read back. It can be read without this program.
+
+::
+
+    /var/lib/pstorefs/                     0700
+    ├── .lock                              flock(2): one process at a time
+    ├── .new-…  .old-…                     work that was interrupted; the next run removes it
+    └── 20171204T222309Z-panic-1/          one directory per dump, in place at once by one rename
+        ├── raw/                           the records as stored, under the kernel's names, with
+        │   ├── dmesg-erst-64…45.enc.z     their mtimes. A second one of the same name but other
+        │   └── dmesg-erst-64…45~1a2b3c4d  content gets `~` and 8 hex digits of its SHA-256
+        ├── dmesg.txt report.txt summary.json      what was composed when it was saved
+        ├── records.json                   per record: when saved, when cleared, how often
+        └── SHA256SUMS                     of raw/; written last, so it tells a finished dump
+
+Contents are hostile: whoever restores a backup or mounts a disk brings them along. Names are
+checked, sizes bounded, only regular files and real directories are looked at.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from pstorefs.archive import durable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pstorefs.store import Stamp, Store
+
+RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
+#: What may be composed beside them.
+COMPOSED = ("dmesg.txt", "report.txt", "summary.json", "console.txt")
+#: Bytes of one record, at most: as store.py's own bound.
+LONGEST_RECORD = 64 << 20
+
+_FACTS_BYTES = 8 << 20
+_DUMPS = 100_000
+_RECORDS = 20_000
+_DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
+_RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SCHEMA = 1
+_LONGEST_TEXT = 300
+_LARGEST_NUMBER = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the engine did with one record. Times are seconds since 1970, boots are boot_ids.
+
+    Before a record is erased, `clearing` is written; afterwards `cleared`. A record that stands in
+    the store although it is cleared came back.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    saved: int
+    saved_boot: str
+    clearing: int = 0
+    clearing_boot: str = ""
+    cleared: int = 0
+    cleared_boot: str = ""
+    #: How often it was erased.
+    times: int = 0
+
+    @property
+    def returns(self) -> int:
+        """How often it was erased again after it had come back."""
+        return max(0, self.times - 1)
+
+    def about_to_clear(self, now: int, boot: str) -> Fact:
+        """The fact to write before the record is erased."""
+        return replace(self, clearing=now, clearing_boot=boot)
+
+    def after_clearing(self, now: int, boot: str) -> Fact:
+        """The fact to write after the record was erased."""
+        return replace(self, cleared=now, cleared_boot=boot, times=self.times + 1)
+
+
+def is_dump_name(name: str) -> bool:
+    """Whether a directory of the archive may be called so. No dot in front, no slash, no `..`."""
+    return _DUMP_NAME.fullmatch(name) is not None
+
+
+def raw_file(name: str) -> str | None:
+    """The kernel's name of what is called `name` in raw/; None if that is no name of ours."""
+    match = _RAW_NAME.fullmatch(name)
+    return match[1] if match else None
+
+
+def raw_name(file: str, sha256: str, taken: Iterable[str]) -> str:
+    """What a record is called in raw/. OSError for a name that no kernel gives."""
+    if _RAW_NAME.fullmatch(file) is None or "~" in file:
+        raise durable.error(errno.EINVAL, f"{file!r} is no name that a kernel gives to a record")
+    return f"{file}~{sha256[:8]}" if file in taken else file
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The dumps of an archive: each raw/ with its files, and what was passed over, in sentences."""
+
+    dumps: Mapping[str, Mapping[str, Stamp]]
+    passed_over: tuple[str, ...]
+
+
+def read_archive(store: Store) -> Listing:
+    """List an archive, opened as a `Store`."""
+    dumps: dict[str, dict[str, Stamp]] = {}
+    odd: list[str] = []
+    for name, stamp in sorted(store.scan(()).items()):
+        if name.startswith("."):
+            continue
+        if not stamp.is_directory or not is_dump_name(name):
+            odd.append(f"{name!r} in the archive is no dump of this program: passed over")
+        elif len(dumps) >= _DUMPS:
+            odd.append(f"the archive holds more than {_DUMPS} dumps: the rest is passed over")
+            break
+        else:
+            dumps[name] = _read_raw(store, name, odd)
+    return Listing(dumps, tuple(odd))
+
+
+def _read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
+    found: dict[str, Stamp] = {}
+    try:
+        entries = store.scan((dump, RAW))
+    except OSError as error:
+        odd.append(f"{dump}/{RAW} in the archive: {error.strerror}: passed over")
+        return found
+    for name, stamp in sorted(entries.items()):
+        fits = stamp.is_file and stamp.size <= LONGEST_RECORD and raw_file(name) is not None
+        if fits and len(found) < _RECORDS:
+            found[name] = stamp
+        else:
+            odd.append(f"{dump}/{RAW}/{name!r} in the archive is no record: passed over")
+    return found
+
+
+def read_facts(directory: int) -> dict[tuple[str, str], Fact]:
+    """The facts of a dump, by name in raw/ and SHA-256. Empty if they cannot be read."""
+    try:
+        data = json.loads(durable.read_small(directory, FACTS, _FACTS_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    rows = data.get("records") if isinstance(data, dict) else None
+    if not isinstance(rows, list):
+        return {}
+    facts = [fact for row in rows[:_RECORDS] if (fact := _fact(row))]
+    return {(fact.file, fact.sha256): fact for fact in facts}
+
+
+def _fact(row: object) -> Fact | None:
+    if not isinstance(row, dict):
+        return None
+    values: dict[str, Any] = {}
+    for field in fields(Fact):
+        value = row.get(field.name, field.default)
+        number = type(value) is int and 0 <= value < _LARGEST_NUMBER
+        text = isinstance(value, str) and len(value) <= _LONGEST_TEXT
+        if not (number if field.type == "int" else text):
+            return None
+        values[field.name] = value
+    fact = Fact(**values)
+    return fact if raw_file(fact.file) and _SHA256.fullmatch(fact.sha256) else None
+
+
+def facts_text(facts: Iterable[Fact]) -> bytes:
+    """records.json."""
+    rows = [asdict(fact) | {"returns": fact.returns} for fact in facts]
+    rows.sort(key=lambda row: (row["file"], row["sha256"]))
+    return (json.dumps({"schema": _SCHEMA, "records": rows}, indent=1) + "\n").encode()
+
+
+def sums_text(sums: Mapping[str, str]) -> bytes:
+    """SHA256SUMS, as sha256sum(1) reads it, of names in raw/ to their SHA-256."""
+    return "".join(f"{sums[name]}  {RAW}/{name}\n" for name in sorted(sums)).encode()
+
+
+def is_finished(directory: int, sums: Mapping[str, str]) -> bool:
+    """Whether SHA256SUMS tells of exactly these files, so that all beside them is up to date."""
+    text = sums_text(sums)
+    try:
+        return durable.read_small(directory, SUMS, len(text)) == text
+    except OSError:
+        return False
+
+
+def open_raw(archive: int, dump: str) -> tuple[int, int]:
+    """Descriptors of a dump's directory and of its raw/."""
+    directory = durable.open_directory(archive, dump)
+    try:
+        return directory, durable.open_directory(directory, RAW)
+    except BaseException:
+        os.close(directory)
+        raise

@@ -1,0 +1,303 @@
+"""Which records belong together, which are saved already, and which are to be erased.
+
+The archive may hold thousands of dumps: only those are read that can have to do with records in the
+store, as names, times and sizes tell. What is saved already is known by its content.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pstorefs import dump as dumps
+from pstorefs import reading
+from pstorefs.archive import layout
+from pstorefs.archive.rules import LOGS
+from pstorefs.dump import Dump, Item
+from pstorefs.dump.grouping import SLOTS
+from pstorefs.dump.item import ARCHIVE, STORE
+from pstorefs.record import Name, id_seconds, parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pstorefs.store import Stamp, Store
+
+    _Identity = tuple[str, str, str, int | None, bool]
+
+# Parts of one dump are written within a minute (grouping.py); clocks are set meanwhile.
+_NEAR_SECONDS = 180
+# What archivers round off mtimes by (copies.py).
+_NEAR_NS = 2 * 10**6
+_TEXT_BYTES = 32 << 20
+# Items of records seen lately: `rm *` asks for the same ones again and again.
+_ITEMS = 4096
+_seen: OrderedDict[tuple[str, str, str, int, str], Item] = OrderedDict()
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Records of one place, read with what they are."""
+
+    store: Store
+    place: str
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    _texts: dict[str, bytes] = field(default_factory=dict)
+    _room: int = _TEXT_BYTES
+
+    def read(self, path: str) -> bytes:
+        """The stored bytes. `ChangedError` if the file is not the one that was listed."""
+        *folder, name = path.split("/")
+        return self.store.read(tuple(folder), name, self.stamps[path])
+
+    def item(self, path: str) -> Item:
+        """What grouping knows of a record."""
+        stored = self.read(path)
+        file = path.rpartition("/")[2]
+        if self.place == ARCHIVE:
+            file = layout.raw_file(file) or file
+        mtime = self.stamps[path].mtime_ns
+        key = (self.place, path, file, mtime, hashlib.sha256(stored).hexdigest())
+        item = _seen.pop(key, None)
+        if item is None:
+            name = parse_name(file)
+            if name is None:
+                raise ValueError(f"{file!r} is no name of a record")
+            read = reading.read(name, stored)
+            item = Item.of(file, self.place, mtime, stored, read, path)
+            self._keep(path, read.text)
+        _seen[key] = item
+        while len(_seen) > _ITEMS:
+            _seen.popitem(last=False)
+        return item
+
+    def text(self, item: Item) -> bytes:
+        """A record's text as its `Reading` has it."""
+        text = self._texts.get(item.path)
+        if text is None:
+            text = reading.read(item.name, self.read(item.path)).text
+            self._keep(item.path, text)
+        return text
+
+    def _keep(self, path: str, text: bytes) -> None:
+        if len(text) <= self._room:
+            self._room -= len(text)
+            self._texts[path] = text
+
+
+@dataclass(slots=True)
+class Job:
+    """What is to be done about one dump."""
+
+    dump: Dump
+    #: Its directory in the archive.
+    directory: str
+    #: Whether that stands there already.
+    exists: bool
+    #: Records of the store that are not saved yet, and their names in raw/.
+    new: list[tuple[Item, str]]
+    #: Path in the store to path in the archive, of all its records, saved already or about to be.
+    places: dict[str, str]
+    #: Records of the store that are to be erased once they are saved.
+    clear: list[Item]
+    #: Files in raw/ once it is done: name to SHA-256.
+    sums: dict[str, str] = field(default_factory=dict)
+
+
+def list_archive(listing: layout.Listing) -> dict[str, Stamp]:
+    """All records of the archive, by path."""
+    return {
+        f"{dump}/{layout.RAW}/{name}": stamp
+        for dump, raw in listing.dumps.items()
+        for name, stamp in raw.items()
+    }
+
+
+def of_path(path: str) -> Name | None:
+    """The name of a record, taken apart, from its path in the store or in the archive."""
+    return parse_name(layout.raw_file(path.rpartition("/")[2]) or "")
+
+
+class Relatives:
+    """Tells whether a record can have to do with any of some others: a dump's part or a copy."""
+
+    def __init__(self, records: Iterable[tuple[Name, Stamp]]) -> None:
+        self._erst: set[int] = set()
+        self._efi: set[int] = set()
+        self._slots: dict[tuple[str, str, int | None], list[Stamp]] = defaultdict(list)
+        self._others: dict[str, set[int]] = defaultdict(set)
+        for name, stamp in records:
+            family, seconds = _family(name), id_seconds(name)
+            self._slots[family, name.type, name.id].append(stamp)
+            if family == "erst" and seconds:
+                self._erst.add(seconds)
+            elif family == "efi" and seconds:
+                self._efi.add(seconds // _NEAR_SECONDS)
+            elif family not in SLOTS:
+                self._others[family].add(stamp.mtime_ns // 10**9 // _NEAR_SECONDS)
+
+    def include(self, name: Name, stamp: Stamp) -> bool:
+        """Whether this one can be a relative."""
+        family, seconds = _family(name), id_seconds(name)
+        if family == "erst" and seconds:
+            return seconds in self._erst
+        if family == "efi" and seconds:
+            return _near(seconds // _NEAR_SECONDS, self._efi)
+        if family not in SLOTS and _near(
+            stamp.mtime_ns // 10**9 // _NEAR_SECONDS, self._others[family]
+        ):
+            return True
+        return any(
+            stamp.size == other.size or abs(stamp.mtime_ns - other.mtime_ns) <= _NEAR_NS
+            for other in self._slots.get((family, name.type, name.id), ())
+        )
+
+
+def _family(name: Name) -> str:
+    return "efi" if name.backend == "efi_pstore" else name.backend
+
+
+def _near(bucket: int, buckets: set[int]) -> bool:
+    return not buckets.isdisjoint((bucket - 1, bucket, bucket + 1))
+
+
+def related_records(files: Mapping[str, Stamp], named: Iterable[str]) -> list[str]:
+    """Paths of the source that can belong to dumps of the named ones; logs can belong to any."""
+    names = {path: name for path in files if (name := of_path(path))}
+    wanted = set(named)
+    if any(names[path].type in LOGS for path in wanted):
+        return list(names)
+    relatives = Relatives((names[path], files[path]) for path in wanted)
+    return [
+        path
+        for path, name in names.items()
+        if path in wanted or name.type in LOGS or relatives.include(name, files[path])
+    ]
+
+
+def related_dumps(
+    listing: layout.Listing, source: Shelf, paths: Iterable[str]
+) -> dict[str, list[str]]:
+    """Dumps of the archive that can have to do with records of the store: paths of their files."""
+    relatives = Relatives((name, source.stamps[path]) for path in paths if (name := of_path(path)))
+    return {
+        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if of_path(name)]
+        for dump, raw in listing.dumps.items()
+        if any((name := of_path(file)) and relatives.include(name, raw[file]) for file in raw)
+    }
+
+
+class Planner:
+    """Makes jobs of records of the store and the related ones of the archive.
+
+    `clear` holds the paths that were named; None: all, but for logs that belong to no crash.
+    `wanted` holds names of dumps, which stand for all their records.
+    """
+
+    def __init__(
+        self,
+        archived: list[Item],
+        listing: layout.Listing,
+        clear: set[str] | None,
+        wanted: Iterable[str] = (),
+    ) -> None:
+        #: Names of dumps that were not met.
+        self.wanted = set(wanted)
+        self._archived = archived
+        self._listing = listing
+        self._clear = clear
+        self._names = set(listing.dumps)
+        self._saved: dict[_Identity, str] = {}
+        self._sums: dict[str, dict[str, str]] = defaultdict(dict)
+        for item in archived:
+            self._saved.setdefault(_identity(item), item.path)
+            directory, _, name = item.path.split("/")
+            self._sums[directory][name] = item.sha256
+
+    def jobs(self, items: list[Item]) -> tuple[list[Job], list[Item]]:
+        """The jobs, and the records of the store that are left alone."""
+        jobs: list[Job] = []
+        skipped: list[Item] = []
+        for dump in dumps.group([*items, *self._archived]):
+            if self._clear is not None and dump.name in self.wanted:
+                self.wanted.remove(dump.name)
+                self._clear |= {item.path for item in dump.items if item.place == STORE}
+            ours, left = _share(dump, self._clear)
+            skipped += left
+            if ours and (self._clear is None or any(item.path in self._clear for item in ours)):
+                jobs.append(self._job(dump, ours))
+        return jobs, skipped
+
+    def _job(self, dump: Dump, ours: list[Item]) -> Job:
+        homes = {item.path.partition("/")[0] for item in dump.items if item.place == ARCHIVE}
+        # If not: what is saved of it stands in a directory that another dump is named after.
+        exists = dump.name in homes
+        directory = dump.name if exists else self._free_name(dump)
+        sums = dict(self._sums[directory])
+        job = Job(dump, directory, exists, [], {}, [], sums)
+        # Also what stands there and could not be read.
+        taken = {*sums, *self._listing.dumps.get(directory, ())}
+        for item in ours:
+            place = self._saved.get(_identity(item))
+            if place is None:
+                name = layout.raw_name(item.file, item.sha256, taken)
+                taken.add(name)
+                sums[name] = item.sha256
+                place = f"{directory}/{layout.RAW}/{name}"
+                self._saved[_identity(item)] = place
+                job.new.append((item, name))
+            job.places[item.path] = place
+            if self._clear is None or item.path in self._clear:
+                job.clear.append(item)
+        if job.new:
+            self._names.add(directory)
+            self._sums[directory] = sums
+        return job
+
+    def _free_name(self, dump: Dump) -> str:
+        """The name of a new directory: longer than the dump's if another dump has that there."""
+        tags = dump.parts[-1].item.text_hash[:8], dump.id[:8], dump.id
+        for name in (dump.name, *(f"{dump.name}-{tag}" for tag in tags)):
+            if name not in self._names and layout.is_dump_name(name):
+                return name
+        raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
+
+
+def _identity(item: Item) -> _Identity:
+    """Two records alike in this are one: efi is called efi_pstore since Linux 6.2."""
+    return item.sha256, item.name.type, item.family, item.name.id, item.name.encoded
+
+
+def _share(dump: Dump, clear: set[str] | None) -> tuple[list[Item], list[Item]]:
+    """Records of the store in a dump: those to save, and those to leave alone."""
+    parts = [item for part in dump.parts for item in part.items if item.place == STORE]
+    others = [item for part in dump.others for item in part.items if item.place == STORE]
+    if clear is None and not dump.is_crash:
+        left = others + [item for item in parts if not item.is_dump and item.name.type in LOGS]
+        return [item for item in parts if item not in left], left
+    if clear is not None and not dump.is_crash:
+        others = [item for item in others if item.path in clear]
+    return parts + others, []
+
+
+def as_archived(job: Job) -> Dump:
+    """The dump as it stands once it is saved, for what is composed of it."""
+
+    def moved(item: Item) -> Item:
+        place = job.places.get(item.path) if item.place == STORE else None
+        return replace(item, place=ARCHIVE, path=place) if place else item
+
+    def rebuilt(parts: tuple[dumps.Part, ...]) -> tuple[dumps.Part, ...]:
+        return tuple(
+            replace(part, items=tuple(dict.fromkeys(map(moved, part.items)))) for part in parts
+        )
+
+    return replace(
+        job.dump,
+        name=job.directory,
+        parts=rebuilt(job.dump.parts),
+        others=rebuilt(job.dump.others),
+    )

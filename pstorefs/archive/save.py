@@ -1,0 +1,349 @@
+"""Dumps into the archive, so that each is whole on the disk before anybody counts on it.
+
+All jobs of a command go through each step together, as one wait for the disk serves many files:
+
+1. `stage`: everything is written under temporary names in the archive's root;
+2. `settle`: it is synced, and records are read back from the disk: a bad one gets no name;
+3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
+   raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
+4. `check`: the disk is read again and compared.
+
+A job that fails at any step keeps its error, and nothing of it is cleared.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import durable, layout, place, rules
+from pstorefs.archive.plan import as_archived
+from pstorefs.dump.item import ARCHIVE, STORE
+from pstorefs.store import ChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pstorefs.archive.layout import Fact
+    from pstorefs.archive.plan import Job, Shelf
+    from pstorefs.archive.policy import Policy
+    from pstorefs.dump.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A temporary file in the archive's root, and where it belongs."""
+
+    temporary: str
+    folder: tuple[str, ...]
+    name: str
+    #: What it must read back as; empty for what can be composed again.
+    sha256: str = ""
+
+
+@dataclass(slots=True)
+class Run:
+    """One command at work, and what it holds open."""
+
+    path: str
+    archive: int
+    source: Shelf
+    shelf: Shelf
+    policy: Policy
+    now: int
+    boot: str
+    jobs: list[Job]
+    #: What is known of records, by the directory that they are in.
+    facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
+    #: What went wrong, by directory.
+    errors: dict[str, OSError] = field(default_factory=dict)
+    #: Paths in the archive that were read back and are right.
+    checked: set[str] = field(default_factory=set)
+    moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
+    #: Why records of the store are not erased: keys of `rules.WHY`, by path.
+    forbidden: dict[str, str] = field(default_factory=dict)
+    #: Directories whose facts are not what the archive has.
+    changed: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def trying(self, directory: str) -> Iterator[None]:
+        """Keep an error as that of a directory."""
+        try:
+            yield
+        except ChangedError as error:
+            self.errors.setdefault(directory, error)
+        except OSError as error:
+            self.errors.setdefault(directory, place.explain(f"{self.path}/{directory}", error))
+
+    def alive(self) -> list[Job]:
+        """Jobs without an error."""
+        return [job for job in self.jobs if job.directory not in self.errors]
+
+    def fact(self, path: str, item: Item) -> Fact | None:
+        """What is known of a record that stands at a path in the archive."""
+        directory, _, name = path.split("/")
+        return self.facts_of(directory).get((name, item.sha256))
+
+    def facts_of(self, directory: str) -> dict[tuple[str, str], Fact]:
+        """What is known of a directory's records; read once."""
+        if directory not in self.facts:
+            self.facts[directory] = {}
+            with suppress(OSError):
+                descriptor = durable.open_directory(self.archive, directory)
+                try:
+                    self.facts[directory] = layout.read_facts(descriptor)
+                finally:
+                    os.close(descriptor)
+        return self.facts[directory]
+
+
+def save(run: Run) -> None:
+    """All steps, for all jobs. What could not be done stands in ``run.errors`` then."""
+    oopsed = rules.oopsed_since_boot(run.source.store)
+    for job in run.jobs:
+        _note(run, job, oopsed=oopsed)
+    for job in run.alive():
+        with run.trying(job.directory):
+            _stage(run, job)
+    _settle(run)
+    _place(run)
+    for job in run.alive():
+        with run.trying(job.directory):
+            _check(run, job)
+
+
+# 1. stage
+
+
+def _note(run: Run, job: Job, *, oopsed: bool) -> None:
+    """Add to the facts what is about to be done."""
+    clear = {item.path for item in job.clear}
+    for item in job.dump.items:
+        if item.place != STORE or item.path not in job.places:
+            continue
+        directory, _, name = job.places[item.path].split("/")
+        facts = run.facts_of(directory)
+        known = fact = facts.get((name, item.sha256))
+        if fact is None:
+            mtime = max(0, item.mtime_ns)
+            fact = layout.Fact(name, item.sha256, item.size, mtime, run.now, run.boot)
+        why = rules.forbids(item, known, oopsed=oopsed, boot=run.boot)
+        if why:
+            run.forbidden[item.path] = why
+        elif item.path in clear:
+            fact = fact.about_to_clear(run.now, run.boot)
+        if fact != known:
+            facts[name, item.sha256] = fact
+            run.changed.add(directory)
+
+
+def _stage(run: Run, job: Job) -> None:
+    if not job.exists and job.new:
+        _stage_new(run, job)
+        return
+    if job.exists:
+        _stage_joining(run, job)
+    for other in {path.partition("/")[0] for path in job.places.values()} & run.changed:
+        _stage_facts(run, other)
+
+
+def _stage_joining(run: Run, job: Job) -> None:
+    directory = durable.open_directory(run.archive, job.directory)
+    try:
+        finished = layout.is_finished(directory, job.sums)
+    finally:
+        os.close(directory)
+    for item, name in job.new:
+        _stage_record(run, job, item, name)
+    if job.new or not finished:
+        for name, data in _composed(run, job).items():
+            _stage_file(run, job.directory, name, data)
+        _stage_file(run, job.directory, layout.SUMS, layout.sums_text(job.sums))
+
+
+def _stage_new(run: Run, job: Job) -> None:
+    root = durable.make_directory(run.archive, durable.NEW + job.directory)
+    try:
+        raw = durable.make_directory(root, layout.RAW)
+        try:
+            for item, name in job.new:
+                durable.write(raw, name, _stored(run, item), item.mtime_ns)
+        finally:
+            os.close(raw)
+        for name, data in _composed(run, job).items():
+            durable.write(root, name, data)
+        facts = run.facts_of(job.directory)
+        durable.write(root, layout.FACTS, layout.facts_text(facts.values()))
+        durable.write(root, layout.SUMS, layout.sums_text(job.sums))
+    finally:
+        os.close(root)
+
+
+def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
+    temporary = _temporary(run, job.directory)
+    durable.write(run.archive, temporary, _stored(run, item), item.mtime_ns)
+    move = Move(temporary, (job.directory, layout.RAW), name, item.sha256)
+    run.moves[job.directory].append(move)
+
+
+def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
+    temporary = _temporary(run, directory)
+    durable.write(run.archive, temporary, data)
+    run.moves[directory].append(Move(temporary, (directory,), name))
+
+
+def _temporary(run: Run, directory: str) -> str:
+    return f"{durable.NEW}{directory}~{len(run.moves[directory])}"
+
+
+def _stage_facts(run: Run, directory: str) -> None:
+    text = layout.facts_text(run.facts_of(directory).values())
+    if not any(move.name == layout.FACTS for move in run.moves[directory]):
+        _stage_file(run, directory, layout.FACTS, text)
+
+
+def _stored(run: Run, item: Item) -> bytes:
+    data = run.source.read(item.path)
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        raise ChangedError(f"{item.file} changed while it was archived")
+    return data
+
+
+def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
+    """What stands beside raw/. A dump of which nothing can be composed is saved all the same."""
+    if run.policy.compose is None:
+        return {}
+    source_of = {place: path for path, place in job.places.items()}
+    items = {item.path: item for item in job.dump.items if item.place == STORE}
+
+    def read(item: Item) -> bytes:
+        live = items.get(source_of.get(item.path, ""))
+        return run.source.text(live) if live else run.shelf.text(item)
+
+    dump = as_archived(job)
+    facts = {
+        item.path: fact
+        for item in dump.items
+        if item.place == ARCHIVE and (fact := run.fact(item.path, item))
+    }
+    try:
+        composed = run.policy.compose(dump, read, facts)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
+        run.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
+        return {}
+    return {name: data for name, data in composed.items() if name in layout.COMPOSED}
+
+
+# 2. settle
+
+
+def _settle(run: Run) -> None:
+    for job in run.alive():
+        if job.new and not job.exists:
+            with run.trying(job.directory):
+                root, raw = layout.open_raw(run.archive, durable.NEW + job.directory)
+                try:
+                    _sync_all(raw)
+                    _sync_all(root)
+                    for item, name in job.new:
+                        _compare(raw, name, item.sha256)
+                finally:
+                    os.close(raw)
+                    os.close(root)
+    for directory, moves in run.moves.items():
+        with run.trying(directory):
+            for move in moves:
+                durable.sync(run.archive, move.temporary)
+                if move.sha256:
+                    _compare(run.archive, move.temporary, move.sha256)
+
+
+def _compare(directory: int, name: str, sha256: str) -> None:
+    data = durable.read_back(directory, name, layout.LONGEST_RECORD)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
+
+
+def _sync_all(directory: int) -> None:
+    with os.scandir(directory) as entries:
+        names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    for name in names:
+        durable.sync(directory, name)
+    durable.sync(directory)
+
+
+# 3. place
+
+
+def _place(run: Run) -> None:
+    for job in run.alive():
+        if job.new and not job.exists:
+            with run.trying(job.directory):
+                temporary = durable.NEW + job.directory
+                durable.move_new(run.archive, temporary, run.archive, job.directory)
+    for directory, moves in run.moves.items():
+        if directory not in run.errors and moves:
+            with run.trying(directory):
+                _join(run, directory, moves)
+    try:
+        durable.sync(run.archive)
+        place.sync_above(run.archive)
+    except OSError as error:
+        for job in run.jobs:
+            run.errors.setdefault(job.directory, place.explain(run.path, error))
+
+
+def _join(run: Run, directory: str, moves: list[Move]) -> None:
+    root, raw = layout.open_raw(run.archive, directory)
+    try:
+        for move in moves:
+            if len(move.folder) == 2:
+                durable.move_new(run.archive, move.temporary, raw, move.name)
+        durable.sync(raw)
+        for move in moves:
+            if len(move.folder) == 1 and move.name != layout.SUMS:
+                durable.replace(run.archive, move.temporary, root, move.name)
+        durable.sync(root)
+        for move in moves:
+            if move.name == layout.SUMS:
+                durable.replace(run.archive, move.temporary, root, move.name)
+                durable.sync(root)
+    finally:
+        os.close(raw)
+        os.close(root)
+
+
+# 4. check
+
+
+def _check(run: Run, job: Job) -> None:
+    """Read records back. What an earlier run saved is synced first: it may have been cut off."""
+    new = {f"{job.directory}/{layout.RAW}/{name}" for _, name in job.new}
+    wanted = {job.places[item.path]: item for item in [*job.clear, *(item for item, _ in job.new)]}
+    by_directory: dict[str, list[str]] = defaultdict(list)
+    for path in wanted:
+        by_directory[path.partition("/")[0]].append(path)
+    for directory, paths in by_directory.items():
+        if directory in run.errors:
+            raise run.errors[directory]
+        root, raw = layout.open_raw(run.archive, directory)
+        try:
+            old = [path for path in paths if path not in new]
+            for path in old:
+                durable.sync(raw, path.rpartition("/")[2])
+            if old:
+                durable.sync(raw)
+                durable.sync(root)
+            for path in paths:
+                _compare(raw, path.rpartition("/")[2], wanted[path].sha256)
+                run.checked.add(path)
+        finally:
+            os.close(raw)
+            os.close(root)

@@ -1,0 +1,51 @@
+"""python3 -m tests.archive.drive SOURCE ARCHIVE [NAME...]: one `archive` command, as a process.
+
+For harnesses that kill it, fail its system calls or cut its power. Prints one line per record.
+Exit status: 0, or the errno of the command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from pstorefs.archive import ArchiveError, Fact, Outcome, Policy, archive, first_error
+from pstorefs.dump import Dump, Item
+from pstorefs.dump.joining import join
+from pstorefs.store import Store
+
+
+def compose(
+    dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+) -> dict[str, bytes]:
+    """As little as there can be, but for the facts: as much as there is of them."""
+    saved = "".join(f"{path}\n" for path in sorted(facts))
+    return {"dmesg.txt": join(dump, read), "summary.json": b"{}\n", "report.txt": saved.encode()}
+
+
+#: For small disks, and for tmpfs.
+POLICY = Policy(volatile=True, compose=compose, reserve_share=0, reserve_bytes=0)
+
+
+def run(source: str, target: str, names: list[str] | None = None) -> list[Outcome]:
+    store = Store(source)
+    try:
+        return archive(store, target, names, POLICY)
+    finally:
+        store.close()
+
+
+def main() -> int:
+    source, target, *names = sys.argv[1:]
+    try:
+        outcomes = run(source, target, names or None)
+    except ArchiveError as error:
+        print(f"{error.strerror}")
+        return error.errno or 1
+    for outcome in outcomes:
+        print(outcome)
+    return first_error(outcomes, named=bool(names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

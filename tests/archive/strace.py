@@ -1,0 +1,83 @@
+"""System calls of a run of the engine, counted, killed and failed by strace(1)."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+#: System calls that change something, or that decide when something may be changed.
+CHANGING = [
+    *("openat", "mkdirat", "mkdir", "write", "pwrite64", "fchmod", "utimensat", "fadvise64"),
+    *("fsync", "fdatasync", "renameat", "renameat2", "rename", "unlinkat", "unlink", "rmdir"),
+    *("ftruncate", "flock", "linkat", "fallocate"),
+]
+_CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
+_COMMAND = [sys.executable, "-m", "tests.archive.drive"]
+_ROOT = Path(__file__).parents[2]
+# The same calls in the same order in each run.
+_ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """The n-th call of one system call in a run."""
+
+    call: str
+    number: int
+    arguments: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.call}:{self.number}"
+
+
+def points(source: Path, archive: Path, *names: str) -> list[Point]:
+    """All calls of an undisturbed run that concern the archive or the store."""
+    trace = archive.parent / "trace"
+    _strace([f"-etrace={','.join(CHANGING)}", f"-o{trace}"], source, archive, *names)
+    found = []
+    counts: Counter[str] = Counter()
+    for line in trace.read_text().splitlines():
+        match = _CALL.match(line)
+        if match is None or match[1] not in CHANGING:
+            continue
+        counts[match[1]] += 1
+        if match[1] == "openat" and "O_CREAT" not in match[2]:
+            continue
+        if match[1] == "write" and match[2].startswith(("1,", "2,")):
+            continue
+        found.append(Point(match[1], counts[match[1]], match[2]))
+    return found
+
+
+def inject(
+    point: Point, fault: str, source: Path, archive: Path, *names: str
+) -> subprocess.CompletedProcess[str]:
+    """A run in which one call is met by a fault in strace's language."""
+    rule = f"{point.call}:{fault}:when={point.number}"
+    return _strace(
+        [f"-etrace={point.call}", f"-einject={rule}", "-o/dev/null"], source, archive, *names
+    )
+
+
+def killed(result: subprocess.CompletedProcess[str]) -> bool:
+    return result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+def _strace(
+    options: list[str], source: Path, archive: Path, *names: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["strace", "-f", "-qq", *options, *_COMMAND, str(source), str(archive), *names],
+        cwd=_ROOT,
+        env=_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,72 @@
+"""Every call that changes something fails once: the caller is told, nothing unsaved is cleared."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.archive import drive, judge, strace
+from tests.archive.test_kill import SCENES, Scene, scene_points
+
+# A short write is told from a whole one by what is returned; here nothing at all gets written, as
+# on a disk that lies.
+FAULTS = {
+    "ENOSPC": ("openat", "write", "mkdir", "mkdirat", "fsync", "rename", "renameat"),
+    "EDQUOT": ("openat", "write", "mkdir", "mkdirat", "fsync"),
+    "EIO": (
+        *("openat", "write", "fsync", "rename", "renameat", "unlinkat", "unlink"),
+        *("fchmod", "mkdir", "mkdirat", "flock"),
+    ),
+    "EROFS": ("openat", "mkdir", "mkdirat", "rename", "renameat", "unlinkat", "unlink"),
+    "short": ("write",),
+}
+# What may fail and leave no trace: times, hints to the cache; leftovers that the next run removes.
+SHORT = 5
+
+
+def fail_at(scene: Scene, point: strace.Point, fault: str, base: Path) -> None:
+    source, archive, records, names = scene.set(base)
+    rule = "retval=1" if fault == "short" else f"error={fault}"
+    result = strace.inject(point, rule, source, archive, *names)
+    what = f"{fault} at {point} {point.arguments}: {result.stdout} {result.stderr}"
+    assert "Traceback" not in result.stderr, what
+    assert judge.lost(records, source, archive) == [], what
+    left = {name for name in judge.contents(source) if not judge.STAYS.fullmatch(name)}
+    unserved = left & set(names or left)
+    # An error is told, or everything was done all the same.
+    assert (result.returncode != 0) == bool(unserved), what
+    outcomes = drive.run(str(source), str(archive), names or None)
+    assert not [o for o in outcomes if o.result == "failed" and o.errno != 2], what
+    assert judge.lost(records, source, archive) == [], what
+    assert judge.unfinished(archive) == [], what
+    for path in (source, archive):
+        shutil.rmtree(path)
+
+
+def matching(fault: str, found: list[strace.Point]) -> list[strace.Point]:
+    return [point for point in found if point.call in FAULTS[fault]]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", ["all", "parts-come-later"])
+def test_an_error_at_some_calls_is_told(name: str, fault: str, tmp_path: Path) -> None:
+    found = matching(fault, scene_points(SCENES[name], tmp_path))
+    step = max(1, len(found) // SHORT)
+    for point in found[step // 2 :: step]:
+        fail_at(SCENES[name], point, fault, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", SCENES)
+def test_an_error_at_every_call_is_told(
+    name: str, fault: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    found = matching(fault, scene_points(SCENES[name], tmp_path))
+    for point in found:
+        fail_at(SCENES[name], point, fault, tmp_path)
+    record_testsuite_property(f"{name} {fault}", len(found))

@@ -1,0 +1,97 @@
+"""SIGKILL at every call that changes something: nothing lost, the next run finishes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.archive import drive, judge, strace
+from tests.records import capture
+
+# Of each list of points, so many in the short form.
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Records of a capture; some archived earlier, then the rest or single ones by name."""
+
+    capture: str
+    #: How many records (by name, sorted) an earlier command archived by name, and cleared.
+    earlier: int = 0
+    #: How many records come only after that command.
+    later: int = 0
+    #: How many are named by the command that is killed; 0: all.
+    named: int = 0
+
+    def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
+        source, archive = base / "store", base / "archive"
+        capture(self.capture).write("enc", source)
+        records = judge.contents(source)
+        names = sorted(records)
+        held_back = names[len(names) - self.later :] if self.later else []
+        for name in held_back:
+            (source / name).rename(base / name)
+        if self.earlier:
+            drive.run(str(source), str(archive), names[: self.earlier])
+        for name in held_back:
+            (base / name).rename(source / name)
+        rest = [name for name in names if (source / name).exists()]
+        return source, archive, records, rest[: self.named]
+
+
+SCENES = {
+    "all": Scene("erst-deflate-6.1.192"),
+    "logs": Scene("ramoops-lz4-6.1.192-ecc"),
+    "one-by-name": Scene("erst-none-6.1.192-deb12", named=1),
+    "second-by-name": Scene("erst-deflate-6.12.107-deb13", earlier=1, named=1),
+    "parts-come-later": Scene("erst-deflate-6.1.192", earlier=3, later=5),
+    "parts-come-later-one-by-name": Scene("efi-deflate-6.1.192", earlier=1, later=20, named=2),
+}
+
+
+def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
+    source, archive, records, names = scene.set(base)
+    result = strace.inject(point, "signal=SIGKILL", source, archive, *names)
+    assert strace.killed(result), f"{point} was not reached: {result}"
+    assert judge.lost(records, source, archive) == [], f"lost at {point} {point.arguments}"
+    outcomes = drive.run(str(source), str(archive), names or None)
+    assert not [o for o in outcomes if o.result == "failed" and o.errno != 2], point
+    assert judge.lost(records, source, archive) == [], f"lost after {point}"
+    assert judge.unfinished(archive) == [], f"after {point} {point.arguments}"
+    left = {name for name in judge.contents(source) if not judge.STAYS.fullmatch(name)}
+    assert not left & set(names or left), f"not finished after {point}"
+    for path in (source, archive):
+        shutil.rmtree(path)
+
+
+def scene_points(scene: Scene, base: Path) -> list[strace.Point]:
+    source, archive, _, names = scene.set(base)
+    found = strace.points(source, archive, *names)
+    for path in (source, archive):
+        shutil.rmtree(path)
+    return found
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_kill_at_some_calls_loses_nothing(name: str, tmp_path: Path) -> None:
+    found = scene_points(SCENES[name], tmp_path)
+    step = max(1, len(found) // SHORT)
+    for point in found[step // 2 :: step]:
+        kill_at(SCENES[name], point, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", SCENES)
+def test_a_kill_at_every_call_loses_nothing(
+    name: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    found = scene_points(SCENES[name], tmp_path)
+    for point in found:
+        kill_at(SCENES[name], point, tmp_path)
+    record_testsuite_property(f"{name}", len(found))
