@@ -379,7 +379,12 @@ def test_findmnt_verifies_the_lines_of_the_manual(line: str, machine: Machine) -
     tab.write_text(line.format(machine.point) + "\n")
     done = machine.run("findmnt", "--verify", "--tab-file", str(tab))
     assert done.returncode == 0, done.stdout
-    complaints = [text for text in done.stdout.splitlines() if "[W]" in text or "[E]" in text]
+    # Where systemd-analyze has run, it also compares the age of /etc/fstab with systemd's.
+    complaints = [
+        text
+        for text in done.stdout.splitlines()
+        if ("[W]" in text or "[E]" in text) and "fstab has been modified" not in text
+    ]
     assert all(any(known in text for known in FINDMNT_SAYS_OF_ALL) for text in complaints)
     if " fuse " in line:
         assert complaints == []
