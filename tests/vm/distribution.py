@@ -53,7 +53,7 @@ def disk_image(kernel: Kernel, path: Path) -> Path:
     _add_package(fresh)
     _add_job(fresh)
     kernel.unpack_modules(fresh)
-    command = ["mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", fresh, image]
+    command = ["mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", str(fresh), str(image)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     shutil.rmtree(fresh)
     return image

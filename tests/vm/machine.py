@@ -308,7 +308,8 @@ def boot(
 ) -> Boot:
     """Boot, run a shell script (with -e) in the guest, wait for the machine's end.
 
-    `files`: what lies in /out from the beginning. `cut_at`: the power goes as soon as the guest has made this file in /out.
+    `files`: what lies in /out from the beginning. `cut_at`: the power goes as soon as the guest
+    has made this file in /out.
     """
     number = len(list(work.glob("boot*")))
     folder = work / f"boot{number}"
