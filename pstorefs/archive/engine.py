@@ -9,7 +9,6 @@ the work. An empty store is told in a few milliseconds: nothing that decodes is 
 from __future__ import annotations
 
 import errno
-import hashlib
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -211,6 +210,8 @@ class _Command:
         """Remove what is beyond the limits, if there are any."""
         if self.policy.keep.unlimited:
             return
+        import hashlib
+
         from pstorefs.archive.keep import remove_old
 
         standing = set()

@@ -20,7 +20,6 @@ checked, sizes bounded, only regular files and real directories are looked at.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 from dataclasses import asdict, dataclass, fields, replace
@@ -146,6 +145,8 @@ def _read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
 
 def read_facts(directory: int) -> dict[tuple[str, str], Fact]:
     """The facts of a dump, by name in raw/ and SHA-256. Empty if they cannot be read."""
+    import json
+
     try:
         data = json.loads(durable.read_small(directory, FACTS, _FACTS_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -174,6 +175,8 @@ def _fact(row: object) -> Fact | None:
 
 def facts_text(facts: Iterable[Fact]) -> bytes:
     """records.json."""
+    import json
+
     rows = [asdict(fact) | {"returns": fact.returns} for fact in facts]
     rows.sort(key=lambda row: (row["file"], row["sha256"]))
     return (json.dumps({"schema": _SCHEMA, "records": rows}, indent=1) + "\n").encode()

@@ -1,4 +1,4 @@
-"""python3 -m tests.archive.recorder MOUNT IMAGE RECORDS LOG: a disk that remembers what it was told.
+"""A disk that remembers: python3 -m tests.archive.recorder MOUNT IMAGE RECORDS LOG.
 
 A FUSE file system with a file ``disk.img``, meant to be the backing file of a loop device, and a
 directory ``store`` with records that can be read and unlinked. Every write, every flush of the disk
@@ -14,7 +14,6 @@ import stat
 import struct
 import sys
 from pathlib import Path
-from typing import Any
 
 import pyfuse3
 import trio
@@ -37,7 +36,7 @@ class Recorder(pyfuse3.Operations):  # type: ignore[misc]
     def _write_log(self, kind: bytes, offset: int, data: bytes) -> None:
         self._log.write(HEAD.pack(kind, offset, len(data)) + data)
 
-    async def getattr(self, inode: int, _context: Any = None) -> pyfuse3.EntryAttributes:
+    async def getattr(self, inode: int, _context: object = None) -> pyfuse3.EntryAttributes:
         entry = pyfuse3.EntryAttributes()
         entry.st_ino = inode
         entry.st_mode = stat.S_IFREG | 0o600
@@ -55,17 +54,17 @@ class Recorder(pyfuse3.Operations):  # type: ignore[misc]
         entry.entry_timeout = entry.attr_timeout = 0
         return entry
 
-    async def setattr(self, inode: int, *_: Any) -> pyfuse3.EntryAttributes:
+    async def setattr(self, inode: int, *_: object) -> pyfuse3.EntryAttributes:
         return await self.getattr(inode)
 
-    async def lookup(self, parent: int, name: bytes, _context: Any) -> pyfuse3.EntryAttributes:
+    async def lookup(self, parent: int, name: bytes, _context: object) -> pyfuse3.EntryAttributes:
         known = {b"disk.img": DISK, b"store": STORE}
         inode = (self._names if parent == STORE else known).get(name)
         if inode is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         return await self.getattr(inode)
 
-    async def opendir(self, inode: int, _context: Any) -> int:
+    async def opendir(self, inode: int, _context: object) -> int:
         return inode
 
     async def readdir(self, handle: int, start: int, token: pyfuse3.ReaddirToken) -> None:
@@ -75,7 +74,7 @@ class Recorder(pyfuse3.Operations):  # type: ignore[misc]
             if not pyfuse3.readdir_reply(token, name, await self.getattr(inode), number):
                 break
 
-    async def open(self, inode: int, _flags: int, _context: Any) -> pyfuse3.FileInfo:
+    async def open(self, inode: int, _flags: int, _context: object) -> pyfuse3.FileInfo:
         return pyfuse3.FileInfo(fh=inode, direct_io=inode == DISK)
 
     async def read(self, handle: int, offset: int, size: int) -> bytes:
@@ -93,13 +92,13 @@ class Recorder(pyfuse3.Operations):  # type: ignore[misc]
         if handle == DISK:
             self._write_log(b"F", 0, b"")
 
-    async def unlink(self, parent: int, name: bytes, _context: Any) -> None:
+    async def unlink(self, parent: int, name: bytes, _context: object) -> None:
         if parent != STORE or name not in self._names:
             raise pyfuse3.FUSEError(errno.EPERM)
         self._write_log(b"U", 0, name)
         del self._names[name]
 
-    async def statfs(self, _context: Any) -> pyfuse3.StatvfsData:
+    async def statfs(self, _context: object) -> pyfuse3.StatvfsData:
         data = pyfuse3.StatvfsData()
         data.f_bsize = data.f_frsize = 4096
         data.f_blocks = data.f_bfree = data.f_bavail = 1 << 20

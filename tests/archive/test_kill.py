@@ -21,11 +21,11 @@ class Scene:
     """Records of a capture; some archived earlier, then the rest or single ones by name."""
 
     capture: str
-    #: How many records (by name, sorted) an earlier command archived by name, and cleared.
+    #: How many records an earlier command archived by name, the last (sorted) that were there.
     earlier: int = 0
-    #: How many records come only after that command.
+    #: How many records, the last, come only after that command.
     later: int = 0
-    #: How many are named by the command that is killed; 0: all.
+    #: How many, the last, are named by the command that is killed; 0: all.
     named: int = 0
 
     def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
@@ -37,11 +37,12 @@ class Scene:
         for name in held_back:
             (source / name).rename(base / name)
         if self.earlier:
-            drive.run(str(source), str(archive), names[: self.earlier])
+            end = len(names) - self.later
+            drive.run(str(source), str(archive), names[end - self.earlier : end])
         for name in held_back:
             (base / name).rename(source / name)
         rest = [name for name in names if (source / name).exists()]
-        return source, archive, records, rest[: self.named]
+        return source, archive, records, rest[len(rest) - self.named :] if self.named else []
 
 
 SCENES = {

@@ -1,4 +1,4 @@
-"""A power cut at every flush of the disk and every erased record: zero lost, on real file systems."""
+"""A power cut at every flush of the disk and every erased record: zero lost."""
 
 from __future__ import annotations
 
