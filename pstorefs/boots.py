@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from pstorefs.reading import DECODED, PLAIN
@@ -64,12 +63,15 @@ class Facts:
         """The newest record that has lines."""
         return next((part.item for part in reversed(self.parts) if part.item.lines), None)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether any of the newest lines may be wrong or missing."""
+        return self.newest is not None and self.newest.state not in _SURE
+
     def tail(self) -> list[int]:
         """Fingerprints of the newest lines; of all lines of a record where each may be wrong."""
-        item = self.newest
-        if item is None:
-            return []
-        return list(item.fingerprints()[-(_TAIL if item.state in _SURE else _TAIL_DOUBTFUL) :])
+        length = _TAIL_DOUBTFUL if self.doubtful else _TAIL
+        return list(self.newest.fingerprints()[-length:]) if self.newest else []
 
 
 def keys(dumps: Sequence[Facts]) -> list[str | None]:
@@ -106,50 +108,48 @@ def tails_of(dumps: Iterable[tuple[int, Facts]]) -> Tails:
     found: Tails = defaultdict(list)
     for index, dump in dumps:
         tail = dump.tail()
-        for key in tail[-1:] if len(tail) <= _TAIL else tail:
+        for key in tail if dump.doubtful else tail[-1:]:
             if len(found[key]) < _MOST:
                 found[key].append((index, dump))
     return found
 
 
-def standing(tails: Tails, lines: AbstractSet[int]) -> dict[int, Facts]:
-    """The dumps, by index, whose last lines stand among these lines."""
-    candidates = {index: dump for key in tails.keys() & lines for index, dump in tails[key]}
-    return {index: dump for index, dump in candidates.items() if _stands(dump.tail(), lines)}
-
-
 def ending(tails: Tails, lines: AbstractSet[int]) -> int | None:
     """The index of the latest dump whose last lines stand among these lines."""
-    found = standing(tails, lines)
-    return max(found, key=lambda index: (*_latest(found[index]), index), default=None)
+    found = {
+        index: (dump.count or 0, dump.time_ns or 0, dump.anchor)
+        for key in tails.keys() & lines
+        for index, dump in tails[key]
+        if _stands(dump, lines)
+    }
+    return max(found, key=lambda index: (found[index], index), default=None)
 
 
-def _latest(dump: Facts) -> tuple[int, int, str]:
-    return dump.count or 0, dump.time_ns or 0, dump.anchor
-
-
-def _stands(tail: list[int], lines: AbstractSet[int]) -> bool:
-    shared = _TAIL_SHARED if len(tail) <= _TAIL else _TAIL_SHARED_DOUBTFUL
-    return sum(key in lines for key in tail) >= min(shared, len(tail))
+def _stands(dump: Facts, lines: AbstractSet[int]) -> bool:
+    tail = dump.tail()
+    shared = _TAIL_SHARED_DOUBTFUL if dump.doubtful else min(_TAIL_SHARED, len(tail))
+    return sum(key in lines for key in tail) >= shared
 
 
 def _by_lines(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None:
     """Join dumps to later ones in which their last lines stand."""
     tails = tails_of((index, dumps[index]) for index in rest)
-    known = tails.keys()
     for index in rest:
         dump = dumps[index]
-        if not any(known & part.item.fingerprints() for part in dump.parts):
+        fits = {
+            number: (strain, other.anchor, number)
+            for part in dump.parts
+            for key in tails.keys() & part.item.fingerprints()
+            for number, other in tails[key]
+            if number != index and (strain := _strain(other, dump)) is not None
+        }
+        if not fits:
             continue
         lines = {key for part in dump.parts for key in part.item.fingerprints()}
-        fits = [
-            (strain, other.anchor, number)
-            for number, other in standing(tails, lines).items()
-            if number != index and (strain := _strain(other, dump)) is not None
-        ]
-        # Of two dumps with the same count, the one whose time fits better.
-        for _, _, number in sorted(fits):
-            sets.join(number, index)
+        # Of two dumps with the same count, the one whose time fits better comes first.
+        for number in sorted(fits, key=lambda number: fits[number]):
+            if _stands(dumps[number], lines):
+                sets.join(number, index)
 
 
 def _strain(earlier: Facts, later: Facts) -> int | None:
@@ -172,7 +172,7 @@ def _by_counts(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None
         if (dump := dumps[index]).time_ns and dump.last is not None and dump.count is not None
     )
     for position, (start, index) in enumerate(starts):
-        for other_start, other in islice(starts, position + 1, position + 1 + _MOST):
+        for other_start, other in starts[position + 1 : position + 1 + _MOST]:
             if other_start - start > _SAME_START_S * 10**6:
                 break
             pair = sorted((index, other), key=lambda each: dumps[each].count or 0)

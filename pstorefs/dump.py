@@ -15,6 +15,7 @@ directory is called.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -33,6 +34,8 @@ __all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
+# What this module calls dumps: no other directory name is taken over from an archive.
+_NAMED = re.compile(r"(?:\d{8}T\d{6}Z|undated)-[\w-]+", re.ASCII)
 # A type may be any word; the name of an entry holds 255 bytes at most.
 _LONGEST_LABEL = 120
 
@@ -119,12 +122,13 @@ def systemd_record(path: str) -> bool:
 def _facts(each: Group) -> boots.Facts:
     parts = each.parts[::-1]
     item = parts[-1].item
-    times = [when(copy) for part in parts for copy in part.items]
+    facts = boots.Facts(item.family, each.count, None, NO_TIME, parts, item.text_hash)
+    times = [when(copy, facts.last) for part in parts for copy in part.items]
     source = min((source for _, source in times), key=TIME_SOURCES.index)
     time = min(time for time, other in times if other == source)
     if source == NO_TIME or not 0 < time < _LATEST_NS:
-        return boots.Facts(item.family, each.count, None, NO_TIME, parts, item.text_hash)
-    return boots.Facts(item.family, each.count, time, source, parts, item.text_hash)
+        return facts
+    return replace(facts, time_ns=time, time_source=source)
 
 
 def _ties(facts: Sequence[boots.Facts], dumping: set[int]) -> dict[int, int]:
@@ -182,7 +186,7 @@ def _age(dump: Dump) -> tuple[int, int, int, int, str]:
     time = dump.time_ns or 0
     # Where all else fails: systemd-pstore copied an older record earlier.
     copied = 0 if dump.time_ns else item.mtime_ns
-    return time // 10**9, dump.count or 0, time, copied, item.text_hash
+    return time // 10**9, copied // 10**9, dump.count or 0, time, item.text_hash
 
 
 def _ordered(dumps: list[Dump]) -> list[Dump]:
@@ -240,12 +244,10 @@ def _name(dump: Dump) -> str:
 
 def _archived_as(dump: Dump) -> str | None:
     """The directory in the archive that holds this dump."""
-    return min(
-        (
-            item.path.partition("/")[0]
-            for part in dump.parts
-            for item in part.items
-            if item.place == ARCHIVE and "/" in item.path
-        ),
-        default=None,
+    folders = (
+        item.path.partition("/")[0]
+        for part in dump.parts
+        for item in part.items
+        if item.place == ARCHIVE and "/" in item.path
     )
+    return min((folder for folder in folders if _NAMED.fullmatch(folder)), default=None)

@@ -43,6 +43,11 @@ SLOTS = ("ramoops", "pstore_blk", "nvram")
 _WRITE_S = 10
 _WRITE_MISSING_S = 2
 _WRITE_MOST_S = 60
+# What makes a record fit badly, in microseconds of a gap between log lines: each missing part, and
+# each second between two writes. In most dumps the clock ticks once or twice: that costs little.
+_MISSING_COST = 10**6
+_TICKS, _TICK_COST = 2, 10**4
+_PAUSE_COST = 10**6
 # Dumps that may still grow. More than one means several machines; the bound keeps a hostile
 # directory from taking quadratic time.
 _OPEN = 16
@@ -105,9 +110,8 @@ class _Piece:
     order: tuple[int, int]
     #: None: not known.
     time: int | None
-    #: None: only `coded` tells, the part of an EFI id that stands for time and part.
+    #: None: only the id tells.
     part: int | None
-    coded: int = 0
 
 
 def _efi(records: Iterable[Copies]) -> list[Group]:
@@ -123,7 +127,6 @@ def _efi(records: Iterable[Copies]) -> list[Group]:
             (number, 0),
             efi_seconds(item, number // 100_000),
             header.part if header else None,
-            number // 1000,
         )
         buckets[count % 1000].append(piece)
     return [group for _, pieces in sorted(buckets.items()) for group in _grow(pieces)]
@@ -188,16 +191,19 @@ def _cost(group: Group, piece: _Piece) -> int | None:
     passed = time - group.time if time is not None and group.time is not None else 0
     if not 0 <= passed <= min(_WRITE_S + _WRITE_MISSING_S * missing, _WRITE_MOST_S):
         return None
-    return distance + (missing + passed) * 10**6
+    pause = max(0, passed - _TICKS)
+    return distance + missing * _MISSING_COST + passed * _TICK_COST + pause * _PAUSE_COST
 
 
 def _decode(piece: _Piece, group: Group) -> tuple[int, int | None]:
-    """Part and time of a record as the next one of a dump, from its header or else from its id."""
+    """Part and time of a record as the next one of a dump, from its header or else its EFI id."""
     if piece.part is not None:
         return piece.part, piece.time
+    number = piece.record[0].name.id or 0
+    count = number % 1000 if group.count is None else group.count
+    time, part = divmod((number - count) // 1000, 100)
     last = group.last_number if group.parts else 0
-    time, part = divmod(piece.coded, 100)
-    carry = max(0, last - part) // 100 + 1 if part <= last else 0
+    carry = (last - part) // 100 + 1 if part <= last else 0
     if carry <= (last + _NEAR_CARRY) // 100 or part == 0:
         return part + 100 * carry, time - carry
     return part, time

@@ -48,8 +48,9 @@ _MOST_TEXT = 4 << 20
 # Kernels print lines of 1 KiB at most: the last line with a time is among the last bytes.
 _LAST_LINES = 64 << 10
 # Between an ERST id's time and the record's own lies the time that the machine was up, at most; the
-# clock is read in whole seconds, twice, and may have been set by NTP in between.
+# clock may have been set in between. The kernel reads it for the record first, then for the id.
 _CLOCK_SLACK_S = 60
+_EARLY_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +147,22 @@ class Item:
         return numbers
 
 
-def when(item: Item) -> tuple[int, str]:
-    """A record's time in nanoseconds since 1970, and its source; (0, `NO_TIME`) if it has none."""
+def when(item: Item, uptime: int | None = None) -> tuple[int, str]:
+    """A record's time in nanoseconds since 1970, and its source; (0, `NO_TIME`) if it has none.
+
+    ``uptime``, in microseconds, is the time of the newest line of its whole dump, if known: a file
+    whose mtime is later than its id by more than that was copied without its mtime.
+    """
     seconds = id_seconds(item.name)
     if item.family == "efi" and seconds:
         return efi_seconds(item, seconds) * 10**9, ID
     if item.family == "erst" and seconds:
         if item.dated:
+            if uptime is None and item.header and item.header.part == 1:
+                uptime = item.last
             late = item.mtime_ns // 10**9 - seconds
-            uptime = item.last // 10**6 if item.last is not None else late
-            if -2 <= late <= uptime + _CLOCK_SLACK_S:
+            latest = late if uptime is None else uptime // 10**6 + _CLOCK_SLACK_S
+            if -_EARLY_S <= late <= latest:
                 return item.mtime_ns, MTIME
         return seconds * 10**9, BOOT_ID
     return (item.mtime_ns, MTIME) if item.dated else (0, NO_TIME)
