@@ -26,7 +26,7 @@ from pstorefs import mounts
 from pstorefs.options import Settings
 from pstorefs.store import Store
 from pstorefs.tree.mirror import Mirror
-from pstorefs.tree.node import Access
+from pstorefs.tree.node import Access, Directory
 
 TYPE = "fuse.pstorefs"
 _DEVICE = "/dev/fuse"
@@ -163,7 +163,7 @@ def _mount_and_serve(
 
     from pstorefs.fuse import Adapter
 
-    root = Mirror(store, _access(settings)).root()
+    root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -189,6 +189,20 @@ async def _serve() -> None:
         await nursery.start(end_on_signal)
         await pyfuse3.main()
         nursery.cancel_scope.cancel()
+
+
+def _tree(settings: Settings, store: Store) -> Directory:
+    """What the mount looks like."""
+    mirror = Mirror(store, _access(settings))
+    if settings.plain or store.pinned:
+        return mirror.root()
+    from pstorefs.dump.item import STORE
+    from pstorefs.survey import Place, Survey
+    from pstorefs.tree.root import Root
+    from pstorefs.tree.virtual import places
+
+    survey = Survey([Place(STORE, store)])
+    return Root(mirror, places(mirror, survey, own=settings.default_source))
 
 
 def _access(settings: Settings) -> Access:

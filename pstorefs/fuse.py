@@ -28,12 +28,12 @@ from typing import Any, TypeVar, cast
 import pyfuse3
 import trio
 
-from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened
+from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, Writer
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0
 
-# Two: decoding takes turns anyway, but a source that hangs must not hold up all others.
+# Decoding takes turns anyway, but a source that hangs must not hold up all others.
 _THREADS = 4
 
 _log = logging.getLogger("pstorefs")
@@ -86,10 +86,12 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         self._answering = answering
         self._nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
         self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
-        self._handles: dict[int, Opened] = {}
+        self._handles: dict[int, tuple[Node, Opened]] = {}
         self._listings: dict[int, list[tuple[bytes, Node]]] = {}
         self._handle_numbers = itertools.count(1)
         self._threads = trio.CapacityLimiter(_THREADS)
+        # Commands may wait for a disk, and must not keep readers waiting for a thread.
+        self._commands = trio.CapacityLimiter(_THREADS)
         root.number = pyfuse3.ROOT_INODE
 
     def init(self) -> None:
@@ -105,7 +107,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """Find a name in a directory."""
         directory = self._directory(parent_inode)
         wanted = os.fsdecode(name)
-        node = directory.lookup(wanted)
+        node = await self._ask(directory, directory.lookup, wanted)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not node.ready:
@@ -135,7 +137,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """stat(2)."""
         node = self._node(inode)
         if isinstance(node, Directory):
-            node.look()
+            await self._ask(node, node.look)
+            node.entry = None
+        elif node.lazy and not node.opens:
+            await self._in_thread(node.check)
             node.entry = None
         return self._entry(node)
 
@@ -153,11 +158,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """List a directory; records that were not decoded yet are, for their sizes."""
         directory = self._directory(inode)
-        names = directory.names()
-        unready = [node for _, node in names if not node.ready]
+        names: list[tuple[str, Node]] = await self._ask(directory, directory.names)
+        unready = [node for _, node in names if not node.ready and not node.lazy]
         if unready:
             await self._in_thread(_prepare_all, unready)
-        directory.look()
+        await self._ask(directory, directory.look)
         directory.entry = None
         listing: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
         for name, node in names:
@@ -191,23 +196,38 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         node = self._node(inode)
         if not isinstance(node, File):
             raise pyfuse3.FUSEError(errno.EINVAL)
+        opened: Opened
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
-            raise pyfuse3.FUSEError(errno.EROFS)
-        opened = await self._in_thread(node.open) if node.slow else node.open()
+            opened = node.open_writer()
+        else:
+            opened = await self._in_thread(node.open) if node.slow else node.open()
         handle = next(self._handle_numbers)
-        self._handles[handle] = opened
-        return pyfuse3.FileInfo(fh=handle, keep_cache=True)
+        self._handles[handle] = node, opened
+        node.opens += 1
+        return pyfuse3.FileInfo(fh=handle, keep_cache=not node.direct, direct_io=node.direct)
 
     @_answered
     async def read(self, fh: int, off: int, size: int) -> bytes:
         """A piece of an open file."""
-        return self._handles[fh].read(off, size)
+        return self._handles[fh][1].read(off, size)
+
+    @_answered
+    async def write(self, fh: int, off: int, buf: bytes) -> int:
+        """A command. The offset is of no meaning: `>>` writes at the end of what was read.
+
+        Always the full length: for a short count a shell would send the rest as a new command.
+        """
+        opened = self._handles[fh][1]
+        if not isinstance(opened, Writer):
+            raise pyfuse3.FUSEError(errno.EBADF)
+        await self._in_thread(opened.write, bytes(buf), limiter=self._commands)
+        return len(buf)
 
     async def release(self, fh: int) -> None:
         """The last close."""
-        opened = self._handles.pop(fh, None)
-        if opened is not None:
-            opened.close()
+        node, opened = self._handles.pop(fh)
+        node.opens -= 1
+        opened.close()
 
     @_answered
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
@@ -221,7 +241,22 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     # Changes. getxattr and flush are left undefined: the kernel stops asking after the first time.
 
-    setattr = _read_only("setattr")
+    @_answered
+    async def setattr(
+        self,
+        inode: int,
+        attr: pyfuse3.EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        fh: int | None,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        """chmod, chown, touch, truncate. `> control` truncates it: that is accepted."""
+        node = self._node(inode)
+        others = (fields.update_mode, fields.update_uid, fields.update_gid)
+        if not (isinstance(node, File) and node.direct) or any(others):
+            raise pyfuse3.FUSEError(errno.EROFS)
+        return self._entry(node)
+
     mknod = _read_only("mknod")
     mkdir = _read_only("mkdir")
     rmdir = _read_only("rmdir")
@@ -234,8 +269,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        """Refused: a record is the only copy of what it tells."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+        """Remove a name: what that means, the directory knows."""
+        await self._in_thread(
+            self._directory(parent_inode).remove, os.fsdecode(name), limiter=self._commands
+        )
 
     # Helpers
 
@@ -257,13 +294,24 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             node.number = next(self._numbers)
         self._nodes[node.number] = node
         if node.entry is None:
-            node.entry = _entry_attributes(node.number, node.attributes)
+            entry = _entry_attributes(node.number, node.attributes)
+            if node.lazy:
+                # Of a listing: what is shown is asked for, by getattr, when somebody looks at it.
+                entry.attr_timeout = 0
+            node.entry = entry
         return cast("pyfuse3.EntryAttributes", node.entry)
 
-    async def _in_thread(self, call: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
-        return await trio.to_thread.run_sync(
-            functools.partial(call, *arguments), limiter=self._threads
-        )
+    async def _ask(self, directory: Directory, call: Callable[..., Any], *names: str) -> Any:  # noqa: ANN401
+        """Ask a directory, in a thread if it may have to think about it."""
+        return await self._in_thread(call, *names) if directory.slow else call(*names)
+
+    async def _in_thread(
+        self,
+        call: Callable[..., Any],
+        *arguments: object,
+        limiter: trio.CapacityLimiter | None = None,
+    ) -> Any:
+        return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
 
 
 def _prepare_all(nodes: list[Node]) -> None:

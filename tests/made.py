@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pstorefs.item import STORE, Item
+from pstorefs.dump.item import STORE, Item
 from pstorefs.reading import UNDECODABLE, Reading, read
 from pstorefs.record import parse_name
 

@@ -20,7 +20,7 @@ from pstorefs.store import ChangedError
 if TYPE_CHECKING:
     from pstorefs.archive.plan import Job
     from pstorefs.archive.save import Run
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
     from pstorefs.store import Store
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from pstorefs.archive.plan import Job, Shelf
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
 
 #: Directories below the source's root that are looked into.
 _DEPTH = 3
@@ -118,7 +118,7 @@ class _Command:
         from pstorefs.archive.clear import clear_saved
         from pstorefs.archive.plan import Shelf
         from pstorefs.archive.save import Run, save
-        from pstorefs.item import ARCHIVE, STORE
+        from pstorefs.dump.item import ARCHIVE, STORE
 
         source = Shelf(self.store, STORE, self.files)
         view = Store.at(self.descriptor, self.path)

@@ -17,8 +17,8 @@ from pstorefs import reading
 from pstorefs.archive import layout
 from pstorefs.archive.rules import LOGS
 from pstorefs.dump import Dump, Item
-from pstorefs.grouping import SLOTS
-from pstorefs.item import ARCHIVE, STORE
+from pstorefs.dump.grouping import SLOTS
+from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.record import Name, id_seconds, parse_name
 
 if TYPE_CHECKING:

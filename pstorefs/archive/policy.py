@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pstorefs.dump import Dump
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
 
 __all__ = ["DEFAULT", "ArchiveError", "Compose", "Fact", "Keep", "Outcome", "Policy", "parse_keep"]
 

@@ -10,7 +10,7 @@ from pstorefs import mounts
 
 if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
     from pstorefs.store import Store
 
 #: Why a record is not erased, and the way out.

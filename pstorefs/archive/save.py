@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, place, rules
 from pstorefs.archive.plan import as_archived
-from pstorefs.item import ARCHIVE, STORE
+from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.store import ChangedError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
     from pstorefs.archive.plan import Job, Shelf
     from pstorefs.archive.policy import Policy
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ import itertools
 import logging
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
+from pstorefs.texts import TextCache
 from pstorefs.tree.node import (
     Access,
     Attributes,
@@ -40,42 +40,10 @@ from pstorefs.tree.node import (
 
 _log = logging.getLogger("pstorefs")
 
-# Decoded texts kept, in bytes. The kernel's page cache holds what is read; this only spares a
-# second decoding between the listing (which needs the size) and the first read.
-_TEXT_CACHE = 8 << 20
 # Codecs that take longer than handing the work to a thread does, per record.
-_SLOW = ("lzo", "842")
+_SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
-
-
-class TextCache:
-    """Texts of records, the least recently used dropped first. Safe from any thread."""
-
-    def __init__(self, limit: int = _TEXT_CACHE) -> None:
-        self._limit = limit
-        self._size = 0
-        self._texts: OrderedDict[int, bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: int) -> bytes | None:
-        """The text under this key, if it is still there."""
-        with self._lock:
-            text = self._texts.get(key)
-            if text is not None:
-                self._texts.move_to_end(key)
-            return text
-
-    def put(self, key: int, text: bytes) -> None:
-        """Keep a text; one that would push out everything else is not kept."""
-        if len(text) > self._limit // 2:
-            return
-        with self._lock:
-            self._size += len(text) - len(self._texts.pop(key, b""))
-            self._texts[key] = text
-            while self._size > self._limit:
-                _, dropped = self._texts.popitem(last=False)
-                self._size -= len(dropped)
 
 
 @dataclass
@@ -87,6 +55,8 @@ class Mirror:
     texts: TextCache = field(default_factory=TextCache)
     #: One record is decoded at a time: pure Python decoders would only take turns anyway.
     decoding: threading.Lock = field(default_factory=threading.Lock)
+    #: rm of a record, given its path in the source. None: not permitted.
+    remove: Callable[[str], None] | None = None
 
     def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
         """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
@@ -310,6 +280,18 @@ class MirrorDirectory(Directory):
         plain = file.removesuffix(ENCODED)
         beside = (plain,) if plain != file and self._stamp(plain) else ()
         return self._child(file, stamp, beside)
+
+    def remove(self, name: str) -> None:
+        """See `Directory`."""
+        file = self._source_name(name)
+        remove = self.mirror.remove
+        if remove is None or file is None:
+            super().remove(name)
+            return
+        file = next((each for each in (file, file + ENCODED) if self._stamp(each)), None)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        remove("/".join((*self.folder, file)))
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""

@@ -16,7 +16,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pstorefs.store import Stamp
 
@@ -89,15 +89,26 @@ class Opened(Protocol):
         ...
 
 
+@runtime_checkable
+class Writer(Opened, Protocol):
+    """A file that somebody writes commands to."""
+
+    def write(self, data: bytes) -> None:
+        """Take all of it, and return when what it asks for is done. OSError tells of a failure."""
+        ...
+
+
 class Node:
     """Any place of the tree. The fields of the lower half belong to the FUSE adapter."""
 
-    __slots__ = ("attributes", "entry", "lookups", "number")
+    __slots__ = ("attributes", "entry", "lookups", "number", "opens")
 
     def __init__(self, attributes: Attributes) -> None:
         self.attributes = attributes
         self.number = 0
         self.lookups = 0
+        #: Handles that are open: who holds one goes on seeing what it opened.
+        self.opens = 0
         self.entry: object = None
 
     @property
@@ -110,14 +121,31 @@ class Node:
         """Whether opening it may take longer than a caller of something else should wait."""
         return False
 
+    @property
+    def lazy(self) -> bool:
+        """Whether a listing need not wait for the attributes: `check` is called when they count."""
+        return False
+
     def prepare(self) -> None:
         """Make it ready. May be called from any thread, and again."""
+
+    def check(self) -> None:
+        """Make a lazy node ready. `StaleError` if it no longer shows what is to be shown."""
 
 
 class File(Node):
     """A regular file."""
 
     __slots__ = ()
+
+    @property
+    def direct(self) -> bool:
+        """Whether each read and write comes here, past the kernel's cache, whatever the size."""
+        return False
+
+    def open_writer(self) -> Writer:
+        """Open for writing (and reading). Almost everything is read-only."""
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def open(self) -> Opened:
         """Its content. `StaleError` if the source says something else by now."""
@@ -157,8 +185,12 @@ class Directory(Node):
         """The node under a name, or None. It may be not `ready`, see `settle`."""
         raise NotImplementedError
 
+    def remove(self, name: str) -> None:
+        """Remove a name, which may take long. Where nothing else is said, it is not permitted."""
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
+
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
-        """Once the node is ready: the name it goes by and the node to show; None if it vanished."""
+        """Once the node is ready, or lazy: its name and the node to show; None if it vanished."""
         return name, node
 
 

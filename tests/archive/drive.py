@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from pstorefs.archive import ArchiveError, Fact, Outcome, Policy, archive, first_error
 from pstorefs.dump import Dump, Item
-from pstorefs.joining import join
+from pstorefs.dump.joining import join
 from pstorefs.store import Store
 
 

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from pstorefs.dump import Dump, group, join, latest
-from pstorefs.item import SYSTEMD, Item
+from pstorefs.dump.item import SYSTEMD, Item
 from pstorefs.record import parse_header, split_notice
 from tests.made import Texts, items_of
 from tests.records import capture, captures

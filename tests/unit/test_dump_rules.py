@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pstorefs.codecs.text import REASONS
 from pstorefs.dump import group, join, latest, systemd_record
-from pstorefs.item import ARCHIVE, SYSTEMD, Item, when
+from pstorefs.dump.item import ARCHIVE, SYSTEMD, Item, when
 from pstorefs.reading import DAMAGED, SALVAGED, Reading
 from pstorefs.record import CRASHES, Ecc, parse_name
 from tests.made import (

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pstorefs.dump import Dump
-    from pstorefs.item import Item
-    from pstorefs.part import Part
+    from pstorefs.dump.item import Item
+    from pstorefs.dump.part import Part
 
 # What is said before a part of each state; `salvaged` carries its marks in its text.
 _BEFORE = {

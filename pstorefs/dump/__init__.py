@@ -21,16 +21,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pstorefs import boots, grouping
-from pstorefs.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
-from pstorefs.joining import join
-from pstorefs.part import Group, Part
+from pstorefs.dump import boots, grouping
+from pstorefs.dump.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
+from pstorefs.dump.joining import join
+from pstorefs.dump.part import Group, Part
 from pstorefs.record import CRASHES, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record"]
+__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
@@ -180,13 +180,15 @@ def _missing(each: Group) -> tuple[tuple[int, int], ...]:
     return tuple(gaps)
 
 
-def _age(dump: Dump) -> tuple[int, int, int, int, str]:
+def _age(dump: Dump) -> tuple[int | str, ...]:
     """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
     item = dump.parts[-1].item
     time = dump.time_ns or 0
     # Where all else fails: systemd-pstore copied an older record earlier.
     copied = 0 if dump.time_ns else item.mtime_ns
-    return time // 10**9, copied // 10**9, dump.count or 0, time, item.text_hash
+    # Equal texts, such as empty ones: any order will do that is not that of the directory.
+    last = (item.text_hash, item.path, item.place)
+    return time // 10**9, copied // 10**9, dump.count or 0, time, *last
 
 
 def _ordered(dumps: list[Dump]) -> list[Dump]:

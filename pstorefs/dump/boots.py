@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pstorefs.item import Item
-    from pstorefs.part import Part
+    from pstorefs.dump.item import Item
+    from pstorefs.dump.part import Part
 
 # Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
 # those before an oops, which makes it show all, some may be absent; the last line may not.

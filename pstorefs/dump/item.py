@@ -57,10 +57,10 @@ _EARLY_S = 2
 class Item:
     """One stored record.
 
-    ``file`` is its name as stored, ``path`` that name below the root of its place; ``sha256`` is of
-    the stored bytes, ``text_hash`` of the log text alone, the same for all shapes of one record.
-    ``first`` and ``last`` are the times of the first and last certain line, in microseconds since
-    boot.
+    ``file`` is its name as stored, ``path`` that name below the root of its place; ``size`` counts
+    the bytes as stored, ``text_size`` those that are shown; ``sha256`` is of the stored bytes,
+    ``text_hash`` of the log text alone, the same for all shapes of one record. ``first`` and
+    ``last`` are the times of the first and last certain line, in microseconds since boot.
     """
 
     file: str
@@ -71,7 +71,9 @@ class Item:
     size: int
     sha256: str
     text_hash: str
+    text_size: int
     state: str
+    compression: str
     broken: str
     ecc: Ecc | None
     header: Header | None
@@ -107,7 +109,9 @@ class Item:
             size=len(stored),
             sha256=hashlib.sha256(stored).hexdigest(),
             text_hash=hashlib.blake2b(key.encode() + body, digest_size=16).hexdigest(),
+            text_size=len(reading.text),
             state=reading.state,
+            compression=reading.compression,
             broken=reading.broken,
             ecc=reading.ecc,
             header=header,

@@ -12,13 +12,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from pstorefs.part import Group, Part
+from pstorefs.dump.part import Group, Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
 
     #: A record with its copies, and its running number.
     Numbered = tuple[int, tuple[Item, ...]]

@@ -25,9 +25,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs import copies, erst
-from pstorefs.item import NO_TIME, Item, efi_seconds, when
-from pstorefs.part import Group, Part
+from pstorefs.dump import copies, erst
+from pstorefs.dump.item import NO_TIME, Item, efi_seconds, when
+from pstorefs.dump.part import Group, Part
 from pstorefs.record import id_number, id_seconds
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pstorefs.record import id_seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pstorefs.item import Item
+    from pstorefs.dump.item import Item
 
 # Copies of one record have the same mtime, but for what archivers round off.
 _SAME_MTIME_NS = 10**6

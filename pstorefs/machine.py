@@ -1,0 +1,65 @@
+"""Facts about the machine that reads: who it is, which kernel runs, when it was booted.
+
+Every path lies below `root`, so that tests can show another machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_TAINT_DIE = 1 << 7  # TAINT_DIE: the kernel has oopsed (Documentation/admin-guide/tainted-kernels)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The reading machine. What cannot be found out is empty or None."""
+
+    root: str = "/"
+
+    def read(self, path: str) -> str:
+        """A small text file, stripped; empty if it cannot be read."""
+        try:
+            with open(os.path.join(self.root, path), errors="replace") as file:
+                return file.read(1 << 16).strip()
+        except OSError:
+            return ""
+
+    @cached_property
+    def machine_id(self) -> str | None:
+        """machine-id(5)."""
+        text = self.read("etc/machine-id")
+        return text if _MACHINE_ID.fullmatch(text) else None
+
+    @property
+    def hostname(self) -> str | None:
+        """The name that the kernel has now."""
+        return self.read("proc/sys/kernel/hostname") or None
+
+    @cached_property
+    def kernel(self) -> str | None:
+        """The running kernel's release, as uname -r says it."""
+        return self.read("proc/sys/kernel/osrelease") or None
+
+    @cached_property
+    def boot_id(self) -> str | None:
+        """The random identity of this boot."""
+        return self.read("proc/sys/kernel/random/boot_id") or None
+
+    @cached_property
+    def boot_seconds(self) -> int | None:
+        """When this boot began, in Unix time."""
+        match = re.search(r"^btime (\d{1,12})$", self.read("proc/stat"), re.MULTILINE)
+        return int(match[1]) if match else None
+
+    @property
+    def has_oopsed(self) -> bool:
+        """Whether this kernel has oopsed since it was booted."""
+        count = self.read("sys/kernel/oops_count")  # since Linux 6.2
+        if count.isdecimal() and int(count) > 0:
+            return True
+        taint = self.read("proc/sys/kernel/tainted")
+        return taint.isdecimal() and bool(int(taint) & _TAINT_DIE)

@@ -1,0 +1,200 @@
+"""What a dump's text says: the title, place, machine and signature of a crash.
+
+Pure functions on the bytes of a log. Texts repeat: a dump holds whatever the log buffer held, so
+that the text of a panic begins with the oops of minutes before. The text is therefore split into
+the kernel's separate reports first (reports.py), and what kind of dump it is says which of them is
+meant: of an oops its own, the last one; of a panic the one that the panic line names; of a plain
+console log the first. All others are listed and never give the title. In doubt the title is the
+kernel's own line. Input may be any bytes; time is linear in their number and output is bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pstorefs.oops.choice import Choice, choose_console, choose_dump
+from pstorefs.oops.lines import Line, clean, stamped, times
+from pstorefs.oops.lines import split as split_lines
+from pstorefs.oops.reports import Report
+from pstorefs.oops.reports import split as split_reports
+from pstorefs.oops.titles import name, panic_message, signature
+from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
+
+__all__ = ["Facts", "Frame", "Location", "Other", "Span", "parse_console", "parse_dump", "stamped"]
+
+#: Further reports of a text that are listed.
+OTHERS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a report stands in the text that was parsed."""
+
+    first_line: int  # from 0
+    last_line: int  # the last one included
+    start: int  # bytes
+    end: int  # bytes; text[start:end] is the report, without the last newline
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A report in the same text that is not the one in question."""
+
+    title: str
+    error_class: str
+    signature: str
+    span: Span
+    time: int | None  # microseconds since boot
+    before: bool  # begins before the report in question
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the text of a dump or a console says. None and empty: the text does not say."""
+
+    title: str
+    #: A short word: oops, bug, panic, warning, kasan, hung-task, ...: the first column of
+    #: kinds.KINDS; and none (no report in the text), restart, halt, poweroff, shutdown, emergency.
+    error_class: str
+    #: "1:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel.
+    signature: str
+    signature_key: str
+    function: str | None  # the one in the title
+    panic: str | None  # the panic's message, if the kernel panicked
+    #: False: the text does not hold the report of this dump, or not its first line.
+    found: bool
+    kernel: str | None  # "6.1.192"
+    build: str | None  # "#1 SMP PREEMPT_DYNAMIC Mon Nov 23 07:22:25 UTC 2026"
+    taint: str | None  # the letters, "" for not tainted
+    cpu: int | None
+    pid: int | None
+    comm: str | None
+    hardware: str | None
+    ip: Location | None
+    trace: tuple[Frame, ...]
+    modules: tuple[str, ...]
+    others: tuple[Other, ...]
+    #: The kernel's own report from its first line to its end, or to the panic that it led to.
+    span: Span | None
+    first_time: int | None  # of the text's lines, microseconds since boot
+    last_time: int | None
+
+
+def parse_dump(text: bytes, reason: str, count: int | None = None) -> Facts:
+    """Return what a pstore dump says: its parts joined from the oldest, headers taken off.
+
+    `reason` and `count` are those of the header, such as "Oops" and 2 for `Oops#2`.
+    """
+    lines = split_lines(text)
+    reports = split_reports(lines)
+    return _facts(lines, reports, choose_dump(lines, reports, reason, count))
+
+
+def parse_console(text: bytes) -> Facts:
+    """Return what a console log says, which has no header: the first report is the cause."""
+    lines = split_lines(text)
+    reports = split_reports(lines)
+    return _facts(lines, reports, choose_console(lines, reports))
+
+
+def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
+    report, panic = choice.report, choice.panic
+    called, body = name(report, lines, panic) if report is not None else (None, None)
+    task = _task(report, body)
+    kernel, build, hardware = _machine(lines, task, body)
+    first_time, last_time = times(lines)
+    found = report is not None and report.kind is not None
+    return Facts(
+        title=called.title if called is not None else choice.title,
+        error_class=called.error_class if called is not None else choice.error_class,
+        signature=signature(called.key) if called is not None and found else "",
+        signature_key=called.key if called is not None and found else "",
+        function=called.function if called is not None else None,
+        panic=panic_message(panic) if panic is not None else None,
+        found=found,
+        kernel=kernel,
+        build=build,
+        taint=task.taint if task is not None else None,
+        cpu=task.cpu if task is not None else None,
+        pid=task.pid if task is not None else None,
+        comm=task.comm if task is not None else None,
+        hardware=hardware,
+        ip=body.pointer if body is not None else None,
+        trace=body.frames if body is not None else (),
+        modules=body.modules if body is not None else (),
+        others=_others(lines, reports, report, panic),
+        span=_span(lines, report, panic) if report is not None else None,
+        first_time=first_time,
+        last_time=last_time,
+    )
+
+
+def _task(report: Report | None, body: Body | None) -> Task | None:
+    """Return whom the report is about: the task that hangs, not the one that noticed it."""
+    if report is None or body is None:
+        return None
+    groups, printer = report.groups, body.task
+    if "pid" not in groups:
+        return printer
+    cpu = groups.get("cpu")
+    return Task(
+        cpu=int(cpu) if cpu else printer.cpu if printer and "comm" not in groups else None,
+        pid=int(groups["pid"]),
+        comm=clean(groups["comm"], 64) if "comm" in groups else printer.comm if printer else "",
+        taint=printer.taint if printer else None,
+        kernel=printer.kernel if printer else None,
+        build=printer.build if printer else None,
+    )
+
+
+def _machine(
+    lines: list[Line], task: Task | None, body: Body | None
+) -> tuple[str | None, str | None, str | None]:
+    """Return kernel, build and hardware: the report's own, else what the text says elsewhere.
+
+    A log is of one boot, so any report in it names the same kernel.
+    """
+    kernel = task.kernel if task is not None else None
+    build = task.build if task is not None else None
+    hardware = body.hardware if body is not None else None
+    banner = read_banner(lines)
+    if banner is not None and kernel in (None, banner[0]):
+        kernel, build = banner[0], banner[1] or build
+    for line in reversed(lines):
+        if kernel is not None and hardware is not None:
+            break
+        if kernel is None and "omm: " in line.text:
+            other = read_task(line.text)
+            if other is not None:
+                kernel, build = other.kernel, other.build
+        elif hardware is None and line.text.startswith("Hardware name: "):
+            hardware = clean(line.text[15:])
+    return kernel, build, hardware
+
+
+def _others(
+    lines: list[Line], reports: list[Report], report: Report | None, panic: Report | None
+) -> tuple[Other, ...]:
+    rest = [one for one in reports if one is not report and one is not panic]
+    result = []
+    for one in rest[:OTHERS_MAX]:
+        called, _ = name(one, lines)
+        before = report is None or one.first < report.first
+        result.append(
+            Other(
+                called.title,
+                called.error_class,
+                signature(called.key),
+                _span(lines, one, None),
+                lines[one.head].time,
+                before,
+            )
+        )
+    return tuple(result)
+
+
+def _span(lines: list[Line], report: Report, panic: Report | None) -> Span:
+    last = report.last
+    if panic is not None and panic is not report:
+        last = panic.head if report.traced else panic.last
+    return Span(report.first, last, lines[report.first].start, lines[last].end)

@@ -1,0 +1,76 @@
+"""Which function a report is about: the first one that is not the machinery that noticed it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pstorefs.oops.kinds import SYMBOL, Blame
+from pstorefs.oops.machinery import entry, first, is_machinery, plain
+
+if TYPE_CHECKING:
+    from pstorefs.oops.lines import Line
+    from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
+
+_ADDRESS = r"(?:\[<[0-9a-f]{1,16}>\] ?)?"
+_PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"
+_AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
+_BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
+_CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
+_LAST = re.compile(rf"\s*last function: (?P<function>{SYMBOL})", re.ASCII)
+
+
+def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | None:
+    """Return the function that a report is about, or None if nothing in it tells."""
+    how = report.kind.blame if report.kind is not None else Blame.POINTER
+    if how is Blame.NOBODY:
+        return None
+    pointer = body.pointer.function if body.pointer is not None else None
+    named = _named(how, report, lines)
+    if named is not None and not is_machinery(named, tables if how is Blame.HEADER else ""):
+        return plain(named)
+    found = None
+    if how is Blame.PLACES:
+        names = [name for name, _ in body.places]
+        found = entry(names, tables) or first(names, tables)
+    elif how is Blame.POINTER and pointer is not None:
+        found = first((pointer,), tables)
+    return found or _from_trace(body, tables) or _plain(named) or _plain(pointer)
+
+
+def _named(how: Blame, report: Report, lines: list[Line]) -> str | None:
+    """Return the function that the report's lines name themselves."""
+    if how is Blame.HEADER:
+        return report.groups.get("function") or report.groups.get("function_old")
+    if how is Blame.LOCK:
+        return _lock(lines)
+    pattern = {Blame.CALLER: _CALLER, Blame.FUNCTION: _LAST}.get(how)
+    if pattern is None:
+        return None
+    found = next(filter(None, (pattern.match(line.text) for line in lines)), None)
+    return found["function"] if found is not None else None
+
+
+def _lock(lines: list[Line]) -> str | None:
+    """Return who takes or gives the first lock: after "at:", maybe in the next line."""
+    expected = False
+    for line in lines:
+        text = line.text.rstrip()
+        if text.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
+            continue
+        found = _AT.match(text) or (_BARE.match(text) if expected else None)
+        if found is not None:
+            return found["function"]
+        expected = text.endswith("at:")
+    return None
+
+
+def _from_trace(body: Body, tables: str) -> str | None:
+    """Return the first frame to blame: a reliable one, else one found on the stack."""
+    reliable = [frame.function for frame in body.frames if frame.reliable]
+    return first(reliable or (frame.function for frame in body.frames), tables)
+
+
+def _plain(function: str | None) -> str | None:
+    return plain(function) if function is not None else None

@@ -1,0 +1,154 @@
+"""Which of a text's reports is meant.
+
+An oops is dumped when its report is printed (oops_exit(), kernel/panic.c): its report is the last
+thing in the text. A panic is dumped after its line, which says in a few words what led to it: the
+report it speaks of is the last one of that class before it. Everything else in the text is older.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pstorefs.oops.lines import Line, clean
+
+if TYPE_CHECKING:
+    from pstorefs.oops.reports import Report
+
+#: Lines that other CPUs may have printed after an oops while it was being dumped.
+TAIL = 40
+#: Microseconds between reports of hung tasks that one round of the watchdog found; rounds are at
+#: least a second apart by hung_task_check_interval_secs, by default 120 (kernel/hung_task.c).
+ROUND = 10_000_000
+
+#: What a panic's message says of its cause: the classes of report that it can speak of, or "die":
+#: one with a count of oopses. kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
+#: kernel/rcu/tree_stall.h, arch/*/kernel/traps.c, mm/kasan/report.c.
+CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
+    (re.compile(pattern, re.ASCII), classes)
+    for pattern, classes in (
+        (r".{0,80}Fatal exception", ("die",)),
+        (r"(?:KASAN|kasan)\b", ("kasan",)),
+        (r"(?:KMSAN|kmsan)\b", ("kmsan",)),
+        (r"(?:KCSAN|kcsan)\b", ("kcsan",)),
+        (r"(?:KFENCE|kfence)\b", ("kfence",)),
+        (r"(?:UBSAN|ubsan)\b", ("ubsan",)),
+        (r"scheduling while atomic", ("atomic-sleep",)),
+        (
+            r".{0,60}panic_on_warn set",
+            (
+                "warning",
+                "refcount",
+                "debugobjects",
+                "kobject",
+                "proc",
+                "kasan",
+                "kmsan",
+                "kcsan",
+                "kfence",
+                "ubsan",
+                "atomic-sleep",
+            ),
+        ),
+        (r"hung_task: ", ("hung-task",)),
+        (r"softlockup: ", ("soft-lockup",)),
+        (r".{0,40}[Hh]ard (?:LOCKUP|lockup)", ("hard-lockup",)),
+        (r"RCU Stall", ("rcu-stall",)),
+    )
+)
+
+#: Reasons of kmsg dumps that are no crashes (include/linux/kmsg_dump.h), and what to call them.
+NO_CRASH = {
+    "emergency": "emergency restart",
+    "shutdown": "shutdown",
+    "restart": "restart",
+    "reboot": "restart",
+    "halt": "halt",
+    "poweroff": "power off",
+    "kexec": "kexec",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The report that is meant, the panic that it led to, and what to say if there is none."""
+
+    report: Report | None
+    panic: Report | None
+    title: str = ""
+    error_class: str = "none"
+
+
+def choose_dump(lines: list[Line], reports: list[Report], reason: str, count: int | None) -> Choice:
+    """Return the report of a dump with the header `<reason>#<count>`."""
+    word = reason.lower()
+    if word == "panic":
+        panic = _last(reports, "panic")
+        if panic is None:
+            return Choice(None, None, "kernel panic (its line is not in the text)", "panic")
+        return Choice(cause_of(panic, lines, reports) or panic, panic)
+    if word == "oops":
+        oops = _own_oops(lines, reports, count)
+        return Choice(oops, None, "Oops (its report is not in the text)", "oops")
+    if word in NO_CRASH:
+        return Choice(None, None, NO_CRASH[word], word)
+    return Choice(None, None, clean(reason, 40) or "unknown", "none")
+
+
+def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
+    """Return the first report of a console log; one without its first line only in need."""
+    first = next((one for one in reports if one.kind is not None), None)
+    if first is None:
+        return Choice(reports[0] if reports else None, None, "no report in the text")
+    for one in reports:
+        if one.kind is not None and one.kind.error_class == "panic":
+            led = one is first or cause_of(one, lines, reports) is first
+            return Choice(first, one if led else None)
+    return Choice(first, None)
+
+
+def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:
+    """Return the report that a panic's message speaks of, or None: then the panic is its own."""
+    message = panic.groups.get("message", "")
+    classes = next((row[1] for row in CAUSES if row[0].match(message)), ())
+    before = [one for one in reports if one.first < panic.first and one is not panic]
+    cause = next((one for one in reversed(before) if _is_of(one, classes)), None)
+    if cause is None or classes != ("hung-task",):
+        return cause
+    # One round of the watchdog reports all tasks that hang, and panics at its end: the first.
+    for one in reversed(before):
+        if _is_of(one, classes) and _near(lines[one.head], lines[cause.head]):
+            cause = one
+    return cause
+
+
+def _is_of(report: Report, classes: tuple[str, ...]) -> bool:
+    if "die" in classes:
+        return report.die is not None or report.kind is None
+    return report.kind is not None and report.kind.error_class in classes
+
+
+def _near(one: Line, other: Line) -> bool:
+    return one.time is not None and other.time is not None and other.time - one.time < ROUND
+
+
+def _last(reports: list[Report], error_class: str) -> Report | None:
+    return next(
+        (one for one in reversed(reports) if one.kind and one.kind.error_class == error_class), None
+    )
+
+
+def _own_oops(lines: list[Line], reports: list[Report], count: int | None) -> Report | None:
+    """Return the report of the oops that was dumped as number `count` since boot.
+
+    Its position is the better evidence: oopses before the backend was loaded count as dies, but
+    not as dumps. A last one with a lower number, however, is older than this dump.
+    """
+    oopses = [one for one in reports if one.die is not None or one.kind is None]
+    last = oopses[-1] if oopses else None
+    if last is None or last.last < len(lines) - TAIL:
+        return next((one for one in reversed(oopses) if one.die == count), None)
+    if last.die is None or count is None or last.die >= count:
+        return last
+    return None

@@ -1,0 +1,493 @@
+"""The kinds of report a kernel prints: how each begins, what it is called, whom it blames.
+
+A table over branches: one row per first line. The words are those that the kernel prints (5.10 to
+7.x; older forms where they differ) and the titles those that its developers use for them in the
+subject lines of bug reports. Sources: Documentation/admin-guide/{bug-hunting,sysrq,lockup-
+watchdogs}.rst, Documentation/dev-tools/{kasan,kmsan,kcsan,ubsan,kfence,kmemleak}.rst,
+Documentation/RCU/stallwarn.rst, Documentation/locking/lockdep-design.rst, and the printk() calls
+themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cache
+
+#: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
+SYMBOL = r"[A-Za-z_][\w.$]*"
+#: "foo+0x1/0x2" or, after decode_stacktrace.sh, "foo file.c:12" and "foo file.c:12 [inline]".
+_PLACE = rf"(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"
+
+
+class Blame(Enum):
+    """Where the function stands that a report's title names."""
+
+    HEADER = auto()  # in the first line; in the trace if that one is machinery
+    POINTER = auto()  # the instruction pointer; in the trace if that one is machinery
+    TRACE = auto()  # the first frame that is no machinery
+    PLACES = auto()  # the first of instruction pointers and frames, in the order of the text
+    LOCK = auto()  # after "at:" of the first lock that the report shows
+    CALLER = auto()  # in the line "caller is foo+0x1/0x2"
+    FUNCTION = auto()  # in the line "last function: foo"
+    NOBODY = auto()  # the title names none
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way for a report to begin.
+
+    `starts` are the literal beginnings of the line, `pattern` is matched at its first character;
+    named groups fill the title, and where they are called so, comm, pid, cpu and function.
+    """
+
+    error_class: str
+    starts: tuple[str, ...]
+    pattern: str
+    title: str
+    blame: Blame = Blame.NOBODY
+    skip: str = ""  # names of further tables of machinery, see SKIPS
+    single: bool = False  # the whole report is this line
+    trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
+
+
+def _kind(
+    error_class: str,
+    start: str | tuple[str, ...],
+    title: str,
+    blame: Blame = Blame.NOBODY,
+    rest: str = "",
+    *,
+    skip: str = "",
+    single: bool = False,
+) -> Kind:
+    starts = (start,) if isinstance(start, str) else start
+    heads = "|".join(re.escape(one) for one in starts)
+    return Kind(error_class, starts, f"(?:{heads}){rest}", title, blame, skip, single)
+
+
+_LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
+
+KINDS: tuple[Kind, ...] = (
+    # Sanitizers: lib/ubsan.c, mm/{kasan,kmsan,kfence}/report.c, kernel/kcsan/report.c
+    _kind(
+        "kasan",
+        ("BUG: KASAN: ", "BUG: KASan: "),
+        "KASAN: {what}{access}",
+        Blame.HEADER,
+        rf"(?P<what>[\w -]{{1,60}}?)(?: on address [0-9a-f]+)?(?: in {_PLACE}| in | at |$)",
+        skip="memory locks free",
+    ),
+    _kind(
+        "kmsan",
+        "BUG: KMSAN: ",
+        "KMSAN: {what}",
+        Blame.HEADER,
+        rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
+        skip="memory",
+    ),
+    _kind(
+        "kcsan",
+        "BUG: KCSAN: ",
+        "KCSAN: {what} in {racers}",
+        Blame.NOBODY,
+        rf"(?P<what>[\w: -]{{1,60}}?) in (?P<racers>{SYMBOL}.*)",
+    ),
+    _kind(
+        "kfence",
+        "BUG: KFENCE: ",
+        "KFENCE: {what}",
+        Blame.HEADER,
+        rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
+        skip="memory free",
+    ),
+    _kind("ubsan", "UBSAN: Undefined behaviour in ", "UBSAN: Undefined behaviour", Blame.TRACE),
+    _kind("ubsan", "UBSAN: ", "UBSAN: {what}", Blame.TRACE, r"(?P<what>[a-z][\w -]{2,40}) in "),
+    # Faults of the memory management: arch/*/mm/fault.c
+    _kind(
+        "oops",
+        (
+            "BUG: kernel NULL pointer dereference",
+            "BUG: unable to handle kernel NULL pointer dereference",
+            "BUG: Kernel NULL pointer dereference",
+            "Unable to handle kernel NULL pointer dereference",
+        ),
+        "BUG: unable to handle kernel NULL pointer dereference",
+        Blame.POINTER,
+        skip="memory",
+    ),
+    _kind(
+        "oops",
+        "BUG: unable to handle page fault for address",
+        "BUG: unable to handle page fault",
+        Blame.POINTER,
+        skip="memory",
+    ),
+    _kind(
+        "oops",
+        ("BUG: unable to handle kernel paging request", "Unable to handle kernel paging request"),
+        "BUG: unable to handle kernel paging request",
+        Blame.POINTER,
+        skip="memory",
+    ),
+    _kind(
+        "oops",
+        ("BUG: unable to handle ", "BUG: Unable to handle "),
+        "BUG: unable to handle {what}",
+        Blame.POINTER,
+        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) ",
+        skip="memory",
+    ),
+    _kind(
+        "oops",
+        "Unable to handle kernel ",
+        "Unable to handle kernel {what}",
+        Blame.POINTER,
+        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) (?:virtual )?(?:kernel )?address",
+        skip="memory",
+    ),
+    _kind("oops", "BUG: stack guard page was hit", "BUG: stack guard page was hit", Blame.POINTER),
+    _kind(
+        "oops",
+        ("BUG: TASK stack guard page was hit", "BUG: IRQ stack guard page was hit"),
+        "BUG: stack guard page was hit",
+        Blame.POINTER,
+    ),
+    _kind(
+        "oops",
+        ("PANIC: double fault", "traps: PANIC: double fault"),
+        "PANIC: double fault",
+        Blame.POINTER,
+    ),
+    _kind(
+        "oops",
+        ("CFI failure at ", "CFI failure (target: "),
+        "CFI failure",
+        Blame.HEADER,
+        rf"(?:{_PLACE})?",
+    ),
+    _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
+    _kind("oops", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
+    _kind("oops", "Insufficient stack space to handle ", "kernel stack overflow", Blame.POINTER),
+    _kind("bug", "kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})!"),
+    # Lock checking: kernel/locking/lockdep.c, in the forms of 3.x, 4.12 and later
+    _kind(
+        "lockdep",
+        tuple(
+            head + what
+            for head in _LOCKDEP
+            for what in (
+                "possible circular locking dependency detected",
+                "possible recursive locking detected",
+                "possible irq lock inversion dependency detected",
+                "SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected",
+                "HARDIRQ-safe -> HARDIRQ-unsafe lock order detected",
+                "RECLAIM_FS-safe -> RECLAIM_FS-unsafe lock order detected",
+                "SOFTIRQ-READ-safe -> SOFTIRQ-READ-unsafe lock order detected",
+                "HARDIRQ-READ-safe -> HARDIRQ-READ-unsafe lock order detected",
+            )
+        ),
+        "possible deadlock",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "inconsistent lock state" for head in _LOCKDEP),
+        "inconsistent lock state",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "bad unlock balance detected" for head in _LOCKDEP),
+        "WARNING: bad unlock balance",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "bad contention detected" for head in _LOCKDEP),
+        "WARNING: bad contention",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "suspicious RCU usage" for head in _LOCKDEP),
+        "WARNING: suspicious RCU usage",
+        Blame.TRACE,
+        skip="locks",
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "lock held when returning to user space" for head in _LOCKDEP),
+        "WARNING: lock held when returning to user space",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "held lock freed" for head in _LOCKDEP),
+        "WARNING: held lock freed",
+        Blame.TRACE,
+        skip="locks free",
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "Nested lock was not taken" for head in _LOCKDEP),
+        "WARNING: Nested lock was not taken",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        tuple(head + "Invalid wait context" for head in _LOCKDEP),
+        "BUG: Invalid wait context",
+        Blame.LOCK,
+    ),
+    _kind(
+        "lockdep",
+        "INFO: trying to register non-static key",
+        "INFO: trying to register non-static key",
+        Blame.TRACE,
+        skip="locks",
+    ),
+    _kind(
+        "lockdep",
+        "BUG: MAX_",
+        "BUG: MAX_{what} too low!",
+        Blame.NOBODY,
+        r"(?P<what>[A-Z_]{3,40}) too low",
+    ),
+    # Stalls: kernel/{watchdog,hung_task}.c, kernel/rcu/tree_stall.h, kernel/workqueue.c
+    _kind(
+        "hung-task",
+        "INFO: task ",
+        "INFO: task hung",
+        Blame.TRACE,
+        r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) (?:is )?blocked ",
+        skip="waits locks",
+    ),
+    _kind(
+        "hung-task",
+        "INFO: task ",
+        "INFO: task can't die",
+        Blame.TRACE,
+        r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) can't die",
+        skip="waits locks",
+    ),
+    _kind(
+        "soft-lockup",
+        (
+            "watchdog: BUG: soft lockup - ",
+            "BUG: soft lockup - ",
+            "NMI watchdog: BUG: soft lockup - ",
+        ),
+        "BUG: soft lockup",
+        Blame.PLACES,
+        r"CPU#(?P<cpu>\d{1,6}) stuck for .{1,20}?! \[(?P<comm>.{1,64}):(?P<pid>\d{1,10})\]",
+        skip="locks stalls",
+    ),
+    _kind(
+        "hard-lockup",
+        ("watchdog: ", "NMI watchdog: "),
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"(?:CPU\d{1,6}: )?Watchdog detected hard LOCKUP(?: on cpu (?P<cpu>\d{1,6}))?",
+        skip="locks stalls",
+    ),
+    _kind(
+        "rcu-stall",
+        ("INFO: rcu", "rcu: INFO: rcu"),
+        "INFO: rcu detected stall",
+        Blame.PLACES,
+        r"\w{0,40} (?:self-)?detected (?:expedited )?stalls? ",
+        skip="locks stalls waits",
+    ),
+    _kind("workqueue", "BUG: workqueue lockup", "BUG: workqueue lockup"),
+    _kind(
+        "workqueue",
+        "BUG: workqueue leaked ",
+        "BUG: workqueue leaked {what}",
+        Blame.FUNCTION,
+        r"(?P<what>[a-zA-Z, ]{4,40}): ",
+    ),
+    # Warnings: kernel/panic.c, the forms of 6.18, 3.12 and before
+    _kind(
+        "warning",
+        "WARNING: CPU: ",
+        "WARNING",
+        Blame.HEADER,
+        rf"(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at (?P<place>\S{{1,200}}) (?:{_PLACE})?",
+        skip="memory",
+    ),
+    _kind(
+        "warning",
+        "WARNING: at ",
+        "WARNING",
+        Blame.HEADER,
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?",
+    ),
+    _kind(
+        "warning",
+        "WARNING: ",
+        "WARNING",
+        Blame.HEADER,
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at {_PLACE}",
+    ),
+    # Atomic context and its like: kernel/sched/core.c, lib/smp_processor_id.c
+    _kind(
+        "atomic-sleep",
+        "BUG: sleeping function called from invalid context",
+        "BUG: sleeping function called from invalid context",
+        Blame.TRACE,
+        skip="locks",
+    ),
+    _kind(
+        "atomic-sleep",
+        "BUG: scheduling while atomic",
+        "BUG: scheduling while atomic",
+        Blame.TRACE,
+        skip="locks waits",
+    ),
+    _kind(
+        "atomic-sleep",
+        "BUG: using ",
+        "BUG: using {what} in preemptible code",
+        Blame.CALLER,
+        r"(?P<what>\w{1,60}\(\)) in preemptible",
+    ),
+    _kind(
+        "atomic-sleep",
+        "BUG: assuming ",
+        "BUG: assuming {what}",
+        Blame.TRACE,
+        r"(?P<what>[a-z -]{4,40}) at ",
+    ),
+    _kind(
+        "spinlock",
+        "BUG: ",
+        "BUG: {what}",
+        Blame.TRACE,
+        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?:-?suspected)?(?: on CPU|,|$)",
+        skip="locks",
+    ),
+    # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
+    _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="alloc memory"),
+    _kind(
+        "bad-page",
+        "BUG: Bad page ",
+        "BUG: Bad page {what}",
+        Blame.TRACE,
+        r"(?P<what>state|map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
+        skip="free",
+    ),
+    _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),
+    _kind(
+        "bad-page",
+        "BUG: non-zero pgtables_bytes",
+        "BUG: non-zero pgtables_bytes on freeing mm",
+        single=True,
+    ),
+    _kind(
+        "slab",
+        "BUG ",
+        "BUG {what}",
+        Blame.TRACE,
+        r"(?P<what>\S{1,60}) \((?:Not tainted|Tainted[^)]{0,80})\): ",
+        skip="alloc free",
+    ),
+    _kind(
+        "dentry", "BUG: Dentry ", "BUG: Dentry still in use", Blame.TRACE, r".{1,200}still in use"
+    ),
+    # The rest of the kernel's own bugs: literally
+    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})"),
+    _kind(
+        "unregister-netdevice",
+        "unregister_netdevice: waiting for ",
+        "unregister_netdevice: waiting for DEV to become free",
+        Blame.NOBODY,
+        r"\S{1,64} to become free",
+        single=True,
+    ),
+    _kind(
+        "panic",
+        ("Kernel panic - not syncing: ", "Kernel panic: ", "Kernel panic - not syncing"),
+        "kernel panic: {message}",
+        Blame.NOBODY,
+        r"(?P<message>.{0,400})",
+    ),
+)
+
+#: A processor exception: the second line of a report that explained it in its first, or the first.
+TRAP = Kind(
+    "oops",
+    (),
+    r"[^\[]{0,300}\[#(?P<die>\d{1,9})\]",
+    "{trap}",
+    Blame.POINTER,
+    "memory",
+    trap=True,
+)
+_TRAP_NAME = re.compile(
+    r"(?:traps: |Oops: )*"
+    r"(?P<name>Oops|Internal error|[a-z][a-z0-9-]*(?: [A-Za-z0-9()-]+){0,5}?)"
+    r"(?:$| - |[:,] | [0-9a-f]{4}$)",
+    re.ASCII,
+)
+
+CUT_HERE = "------------[ cut here ]------------"
+#: Lines that come before the first line of a report and belong to it. A row of = or - is one too.
+PREFACES = (
+    CUT_HERE,
+    "kernel tried to execute NX-protected page",
+    "unable to execute userspace code (SMEP?)",
+    "kasan: GPF could be caused by",
+    "kasan: CONFIG_KASAN_INLINE enabled",
+    "list_add ",
+    "list_del ",
+    "usercopy: ",
+    "page dumped because: ",
+    "page:",
+    "skbuff: skb_",
+    "skb_over_panic",
+    "skb_under_panic",
+)
+
+_DISPATCH: dict[str, list[Kind]] = {}
+for _row in KINDS:
+    for _start in _row.starts:
+        _rows = _DISPATCH.setdefault(_start.split(" ", 1)[0], [])
+        if _row not in _rows:
+            _rows.append(_row)
+_WORD_MAX = max(map(len, _DISPATCH))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a row's pattern at its first use: all of them take tens of milliseconds."""
+    return re.compile(pattern, re.ASCII)
+
+
+def recognise(text: str) -> tuple[Kind, re.Match[str]] | None:
+    """Return the kind of report that begins with this line, or None."""
+    word = text[: _WORD_MAX + 1].split(" ", 1)[0]
+    for kind in _DISPATCH.get(word, ()):
+        if text.startswith(kind.starts):
+            found = _compiled(kind.pattern).match(text)
+            if found is not None:
+                return kind, found
+    if "[#" in text and trap_name(text) is not None:
+        found = _compiled(TRAP.pattern).match(text)
+        if found is not None:
+            return TRAP, found
+    return None
+
+
+def trap_name(text: str) -> str | None:
+    """Return how the processor calls the exception of a line "X: 0000 [#1] SMP".
+
+    "Oops: 0002 [#1] SMP", "Oops: general protection fault, probably for ...: 0000 [#1]" (6.10 and
+    later), "invalid opcode: 0000 [#2]", "Internal error: Oops: 96000004 [#1]", "Oops [#1]" (riscv).
+    """
+    head = text[: text.find("[#")].rstrip(": ")
+    found = _TRAP_NAME.match(head)
+    if found is not None:
+        return found["name"]
+    return "Oops" if head.startswith("Oops") else None

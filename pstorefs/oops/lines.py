@@ -1,0 +1,102 @@
+"""Lines of a kernel log: where they stand, when and by whom they were printed, what they say.
+
+One line is `<N>[ssssss.uuuuuu][  T123] text` (kernel/printk/printk.c): `<N>` syslog facility and
+level, only in /dev/kmsg and pstore; the time since boot, with CONFIG_PRINTK_TIME; the task or CPU
+that printed, with CONFIG_PRINTK_CALLER (5.1 and later). A syslog daemon, the journal, a serial
+console or a terminal's prompt may stand before that. Pure functions, no state, any bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+#: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
+LINE_MAX = 1024
+#: How far into a line another program's prefix may reach.
+PREFIX_MAX = 120
+
+_STAMP = r"\[ *(\d{1,10})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
+_KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
+_ANYWHERE = re.compile(_STAMP, re.ASCII)
+#: Prefixes of lines without the kernel's own time: level, `dmesg -T`, wall clock; syslog.
+_OTHER = re.compile(
+    r"(?:<\d{1,3}>)?"
+    r"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] |"
+    r"\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
+    re.ASCII,
+)
+_SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+class Line(NamedTuple):
+    """One line. `start` and `end` are byte offsets in the text, the newline not included."""
+
+    start: int
+    end: int
+    time: int | None  # microseconds since boot
+    caller: str  # "T123", "C0", "c1 3456"; empty if the log has none
+    text: str  # Latin-1: one character per byte; see clean()
+
+
+def split(text: bytes) -> list[Line]:
+    """Return the lines of a log in their order; every byte belongs to one line or is a newline."""
+    result = []
+    start = 0
+    for raw in text.decode("latin-1").split("\n"):
+        end = start + len(raw)
+        result.append(_parse(raw, start, end))
+        start = end + 1
+    if result and result[-1].start == result[-1].end:
+        result.pop()
+    return result
+
+
+def _parse(raw: str, start: int, end: int) -> Line:
+    raw = raw[:LINE_MAX].rstrip("\r\n\x00 ")
+    found = _KERNEL.match(raw)
+    if found is None:
+        raw = raw.lstrip("\x00")
+        found = _ANYWHERE.search(raw, 0, PREFIX_MAX + 32)
+    if found is not None:
+        seconds, micros, caller, android = found.groups()
+        time = int(seconds) * 1_000_000 + int(micros)
+        return Line(start, end, time, caller or android or "", raw[found.end() :])
+    return Line(start, end, None, "", _without_prefix(raw))
+
+
+def _without_prefix(raw: str) -> str:
+    found = _SYSLOG.match(raw) or _OTHER.match(raw)
+    return raw[found.end() :] if found is not None else raw
+
+
+def clean(text: str, limit: int = 256) -> str:
+    """Return Latin-1 text of a line as UTF-8 text that is safe to compose with: no controls."""
+    decoded = text[:limit].strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    return _UNPRINTABLE.sub("?", decoded)
+
+
+def stamped(text: bytes) -> list[bytes]:
+    """Return each line that has the kernel's time, from its time on, without level and ending.
+
+    Dumps have `<N>` before the time and consoles have not: in this form the same line of the
+    same boot is the same bytes in both. Evidence for "this console belongs to that dump" and
+    "these dumps are of one boot".
+    """
+    result = []
+    for raw in text.split(b"\n"):
+        line = raw.rstrip(b"\r\x00 ")
+        found = _STAMPED.match(line)
+        if found is not None:
+            result.append(line[found.start(1) :])
+    return result
+
+
+_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(\[ *\d{1,10}\.\d{6}\])")
+
+
+def times(lines: list[Line]) -> tuple[int | None, int | None]:
+    """Return the first and the last time printed in the lines, in microseconds since boot."""
+    seen = [line.time for line in lines if line.time is not None]
+    return (seen[0], seen[-1]) if seen else (None, None)

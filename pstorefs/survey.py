@@ -1,0 +1,267 @@
+"""All that a mount knows of: the records of its places, as items and dumps, kept current.
+
+Nothing is read before somebody asks. Then each record is read once and remembered as an item for as
+long as its stamp stays the same; texts are read again when they are wanted. A place is the store,
+the archive, or the directory that systemd-pstore moves records to.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pstorefs import dump as dumps_of
+from pstorefs import reading
+from pstorefs.codecs import MAX_INPUT
+from pstorefs.dump import Dump
+from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
+from pstorefs.oops import Facts, parse_dump
+from pstorefs.record import parse_name
+from pstorefs.store import ChangedError, Stamp, Store
+from pstorefs.texts import TextCache
+
+_log = logging.getLogger("pstorefs")
+
+# A survey that is younger, in seconds, still holds: names are at most a second old.
+_CURRENT_SECONDS = 0.5
+# Folders below the root of a place, and records in all: bounds against a source made to hurt.
+_DEEPEST = 8
+_MOST_RECORDS = 200_000
+_FACTS_KEPT = 256
+_SECOND = re.compile(r"~[0-9a-f]{8}\Z")
+
+
+class Place:
+    """A directory with records: one of item.PLACES, and how to reach it.
+
+    The store is held open; of any other the path is given, and it is opened for each look, so that
+    nothing keeps its disk busy.
+    """
+
+    def __init__(self, kind: str, where: Store | str) -> None:
+        self.kind = kind
+        self._where = where
+
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The directory; an empty store where it does not exist."""
+        if isinstance(self._where, Store):
+            self._where.refresh()
+            yield self._where
+            return
+        store = Store(self._where, optional=True)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    stamp: Stamp
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a list says of a dump. The title is fit for a terminal."""
+
+    title: str
+    kernel: str | None
+    signature: str
+
+
+class Survey:
+    """Items and dumps of several places. Safe from any thread; calls may take long."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = {place.kind: place for place in places}
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._dumps: dict[str, Dump] = {}
+        self._looked = float("-inf")
+        #: Counts the surveys that found something new; what was composed before is to be redone.
+        self.generation = 0
+        self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._briefs: dict[str, Brief] = {}
+        self._texts = TextCache()
+        self._lock = threading.RLock()
+
+    def dumps(self, *, now: bool = False) -> dict[str, Dump]:
+        """All dumps by name, the oldest first. With `now`, whatever was looked at a moment ago."""
+        with self._lock:
+            if now or time.monotonic() > self._looked + _CURRENT_SECONDS:
+                self._look()
+                self._looked = time.monotonic()
+            return self._dumps
+
+    def latest(self) -> Dump | None:
+        """The newest crash."""
+        return dumps_of.latest(self.dumps().values())
+
+    def items(self, kind: str) -> list[Item]:
+        """The records of one place."""
+        with self._lock:
+            self.dumps()
+            known = [each.item for (place, _), each in self._known.items() if place == kind]
+            return [item for item in known if item.place == kind]
+
+    def items_in_store(self, kind: str) -> list[Item]:
+        """Records in the store's place that count as those of another: moved there by systemd."""
+        with self._lock:
+            self.dumps()
+            known = [each.item for (place, _), each in self._known.items() if place == STORE]
+            return [item for item in known if item.place == kind]
+
+    def item(self, kind: str, path: str) -> Item | None:
+        """One record, by its path below the root of its place."""
+        with self._lock:
+            self.dumps()
+            known = self._known.get((kind, path))
+            return known.item if known else None
+
+    def dump_of(self, item: Item) -> Dump | None:
+        """The dump that a record belongs to."""
+        return next((dump for dump in self.dumps().values() if item in dump.items), None)
+
+    def stored(self, item: Item) -> bytes:
+        """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
+        *folder, file = item.path.split("/")
+        with self._lock:
+            kinds = [kind for kind in self._places if (kind, item.path) in self._known]
+            for kind in kinds:
+                known = self._known[kind, item.path]
+                if known.item == item:
+                    break
+            else:
+                raise ChangedError(f"{item.path} has changed")
+        with self._places[kind].opened() as store:
+            return store.read(tuple(folder), file, known.stamp)
+
+    def reading(self, item: Item) -> reading.Reading:
+        """A record's text and state. OSError as from `stored`."""
+        return reading.read(item.name, self.stored(item))
+
+    def text(self, dump: Dump) -> bytes:
+        """dmesg.txt of a dump; of a record that is no dump, its text. OSError as from `stored`."""
+        key = (dump.name, self.generation)
+        text = self._texts.get(key)
+        if text is None:
+            text = dumps_of.join(dump, lambda item: self.reading(item).text)
+            self._texts.put(key, text)
+        return text
+
+    def facts(self, dump: Dump) -> Facts:
+        """What a dump's text says. OSError as from `stored`."""
+        key = f"{dump.id} {dump.parts[0].item.place}"
+        with self._lock:
+            facts = self._facts.get(key)
+            if facts is not None:
+                self._facts.move_to_end(key)
+                return facts
+        facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
+        with self._lock:
+            self._facts[key] = facts
+            while len(self._facts) > _FACTS_KEPT:
+                self._facts.popitem(last=False)
+        return facts
+
+    def brief(self, dump: Dump) -> Brief:
+        """The few words that a list of dumps needs; kept for every dump."""
+        key = f"{dump.id} {dump.parts[0].item.place}"
+        brief = self._briefs.get(key)
+        if brief is None:
+            try:
+                facts = self.facts(dump)
+            except OSError:
+                return Brief(f"{dump.type} of {dump.backend}", None, "")
+            title = facts.title or f"{dump.type} of {dump.backend}"
+            self._briefs[key] = brief = Brief(printable(title), facts.kernel, facts.signature)
+        return brief
+
+    def _look(self) -> None:
+        found: dict[tuple[str, str], _Known] = {}
+        for place in self._places.values():
+            with place.opened() as store:
+                for folder, file, stamp in _files(place.kind, store):
+                    path = "/".join((*folder, file))
+                    known = self._known.get((place.kind, path))
+                    if known is None or known.stamp != stamp:
+                        known = _read(place.kind, store, path, stamp)
+                    if known is not None:
+                        found[place.kind, path] = known
+        if found == self._known and self.generation:
+            return
+        self._known = found
+        self.generation += 1
+        grouped = dumps_of.group(known.item for known in found.values())
+        self._dumps = {dump.name: dump for dump in grouped}
+        ids = {dump.id for dump in grouped}
+        self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
+
+
+def printable(text: str) -> str:
+    """Text from outside, without what could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
+    """All files of a place that a kernel's records could be."""
+    count = 0
+    folders: list[tuple[str, ...]] = [()]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = store.scan(folder)
+        except OSError:
+            continue  # gone, or not for us to read
+        for file, stamp in entries.items():
+            path = "/".join((*folder, file))
+            if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
+                folders.append((*folder, file))
+            elif stamp.is_file and stamp.size <= MAX_INPUT and _belongs(kind, path):
+                yield folder, file, stamp
+                count += 1
+                if count >= _MOST_RECORDS:
+                    _log.warning("%s: more than %d records", store.path, _MOST_RECORDS)
+                    return
+
+
+def _belongs(kind: str, path: str) -> bool:
+    """Whether this is a record, where it lies."""
+    folders, _, file = path.rpartition("/")
+    if parse_name(_kernels_name(kind, file)) is None:
+        return False
+    if kind == ARCHIVE:
+        # DUMP/raw/RECORD; what begins with a dot is being written, or was when the power went.
+        return folders.count("/") == 1 and folders.endswith("/raw") and not path.startswith(".")
+    return kind != SYSTEMD or dumps_of.systemd_record(path)
+
+
+def _kernels_name(kind: str, file: str) -> str:
+    """What the kernel called a record: an archive may hold two of one name, NAME~HASH."""
+    return _SECOND.sub("", file) if kind == ARCHIVE else file
+
+
+def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
+    *folder, file = path.split("/")
+    file = _kernels_name(kind, file)
+    name = parse_name(file)
+    if name is None:
+        return None
+    try:
+        data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
+    except OSError as error:
+        if not isinstance(error, (ChangedError, FileNotFoundError)):
+            _log.warning("%s: %s", path, error.strerror or error)
+        return None
+    # Copies of what systemd-pstore moved have lost their times, wherever they stand.
+    moved = kind == STORE and folder and dumps_of.systemd_record(path)
+    place = SYSTEMD if moved else kind
+    item = Item.of(file, place, stamp.mtime_ns, data, reading.read(name, data), path)
+    return _Known(stamp, item)

@@ -1,0 +1,198 @@
+"""Files and directories that exist in no store: their content is composed when somebody looks.
+
+Content may change between two looks (a record is archived, a dump gets a part). A file node is
+frozen all the same: the place that composes is asked again at `open`, and if it says something else
+by now, the caller is told to look the name up again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pstorefs.store import Stamp
+from pstorefs.tree.node import (
+    Access,
+    Attributes,
+    Directory,
+    File,
+    Link,
+    Node,
+    Opened,
+    Snapshot,
+    StaleError,
+)
+
+# What was composed less than so many seconds ago still holds: attributes are at most a second old.
+_CHECK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose composed places are, and their modes: those of the source's root."""
+
+    uid: int
+    gid: int
+    directory_mode: int
+    file_mode: int
+
+    @classmethod
+    def of(cls, root: Stamp, access: Access) -> Owner:
+        """As the source's root is shown: files get its mode without x, and without w."""
+        shown = access.attributes(root)
+        mode = stat.S_IMODE(shown.mode)
+        file_mode = 0o444 & (mode if access.file_mask is None else ~access.file_mask)
+        return cls(shown.uid, shown.gid, mode, file_mode)
+
+    @property
+    def alone(self) -> Owner:
+        """The same for what comes from an archive: readable by its owner alone."""
+        return Owner(self.uid, self.gid, self.directory_mode & 0o700, self.file_mode & 0o700)
+
+    def directory(self, mtime_ns: int) -> Attributes:
+        """The attributes of a directory."""
+        mode = stat.S_IFDIR | self.directory_mode
+        return Attributes(mode, self.uid, self.gid, 0, mtime_ns, links=2)
+
+    def file(self, size: int, mtime_ns: int) -> Attributes:
+        """The attributes of a file."""
+        return Attributes(stat.S_IFREG | self.file_mode, self.uid, self.gid, size, mtime_ns)
+
+    def link(self, target: str, mtime_ns: int) -> Attributes:
+        """The attributes of a symbolic link."""
+        size = len(target.encode(errors="surrogateescape"))
+        return Attributes(stat.S_IFLNK | 0o777, self.uid, self.gid, size, mtime_ns)
+
+
+class ComposedFile(File):
+    """A file whose content somebody composes. `compose` may take long, and may raise OSError.
+
+    It is lazy: a listing does not compose it, as that may need every record decoded and read.
+    """
+
+    __slots__ = ("_checked", "_compose", "_digest", "_owner", "mtime_ns")
+
+    def __init__(self, compose: Callable[[], bytes], owner: Owner, mtime_ns: int) -> None:
+        super().__init__(owner.file(0, mtime_ns))
+        self._compose = compose
+        self._owner = owner
+        self._digest = b""
+        self._checked = 0.0
+        self.mtime_ns = mtime_ns
+
+    @property
+    def ready(self) -> bool:
+        """See `Node`."""
+        return bool(self._digest)
+
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        return True
+
+    @property
+    def lazy(self) -> bool:
+        """See `Node`."""
+        return True
+
+    def prepare(self) -> None:
+        """See `Node`."""
+        if not self.ready:
+            self._take()
+
+    def check(self) -> None:
+        """See `Node`."""
+        if not self.ready or time.monotonic() > self._checked + _CHECK_SECONDS:
+            self._take()
+
+    def open(self) -> Opened:
+        """See `File`."""
+        return Snapshot(self._take())
+
+    def same(self, other: ComposedFile) -> bool:
+        """Whether both, being ready, show the same."""
+        return self._digest == other._digest and self.attributes == other.attributes
+
+    def _take(self) -> bytes:
+        """Compose it. The first time freezes it; later it must come out the same."""
+        content = self._compose()
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        if not self._digest:
+            self.attributes = self._owner.file(len(content), self.mtime_ns)
+            self._digest = digest
+        elif digest != self._digest:
+            raise StaleError
+        self._checked = time.monotonic()
+        return content
+
+
+class ComposedLink(Link):
+    """A symbolic link that stands in no store."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: str, owner: Owner, mtime_ns: int) -> None:
+        super().__init__(owner.link(target, mtime_ns))
+        self._target = target
+
+    def target(self) -> str:
+        """See `Link`."""
+        return self._target
+
+
+class ComposedDirectory(Directory):
+    """A directory whose entries are composed. Both callables may take long and raise OSError.
+
+    `children` gives the entries by name, freshly made or the same ones as before; those that show
+    the same as before are exchanged for the old ones, so that the kernel's cache of them holds.
+    `describe` gives the directory's own attributes.
+    """
+
+    __slots__ = ("_children", "_describe", "_known")
+
+    def __init__(
+        self, children: Callable[[], Mapping[str, Node]], describe: Callable[[], Attributes]
+    ) -> None:
+        super().__init__(describe())
+        self._children = children
+        self._describe = describe
+        self._known: dict[str, Node] = {}
+
+    def look(self) -> Attributes:
+        """See `Directory`."""
+        self.attributes = self._describe()
+        return self.attributes
+
+    @property
+    def slow(self) -> bool:
+        """See `Node`: what is in it has to be found out."""
+        return True
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        return list(self._children().items())
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        return self._children().get(name)
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """See `Directory`."""
+        known = self._known.get(name)
+        if _same(known, node):
+            return name, known or node
+        self._known[name] = node
+        return name, node
+
+
+def _same(known: Node | None, node: Node) -> bool:
+    """Whether the node that the kernel knows already will do."""
+    if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
+        # Not ready: a listing. Whoever wants more of it than the name will have it checked.
+        return not node.ready or known.same(node)
+    if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
+        return known.target() == node.target()
+    return known is node

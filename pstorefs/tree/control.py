@@ -1,0 +1,129 @@
+"""control: write a command, read the answer.
+
+The write returns when the command's work is done and durable. The answer that is read says more
+than an errno can: what became of each record.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from pstorefs.commands import VERBS, Command, CommandError, Lines, Result, parse
+from pstorefs.survey import printable
+from pstorefs.tree.composed import Owner
+from pstorefs.tree.node import File, Opened, Snapshot, Writer
+
+_log = logging.getLogger("pstorefs")
+
+_USAGE = (
+    "Write a command, such as: echo archive > control\n\n"
+    + "".join(f"  {line}\n" for line in VERBS.values())
+    + "\nNAME is a record as it is listed, or the name of a dump. What the last commands did:\n"
+)
+_ANSWERS_KEPT = 20
+_LONGEST_ANSWER = 64 << 10
+
+
+class Control(File):
+    """The node. `run` carries a command out; it may take long and is called by one thread."""
+
+    __slots__ = ("_answers", "_lock", "_run")
+
+    def __init__(self, run: Callable[[Command], Result], owner: Owner, mtime_ns: int) -> None:
+        # Whoever owns the root may write, nobody else.
+        writable = Owner(owner.uid, owner.gid, owner.directory_mode, owner.file_mode | 0o200)
+        super().__init__(writable.file(0, mtime_ns))
+        self._run = run
+        self._answers: deque[str] = deque(maxlen=_ANSWERS_KEPT)
+        self._lock = threading.Lock()
+
+    @property
+    def direct(self) -> bool:
+        """See `File`."""
+        return True
+
+    def open(self) -> Opened:
+        """See `File`."""
+        return Snapshot(self._content())
+
+    def open_writer(self) -> Writer:
+        """See `File`."""
+        return _Handle(self, self._content())
+
+    def execute(self, line: bytes) -> None:
+        """Carry out one line. OSError if it fails."""
+        with self._lock:
+            try:
+                command = parse(line)
+                if command is None:
+                    return
+                result = self._run(command)
+                what = str(command)
+            except CommandError as error:
+                result = Result(errno.EINVAL, (str(error),))
+                what = line.decode(errors="replace")
+            except Exception:  # noqa: BLE001 (whatever it is, the writer must be told)
+                _log.exception("a command failed: please report this")
+                result = Result(errno.EIO, ("failed by a fault of pstorefs: see its log",))
+                what = line.decode(errors="replace")
+            self.answer(what, result)
+        if result.error:
+            raise OSError(result.error, os.strerror(result.error))
+
+    def answer(self, what: str, result: Result) -> None:
+        """Let the result of a command be read."""
+        now = datetime.now(timezone.utc)
+        said = os.strerror(result.error) if result.error else "done"
+        short = printable(what if len(what) < 200 else what[:200] + " ...")
+        lines = "".join(f"  {printable(line)}\n" for line in result.lines)
+        self._answers.append(f"\n{now:%Y-%m-%dT%H:%M:%SZ} {short}: {said}\n{lines}")
+
+    def _content(self) -> bytes:
+        answers = "".join(list(self._answers)) or "\nNo command yet.\n"
+        if len(answers) > _LONGEST_ANSWER:
+            answers = "\n...\n" + answers[-_LONGEST_ANSWER:].partition("\n")[2]
+        return (_USAGE + answers).encode(errors="replace")
+
+
+class _Handle:
+    """One open for writing. After a failure it takes nothing more: the first failure stops."""
+
+    __slots__ = ("_content", "_control", "_failed", "_lines")
+
+    def __init__(self, control: Control, content: bytes) -> None:
+        self._control = control
+        self._content = content
+        self._lines = Lines()
+        self._failed = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `Opened`."""
+        return self._content[offset : offset + size]
+
+    def write(self, data: bytes) -> None:
+        """See `Writer`."""
+        if self._failed:
+            raise OSError(self._failed, os.strerror(self._failed))
+        try:
+            for line in self._lines.feed(data):
+                self._control.execute(line)
+        except CommandError as error:
+            self._failed = errno.EINVAL
+            self._control.answer("a line", Result(errno.EINVAL, (str(error),)))
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from error
+        except OSError as error:
+            self._failed = error.errno or errno.EIO
+            raise
+
+    def close(self) -> None:
+        """See `Opened`. Nobody can be told any more but by the answer."""
+        if self._lines.pending.strip():
+            words = "not run: its newline never came, so that the last name may be half a name"
+            line = self._lines.pending.decode(errors="replace")
+            self._control.answer(line, Result(errno.EINVAL, (words,)))

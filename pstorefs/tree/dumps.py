@@ -1,0 +1,143 @@
+"""dumps/: what the machine left behind, one directory for each dump, live or archived."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pstorefs import report
+from pstorefs.dump import Dump
+from pstorefs.dump.item import STORE, Item
+from pstorefs.machine import Machine
+from pstorefs.report import Context, Sibling
+from pstorefs.store import ChangedError
+from pstorefs.survey import Survey
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink, Owner
+from pstorefs.tree.node import Attributes, Node, StaleError
+
+LATEST = "latest"
+
+
+class Dumps:
+    """The directory dumps/ of one mount. `own`: the records are those of this machine."""
+
+    def __init__(
+        self, survey: Survey, owner: Callable[[], Owner], machine: Machine, *, own: bool
+    ) -> None:
+        self.survey = survey
+        self._owner = owner
+        self._machine = machine
+        self._own = own
+        self._directories: dict[str, ComposedDirectory] = {}
+        self._raws: dict[str, ComposedDirectory] = {}
+        self.root = ComposedDirectory(self._entries, lambda: self._owner().directory(0))
+
+    def _entries(self) -> Mapping[str, Node]:
+        dumps = self.survey.dumps()
+        for gone in self._directories.keys() - dumps.keys():
+            del self._directories[gone], self._raws[gone]
+        entries: dict[str, Node] = {name: self._directory(name) for name in dumps}
+        latest = self.survey.latest()
+        if latest is not None:
+            entries[LATEST] = ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
+        return entries
+
+    def _directory(self, name: str) -> ComposedDirectory:
+        """The directory of a dump: one as long as there is a dump of that name."""
+        if name not in self._directories:
+            describe = partial(self._describe, name)
+            self._directories[name] = ComposedDirectory(partial(self._files, name), describe)
+            self._raws[name] = ComposedDirectory(partial(self._raw, name), describe)
+        return self._directories[name]
+
+    def _dump(self, name: str) -> tuple[Dump, Owner]:
+        """A dump and who may see it. Raises FileNotFoundError."""
+        dump = self.survey.dumps().get(name)
+        if dump is None:
+            raise FileNotFoundError(errno.ENOENT, "no such dump", name)
+        owner = self._owner()
+        live = all(item.place == STORE for item in dump.items)
+        return dump, owner if live else owner.alone
+
+    def _describe(self, name: str) -> Attributes:
+        dump, owner = self._dump(name)
+        return owner.directory(_mtime(dump))
+
+    def _files(self, name: str) -> Mapping[str, Node]:
+        dump, owner = self._dump(name)
+        composers: dict[str, Callable[[Dump], bytes]] = {
+            "dmesg.txt": self.survey.text,
+            "report.txt": self.report,
+            "summary.json": self.summary,
+        }
+        if _console(dump) is not None:
+            composers["console.txt"] = self.console
+        entries: dict[str, Node] = {
+            file: ComposedFile(partial(self._compose, compose, name), owner, _mtime(dump))
+            for file, compose in composers.items()
+        }
+        entries["raw"] = self._raws[name]
+        return entries
+
+    def _raw(self, name: str) -> Mapping[str, Node]:
+        dump, owner = self._dump(name)
+        entries: dict[str, Node] = {}
+        for part in (*dump.parts, *dump.others):
+            item = part.item
+            file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
+            entries[file] = ComposedFile(partial(self._stored, item), owner, item.mtime_ns)
+        return entries
+
+    def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
+        """A file of a dump as it is now; what changes at this moment is to be looked up again."""
+        try:
+            return compose(self._dump(name)[0])
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def _stored(self, item: Item) -> bytes:
+        try:
+            return self.survey.stored(item)
+        except (ChangedError, FileNotFoundError) as error:
+            raise StaleError from error
+
+    def console(self, dump: Dump) -> bytes:
+        """console.txt."""
+        item = _console(dump)
+        if item is None:
+            raise StaleError
+        return self.survey.reading(item).text
+
+    def context(self, dump: Dump) -> Context:
+        """The other dumps of that boot, and who reads."""
+        siblings = tuple(
+            Sibling(
+                other.name,
+                self.survey.brief(other).title,
+                other.order or 0,
+                other.reason or "",
+            )
+            for other in self.survey.dumps().values()
+            if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
+        )
+        return Context(self._machine, self._own, siblings)
+
+    def report(self, dump: Dump) -> bytes:
+        """report.txt."""
+        facts = self.survey.facts(dump)
+        return report.report(dump, facts, self.survey.text(dump), self.context(dump))
+
+    def summary(self, dump: Dump) -> bytes:
+        """summary.json."""
+        return report.summary(dump, self.survey.facts(dump), self.context(dump))
+
+
+def _mtime(dump: Dump) -> int:
+    return dump.time_ns or max(item.mtime_ns for item in dump.items)
+
+
+def _console(dump: Dump) -> Item | None:
+    """The newest console log that ends with this dump."""
+    consoles = [part.item for part in dump.others if part.item.name.type == "console"]
+    return max(consoles, key=lambda item: item.path, default=None)

@@ -1,0 +1,136 @@
+"""meta/: one directory for each live record, one value in each file, as in sysfs.
+
+A value that is not known is an empty file. ``all.json`` holds the same, with null.
+
+============ ==================================================================================
+file         value
+============ ==================================================================================
+type         dmesg, console, pmsg, ftrace, mce...
+backend      erst, efi, efi_pstore, ramoops, pstore_blk, nvram...
+id           the number in the name, unsigned
+time         when the record was written, RFC 3339 in UTC
+time_source  how far to trust it: id, mtime, boot-id (the begin of that boot), none
+reason       from the header line: Panic, Oops, Shutdown...
+count        oopses since boot, this one included
+part         1 is the newest text of a dump
+dump         the directory below dumps/ that the record belongs to
+compression  deflate, zlib, lzo, lz4, 842, zstd; none; unknown
+state        plain, decoded, salvaged, damaged, suspect, undecodable
+ecc          bytes corrected and blocks beyond correction, two numbers
+size         bytes as shown
+stored_size  bytes as stored
+sha256       of the bytes as stored
+============ ==================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from pstorefs import dump as dumps_of
+from pstorefs import reading
+from pstorefs.dump.item import NO_TIME, STORE, SYSTEMD, Item
+from pstorefs.report import rfc3339
+from pstorefs.survey import Survey
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.node import Attributes, Node
+
+
+def values(item: Item, dump: str | None) -> dict[str, Any]:
+    """What is known of a record; `dump` is the name of the one that it belongs to."""
+    nanoseconds, source = dumps_of.when(item)
+    header, ecc = item.header, item.ecc
+    return {
+        "type": item.name.type,
+        "backend": item.name.backend,
+        "id": item.name.id,
+        "time": None if source == NO_TIME else rfc3339(nanoseconds),
+        "time_source": source,
+        "reason": header.reason if header else None,
+        "count": header.count if header else None,
+        "part": header.part if header else None,
+        "dump": dump,
+        "compression": item.compression,
+        "state": item.state,
+        "ecc": [ecc.corrected, ecc.unrecoverable] if ecc else None,
+        "size": item.text_size,
+        "stored_size": item.size,
+        "sha256": item.sha256,
+    }
+
+
+class Meta:
+    """The directory meta/ of one mount. `extra`: further files, by name, of its root."""
+
+    def __init__(
+        self,
+        survey: Survey,
+        owner: Callable[[], Owner],
+        extra: Mapping[str, Callable[[], bytes]],
+    ) -> None:
+        self.survey = survey
+        self._owner = owner
+        self._extra = extra
+        self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
+        self.root = self._folder(())
+
+    def _folder(self, folder: tuple[str, ...]) -> ComposedDirectory:
+        """The directory for a folder of the source, or for a record."""
+        if folder not in self._directories:
+            self._directories[folder] = ComposedDirectory(
+                partial(self._entries, folder), self._describe
+            )
+        return self._directories[folder]
+
+    def _describe(self) -> Attributes:
+        return self._owner().directory(0)
+
+    def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
+        tree = self._tree()
+        if folder in tree:
+            return self._values(tree[folder])
+        entries: dict[str, Node] = {}
+        depth = len(folder)
+        for path in tree:
+            if path[:depth] == folder and path[depth] not in entries:
+                entries[path[depth]] = self._folder(path[: depth + 1])
+        if not folder:
+            for name, compose in self._extra.items():
+                entries[name] = ComposedFile(compose, self._owner(), 0)
+        return entries
+
+    def _tree(self) -> dict[tuple[str, ...], Item]:
+        """Live records by the path under which the mirror shows them."""
+        items = [*self.survey.items(STORE), *self.survey.items_in_store(SYSTEMD)]
+        taken = {item.path for item in items}
+        return {tuple(_shown(item, taken).split("/")): item for item in items}
+
+    def _values(self, item: Item) -> Mapping[str, Node]:
+        dump = self.survey.dump_of(item)
+        known = values(item, dump.name if dump else None)
+        owner = self._owner()
+        contents = {name: _text(value) for name, value in known.items()}
+        contents["all.json"] = json.dumps(known, indent=1).encode() + b"\n"
+        return {
+            name: ComposedFile(partial(bytes, content), owner, item.mtime_ns)
+            for name, content in contents.items()
+        }
+
+
+def _shown(item: Item, taken: set[str]) -> str:
+    """Where the mirror shows a record."""
+    plain = item.path.removesuffix(".enc.z")
+    if item.state == reading.UNDECODABLE or (plain != item.path and plain in taken):
+        return item.path
+    return plain
+
+
+def _text(value: object) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    return f"{value}\n".encode()

@@ -1,0 +1,38 @@
+"""The root of a mount: the mirror, and the virtual places beside it."""
+
+from __future__ import annotations
+
+from pstorefs.tree.composed import ComposedDirectory
+from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.node import Attributes, Directory, Node
+
+#: Names of virtual places. A source entry that has one of them is shown as ``NAME~source``.
+RESERVED = ("dumps", "meta", "control", "status")
+
+
+class Root(Directory):
+    """The mirror's root, with the entries of another directory added."""
+
+    __slots__ = ("_mirror", "_places")
+
+    def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
+        self._mirror = mirror.root(reserved=RESERVED)
+        self._places = places
+        super().__init__(self._mirror.attributes)
+
+    def look(self) -> Attributes:
+        """See `Directory`."""
+        self.attributes = self._mirror.look()
+        return self.attributes
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        return [*self._mirror.names(), *self._places.names()]
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        return (self._places if name in RESERVED else self._mirror).lookup(name)
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """See `Directory`."""
+        return (self._places if name in RESERVED else self._mirror).settle(name, node)

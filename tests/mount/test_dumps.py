@@ -1,0 +1,306 @@
+"""dumps/, meta/ and status through a real mount."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from pstorefs.record import parse_header, parse_name
+from tests.mount.conftest import MountMaker
+from tests.records import capture, captures
+
+FRESH_SECONDS = 1.2
+PARTS_OF_ONE = "20260601T011501Z-oops-1"
+
+
+def body(text: bytes) -> bytes:
+    header = parse_header(text)
+    assert header is not None
+    return text[header.length :]
+
+
+def test_a_dump_is_one_text_oldest_line_first(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    ref = capture("erst-mixed-upgrade").ref
+    names = [f"dmesg-erst-{7646229349632311297 + n}" for n in range(3)]
+    whole = b"".join(body(ref[name].data) for name in reversed(names))
+    dump = point / "dumps" / PARTS_OF_ONE
+    assert (dump / "dmesg.txt").read_bytes() == whole
+    assert (dump / "dmesg.txt").stat().st_size == len(whole)
+    assert sorted(os.listdir(dump)) == ["dmesg.txt", "raw", "report.txt", "summary.json"]
+    for path in (dump / "raw").iterdir():
+        assert path.read_bytes() == (source / path.name).read_bytes()
+        assert path.stat().st_mtime_ns == (source / path.name).stat().st_mtime_ns
+    assert sorted(os.listdir(dump / "raw")) == [f"{name}.enc.z" for name in names]
+
+
+def test_the_kernels_own_tools_read_the_joined_text(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    text = point / "dumps" / PARTS_OF_ONE / "dmesg.txt"
+    shown = subprocess.run(["dmesg", "-F", text, "--raw"], capture_output=True, check=True).stdout
+    assert shown.splitlines() == text.read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("name", captures())
+def test_every_record_is_in_exactly_one_dump(name: str, tmp_path: Path, mount: MountMaker) -> None:
+    one = capture(name)
+    point = mount(one.write("enc", tmp_path / "source")).point
+    found = sorted(path.name for path in point.glob("dumps/[0-9u]*/raw/*"))
+    assert found == sorted(file for file in one.enc if parse_name(file))
+
+
+def test_latest_is_the_newest_crash(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    assert os.readlink(point / "dumps" / "latest") == "20260608T081503Z-panic-1"
+    assert "sysrq triggered crash" in (point / "dumps/latest/report.txt").read_text()
+    for path in source.glob("dmesg-erst-7648935187*"):
+        path.unlink()
+    time.sleep(FRESH_SECONDS)
+    assert os.readlink(point / "dumps" / "latest") == "20260607T071504Z-panic-1"
+
+
+def test_without_a_crash_there_is_no_latest(tmp_path: Path, mount: MountMaker) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "dmesg-efi-178679520401001").write_text("Shutdown#1 Part1\n<6>[    9.000000] bye\n")
+    (source / "console-ramoops-0").write_text("[    1.000000] hello\n")
+    point = mount(source).point
+    names = os.listdir(point / "dumps")
+    assert len(names) == 2
+    assert "latest" not in names
+    assert "No crash on record." in (point / "status").read_text()
+
+
+def test_the_report_holds_the_kernels_own_words(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    dump = point / "dumps" / PARTS_OF_ONE
+    report, text = (dump / "report.txt").read_bytes(), (dump / "dmesg.txt").read_bytes()
+    own = report.split(b"The kernel's own report:\n\n")[1]
+    assert own in text, "verbatim and contiguous"
+    lines = own.decode().splitlines()
+    assert "BUG: kernel NULL pointer dereference" in lines[0]
+    assert "---[ end trace" in lines[-1]
+    head = report.decode().split("The kernel's own report")[0]
+    assert head.startswith("BUG: unable to handle kernel NULL pointer dereference in lkdtm_EXCEPTI")
+    assert len(head.splitlines()) < 24
+    assert "1 later" in head
+    panic = (point / "dumps/20260601T011502Z-panic-2/report.txt").read_text()
+    assert "1 earlier oops in this boot; it: BUG: unable to handle" in panic
+    assert f"dumps/{PARTS_OF_ONE}" in panic
+
+
+def test_the_summary_is_for_programs(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    known = json.loads((point / "dumps" / PARTS_OF_ONE / "summary.json").read_text())
+    assert known["schema"] == 1
+    assert known["name"] == PARTS_OF_ONE
+    assert re.fullmatch("[0-9a-f]{64}", known["id"])
+    assert (known["reason"], known["count"], known["crash"]) == ("Oops", 1, True)
+    assert known["time"] == "2026-06-01T01:15:01Z"
+    assert known["kernel"]["release"] == "6.1.192"
+    assert known["ip"]["function"] == "lkdtm_EXCEPTION"
+    assert known["task"]["comm"] == "init"
+    assert [record["part"] for record in known["records"]] == [3, 2, 1]
+    assert {record["state"] for record in known["records"]} == {"decoded"}
+    assert known["boot_dumps"][0]["name"] == "20260601T011502Z-panic-2"
+    assert known["complete"] is True
+
+
+def test_a_missing_part_is_named(source: Path, mount: MountMaker) -> None:
+    (source / "dmesg-erst-7646229349632311298.enc.z").unlink()
+    point = mount(source).point
+    dump = point / "dumps" / PARTS_OF_ONE
+    text = (dump / "dmesg.txt").read_text()
+    gaps = [line for line in text.splitlines() if line.startswith("[pstorefs: ")]
+    assert gaps == ["[pstorefs: part 2 of at least 3 is missing]"]
+    assert "part 2" in (dump / "report.txt").read_text().split("The kernel's own")[0]
+    assert json.loads((dump / "summary.json").read_text())["missing_parts"] == [[2, 2]]
+
+
+def test_a_part_that_comes_later_joins_its_dump(source: Path, mount: MountMaker) -> None:
+    late = source / "dmesg-erst-7646229349632311298.enc.z"
+    kept = late.read_bytes(), late.stat().st_mtime_ns
+    late.unlink()
+    point = mount(source).point
+    dump = point / "dumps" / PARTS_OF_ONE
+    before = (dump / "dmesg.txt").read_bytes()
+    late.write_bytes(kept[0])
+    os.utime(late, ns=(kept[1], kept[1]))
+    time.sleep(FRESH_SECONDS)
+    after = (dump / "dmesg.txt").read_bytes()
+    assert b"[pstorefs: " in before
+    assert b"[pstorefs: " not in after
+    assert len(after) > len(before)
+    assert (dump / "dmesg.txt").stat().st_size == len(after)
+
+
+def test_a_console_belongs_to_a_dump_on_evidence(tmp_path: Path, mount: MountMaker) -> None:
+    one = capture("ramoops-lz4-6.1.192")
+    point = mount(one.write("enc", tmp_path / "source")).point
+    with_console = [path.parent.name for path in point.glob("dumps/[0-9]*/console.txt")]
+    assert with_console == [os.readlink(point / "dumps/latest")]
+    shown = (point / "dumps/latest/console.txt").read_bytes()
+    assert shown == one.enc["console-ramoops-0"].data
+
+
+def test_meta_has_one_value_in_each_file(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    record = point / "meta" / "dmesg-erst-7646229349632311298"
+    shown = {path.name: path.read_text() for path in record.iterdir()}
+    known = json.loads(shown.pop("all.json"))
+    assert shown == {
+        "type": "dmesg\n",
+        "backend": "erst\n",
+        "id": "7646229349632311298\n",
+        "time": "2026-06-01T01:15:01Z\n",
+        "time_source": "mtime\n",
+        "reason": "Oops\n",
+        "count": "1\n",
+        "part": "2\n",
+        "dump": PARTS_OF_ONE + "\n",
+        "compression": "lz4\n",
+        "state": "decoded\n",
+        "ecc": "",
+        "size": f"{(point / record.name).stat().st_size}\n",
+        "stored_size": f"{(source / (record.name + '.enc.z')).stat().st_size}\n",
+        "sha256": shown["sha256"],
+    }
+    assert set(known) == set(shown)
+    assert {path.name for path in (point / "meta").iterdir()} == {
+        *(path.name for path in point.iterdir() if path.name.startswith("dmesg-")),
+        "status.json",
+    }
+
+
+def test_folders_of_the_source_are_repeated_in_meta(tmp_path: Path, mount: MountMaker) -> None:
+    source = tmp_path / "source"
+    capture("efi-zstd-6.1.192").write("enc", source / "1786795204" / "001")
+    point = mount(source).point
+    name = "dmesg-efi-178679520401001"
+    assert (point / "meta/1786795204/001" / name / "state").read_text() == "decoded\n"
+    assert (point / "1786795204/001" / name).exists()
+    assert len(os.listdir(point / "dumps")) > 1
+
+
+def test_status_tells_the_newest_crash_and_all_dumps(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    text = (point / "status").read_text()
+    lines = text.splitlines()
+    assert lines[0] == "Newest crash: kernel panic: sysrq triggered crash"
+    assert "dumps/20260608T081503Z-panic-1/report.txt" in lines[2]
+    for name in os.listdir(point / "dumps"):
+        if name != "latest":
+            assert name in text
+    assert "32 records: 8 plain, 24 decoded" in text
+    known = json.loads((point / "meta/status.json").read_text())
+    assert known["store"]["states"]["decoded"] == 24
+    assert len(known["dumps"]) == 10
+    assert (point / "status").stat().st_size == len(text.encode())
+
+
+def test_status_is_fresh(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    assert "32 records" in (point / "status").read_text()
+    with (point / "status").open() as held:
+        for path in source.iterdir():
+            path.unlink()
+        time.sleep(FRESH_SECONDS)
+        text = (point / "status").read_text()
+        assert "No crash on record." in text
+        assert "empty" in text
+        assert (point / "status").stat().st_size == len(text.encode())
+        assert "32 records" in held.read()
+
+
+def test_an_empty_store_is_said_calmly(tmp_path: Path, mount: MountMaker) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    point = mount(source).point
+    assert sorted(os.listdir(point)) == ["dumps", "meta", "status"]
+    assert os.listdir(point / "dumps") == []
+    assert (point / "status").read_text().startswith("No crash on record.\n")
+
+
+def test_source_names_that_are_reserved(tmp_path: Path, mount: MountMaker) -> None:
+    source = tmp_path / "source"
+    (source / "dumps").mkdir(parents=True)
+    (source / "dumps" / "inside").write_text("inside")
+    for name in ("status", "control", "status~source"):
+        (source / name).write_text(name)
+    point = mount(source).point
+    assert (point / "dumps~source" / "inside").read_text() == "inside"
+    assert (point / "status~source").read_text() == "status"
+    assert (point / "status~source~source").read_text() == "status~source"
+    assert (point / "control~source").read_text() == "control"
+    assert sorted(os.listdir(point)) == [
+        "control~source",
+        "dumps",
+        "dumps~source",
+        "meta",
+        "status",
+        "status~source",
+        "status~source~source",
+    ]
+
+
+def test_virtual_places_are_as_private_as_the_source(source: Path, mount: MountMaker) -> None:
+    source.chmod(0o750)
+    point = mount(source).point
+    for path in (point / "dumps", point / "dumps" / PARTS_OF_ONE, point / "meta"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o750
+    for path in (point / "status", point / "dumps" / PARTS_OF_ONE / "dmesg.txt"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o440
+
+
+def test_nothing_can_be_changed_below_dumps_and_meta(source: Path, mount: MountMaker) -> None:
+    point = mount(source).point
+    for path in (
+        point / "dumps" / PARTS_OF_ONE / "dmesg.txt",
+        point / "dumps" / PARTS_OF_ONE / "raw" / "dmesg-erst-7646229349632311297.enc.z",
+        point / "meta" / "dmesg-erst-7646229349632311297" / "state",
+    ):
+        with pytest.raises(PermissionError):
+            path.unlink()
+    with pytest.raises(OSError, match="Read-only"):
+        (point / "status").write_text("x")
+
+
+def test_copying_everything_copies_everything(
+    source: Path, tmp_path: Path, mount: MountMaker
+) -> None:
+    point = mount(source).point
+    subprocess.run(["cp", "-a", point, tmp_path / "copy"], check=True)
+    done = subprocess.run(
+        ["diff", "-r", point, tmp_path / "copy"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    subprocess.run(["tar", "-C", point, "-cf", tmp_path / "all.tar", "."], check=True)
+    subprocess.run(["rsync", "-a", f"{point}/", tmp_path / "synced"], check=True)
+    subprocess.run(["diff", "-r", tmp_path / "copy", tmp_path / "synced"], check=True)
+    shutil.rmtree(tmp_path / "copy")
+
+
+def test_names_with_control_characters_do_not_reach_what_is_composed(
+    tmp_path: Path, mount: MountMaker
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "dmesg-efi-178679520401001").write_bytes(
+        b"Panic#1 Part1\n<0>[    1.000000] Kernel panic - not syncing: \x1b[31mred\x07\n"
+        b"<4>[    1.000000] Hardware name: \x1b]0;title\x07 x\n"
+    )
+    (source / "bad\x1b[31m").write_text("x")
+    point = mount(source).point
+    for name in ("status", "meta/status.json", "dumps/latest/summary.json"):
+        assert b"\x1b" not in (point / name).read_bytes(), name
+    head = (point / "dumps/latest/report.txt").read_bytes().split(b"The kernel's own")[0]
+    assert b"\x1b" not in head
+    assert b"\x07" not in head
