@@ -143,7 +143,7 @@ class _Command:
     def _plan(self, names: Sequence[str] | None, source: Shelf, shelf: Shelf) -> list[Job]:
         from pstorefs.archive import plan
 
-        records = [path for path in self.files if plan.of_path(path)]
+        records = [path for path in self.files if plan.name_of(path)]
         clear: set[str] | None = None
         others: set[str] = set()
         if names is None:
@@ -151,7 +151,7 @@ class _Command:
         else:
             paths = {name: _path_of(name, self.files) for name in names}
             others = {name for name, path in paths.items() if not path}
-            clear = {path for path in paths.values() if plan.of_path(path)}
+            clear = {path for path in paths.values() if plan.name_of(path)}
             self._refuse(path for path in paths.values() if path and path not in clear)
             if not others:
                 records = plan.related_records(self.files, clear)

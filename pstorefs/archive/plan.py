@@ -116,9 +116,13 @@ def list_archive(listing: layout.Listing) -> dict[str, Stamp]:
     }
 
 
-def of_path(path: str) -> Name | None:
-    """The name of a record, taken apart, from its path in the store or in the archive."""
-    return parse_name(layout.raw_file(path.rpartition("/")[2]) or "")
+def name_of(path: str) -> Name | None:
+    """The name of a record of the store, taken apart; None if no kernel gives it."""
+    return parse_name(path.rpartition("/")[2])
+
+
+def _name_of_raw(name: str) -> Name | None:
+    return parse_name(layout.raw_file(name) or "")
 
 
 class Relatives:
@@ -166,7 +170,7 @@ def _near(bucket: int, buckets: set[int]) -> bool:
 
 def related_records(files: Mapping[str, Stamp], named: Iterable[str]) -> list[str]:
     """Paths of the source that can belong to dumps of the named ones; logs can belong to any."""
-    names = {path: name for path in files if (name := of_path(path))}
+    names = {path: name for path in files if (name := name_of(path))}
     wanted = set(named)
     if any(names[path].type in LOGS for path in wanted):
         return list(names)
@@ -182,11 +186,11 @@ def related_dumps(
     listing: layout.Listing, source: Shelf, paths: Iterable[str]
 ) -> dict[str, list[str]]:
     """Dumps of the archive that can have to do with records of the store: paths of their files."""
-    relatives = Relatives((name, source.stamps[path]) for path in paths if (name := of_path(path)))
+    relatives = Relatives((name, source.stamps[path]) for path in paths if (name := name_of(path)))
     return {
-        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if of_path(name)]
+        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if _name_of_raw(name)]
         for dump, raw in listing.dumps.items()
-        if any((name := of_path(file)) and relatives.include(name, raw[file]) for file in raw)
+        if any((name := _name_of_raw(file)) and relatives.include(name, raw[file]) for file in raw)
     }
 
 
