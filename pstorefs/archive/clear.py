@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, rules
 from pstorefs.archive.policy import CLEARED, FAILED, KEPT, Outcome
+from pstorefs.archive.save import compare
 from pstorefs.store import ChangedError
 
 if TYPE_CHECKING:
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.save import Run
+    from pstorefs.archive.run import Run
     from pstorefs.dump.item import Item
     from pstorefs.store import Store
 
@@ -91,6 +92,7 @@ def _write_facts(run: Run, directory: str) -> None:
     text = layout.facts_text(run.facts_of(directory).values())
     durable.write(run.archive, temporary, text)
     durable.sync(run.archive, temporary)
+    compare(run.archive, temporary, hashlib.sha256(text).hexdigest())
     target = durable.open_directory(run.archive, directory)
     try:
         durable.replace(run.archive, temporary, target, layout.FACTS)

@@ -117,7 +117,8 @@ class _Command:
         """Plan, save, clear."""
         from pstorefs.archive.clear import clear_saved
         from pstorefs.archive.plan import Shelf
-        from pstorefs.archive.save import Run, save
+        from pstorefs.archive.run import Run
+        from pstorefs.archive.save import save
         from pstorefs.dump.item import ARCHIVE, STORE
 
         source = Shelf(self.store, STORE, self.files)
