@@ -91,7 +91,6 @@ def _write_facts(run: Run, directory: str) -> None:
     temporary = f"{durable.NEW}{directory}~{layout.FACTS}"
     text = layout.facts_text(run.facts_of(directory).values())
     durable.write(run.archive, temporary, text)
-    durable.sync(run.archive, temporary)
     compare(run.archive, temporary, hashlib.sha256(text).hexdigest())
     target = durable.open_directory(run.archive, directory)
     try:

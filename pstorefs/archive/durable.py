@@ -77,14 +77,19 @@ def sync(parent: int, name: str | None = None) -> None:
         os.close(descriptor)
 
 
-def read_back(parent: int, name: str, limit: int) -> bytes:
-    """What the disk holds of a regular file, not what the page cache does. For synced files."""
+def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
+    """Sync a regular file, and read what the disk holds of it, not what the page cache does.
+
+    Unless it is `synced` already: each fsync, even of a clean file, can make the disk flush.
+    """
     descriptor = os.open(name, _READ, dir_fd=parent)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise error(errno.EIO, f"{name} is no regular file")
-        # Clean pages are dropped, so that the next read goes to the disk.
+        if not synced:
+            os.fsync(descriptor)
+        # Now its pages are clean, and are dropped, so that the next read goes to the disk.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         pieces = []
         total = 0

@@ -22,7 +22,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pstorefs.archive import durable
@@ -177,9 +177,13 @@ def facts_text(facts: Iterable[Fact]) -> bytes:
     """records.json."""
     import json
 
-    rows = [asdict(fact) | {"returns": fact.returns} for fact in facts]
-    rows.sort(key=lambda row: (row["file"], row["sha256"]))
-    return (json.dumps({"schema": _SCHEMA, "records": rows}, indent=1) + "\n").encode()
+    names = [field.name for field in fields(Fact)]
+    rows = [
+        json.dumps({name: getattr(fact, name) for name in names} | {"returns": fact.returns})
+        for fact in sorted(facts, key=lambda fact: (fact.file, fact.sha256))
+    ]
+    lines = ",\n".join(rows)
+    return f'{{"schema": {_SCHEMA}, "records": [\n{lines}\n]}}\n'.encode()
 
 
 def sums_text(sums: Mapping[str, str]) -> bytes:

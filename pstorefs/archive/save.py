@@ -189,7 +189,6 @@ def _settle(run: Run) -> None:
     for directory, moves in run.moves.items():
         with run.trying(directory):
             for move in moves:
-                durable.sync(run.archive, move.temporary)
                 compare(run.archive, move.temporary, move.sha256)
 
 
@@ -198,19 +197,18 @@ def _settle_tree(run: Run, directory: str, tree: Mapping[str, str]) -> None:
     try:
         places = {path: raw if path.startswith(f"{layout.RAW}/") else root for path in tree}
         for path, place_of in places.items():
-            durable.sync(place_of, path.rpartition("/")[2])
+            compare(place_of, path.rpartition("/")[2], tree[path])
         durable.sync(raw)
         durable.sync(root)
-        for path, place_of in places.items():
-            compare(place_of, path.rpartition("/")[2], tree[path])
     finally:
         os.close(raw)
         os.close(root)
 
 
-def compare(directory: int, name: str, sha256: str) -> None:
-    """Read a file from the disk, which it was synced to; EIO if it is not what was written."""
-    if _digest(durable.read_back(directory, name, layout.LONGEST_RECORD)) != sha256:
+def compare(directory: int, name: str, sha256: str, *, synced: bool = False) -> None:
+    """Sync a file and read it from the disk; EIO if it is not what was written."""
+    data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
+    if _digest(data) != sha256:
         raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
 
 
@@ -270,15 +268,13 @@ def _check(run: Run, job: Job) -> None:
             raise run.errors[directory]
         root, raw = layout.open_raw(run.archive, directory)
         try:
-            old = [path for path in paths if path not in new]
-            for path in old:
-                durable.sync(raw, path.rpartition("/")[2])
-            if old:
+            for path in paths:
+                name = path.rpartition("/")[2]
+                compare(raw, name, wanted[path].sha256, synced=path in new)
+            if not new.issuperset(paths):
                 durable.sync(raw)
                 durable.sync(root)
-            for path in paths:
-                compare(raw, path.rpartition("/")[2], wanted[path].sha256)
-                run.checked.add(path)
+            run.checked.update(paths)
         finally:
             os.close(raw)
             os.close(root)
