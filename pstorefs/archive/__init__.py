@@ -6,6 +6,7 @@ engine with the commands. No FUSE and no trio; imports of what decodes wait unti
 """
 
 from pstorefs.archive.engine import archive, clear, first_error
+from pstorefs.archive.layout import facts_in
 from pstorefs.archive.policy import (
     DEFAULT,
     ArchiveError,
@@ -25,6 +26,7 @@ __all__ = [
     "Policy",
     "archive",
     "clear",
+    "facts_in",
     "first_error",
     "parse_keep",
 ]

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 
+from pstorefs import mounts
 from pstorefs.store import ChangedError, Stamp
 
 #: Temporary names begin so. What bears them is left over from an interrupted run.
 NEW, OLD = ".new-", ".old-"
+#: With more files than this, one sync of the whole file system is quicker than one of each.
+MANY = 64
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should a FIFO stand there, do not wait for its other end.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE = 0o700, 0o600
+_SYNCFS = ("ext4", "xfs", "btrfs")
 # An archive is two levels deep; a tree deeper than this is not ours to remove.
 _DEPTH = 4
 
@@ -75,6 +80,34 @@ def sync(parent: int, name: str | None = None) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_filesystem(descriptor: int, files: int) -> bool:
+    """Sync the whole file system, once for many files; whether that was done and can be trusted.
+
+    500 dumps are 4500 fsyncs, each a flush of the disk. syncfs(2) reports failed writes since Linux
+    5.8, and it is known what these file systems do. Python has it from 3.15 only.
+    """
+    if files <= MANY or _release() < (5, 8):
+        return False
+    mount = mounts.holding(descriptor)
+    if mount is None or mount.kind not in _SYNCFS:
+        return False
+    import ctypes
+
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return False
+    if syncfs(ctypes.c_int(descriptor)):
+        number = ctypes.get_errno()
+        raise error(number, os.strerror(number))
+    return True
+
+
+def _release() -> tuple[int, ...]:
+    match = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return tuple(map(int, match.groups())) if match else (0, 0)
 
 
 def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:

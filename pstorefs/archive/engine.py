@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout, place, rules
 from pstorefs.archive.place import ArchiveError
-from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy
+from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
 from pstorefs.store import ChangedError, Stamp, Store
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
 def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
     """The errno of a command: the first failure's, 0 if there is none.
 
-    What is kept on purpose is a failure only where it was named.
+    What is kept on purpose, or is gone, is a failure only where it was named.
     """
-    return next((o.errno for o in outcomes if o.errno and (named or o.result != KEPT)), 0)
+    return next((o.errno for o in outcomes if o.errno and (named or o.result == FAILED)), 0)
 
 
 def list_source(store: Store) -> dict[str, Stamp]:
@@ -188,7 +188,7 @@ class _Command:
 
     def _unreadable(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
-            self.outcomes.append(_missing(path))
+            self.outcomes.append(gone(path))
         elif isinstance(error, ChangedError):
             words = rules.message("changed", path)
             self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "changed", words))

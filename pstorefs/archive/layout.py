@@ -173,6 +173,15 @@ def _fact(row: object) -> Fact | None:
     return fact if raw_file(fact.file) and _SHA256.fullmatch(fact.sha256) else None
 
 
+def facts_in(store: Store, dump: str) -> dict[tuple[str, str], Fact]:
+    """The same, for an archive that is opened as a `Store`."""
+    try:
+        with store.folder((dump,)) as directory:
+            return read_facts(directory)
+    except OSError:
+        return {}
+
+
 def facts_text(facts: Iterable[Fact]) -> bytes:
     """records.json."""
     import json

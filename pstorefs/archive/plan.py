@@ -33,6 +33,8 @@ _NEAR_SECONDS = 180
 # What archivers round off mtimes by (copies.py).
 _NEAR_NS = 2 * 10**6
 _TEXT_BYTES = 32 << 20
+# So that a hash and the marks of temporary names find room in 255 bytes.
+_LONGEST_NAME = 130
 # Items of records seen lately: `rm *` asks for the same ones again and again.
 _ITEMS = 4096
 _seen: OrderedDict[tuple[str, str, str, int, str], Item] = OrderedDict()
@@ -263,8 +265,9 @@ class Planner:
 
     def _free_name(self, dump: Dump) -> str:
         """The name of a new directory: longer than the dump's if another dump has that there."""
-        tags = dump.parts[-1].item.text_hash[:8], dump.id[:8], dump.id
-        for name in (dump.name, *(f"{dump.name}-{tag}" for tag in tags)):
+        tags = ("", f"-{dump.parts[-1].item.text_hash[:8]}", f"-{dump.id[:8]}", f"-{dump.id}")
+        for tag in tags:
+            name = dump.name[:_LONGEST_NAME] + tag
             if name not in self._names and layout.is_dump_name(name):
                 return name
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")

@@ -145,7 +145,10 @@ def _stage_facts(run: Run, directory: str) -> None:
 
 
 def _stored(run: Run, item: Item) -> bytes:
-    data = run.source.read(item.path)
+    try:
+        data = run.source.read(item.path)
+    except FileNotFoundError:
+        data = b""
     if _digest(data) != item.sha256:
         raise ChangedError(f"{item.file} changed while it was archived")
     return data
@@ -182,31 +185,34 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
 
 
 def _settle(run: Run) -> None:
+    files = sum(map(len, run.trees.values())) + sum(map(len, run.moves.values()))
+    synced = durable.sync_filesystem(run.archive, files)
     for directory, tree in run.trees.items():
         if directory not in run.errors:
             with run.trying(directory):
-                _settle_tree(run, directory, tree)
+                _settle_tree(run, directory, tree, synced=synced)
     for directory, moves in run.moves.items():
         with run.trying(directory):
             for move in moves:
-                compare(run.archive, move.temporary, move.sha256)
+                compare(run.archive, move.temporary, move.sha256, synced=synced)
 
 
-def _settle_tree(run: Run, directory: str, tree: Mapping[str, str]) -> None:
+def _settle_tree(run: Run, directory: str, tree: Mapping[str, str], *, synced: bool) -> None:
     root, raw = layout.open_raw(run.archive, durable.NEW + directory)
     try:
-        places = {path: raw if path.startswith(f"{layout.RAW}/") else root for path in tree}
-        for path, place_of in places.items():
-            compare(place_of, path.rpartition("/")[2], tree[path])
-        durable.sync(raw)
-        durable.sync(root)
+        for path, digest in tree.items():
+            folder, _, name = path.rpartition("/")
+            compare(raw if folder else root, name, digest, synced=synced)
+        if not synced:
+            durable.sync(raw)
+            durable.sync(root)
     finally:
         os.close(raw)
         os.close(root)
 
 
 def compare(directory: int, name: str, sha256: str, *, synced: bool = False) -> None:
-    """Sync a file and read it from the disk; EIO if it is not what was written."""
+    """Sync a file, if it is not yet, and read the disk; EIO if that is not what was written."""
     data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
     if _digest(data) != sha256:
         raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")

@@ -6,6 +6,7 @@ cuts records were lost, and how many records at worst. For the README; takes min
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,16 @@ def systemd(store: Path, disk: Path) -> None:
     subprocess.run(["unshare", "--mount", "sh", "-c", script], check=True, timeout=60)
 
 
+def ours_syncfs(store: Path, disk: Path) -> None:
+    """As with more files than `durable.MANY`."""
+    os.environ["SYNCFS"] = "1"
+    ours(store, disk)
+    del os.environ["SYNCFS"]
+
+
 PROGRAMS: dict[str, Callable[[Path, Path], None]] = {
     "pstorefs": ours,
+    "pstorefs (syncfs)": ours_syncfs,
     "systemd-pstore": systemd,
     "mv": careless,
 }

@@ -466,3 +466,28 @@ def test_other_programs_read_the_archive(tmp_path: Path) -> None:
             assert sorted(words.split("\n")[:-1]) == sorted(
                 (dump / "SHA256SUMS").read_text().split("\n")[:-1]
             )
+
+
+def test_a_record_that_somebody_else_removes_is_no_failure(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    victim = max(scene.records)
+
+    def compose(*_: object) -> dict[str, bytes]:
+        (scene.source / victim).unlink(missing_ok=True)
+        return {}
+
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    store.close()
+    assert first_error(outcomes, named=False) == 0
+    del scene.records[victim]
+    assert judge.lost(scene.records, scene.source, scene.target) == []
+
+
+def test_long_names_find_a_directory(tmp_path: Path) -> None:
+    source = tmp_path / "store"
+    source.mkdir()
+    (source / f"{'a' * 90}-{'b' * 80}-18446744073709551615").write_bytes(b"1")
+    (outcome,) = drive.run(str(source), str(tmp_path / "archive"))
+    assert outcome.result == "cleared"
+    assert judge.unfinished(tmp_path / "archive") == []

@@ -27,6 +27,8 @@ class Scene:
     later: int = 0
     #: How many, the last, are named by the command that is killed; 0: all.
     named: int = 0
+    #: Whether syncfs(2) takes the place of fsync(2), as it does for many files.
+    syncfs: bool = False
 
     def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
         source, archive = base / "store", base / "archive"
@@ -47,6 +49,7 @@ class Scene:
 
 SCENES = {
     "all": Scene("erst-deflate-6.1.192"),
+    "all-syncfs": Scene("erst-deflate-6.1.192", syncfs=True),
     "logs": Scene("ramoops-lz4-6.1.192-ecc"),
     "one-by-name": Scene("erst-none-6.1.192-deb12", named=1),
     "second-by-name": Scene("erst-deflate-6.12.107-deb13", earlier=1, named=1),
@@ -70,7 +73,9 @@ def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
         shutil.rmtree(path)
 
 
-def scene_points(scene: Scene, base: Path) -> list[strace.Point]:
+def scene_points(scene: Scene, base: Path, patch: pytest.MonkeyPatch) -> list[strace.Point]:
+    if scene.syncfs:
+        patch.setenv("SYNCFS", "1")
     source, archive, _, names = scene.set(base)
     found = strace.points(source, archive, *names)
     for path in (source, archive):
@@ -79,8 +84,10 @@ def scene_points(scene: Scene, base: Path) -> list[strace.Point]:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_kill_at_some_calls_loses_nothing(name: str, tmp_path: Path) -> None:
-    found = scene_points(SCENES[name], tmp_path)
+def test_a_kill_at_some_calls_loses_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = scene_points(SCENES[name], tmp_path, monkeypatch)
     step = max(1, len(found) // SHORT)
     for point in found[step // 2 :: step]:
         kill_at(SCENES[name], point, tmp_path)
@@ -90,9 +97,12 @@ def test_a_kill_at_some_calls_loses_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", SCENES)
 def test_a_kill_at_every_call_loses_nothing(
-    name: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    found = scene_points(SCENES[name], tmp_path)
+    found = scene_points(SCENES[name], tmp_path, monkeypatch)
     for point in found:
         kill_at(SCENES[name], point, tmp_path)
     record_testsuite_property(f"{name}", len(found))

@@ -19,7 +19,7 @@ import pytest
 from pstorefs.archive import ArchiveError, Outcome, Policy, archive
 from pstorefs.limits import Keep, parse_keep
 from pstorefs.store import Store
-from tests.archive import drive, judge
+from tests.archive import drive, judge, strace
 from tests.records import capture
 
 POLICY = replace(drive.POLICY, volatile=False)
@@ -156,6 +156,13 @@ def test_a_disk_that_runs_full_meanwhile_leaves_nothing(
         assert judge.lost(records, source, target) == []
         (target / "filler").unlink()
         assert judge.unfinished(target) == []
+
+
+def test_a_slow_disk_only_takes_longer(source: Path, tmp_path: Path) -> None:
+    point = strace.Point("fsync", 1)
+    result = strace.inject(point, "delay_enter=300000", source, tmp_path / "archive")
+    assert result.returncode == 0, result
+    assert judge.contents(source) == {}
 
 
 def test_another_process_that_works_there_is_waited_for(source: Path, tmp_path: Path) -> None:

@@ -65,14 +65,20 @@ def test_a_power_cut_loses_nothing_on_ext4(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", power.MKFS)
+@pytest.mark.parametrize("syncfs", ["", "1"])
 def test_a_power_cut_at_every_moment_loses_nothing(
-    kind: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    kind: str,
+    syncfs: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
+    monkeypatch.setenv("SYNCFS", syncfs)
     records, before, events = recorded(kind, tmp_path)
     found = power.cuts(events)
     for cut in found:
         check(kind, cut, before, records, tmp_path, finish=True)
-    record_testsuite_property(f"{kind} cuts", len(found))
+    record_testsuite_property(f"{kind} {syncfs or 0} cuts", len(found))
 
 
 # The same harness on programs that do not sync: it must see what they lose.
