@@ -110,6 +110,18 @@ def _release() -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else (0, 0)
 
 
+def check_size(parent: int, name: str, size: int, *, synced: bool) -> None:
+    """Sync a file, unless it is `synced`, and see that it is as long as what was written."""
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    try:
+        if not synced:
+            os.fsync(descriptor)
+        if os.fstat(descriptor).st_size != size:
+            raise error(errno.EIO, f"{name} is not as long as what was written")
+    finally:
+        os.close(descriptor)
+
+
 def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
     """Sync a regular file, and read what the disk holds of it, not what the page cache does.
 

@@ -27,7 +27,8 @@ class Move:
     temporary: str
     folder: tuple[str, ...]
     name: str
-    sha256: str
+    #: A record's SHA-256; for what can be composed again its size.
+    expected: str | int
 
 
 @dataclass(slots=True)
@@ -49,8 +50,8 @@ class Run:
     #: Paths in the archive that were read back and are right.
     checked: set[str] = field(default_factory=set)
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
-    #: What new directories hold, by directory: names to SHA-256, raw/ before those in there.
-    trees: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
+    trees: dict[str, dict[str, str | int]] = field(default_factory=dict)
     #: Why records of the store are not erased: keys of `rules.WHY`, by path.
     forbidden: dict[str, str] = field(default_factory=dict)
     #: Directories whose facts are not what the archive has.

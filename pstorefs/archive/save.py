@@ -98,7 +98,8 @@ def _stage_joining(run: Run, job: Job) -> None:
 
 
 def _stage_new(run: Run, job: Job) -> None:
-    tree = run.trees[job.directory] = {f"{layout.RAW}/{name}": job.sums[name] for name in job.sums}
+    tree = run.trees[job.directory] = {}
+    tree.update((f"{layout.RAW}/{name}", digest) for name, digest in job.sums.items())
     root = durable.make_directory(run.archive, durable.NEW + job.directory)
     try:
         raw = durable.make_directory(root, layout.RAW)
@@ -112,7 +113,7 @@ def _stage_new(run: Run, job: Job) -> None:
         files[layout.SUMS] = layout.sums_text(job.sums)
         for name, data in files.items():
             durable.write(root, name, data)
-            tree[name] = _digest(data)
+            tree[name] = len(data)
     finally:
         os.close(root)
 
@@ -131,7 +132,7 @@ def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
 def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
     temporary = _temporary(run, directory)
     durable.write(run.archive, temporary, data)
-    run.moves[directory].append(Move(temporary, (directory,), name, _digest(data)))
+    run.moves[directory].append(Move(temporary, (directory,), name, len(data)))
 
 
 def _temporary(run: Run, directory: str) -> str:
@@ -194,15 +195,15 @@ def _settle(run: Run) -> None:
     for directory, moves in run.moves.items():
         with run.trying(directory):
             for move in moves:
-                compare(run.archive, move.temporary, move.sha256, synced=synced)
+                compare(run.archive, move.temporary, move.expected, synced=synced)
 
 
-def _settle_tree(run: Run, directory: str, tree: Mapping[str, str], *, synced: bool) -> None:
+def _settle_tree(run: Run, directory: str, tree: Mapping[str, str | int], *, synced: bool) -> None:
     root, raw = layout.open_raw(run.archive, durable.NEW + directory)
     try:
-        for path, digest in tree.items():
+        for path, expected in tree.items():
             folder, _, name = path.rpartition("/")
-            compare(raw if folder else root, name, digest, synced=synced)
+            compare(raw if folder else root, name, expected, synced=synced)
         if not synced:
             durable.sync(raw)
             durable.sync(root)
@@ -211,10 +212,13 @@ def _settle_tree(run: Run, directory: str, tree: Mapping[str, str], *, synced: b
         os.close(root)
 
 
-def compare(directory: int, name: str, sha256: str, *, synced: bool = False) -> None:
-    """Sync a file, if it is not yet, and read the disk; EIO if that is not what was written."""
+def compare(directory: int, name: str, expected: str | int, *, synced: bool = False) -> None:
+    """Sync a file, if it is not yet; EIO if the disk does not hold what was written."""
+    if isinstance(expected, int):
+        durable.check_size(directory, name, expected, synced=synced)
+        return
     data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
-    if _digest(data) != sha256:
+    if _digest(data) != expected:
         raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
 
 
