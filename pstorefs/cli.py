@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pstorefs import __version__
 from pstorefs.options import Settings, UsageError, parse
+
+if TYPE_CHECKING:
+    from pstorefs.archive import Compose
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
@@ -44,7 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.version:
         print(f"pstorefs {__version__}")
         return 0
-    return _mount(settings)
+    return _archive(settings) if settings.archive_now else _mount(settings)
+
+
+def _archive(settings: Settings) -> int:
+    from pstorefs.archive.command import run_archive
+
+    def compose() -> Compose:
+        # At the moment of need: on most boots there is nothing to archive.
+        from pstorefs.machine import Machine
+        from pstorefs.report import composer
+
+        return composer(Machine(), own=settings.default_source)
+
+    return run_archive(settings, compose)
 
 
 def _mount(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""What is written to `control`: bytes to commands. Pure.
+"""What is written to `control`: bytes to commands, and commands carried out.
 
 A command is a line. A line may come in several writes: the shell's echo and every stdio program cut
 at 4096 bytes. So a name that stands at the end of a write may be half a name, and half a name may
@@ -9,7 +9,20 @@ that never comes.
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+
+from pstorefs.archive import Policy, archive, clear, first_error
+from pstorefs.archive.layout import read_facts
+from pstorefs.dump.item import ARCHIVE, STORE
+from pstorefs.status import Finding
+from pstorefs.store import Store
+from pstorefs.survey import Survey, printable
+
+_log = logging.getLogger("pstorefs")
 
 #: The verbs, with what may follow.
 VERBS = {
@@ -84,4 +97,82 @@ def parse(line: bytes) -> Command | None:
         raise CommandError("rescan takes no names")
     if verb == "clear" and not names:
         raise CommandError("clear wants the names of records: it erases them without saving them")
-    return Command(verb, tuple(name.removeprefix("./") for name in names))
+    return Command(verb, tuple(_bare(name) for name in names))
+
+
+def _bare(name: str) -> str:
+    """A name as a shell's completion may give it, without what stands around it in the mount."""
+    return name.removeprefix("./").removeprefix("dumps/").rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Carries commands out. ``target`` is the archive; None: this store is not ours to change.
+
+    ``rm``: what rm does, one of options.REMOVALS.
+    """
+
+    store: Store
+    survey: Survey
+    target: str | None
+    policy: Policy
+    rm: str
+
+    def run(self, command: Command) -> Result:
+        """One command. Never raises OSError: the result tells."""
+        if command.verb == "rescan":
+            self.store.refresh(now=True)
+            dumps = self.survey.dumps(now=True)
+            return Result(0, (f"{len(self.survey.items(STORE))} records, {len(dumps)} dumps",))
+        return self._change(command.verb, command.names)
+
+    def remove(self, path: str) -> None:
+        """The rm of a record. OSError if it stays."""
+        if self.rm == "deny":
+            raise PermissionError(errno.EPERM, "rm=deny", path)
+        result = self._change(self.rm, (path,))
+        _log.info("rm %s: %s", printable(path), "; ".join(map(printable, result.lines)))
+        if result.error:
+            raise OSError(result.error, os.strerror(result.error), path)
+
+    def _change(self, verb: str, names: tuple[str, ...]) -> Result:
+        if self.target is None:
+            words = "these records are not this machine's own: to archive them, mount with"
+            return Result(errno.EROFS, (f"{words} -o archive=DIR",))
+        try:
+            if verb == "clear":
+                outcomes = clear(self.store, names)
+            else:
+                outcomes = archive(self.store, self.target, names or None, self.policy)
+        except OSError as error:
+            return Result(error.errno or errno.EIO, (error.strerror or str(error),))
+        finally:
+            self.survey.dumps(now=True)
+        lines = tuple(map(str, outcomes)) or ("nothing to do",)
+        return Result(first_error(outcomes, named=bool(names)), lines)
+
+
+def returned(survey: Survey, target: str) -> list[Finding]:
+    """What to say of records that came back although they were cleared."""
+    found = 0
+    for dump in survey.dumps().values():
+        live = {item.sha256 for item in dump.items if item.place == STORE}
+        folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
+        for folder in folders if live else ():
+            with suppress(OSError):
+                directory = os.open(os.path.join(target, folder), os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    facts = read_facts(directory).values()
+                    found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
+                finally:
+                    os.close(directory)
+    if not found:
+        return []
+    return [
+        Finding(
+            "returned",
+            f"{found} records came back although cleared: the firmware did not erase them",
+            "they are safe in the archive, and are cleared again once in each boot;"
+            " if the store fills up, see the firmware's setup or a firmware update",
+        )
+    ]

@@ -21,8 +21,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from pstorefs import mounts
+from pstorefs.machine import Machine
 from pstorefs.options import Settings
 from pstorefs.store import Store
 from pstorefs.tree.mirror import Mirror
@@ -30,6 +32,7 @@ from pstorefs.tree.node import Access, Directory
 
 TYPE = "fuse.pstorefs"
 _DEVICE = "/dev/fuse"
+_SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 # A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
 # default is 0.005): a stat waits for a few such slices at worst.
 _SWITCH_SECONDS = 0.0005
@@ -93,7 +96,7 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
     over_source = real == mountpoint or real.startswith(mountpoint.rstrip("/") + "/")
     if mountpoint.startswith(real.rstrip("/") + "/"):
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
-    optional = settings.default_source and settings.nofail
+    optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
         store = Store(real, pinned=over_source, optional=optional)
         store.scan(())
@@ -121,6 +124,17 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
             " mount -t pstore pstore /sys/fs/pstore (or use -o nofail to wait for it)"
         )
     return store
+
+
+def _has_archive(settings: Settings) -> bool:
+    """Whether there is something to show although there is no store."""
+    from pstorefs import archive
+
+    try:
+        with os.scandir(settings.archive or archive.DEFAULT) as entries:
+            return any(entry.is_dir() for entry in entries)
+    except OSError:
+        return False
 
 
 def _check_fuse(settings: Settings) -> None:
@@ -193,16 +207,37 @@ async def _serve() -> None:
 
 def _tree(settings: Settings, store: Store) -> Directory:
     """What the mount looks like."""
-    mirror = Mirror(store, _access(settings))
-    if settings.plain or store.pinned:
-        return mirror.root()
-    from pstorefs.dump.item import STORE
+    from pstorefs import archive, report
+    from pstorefs.commands import Executor
+    from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
     from pstorefs.survey import Place, Survey
     from pstorefs.tree.root import Root
     from pstorefs.tree.virtual import places
 
-    survey = Survey([Place(STORE, store)])
-    return Root(mirror, places(mirror, survey, own=settings.default_source))
+    own = settings.default_source
+    target = settings.archive or (archive.DEFAULT if own else None)
+    known = [Place(STORE, store)]
+    if target is not None:
+        known.append(Place(ARCHIVE, target))
+    if own:
+        known.append(Place(SYSTEMD, _SYSTEMD_ARCHIVE))
+    machine = Machine()
+    policy = archive.Policy(
+        volatile=settings.archive_volatile,
+        keep=settings.keep,
+        compose=report.composer(machine, own=own),
+        say=lambda sentence: _log.info("%s", sentence),
+    )
+    # Mounted over the source, rm means what it means there: other programs rely on it.
+    executor = Executor(
+        store, Survey(known), target, policy, "clear" if store.pinned else settings.rm
+    )
+    if store.pinned and target is None:
+        executor = replace(executor, target="")
+    mirror = Mirror(store, _access(settings), remove=executor.remove)
+    if settings.plain or store.pinned:
+        return mirror.root()
+    return Root(mirror, places(mirror, executor, machine, own=own))
 
 
 def _access(settings: Settings) -> Access:

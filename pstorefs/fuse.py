@@ -310,7 +310,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         call: Callable[..., Any],
         *arguments: object,
         limiter: trio.CapacityLimiter | None = None,
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401
         return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
 
 

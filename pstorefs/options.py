@@ -44,6 +44,8 @@ class Settings:
     archive: str | None = None
     archive_volatile: bool = False
     keep: Keep = UNLIMITED
+    #: What rm of a record does: one of `REMOVALS`.
+    rm: str = "archive"
     allow_other: bool = False
     auto_unmount: bool = False
     uid: int | None = None
@@ -98,6 +100,15 @@ def _group(value: str) -> int:
         raise ValueError("is no group of this machine") from None
 
 
+REMOVALS = ("archive", "clear", "deny")
+
+
+def _removal(value: str) -> str:
+    if value not in REMOVALS:
+        raise ValueError(f"is none of {', '.join(REMOVALS)}")
+    return value
+
+
 def _path(value: str) -> str:
     if not value.startswith("/") or "\0" in value:
         raise ValueError("is no absolute path")
@@ -124,6 +135,7 @@ TABLE: dict[str, Option] = {
     "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
     "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
+    "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
     "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may enter, as far as the modes let", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
@@ -191,6 +203,7 @@ _FLAGS = {
     "--debug": "debug",
     "-h": "help",
     "--help": "help",
+    "--archive": "archive_now",
     "-V": "version",
     "--version": "version",
 }
@@ -231,12 +244,18 @@ def parse(words: Sequence[str]) -> Settings:
 
 
 def _placed(settings: Settings, places: list[str]) -> Settings:
+    if settings.archive_now:
+        if len(places) > 1:
+            raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
+        return _of_source(settings, places[0]) if places else settings
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
     if len(places) > 2:
         raise UsageError(f"too many arguments: {places[2]}")
     settings = replace(settings, mountpoint=places[-1])
-    if len(places) == 2:
-        source = DEFAULT_SOURCE if places[0] in SOURCE_WORDS else places[0]
-        settings = replace(settings, source=source, source_word=places[0])
-    return settings
+    return _of_source(settings, places[0]) if len(places) == 2 else settings
+
+
+def _of_source(settings: Settings, word: str) -> Settings:
+    source = DEFAULT_SOURCE if word in SOURCE_WORDS else word
+    return replace(settings, source=source, source_word=word)

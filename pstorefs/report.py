@@ -37,16 +37,17 @@ complete            true if no part is known to be missing, damaged or unreadabl
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from pstorefs import __version__, reading
-from pstorefs.dump import Dump
+from pstorefs.archive import Compose
+from pstorefs.dump import Dump, join
 from pstorefs.dump.item import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
 from pstorefs.machine import Machine
-from pstorefs.oops import Facts, Frame, Other
+from pstorefs.oops import Facts, Frame, Other, parse_dump
 from pstorefs.survey import printable
 
 SCHEMA = 1
@@ -94,6 +95,35 @@ def rfc3339(nanoseconds: int | None) -> str | None:
 def title_of(dump: Dump, facts: Facts) -> str:
     """What a dump is called where people read it."""
     return printable(facts.title or f"{dump.type} of {dump.backend}")
+
+
+def composer(machine: Machine, *, own: bool) -> Compose:
+    """What the archive writes beside the records of a dump."""
+
+    def compose(
+        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, object]
+    ) -> Mapping[str, bytes]:
+        del facts  # they stand in the archive's own records.json
+        text = join(dump, read)
+        said = parse_dump(text, dump.reason or "", dump.count)
+        context = Context(machine, own)
+        composed = {
+            "dmesg.txt": text,
+            "report.txt": report(dump, said, text, context),
+            "summary.json": summary(dump, said, context),
+        }
+        console = console_of(dump)
+        if console is not None:
+            composed["console.txt"] = read(console)
+        return composed
+
+    return compose
+
+
+def console_of(dump: Dump) -> Item | None:
+    """The newest console log that ends with this dump."""
+    consoles = [part.item for part in dump.others if part.item.name.type == "console"]
+    return max(consoles, key=lambda item: item.path, default=None)
 
 
 # summary.json

@@ -125,12 +125,12 @@ class Store:
         self._root = descriptor
         self.is_pstore = _is_pstore(descriptor)
 
-    def refresh(self) -> None:
-        """Follow the path again, in case something else is there now; at most twice a second."""
-        now = time.monotonic()
-        if self.pinned or now < self._looked + _LOOK_SECONDS:
+    def refresh(self, *, now: bool = False) -> None:
+        """Follow the path again, in case something else is there; if not `now`, twice a second."""
+        moment = time.monotonic()
+        if self.pinned or (not now and moment < self._looked + _LOOK_SECONDS):
             return
-        self._looked = now
+        self._looked = moment
         try:
             if self._root is not None:
                 there, held = os.stat(self.path), os.fstat(self._root)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from os.path import commonprefix
 
 from pstorefs.codecs.base import UNKNOWN, Remains
 from tests.records import Record, records, without_notice
@@ -45,7 +44,11 @@ def recovered(truth: bytes, remains: Remains) -> tuple[int, int]:
     """
     tail = remains.rest.split(UNKNOWN * 24)[-1].replace(UNKNOWN, b"\0")[-len(truth) :]
     right = sum(a == b for a, b in zip(reversed(tail), reversed(truth), strict=False))
-    return len(commonprefix([remains.text, truth])), right
+    certain = next(
+        (at for at, (a, b) in enumerate(zip(remains.text, truth, strict=False)) if a != b),
+        min(len(remains.text), len(truth)),
+    )
+    return certain, right
 
 
 def shares(pairs: Iterable[tuple[bytes, Remains]]) -> tuple[float, float]:

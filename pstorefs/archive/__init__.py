@@ -10,6 +10,7 @@ from pstorefs.archive.layout import facts_in
 from pstorefs.archive.policy import (
     DEFAULT,
     ArchiveError,
+    Compose,
     Fact,
     Keep,
     Outcome,
@@ -20,6 +21,7 @@ from pstorefs.archive.policy import (
 __all__ = [
     "DEFAULT",
     "ArchiveError",
+    "Compose",
     "Fact",
     "Keep",
     "Outcome",

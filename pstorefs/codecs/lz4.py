@@ -18,6 +18,8 @@ below does the same where that library is not installed, and all else where a bl
 
 from __future__ import annotations
 
+import sys
+
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.expand import Break, copy_match, too_long
 from pstorefs.codecs.holes import match as token
@@ -34,6 +36,9 @@ _EXPANSION = 255  # bytes of text that a byte of a block can give, at most
 # Bytes of text that a byte of a log's block has given until then, generously: a distance that
 # reaches further back is none.
 _LIKELY_EXPANSION = 8
+# Bytes that a length takes in a log, generously; else looking at all places in a row of 0xff would
+# take the square of its length.
+_LIKELY_EXTENSIONS = 64
 
 
 def decode(data: bytes, limit: int) -> Stream:
@@ -60,7 +65,7 @@ def salvage(data: bytes, limit: int) -> Remains:
     reach = size * _LIKELY_EXPANSION
 
     def step(place: int) -> int:
-        literals, match, distance, _, following = _sequence(data, place)
+        literals, match, distance, _, following = _sequence(data, place, _LIKELY_EXTENSIONS)
         if match > size or bad[literals] != bad[match]:
             return BAD
         if match == size:
@@ -107,28 +112,29 @@ def _expand(data: bytes, at: int, out: bytearray, limit: int) -> int:
     raise Break("the data ends before the literals that end a block", size, truncated=True)
 
 
-def _sequence(data: bytes, at: int) -> tuple[int, int, int, int, int]:
+def _sequence(data: bytes, at: int, most: int = sys.maxsize) -> tuple[int, int, int, int, int]:
     """The sequence at ``at``: start and end of its literals, distance, length, the next one.
 
     Where the data ends inside of it, the position of what is missing lies beyond that end. A match
-    without distance has length 0; one whose length is cut is at least as long as is said.
+    without distance has length 0; one whose length is cut is at least as long as is said. A length
+    that takes more than ``most`` further bytes counts as cut.
     """
     token = data[at]
     run, literals = token >> 4, at + 1
     if run == _EXTENDED:
-        run, literals = _extended(data, literals, run)
+        run, literals = _extended(data, literals, run, most)
     match = literals + run
     if match + 2 > len(data):
         return literals, match, 0, 0, match
     length, following = token & _EXTENDED, match + 2
     if length == _EXTENDED:
-        length, following = _extended(data, following, length)
+        length, following = _extended(data, following, length, most)
     return literals, match, data[match] | data[match + 1] << 8, length + _MATCH_MINIMUM, following
 
 
-def _extended(data: bytes, at: int, length: int) -> tuple[int, int]:
+def _extended(data: bytes, at: int, length: int, most: int) -> tuple[int, int]:
     """A length with the bytes that are added to it from ``at`` on, and the position behind them."""
-    for position in range(at, len(data)):
+    for position in range(at, min(len(data), at + most)):
         length += data[position]
         if data[position] != _EXTENSION:
             return length, position + 1

@@ -43,6 +43,9 @@ _WINDOW = 3 << 14  # bytes of text that a distance can reach back
 # Bytes of text that a byte of a log's stream has given until then, generously: a distance that
 # reaches further back is none.
 _LIKELY_EXPANSION = 8
+# A length that no log has; without this, looking at all places in a row of zeros would take the
+# square of its length.
+_UNLIKELY_LENGTH = bytes(64)
 # The kinds of places: after 0, 1 to 3, or more literals.
 _STATES = (0, 1, _LONG)
 _KIND = (0, 1, 1, 1, 2)
@@ -63,6 +66,8 @@ def salvage(data: bytes, limit: int) -> Remains:
 
     def step(place: int) -> int:
         at, kind = divmod(place, len(_STATES))
+        if data.startswith(_UNLIKELY_LENGTH, at + 1):
+            return BAD
         try:
             length, distance, literals, run = _instruction(data, at, _STATES[kind])
         except IndexError:

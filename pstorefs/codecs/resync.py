@@ -290,7 +290,7 @@ class _Search:
             gains[start] = gains[to] + self._trail.gain(start)
             position = origin - gains[start]
             if position >= 0:
-                look = gains[start] + _GLANCE
+                look = min(gains[start] + _GLANCE, _LOOK)
                 score = self._likeness(start, position, look, range(look))
                 best = max(best, (score, -start, position))
         return -best[1], best[2]

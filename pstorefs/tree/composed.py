@@ -73,7 +73,7 @@ class ComposedFile(File):
     It is lazy: a listing does not compose it, as that may need every record decoded and read.
     """
 
-    __slots__ = ("_checked", "_compose", "_digest", "_owner", "mtime_ns")
+    __slots__ = ("_checked", "_compose", "_digest", "_opened", "_owner", "mtime_ns")
 
     def __init__(self, compose: Callable[[], bytes], owner: Owner, mtime_ns: int) -> None:
         super().__init__(owner.file(0, mtime_ns))
@@ -81,6 +81,7 @@ class ComposedFile(File):
         self._owner = owner
         self._digest = b""
         self._checked = 0.0
+        self._opened = False
         self.mtime_ns = mtime_ns
 
     @property
@@ -110,17 +111,23 @@ class ComposedFile(File):
 
     def open(self) -> Opened:
         """See `File`."""
-        return Snapshot(self._take())
+        content = self._take()
+        self._opened = True
+        return Snapshot(content)
 
     def same(self, other: ComposedFile) -> bool:
         """Whether both, being ready, show the same."""
         return self._digest == other._digest and self.attributes == other.attributes
 
     def _take(self) -> bytes:
-        """Compose it. The first time freezes it; later it must come out the same."""
+        """Compose it. Once it was opened, it must come out the same each time.
+
+        Until then the kernel holds no page of it, and it may be frozen anew. So an `open` succeeds
+        for the node that was just looked up, however fast its content changes.
+        """
         content = self._compose()
         digest = hashlib.blake2b(content, digest_size=16).digest()
-        if not self._digest:
+        if not self._opened:
             self.attributes = self._owner.file(len(content), self.mtime_ns)
             self._digest = digest
         elif digest != self._digest:

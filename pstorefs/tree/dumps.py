@@ -13,7 +13,12 @@ from pstorefs.machine import Machine
 from pstorefs.report import Context, Sibling
 from pstorefs.store import ChangedError
 from pstorefs.survey import Survey
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink, Owner
+from pstorefs.tree.composed import (
+    ComposedDirectory,
+    ComposedFile,
+    ComposedLink,
+    Owner,
+)
 from pstorefs.tree.node import Attributes, Node, StaleError
 
 LATEST = "latest"
@@ -23,7 +28,12 @@ class Dumps:
     """The directory dumps/ of one mount. `own`: the records are those of this machine."""
 
     def __init__(
-        self, survey: Survey, owner: Callable[[], Owner], machine: Machine, *, own: bool
+        self,
+        survey: Survey,
+        owner: Callable[[], Owner],
+        machine: Machine,
+        *,
+        own: bool,
     ) -> None:
         self.survey = survey
         self._owner = owner
@@ -71,7 +81,7 @@ class Dumps:
             "report.txt": self.report,
             "summary.json": self.summary,
         }
-        if _console(dump) is not None:
+        if report.console_of(dump) is not None:
             composers["console.txt"] = self.console
         entries: dict[str, Node] = {
             file: ComposedFile(partial(self._compose, compose, name), owner, _mtime(dump))
@@ -86,7 +96,8 @@ class Dumps:
         for part in (*dump.parts, *dump.others):
             item = part.item
             file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
-            entries[file] = ComposedFile(partial(self._stored, item), owner, item.mtime_ns)
+            compose = partial(self._stored, item)
+            entries[file] = ComposedFile(compose, owner, item.mtime_ns)
         return entries
 
     def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
@@ -104,7 +115,7 @@ class Dumps:
 
     def console(self, dump: Dump) -> bytes:
         """console.txt."""
-        item = _console(dump)
+        item = report.console_of(dump)
         if item is None:
             raise StaleError
         return self.survey.reading(item).text
@@ -135,9 +146,3 @@ class Dumps:
 
 def _mtime(dump: Dump) -> int:
     return dump.time_ns or max(item.mtime_ns for item in dump.items)
-
-
-def _console(dump: Dump) -> Item | None:
-    """The newest console log that ends with this dump."""
-    consoles = [part.item for part in dump.others if part.item.name.type == "console"]
-    return max(consoles, key=lambda item: item.path, default=None)
