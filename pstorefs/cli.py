@@ -10,28 +10,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pstorefs import __version__
-from pstorefs.options import Settings, UsageError, parse
+from pstorefs.options import Settings, UsageError, is_helper, parse
 
 if TYPE_CHECKING:
     from pstorefs.archive import Compose
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
+       pstorefs --archive [OPTIONS] [SOURCE]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
-also those that another kernel compressed. Unmount with: umount MOUNTPOINT
+with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
 
-  -o OPTION[,...]  plain             the records only
-                   allow_other       other users may enter, as far as file modes let
-                   uid= gid=         owner and group of all files
-                   umask= fmask= dmask=   mode bits to take off (octal)
+  --archive        save all dumps and clear what is saved, without a mount
+  -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
+                   archive=DIR       where to save dumps (default: /var/lib/pstorefs)
+                   keep=LIMITS       what the archive may hold, such as 90d+500M
+                   archive_volatile  it may lie on a tmpfs
+                   rm=archive|clear|deny   what rm of a record does
+                   ro, plain         no commands; the records only
                    nofail            mount although no pstore is there yet
-  -f               stay in the foreground, log to standard error
-  -d               the same, and print every request
+  -f, -d           stay in the foreground, log to standard error; print requests, too
   -h, --help       this text
   -V, --version    the version
 
-Exit status: 0 mounted, 1 wrong usage, 2 system error, 32 cannot mount.
+Exit status: 0 mounted, or all archived; 1 wrong usage, 2 system error, 32 cannot mount.
 One file, without a mount: pstorecat FILE
 """
 
@@ -39,7 +42,10 @@ One file, without a mount: pstorecat FILE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     try:
-        settings = parse(sys.argv[1:] if arguments is None else arguments)
+        if arguments is None:
+            settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
+        else:
+            settings = parse(arguments)
     except UsageError as error:
         return _fail(1, str(error))
     if settings.help:

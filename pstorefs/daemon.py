@@ -49,6 +49,9 @@ def run(settings: Settings) -> None:
     mountpoint = _free_mountpoint(settings.mountpoint)
     store = _open_source(settings, mountpoint)
     _check_fuse(settings)
+    if settings.check_only:
+        store.close()
+        return
     if settings.foreground or settings.debug:
         _mount_and_serve(settings, store, mountpoint, _notify_systemd)
     else:
@@ -253,12 +256,7 @@ def _initialise(
     init: Callable[..., None], adapter: object, settings: Settings, mountpoint: str
 ) -> None:
     """pyfuse3.init, with what libfuse prints on a failure turned into one message."""
-    name = settings.source_word.replace("\\", "\\\\").replace(",", "\\,")
-    options = {f"fsname={name}", "subtype=pstorefs", "default_permissions"}
-    options |= {"nosuid", "nodev", "noexec"}
-    options |= {"allow_other"} if settings.allow_other else set()
-    options |= {"auto_unmount"} if settings.auto_unmount else set()
-    options |= {"debug"} if settings.debug else set()
+    options = _libfuse_options(settings)
     if settings.debug:
         init(adapter, mountpoint, options)
         return
@@ -274,6 +272,26 @@ def _initialise(
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+class _Encoded(str):
+    """A word that encodes itself as paths are: pyfuse3 asks for ASCII and knows no other names."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:  # noqa: ARG002
+        return os.fsencode(str(self))
+
+
+def _libfuse_options(settings: Settings) -> set[str]:
+    name = settings.source_word.replace("\\", "\\\\").replace(",", "\\,")
+    options = {f"fsname={name}", "subtype=pstorefs", "default_permissions"}
+    options |= {"nosuid", "nodev", "noexec"}
+    options |= {"ro"} if settings.read_only else set()
+    options |= {"allow_other"} if settings.allow_other else set()
+    options |= {"auto_unmount"} if settings.auto_unmount else set()
+    options |= {"debug"} if settings.debug else set()
+    return {_Encoded(option) for option in options}
 
 
 def _explain(mountpoint: str, said: str) -> str:

@@ -8,7 +8,7 @@ or systemd) or refused by name. `TABLE` is the documentation as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ class Settings:
     version: bool = False
     plain: bool = False
     nofail: bool = False
+    read_only: bool = False
     #: pstorefs --archive: archive once, without a mount.
     archive_now: bool = False
     #: Where to archive; None: the default, for the machine's own store only.
@@ -70,6 +71,8 @@ class Option:
     why: str
     field: str = ""
     convert: Callable[[str], Any] | None = None
+    #: What an option without a value sets.
+    value: bool = True
 
 
 def _number(value: str) -> int:
@@ -133,6 +136,8 @@ def _refuse(why: str, names: str) -> dict[str, Option]:
 TABLE: dict[str, Option] = {
     "plain": Option("apply", "the mirror only", "plain"),
     "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
+    "ro": Option("apply", "nothing can be written: no commands, no rm", "read_only"),
+    "rw": Option("apply", "not ro; the usual case", "read_only", value=False),
     "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
     "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
@@ -144,17 +149,23 @@ TABLE: dict[str, Option] = {
     "umask": Option("apply", "mode bits taken off all files and directories", "umask", _mask),
     "fmask": Option("apply", "mode bits taken off all files", "fmask", _mask),
     "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
-    **_swallow("read by mount(8) itself", "auto noauto user nouser users owner group _netdev"),
-    **_swallow("holds anyway", "defaults nodev noexec nosuid rw ro default_permissions"),
-    **_swallow("files of a crash are never devices or programs here", "dev exec suid"),
+    **_swallow("read by mount(8) itself", "auto noauto user nouser users nousers owner noowner"),
+    **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
+    **_swallow("holds anyway", "defaults nodev noexec nosuid default_permissions"),
+    **_swallow("records are never devices or programs here", "dev exec suid"),
+    **_swallow("the only link, dumps/latest, stays within", "symfollow nosymfollow"),
     **_swallow("the mount keeps no access times", "atime noatime diratime nodiratime relatime"),
     **_swallow("the mount keeps no access times", "norelatime strictatime nostrictatime"),
-    **_swallow("nothing is written", "async sync dirsync lazytime nolazytime mand nomand"),
-    **_swallow("of no meaning here", "iversion noiversion silent loud nonempty subtype fsname"),
-    **_swallow("of no meaning here", "comment nosymfollow symfollow"),
+    **_swallow("whatever is written is done when the write returns", "async sync dirsync"),
+    **_swallow("whatever is written is done when the write returns", "lazytime nolazytime"),
+    **_swallow("of no meaning here", "mand nomand iversion noiversion silent loud"),
+    **_swallow("set by pstorefs itself", "nonempty fsname subtype"),
     **_refuse("unmount and mount again instead", "remount"),
     **_refuse("use mount --bind on the mount point instead", "bind rbind move"),
-    **_refuse("mount the image first, then give its directory as SOURCE", "loop"),
+    **_refuse("mount the image first, then give its directory as SOURCE", "loop offset sizelimit"),
+    **_refuse("allow_other lets root enter, too", "allow_root"),
+    **_refuse("files have the label that the policy gives FUSE", "context fscontext defcontext"),
+    **_refuse("files have the label that the policy gives FUSE", "rootcontext seclabel"),
 }
 _PREFIXES = ("x-", "X-")  # for mount(8) and systemd
 
@@ -165,14 +176,19 @@ def split(text: str) -> list[str]:
     return [re.sub(r"\\([,\\])", r"\1", part.replace('"', "")) for part in parts]
 
 
-def apply(settings: Settings, text: str) -> Settings:
-    """The settings with one -o argument applied. Raises `UsageError`, naming the option."""
+def apply(settings: Settings, text: str, *, sloppy: bool = False) -> Settings:
+    """The settings with one -o argument applied. Raises `UsageError`, naming the option.
+
+    `sloppy` is mount(8)'s -s: what is not known is passed over.
+    """
     for word in split(text):
         name, equals, value = word.partition("=")
         if name.startswith(_PREFIXES):
             continue
         option = TABLE.get(name)
         if option is None:
+            if sloppy:
+                continue
             raise UsageError(f"unknown option {name}: see pstorefs --help")
         if option.what == "refuse":
             raise UsageError(f"option {name} is not possible: {option.why}")
@@ -187,7 +203,7 @@ def _value(name: str, option: Option, equals: str, value: str) -> object:
     if option.convert is None:
         if equals:
             raise UsageError(f"option {name} takes no value")
-        return True
+        return option.value
     if not value:
         raise UsageError(f"option {name} wants a value: {name}=...")
     try:
@@ -207,13 +223,25 @@ _FLAGS = {
     "-V": "version",
     "--version": "version",
 }
-# mount(8) may pass these: sloppy, no mtab, verbose.
+# mount(8) may pass these on: sloppy, no mtab, verbose.
 _IGNORED_FLAGS = ("-s", "-n", "-v")
+# A mount helper's flags, mount(8), "External helpers": -f is not the foreground there.
+_HELPER_FLAGS = {"-f": "check_only", "-h": "help", "--help": "help", "-V": "version"}
 
 
-def parse(words: Sequence[str]) -> Settings:
-    """A command line (without the program's name), options and places in any order."""
+def is_helper(program: str) -> bool:
+    """Whether mount(8) started the program, under a name such as /sbin/mount.pstorefs."""
+    return program.rpartition("/")[2].startswith("mount.")
+
+
+def parse(words: Sequence[str], *, helper: bool = False) -> Settings:
+    """A command line (without the program's name), options and places in any order.
+
+    `helper`: it is mount(8)'s: SOURCE MOUNTPOINT [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE].
+    """
     settings = Settings()
+    flags = _HELPER_FLAGS if helper else _FLAGS
+    sloppy = helper and "-s" in words
     places: list[str] = []
     queue = list(words)
     while queue:
@@ -221,18 +249,20 @@ def parse(words: Sequence[str]) -> Settings:
         if word == "--":
             places += queue
             break
-        if word in _FLAGS:
-            flag: dict[str, Any] = {_FLAGS[word]: True}
+        if word in flags:
+            flag: dict[str, Any] = {flags[word]: True}
             settings = replace(settings, **flag)
         elif word in _IGNORED_FLAGS:
             continue
         elif word in ("-o", "--options"):
-            if not queue:
-                raise UsageError("-o wants options after it")
-            settings = apply(settings, queue.pop(0))
+            settings = apply(settings, _argument(word, "options", queue), sloppy=sloppy)
+        elif helper and word == "-t":
+            _argument(word, "a type", queue)
+        elif helper and word == "-N":
+            raise UsageError("-N is not possible: run mount in that namespace: nsenter --mount=...")
         elif word.startswith("-o") and len(word) > 2:
-            settings = apply(settings, word[2:])
-        elif word.startswith("-") and len(word) > 2 and all(f"-{c}" in _FLAGS for c in word[1:]):
+            settings = apply(settings, word[2:], sloppy=sloppy)
+        elif _is_bundle(word, flags):
             queue[:0] = [f"-{c}" for c in word[1:]]
         elif word.startswith("-") and word != "-":
             raise UsageError(f"unknown option {word}: see pstorefs --help")
@@ -241,6 +271,22 @@ def parse(words: Sequence[str]) -> Settings:
     if settings.help or settings.version:
         return settings
     return _placed(settings, places)
+
+
+def _argument(flag: str, what: str, queue: list[str]) -> str:
+    if not queue:
+        raise UsageError(f"{flag} wants {what} after it")
+    return queue.pop(0)
+
+
+def _is_bundle(word: str, flags: Mapping[str, str]) -> bool:
+    """Whether this is several flags in one word, such as -fd."""
+    letters = [f"-{c}" for c in word[1:]]
+    return (
+        word.startswith("-")
+        and len(letters) > 1
+        and all(letter in flags or letter in _IGNORED_FLAGS for letter in letters)
+    )
 
 
 def _placed(settings: Settings, places: list[str]) -> Settings:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pstorefs.options import DEFAULT_SOURCE, TABLE, Settings, UsageError, apply, parse, split
+from pstorefs.options import (
+    DEFAULT_SOURCE,
+    TABLE,
+    Settings,
+    UsageError,
+    apply,
+    is_helper,
+    parse,
+    split,
+)
 
 LINES: list[tuple[str, dict[str, object]]] = [
     ("/m", {"mountpoint": "/m", "source": DEFAULT_SOURCE}),
@@ -33,6 +42,8 @@ LINES: list[tuple[str, dict[str, object]]] = [
     ("-o uid=root /m", {"uid": 0}),
     ("-o gid=root /m", {"gid": 0}),
     ("-o nofail /m", {"nofail": True}),
+    ("-o ro /m", {"read_only": True}),
+    ("-o ro,rw /m", {"read_only": False}),
     ("-o rw,dev,suid,exec /m", {"mountpoint": "/m"}),
     ("-o x-systemd.automount,X-own=1,_netdev,noauto /m", {"mountpoint": "/m"}),
     ("-o defaults,relatime,noatime,lazytime,nonempty /m", {"mountpoint": "/m"}),
@@ -46,6 +57,39 @@ def test_command_lines(line: str, expected: dict[str, object]) -> None:
     assert {name: getattr(settings, name) for name in expected} == expected
 
 
+HELPER_LINES: list[tuple[str, dict[str, object]]] = [
+    ("/s /m -o rw", {"source": "/s", "mountpoint": "/m", "foreground": False}),
+    ("/s /m -f", {"check_only": True, "foreground": False}),
+    ("/s /m -fnv", {"check_only": True}),
+    ("-o ro -n /s -v /m", {"read_only": True, "source": "/s", "mountpoint": "/m"}),
+    ("/s /m -s -o frobnicate,ro", {"read_only": True}),
+    ("/s /m -o frobnicate,ro -s", {"read_only": True}),
+    ("/s /m -t fuse.pstorefs", {"source": "/s", "mountpoint": "/m"}),
+    ("-V", {"version": True}),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), HELPER_LINES, ids=[row[0] for row in HELPER_LINES])
+def test_command_lines_of_a_mount_helper(line: str, expected: dict[str, object]) -> None:
+    settings = parse(line.split(), helper=True)
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "word"), [("/s /m -N /proc/1/ns/mnt", "nsenter"), ("/s /m -t", "-t"), ("-d", "-d")]
+)
+def test_what_a_mount_helper_refuses_is_named(line: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        parse(line.split(), helper=True)
+
+
+def test_the_name_tells_that_mount_started_the_program() -> None:
+    assert is_helper("/sbin/mount.pstorefs")
+    assert is_helper("mount.fuse.pstorefs")
+    assert not is_helper("/usr/bin/pstorefs")
+    assert not is_helper("/home/mount.d/pstorefs")
+
+
 REFUSED = [
     ("", "mount point"),
     ("/a /b /c", "too many"),
@@ -54,6 +98,8 @@ REFUSED = [
     ("-o", "-o"),
     ("-o remount /m", "remount"),
     ("-o bind /m", "bind"),
+    ("-o allow_root /m", "allow_other"),
+    ("-o context=system_u:object_r:tmp_t:s0 /m", "context"),
     ("-o frobnicate /m", "frobnicate"),
     ("-o uid /m", "uid"),
     ("-o uid= /m", "uid"),

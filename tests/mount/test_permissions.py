@@ -1,0 +1,147 @@
+"""Who may read crash records: the mounting user, and whom the administrator lets."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mount.conftest import Mount, MountMaker
+
+NOBODY = pwd.getpwnam("nobody").pw_uid
+NOGROUP = pwd.getpwnam("nobody").pw_gid
+ADM = grp.getgrnam("adm").gr_gid
+RECORD = "dmesg-erst-7646229349632311297"
+NOBODY_AT_ALL: list[int] = []
+MEMBER_OF_ADM = [ADM]
+# What a user can do: a listing, a text, a number of the walk, and any write at all.
+TRY = """\
+import os, sys
+point, record = sys.argv[1:]
+def can(action):
+    try:
+        action()
+    except PermissionError:
+        return "no"
+    except OSError as error:
+        return error.strerror
+    return "yes"
+def write(path):
+    os.close(os.open(path, os.O_WRONLY))
+print("enter", can(lambda: os.chdir(point)))
+print("list", can(lambda: os.listdir(point)))
+print("read", can(lambda: open(f"{point}/{record}").read()))
+print("write", can(lambda: write(f"{point}/{record}")))
+print("remove", can(lambda: os.unlink(f"{point}/{record}")))
+for place in ("dumps", "meta"):
+    print(place, can(lambda: os.listdir(f"{point}/{place}")))
+print("status", can(lambda: open(f"{point}/status").read()))
+if os.path.exists(f"{point}/control"):
+    print("command", can(lambda: write(f"{point}/control")))
+"""
+
+
+def attempts(mount: Mount, groups: list[int]) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(mount.point), RECORD],
+        user=NOBODY,
+        group=NOGROUP,
+        extra_groups=groups,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+READS = {"enter", "list", "read", "dumps", "meta", "status"}
+LET_ADM = ("-o", "allow_other,gid=adm,umask=027")
+WHO_MAY_READ = [
+    ((), NOBODY_AT_ALL, False),
+    ((), MEMBER_OF_ADM, False),
+    (("-o", "gid=adm,umask=027"), MEMBER_OF_ADM, False),
+    (("-o", "allow_other"), NOBODY_AT_ALL, False),
+    (("-o", "allow_other"), MEMBER_OF_ADM, False),
+    (LET_ADM, NOBODY_AT_ALL, False),
+    (LET_ADM, MEMBER_OF_ADM, True),
+    (("-o", "allow_other,uid=nobody,umask=077"), NOBODY_AT_ALL, True),
+    (("-o", "allow_other,umask=022"), NOBODY_AT_ALL, True),
+]
+
+
+@pytest.mark.parametrize(("options", "groups", "may"), WHO_MAY_READ, ids=str)
+def test_who_may_read(
+    options: tuple[str, ...],
+    groups: list[int],
+    may: bool,
+    source: Path,
+    tmp_path: Path,
+    mount: MountMaker,
+) -> None:
+    _as_the_kernel_shows_it(source)
+    for above in [tmp_path, *tmp_path.parents][:3]:
+        above.chmod(0o755)  # pytest's directories let nobody through
+    tried = attempts(mount(source, *options), groups)
+    for action in READS:
+        assert (tried[action] == "yes") == may, action
+    for action in tried.keys() - READS:
+        owner = "uid=nobody" in str(options)
+        assert tried[action] != "yes" or (owner and action == "command"), action
+
+
+def _as_the_kernel_shows_it(source: Path) -> None:
+    source.chmod(0o750)
+    for path in source.iterdir():
+        path.chmod(0o444)
+
+
+MODES = [
+    # options, directories, records, composed files, owner, group
+    ((), 0o750, 0o444, 0o440, 0, 0),
+    (("-o", "gid=adm,umask=027"), 0o750, 0o440, 0o440, 0, ADM),
+    (("-o", "uid=nobody,gid=nogroup"), 0o750, 0o444, 0o440, NOBODY, NOGROUP),
+    (("-o", "fmask=0337,dmask=0227"), 0o550, 0o440, 0o440, 0, 0),
+    (("-o", "umask=077,fmask=0"), 0o700, 0o444, 0o444, 0, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "directory", "record", "composed", "owner", "group"), MODES, ids=str
+)
+def test_modes_and_owners(
+    options: tuple[str, ...],
+    directory: int,
+    record: int,
+    composed: int,
+    owner: int,
+    group: int,
+    source: Path,
+    mount: MountMaker,
+) -> None:
+    _as_the_kernel_shows_it(source)
+    root = mount(source, *options).point
+    for where, _, files in os.walk(root):
+        status = os.lstat(where)
+        assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (
+            directory,
+            owner,
+            group,
+        ), where
+        for name in files:
+            path = os.path.join(where, name)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                continue
+            assert (status.st_uid, status.st_gid) == (owner, group), path
+            mode = stat.S_IMODE(status.st_mode)
+            if where == str(root) and name.startswith("dmesg-"):
+                assert mode == record, path
+            elif name != "control":
+                assert mode == composed, path
