@@ -14,12 +14,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, rules
-from pstorefs.archive.policy import CLEARED, FAILED, KEPT, Outcome
+from pstorefs.archive.policy import CLEARED, FAILED, KEPT, Outcome, gone
+from pstorefs.archive.save import compare
 from pstorefs.store import ChangedError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.save import Run
+    from pstorefs.archive.run import Run
     from pstorefs.dump.item import Item
     from pstorefs.store import Store
 
@@ -40,10 +43,9 @@ def clear_saved(run: Run) -> list[Outcome]:
             facts = run.facts_of(directory)
             fact = facts[name, item.sha256]
             facts[name, item.sha256] = fact.after_clearing(run.now, run.boot)
-    for directory in {path.partition("/")[0] for path in done}:
-        # The records are safe; that they were erased is known from `clearing`, too.
-        with suppress(OSError):
-            _write_facts(run, directory)
+    # The records are safe; that they were erased is known from `clearing`, too.
+    with suppress(OSError):
+        _write_facts(run, {path.partition("/")[0] for path in done})
     return outcomes
 
 
@@ -52,7 +54,7 @@ def _clear(run: Run, job: Job, item: Item) -> Outcome:
     directory = where.partition("/")[0]
     error = run.errors.get(job.directory) or run.errors.get(directory)
     if isinstance(error, ChangedError):
-        return _kept(item, "", "changed")
+        return _kept(item, "", "changed") if _stands(run.source.store, item) else gone(item.path)
     if error is not None or where not in run.checked:
         words = error.strerror if error else "not saved"
         return Outcome(item.path, FAILED, "", (error and error.errno) or errno.EIO, "", str(words))
@@ -71,6 +73,15 @@ def _clear(run: Run, job: Job, item: Item) -> Outcome:
     return Outcome(item.path, CLEARED, directory)
 
 
+def _stands(store: Store, item: Item) -> bool:
+    *folder, name = item.path.split("/")
+    try:
+        store.stamp(tuple(folder), name)
+    except OSError:
+        return False
+    return True
+
+
 def _kept(item: Item, directory: str, why: str) -> Outcome:
     words = rules.message(why, item.path)
     return Outcome(item.path, KEPT, directory, errno.EPERM, why, words)
@@ -86,16 +97,21 @@ def _erase_same(store: Store, item: Item) -> None:
     store.erase(tuple(folder), name)
 
 
-def _write_facts(run: Run, directory: str) -> None:
-    temporary = f"{durable.NEW}{directory}~{layout.FACTS}"
-    text = layout.facts_text(run.facts_of(directory).values())
-    durable.write(run.archive, temporary, text)
-    durable.sync(run.archive, temporary)
-    target = durable.open_directory(run.archive, directory)
-    try:
-        durable.replace(run.archive, temporary, target, layout.FACTS)
-    finally:
-        os.close(target)
+def _write_facts(run: Run, directories: Collection[str]) -> None:
+    written = []
+    for directory in directories:
+        temporary = f"{durable.NEW}{directory}~{layout.FACTS}"
+        text = layout.facts_text(run.facts_of(directory).values())
+        durable.write(run.archive, temporary, text)
+        written.append((directory, temporary, len(text)))
+    synced = durable.sync_filesystem(run.archive, len(written))
+    for directory, temporary, size in written:
+        compare(run.archive, temporary, size, synced=synced)
+        target = durable.open_directory(run.archive, directory)
+        try:
+            durable.replace(run.archive, temporary, target, layout.FACTS)
+        finally:
+            os.close(target)
 
 
 def clear_unsaved(store: Store, path: str) -> Outcome:

@@ -9,7 +9,6 @@ the work. An empty store is told in a few milliseconds: nothing that decodes is 
 from __future__ import annotations
 
 import errno
-import hashlib
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout, place, rules
 from pstorefs.archive.place import ArchiveError
-from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy
+from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
 from pstorefs.store import ChangedError, Stamp, Store
 
 if TYPE_CHECKING:
@@ -74,9 +73,9 @@ def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
 def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
     """The errno of a command: the first failure's, 0 if there is none.
 
-    What is kept on purpose is a failure only where it was named.
+    What is kept on purpose, or is gone, is a failure only where it was named.
     """
-    return next((o.errno for o in outcomes if o.errno and (named or o.result != KEPT)), 0)
+    return next((o.errno for o in outcomes if o.errno and (named or o.result == FAILED)), 0)
 
 
 def list_source(store: Store) -> dict[str, Stamp]:
@@ -118,7 +117,8 @@ class _Command:
         """Plan, save, clear."""
         from pstorefs.archive.clear import clear_saved
         from pstorefs.archive.plan import Shelf
-        from pstorefs.archive.save import Run, save
+        from pstorefs.archive.run import Run
+        from pstorefs.archive.save import save
         from pstorefs.dump.item import ARCHIVE, STORE
 
         source = Shelf(self.store, STORE, self.files)
@@ -144,7 +144,7 @@ class _Command:
     def _plan(self, names: Sequence[str] | None, source: Shelf, shelf: Shelf) -> list[Job]:
         from pstorefs.archive import plan
 
-        records = [path for path in self.files if plan.of_path(path)]
+        records = [path for path in self.files if plan.name_of(path)]
         clear: set[str] | None = None
         others: set[str] = set()
         if names is None:
@@ -152,7 +152,7 @@ class _Command:
         else:
             paths = {name: _path_of(name, self.files) for name in names}
             others = {name for name, path in paths.items() if not path}
-            clear = {path for path in paths.values() if plan.of_path(path)}
+            clear = {path for path in paths.values() if plan.name_of(path)}
             self._refuse(path for path in paths.values() if path and path not in clear)
             if not others:
                 records = plan.related_records(self.files, clear)
@@ -188,7 +188,7 @@ class _Command:
 
     def _unreadable(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
-            self.outcomes.append(_missing(path))
+            self.outcomes.append(gone(path))
         elif isinstance(error, ChangedError):
             words = rules.message("changed", path)
             self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "changed", words))
@@ -211,6 +211,8 @@ class _Command:
         """Remove what is beyond the limits, if there are any."""
         if self.policy.keep.unlimited:
             return
+        import hashlib
+
         from pstorefs.archive.keep import remove_old
 
         standing = set()

@@ -20,10 +20,9 @@ checked, sizes bounded, only regular files and real directories are looked at.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pstorefs.archive import durable
@@ -146,6 +145,8 @@ def _read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
 
 def read_facts(directory: int) -> dict[tuple[str, str], Fact]:
     """The facts of a dump, by name in raw/ and SHA-256. Empty if they cannot be read."""
+    import json
+
     try:
         data = json.loads(durable.read_small(directory, FACTS, _FACTS_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -172,11 +173,26 @@ def _fact(row: object) -> Fact | None:
     return fact if raw_file(fact.file) and _SHA256.fullmatch(fact.sha256) else None
 
 
+def facts_in(store: Store, dump: str) -> dict[tuple[str, str], Fact]:
+    """The same, for an archive that is opened as a `Store`."""
+    try:
+        with store.folder((dump,)) as directory:
+            return read_facts(directory)
+    except OSError:
+        return {}
+
+
 def facts_text(facts: Iterable[Fact]) -> bytes:
     """records.json."""
-    rows = [asdict(fact) | {"returns": fact.returns} for fact in facts]
-    rows.sort(key=lambda row: (row["file"], row["sha256"]))
-    return (json.dumps({"schema": _SCHEMA, "records": rows}, indent=1) + "\n").encode()
+    import json
+
+    names = [field.name for field in fields(Fact)]
+    rows = [
+        json.dumps({name: getattr(fact, name) for name in names} | {"returns": fact.returns})
+        for fact in sorted(facts, key=lambda fact: (fact.file, fact.sha256))
+    ]
+    lines = ",\n".join(rows)
+    return f'{{"schema": {_SCHEMA}, "records": [\n{lines}\n]}}\n'.encode()
 
 
 def sums_text(sums: Mapping[str, str]) -> bytes:

@@ -33,6 +33,8 @@ _NEAR_SECONDS = 180
 # What archivers round off mtimes by (copies.py).
 _NEAR_NS = 2 * 10**6
 _TEXT_BYTES = 32 << 20
+# So that a hash and the marks of temporary names find room in 255 bytes.
+_LONGEST_NAME = 130
 # Items of records seen lately: `rm *` asks for the same ones again and again.
 _ITEMS = 4096
 _seen: OrderedDict[tuple[str, str, str, int, str], Item] = OrderedDict()
@@ -116,9 +118,13 @@ def list_archive(listing: layout.Listing) -> dict[str, Stamp]:
     }
 
 
-def of_path(path: str) -> Name | None:
-    """The name of a record, taken apart, from its path in the store or in the archive."""
-    return parse_name(layout.raw_file(path.rpartition("/")[2]) or "")
+def name_of(path: str) -> Name | None:
+    """The name of a record of the store, taken apart; None if no kernel gives it."""
+    return parse_name(path.rpartition("/")[2])
+
+
+def _name_of_raw(name: str) -> Name | None:
+    return parse_name(layout.raw_file(name) or "")
 
 
 class Relatives:
@@ -166,7 +172,7 @@ def _near(bucket: int, buckets: set[int]) -> bool:
 
 def related_records(files: Mapping[str, Stamp], named: Iterable[str]) -> list[str]:
     """Paths of the source that can belong to dumps of the named ones; logs can belong to any."""
-    names = {path: name for path in files if (name := of_path(path))}
+    names = {path: name for path in files if (name := name_of(path))}
     wanted = set(named)
     if any(names[path].type in LOGS for path in wanted):
         return list(names)
@@ -182,11 +188,11 @@ def related_dumps(
     listing: layout.Listing, source: Shelf, paths: Iterable[str]
 ) -> dict[str, list[str]]:
     """Dumps of the archive that can have to do with records of the store: paths of their files."""
-    relatives = Relatives((name, source.stamps[path]) for path in paths if (name := of_path(path)))
+    relatives = Relatives((name, source.stamps[path]) for path in paths if (name := name_of(path)))
     return {
-        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if of_path(name)]
+        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if _name_of_raw(name)]
         for dump, raw in listing.dumps.items()
-        if any((name := of_path(file)) and relatives.include(name, raw[file]) for file in raw)
+        if any((name := _name_of_raw(file)) and relatives.include(name, raw[file]) for file in raw)
     }
 
 
@@ -259,8 +265,9 @@ class Planner:
 
     def _free_name(self, dump: Dump) -> str:
         """The name of a new directory: longer than the dump's if another dump has that there."""
-        tags = dump.parts[-1].item.text_hash[:8], dump.id[:8], dump.id
-        for name in (dump.name, *(f"{dump.name}-{tag}" for tag in tags)):
+        tags = ("", f"-{dump.parts[-1].item.text_hash[:8]}", f"-{dump.id[:8]}", f"-{dump.id}")
+        for tag in tags:
+            name = dump.name[:_LONGEST_NAME] + tag
             if name not in self._names and layout.is_dump_name(name):
                 return name
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,9 +54,9 @@ class Outcome:
     """What became of one record that a command was about.
 
     ``result`` is cleared; kept (whole in the store on purpose; `why` is a key of `rules.WHY`);
-    skipped (left alone by `archive` without names: a log of no crash); failed. ``dump`` is where in
-    the archive it stands, verified, or empty. ``errno`` is 0 where the record is cleared or
-    skipped.
+    skipped (a log of no crash that was not named, or gone: somebody else removed it); failed.
+    ``dump`` is where in the archive it stands, verified, or empty. ``errno`` is 0 where the record
+    is cleared, or a log that was skipped.
     """
 
     record: str
@@ -69,3 +70,8 @@ class Outcome:
         where = f"saved in {self.dump}, " if self.dump else ""
         reason = f": {self.message}" if self.message else ""
         return f"{self.record}: {where}{self.result}{reason}"
+
+
+def gone(record: str) -> Outcome:
+    """What became of a record that somebody else removed before it was saved."""
+    return Outcome(record, SKIPPED, "", errno.ENOENT, "", "gone: somebody else removed it")

@@ -21,7 +21,7 @@ WHY = {
     " to do so: clear {name}",
     "slot": "this kernel has oopsed since boot, and the new record may stand in the same slot;"
     " reboot, then archive; or force it: clear {name}",
-    "changed": "changed while it was archived; archive it again",
+    "changed": "it, or a record of the same dump, changed while it was archived: archive it again",
     "returned": "erased in this boot already, and the store brought it back; it is tried again"
     " after the next boot, or now by: clear {name}",
 }

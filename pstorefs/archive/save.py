@@ -3,7 +3,7 @@
 All jobs of a command go through each step together, as one wait for the disk serves many files:
 
 1. `stage`: everything is written under temporary names in the archive's root;
-2. `settle`: it is synced, and records are read back from the disk: a bad one gets no name;
+2. `settle`: it is synced and read back from the disk: what is not right gets no name;
 3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
    raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
 4. `check`: the disk is read again and compared.
@@ -17,89 +17,20 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, place, rules
 from pstorefs.archive.plan import as_archived
+from pstorefs.archive.run import Move
 from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.store import ChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from pstorefs.archive.layout import Fact
-    from pstorefs.archive.plan import Job, Shelf
-    from pstorefs.archive.policy import Policy
+    from pstorefs.archive.plan import Job
+    from pstorefs.archive.run import Run
     from pstorefs.dump.item import Item
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A temporary file in the archive's root, and where it belongs."""
-
-    temporary: str
-    folder: tuple[str, ...]
-    name: str
-    #: What it must read back as; empty for what can be composed again.
-    sha256: str = ""
-
-
-@dataclass(slots=True)
-class Run:
-    """One command at work, and what it holds open."""
-
-    path: str
-    archive: int
-    source: Shelf
-    shelf: Shelf
-    policy: Policy
-    now: int
-    boot: str
-    jobs: list[Job]
-    #: What is known of records, by the directory that they are in.
-    facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
-    #: What went wrong, by directory.
-    errors: dict[str, OSError] = field(default_factory=dict)
-    #: Paths in the archive that were read back and are right.
-    checked: set[str] = field(default_factory=set)
-    moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
-    #: Why records of the store are not erased: keys of `rules.WHY`, by path.
-    forbidden: dict[str, str] = field(default_factory=dict)
-    #: Directories whose facts are not what the archive has.
-    changed: set[str] = field(default_factory=set)
-
-    @contextmanager
-    def trying(self, directory: str) -> Iterator[None]:
-        """Keep an error as that of a directory."""
-        try:
-            yield
-        except ChangedError as error:
-            self.errors.setdefault(directory, error)
-        except OSError as error:
-            self.errors.setdefault(directory, place.explain(f"{self.path}/{directory}", error))
-
-    def alive(self) -> list[Job]:
-        """Jobs without an error."""
-        return [job for job in self.jobs if job.directory not in self.errors]
-
-    def fact(self, path: str, item: Item) -> Fact | None:
-        """What is known of a record that stands at a path in the archive."""
-        directory, _, name = path.split("/")
-        return self.facts_of(directory).get((name, item.sha256))
-
-    def facts_of(self, directory: str) -> dict[tuple[str, str], Fact]:
-        """What is known of a directory's records; read once."""
-        if directory not in self.facts:
-            self.facts[directory] = {}
-            with suppress(OSError):
-                descriptor = durable.open_directory(self.archive, directory)
-                try:
-                    self.facts[directory] = layout.read_facts(descriptor)
-                finally:
-                    os.close(descriptor)
-        return self.facts[directory]
 
 
 def save(run: Run) -> None:
@@ -167,6 +98,8 @@ def _stage_joining(run: Run, job: Job) -> None:
 
 
 def _stage_new(run: Run, job: Job) -> None:
+    tree = run.trees[job.directory] = {}
+    tree.update((f"{layout.RAW}/{name}", digest) for name, digest in job.sums.items())
     root = durable.make_directory(run.archive, durable.NEW + job.directory)
     try:
         raw = durable.make_directory(root, layout.RAW)
@@ -175,13 +108,18 @@ def _stage_new(run: Run, job: Job) -> None:
                 durable.write(raw, name, _stored(run, item), item.mtime_ns)
         finally:
             os.close(raw)
-        for name, data in _composed(run, job).items():
+        files = dict(_composed(run, job))
+        files[layout.FACTS] = layout.facts_text(run.facts_of(job.directory).values())
+        files[layout.SUMS] = layout.sums_text(job.sums)
+        for name, data in files.items():
             durable.write(root, name, data)
-        facts = run.facts_of(job.directory)
-        durable.write(root, layout.FACTS, layout.facts_text(facts.values()))
-        durable.write(root, layout.SUMS, layout.sums_text(job.sums))
+            tree[name] = len(data)
     finally:
         os.close(root)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
@@ -194,7 +132,7 @@ def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
 def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
     temporary = _temporary(run, directory)
     durable.write(run.archive, temporary, data)
-    run.moves[directory].append(Move(temporary, (directory,), name))
+    run.moves[directory].append(Move(temporary, (directory,), name, len(data)))
 
 
 def _temporary(run: Run, directory: str) -> str:
@@ -208,8 +146,11 @@ def _stage_facts(run: Run, directory: str) -> None:
 
 
 def _stored(run: Run, item: Item) -> bytes:
-    data = run.source.read(item.path)
-    if hashlib.sha256(data).hexdigest() != item.sha256:
+    try:
+        data = run.source.read(item.path)
+    except FileNotFoundError:
+        data = b""
+    if _digest(data) != item.sha256:
         raise ChangedError(f"{item.file} changed while it was archived")
     return data
 
@@ -245,38 +186,40 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
 
 
 def _settle(run: Run) -> None:
-    for job in run.alive():
-        if job.new and not job.exists:
-            with run.trying(job.directory):
-                root, raw = layout.open_raw(run.archive, durable.NEW + job.directory)
-                try:
-                    _sync_all(raw)
-                    _sync_all(root)
-                    for item, name in job.new:
-                        _compare(raw, name, item.sha256)
-                finally:
-                    os.close(raw)
-                    os.close(root)
+    files = sum(map(len, run.trees.values())) + sum(map(len, run.moves.values()))
+    synced = durable.sync_filesystem(run.archive, files)
+    for directory, tree in run.trees.items():
+        if directory not in run.errors:
+            with run.trying(directory):
+                _settle_tree(run, directory, tree, synced=synced)
     for directory, moves in run.moves.items():
         with run.trying(directory):
             for move in moves:
-                durable.sync(run.archive, move.temporary)
-                if move.sha256:
-                    _compare(run.archive, move.temporary, move.sha256)
+                compare(run.archive, move.temporary, move.expected, synced=synced)
 
 
-def _compare(directory: int, name: str, sha256: str) -> None:
-    data = durable.read_back(directory, name, layout.LONGEST_RECORD)
-    if hashlib.sha256(data).hexdigest() != sha256:
+def _settle_tree(run: Run, directory: str, tree: Mapping[str, str | int], *, synced: bool) -> None:
+    root, raw = layout.open_raw(run.archive, durable.NEW + directory)
+    try:
+        for path, expected in tree.items():
+            folder, _, name = path.rpartition("/")
+            compare(raw if folder else root, name, expected, synced=synced)
+        if not synced:
+            durable.sync(raw)
+            durable.sync(root)
+    finally:
+        os.close(raw)
+        os.close(root)
+
+
+def compare(directory: int, name: str, expected: str | int, *, synced: bool = False) -> None:
+    """Sync a file, if it is not yet; EIO if the disk does not hold what was written."""
+    if isinstance(expected, int):
+        durable.check_size(directory, name, expected, synced=synced)
+        return
+    data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
+    if _digest(data) != expected:
         raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
-
-
-def _sync_all(directory: int) -> None:
-    with os.scandir(directory) as entries:
-        names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    for name in names:
-        durable.sync(directory, name)
-    durable.sync(directory)
 
 
 # 3. place
@@ -335,15 +278,13 @@ def _check(run: Run, job: Job) -> None:
             raise run.errors[directory]
         root, raw = layout.open_raw(run.archive, directory)
         try:
-            old = [path for path in paths if path not in new]
-            for path in old:
-                durable.sync(raw, path.rpartition("/")[2])
-            if old:
+            for path in paths:
+                name = path.rpartition("/")[2]
+                compare(raw, name, wanted[path].sha256, synced=path in new)
+            if not new.issuperset(paths):
                 durable.sync(raw)
                 durable.sync(root)
-            for path in paths:
-                _compare(raw, path.rpartition("/")[2], wanted[path].sha256)
-                run.checked.add(path)
+            run.checked.update(paths)
         finally:
             os.close(raw)
             os.close(root)

@@ -25,7 +25,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
-from pstorefs.codecs.text import believable, has_header, is_text, legible, log_lines
+from pstorefs.codecs.text import (
+    believable,
+    has_header,
+    is_text,
+    legible,
+    legible_beginning,
+    log_lines,
+)
 
 __all__ = ["MAX_INPUT", "CodecError", "Decoded", "Salvaged", "decode", "output_bound", "salvage"]
 
@@ -134,9 +141,10 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
     if length and not remains.truncated:
         length = believable(remains.text)
     doubtful = remains.text[length:]
-    uncertain = (
-        doubtful + b"\n" + remains.rest if doubtful and remains.rest else (doubtful or remains.rest)
-    )
+    if remains.rest:
+        # What was saved behind the break may begin before the decoder noticed it.
+        doubtful = legible_beginning(doubtful)
+    uncertain = b"\n".join(filter(None, (doubtful, remains.rest)))
     certain, doubt = remains.text[:length], legible(uncertain)
     return Salvaged(certain, doubt, compression, remains.reason, used, remains.truncated)
 

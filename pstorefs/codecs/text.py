@@ -37,6 +37,7 @@ LOG_LINE = re.compile(
 )
 # Tab is the one control character that kernels print on purpose.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_ODD = re.compile(rb"[^\t\n\x20-\x7e]")
 # Log lines of several CPUs can stand slightly out of order; more than this is no disorder.
 _DISORDER_SECONDS = 60
 # Damaged lines in a row that still looked right, at most, in experiments with deflate (flips in
@@ -96,6 +97,12 @@ def believable(text: bytes) -> int:
         position = end + 1
         ends.append(position)
     return ends[-1 - _MARGIN_LINES] if len(ends) > _MARGIN_LINES else floor
+
+
+def legible_beginning(data: bytes) -> bytes:
+    """The beginning up to the first byte that is no ASCII text."""
+    odd = _ODD.search(data)
+    return data[: odd.start()] if odd else data
 
 
 def legible(data: bytes) -> bytes:

@@ -15,13 +15,13 @@ from pathlib import Path
 CHANGING = [
     *("openat", "mkdirat", "mkdir", "write", "pwrite64", "fchmod", "utimensat", "fadvise64"),
     *("fsync", "fdatasync", "renameat", "renameat2", "rename", "unlinkat", "unlink", "rmdir"),
-    *("ftruncate", "flock", "linkat", "fallocate"),
+    *("ftruncate", "flock", "linkat", "fallocate", "syncfs"),
 ]
 _CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
 _COMMAND = [sys.executable, "-m", "tests.archive.drive"]
 _ROOT = Path(__file__).parents[2]
 # The same calls in the same order in each run.
-_ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _strace(
     return subprocess.run(
         ["strace", "-f", "-qq", *options, *_COMMAND, str(source), str(archive), *names],
         cwd=_ROOT,
-        env=_ENVIRONMENT,
+        env={**os.environ, **_ENVIRONMENT},
         capture_output=True,
         text=True,
         timeout=60,

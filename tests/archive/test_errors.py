@@ -14,11 +14,11 @@ from tests.archive.test_kill import SCENES, Scene, scene_points
 # A short write is told from a whole one by what is returned; here nothing at all gets written, as
 # on a disk that lies.
 FAULTS = {
-    "ENOSPC": ("openat", "write", "mkdir", "mkdirat", "fsync", "rename", "renameat"),
+    "ENOSPC": ("openat", "write", "mkdir", "mkdirat", "fsync", "syncfs", "rename", "renameat"),
     "EDQUOT": ("openat", "write", "mkdir", "mkdirat", "fsync"),
     "EIO": (
         *("openat", "write", "fsync", "rename", "renameat", "unlinkat", "unlink"),
-        *("fchmod", "mkdir", "mkdirat", "flock"),
+        *("syncfs", "fchmod", "mkdir", "mkdirat", "flock"),
     ),
     "EROFS": ("openat", "mkdir", "mkdirat", "rename", "renameat", "unlinkat", "unlink"),
     "short": ("write",),
@@ -51,9 +51,11 @@ def matching(fault: str, found: list[strace.Point]) -> list[strace.Point]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["all", "parts-come-later"])
-def test_an_error_at_some_calls_is_told(name: str, fault: str, tmp_path: Path) -> None:
-    found = matching(fault, scene_points(SCENES[name], tmp_path))
+@pytest.mark.parametrize("name", ["all", "all-syncfs", "parts-come-later"])
+def test_an_error_at_some_calls_is_told(
+    name: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = matching(fault, scene_points(SCENES[name], tmp_path, monkeypatch))
     step = max(1, len(found) // SHORT)
     for point in found[step // 2 :: step]:
         fail_at(SCENES[name], point, fault, tmp_path)
@@ -64,9 +66,13 @@ def test_an_error_at_some_calls_is_told(name: str, fault: str, tmp_path: Path) -
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", SCENES)
 def test_an_error_at_every_call_is_told(
-    name: str, fault: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    name: str,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    found = matching(fault, scene_points(SCENES[name], tmp_path))
+    found = matching(fault, scene_points(SCENES[name], tmp_path, monkeypatch))
     for point in found:
         fail_at(SCENES[name], point, fault, tmp_path)
     record_testsuite_property(f"{name} {fault}", len(found))

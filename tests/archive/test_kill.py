@@ -21,12 +21,14 @@ class Scene:
     """Records of a capture; some archived earlier, then the rest or single ones by name."""
 
     capture: str
-    #: How many records (by name, sorted) an earlier command archived by name, and cleared.
+    #: How many records an earlier command archived by name, the last (sorted) that were there.
     earlier: int = 0
-    #: How many records come only after that command.
+    #: How many records, the last, come only after that command.
     later: int = 0
-    #: How many are named by the command that is killed; 0: all.
+    #: How many, the last, are named by the command that is killed; 0: all.
     named: int = 0
+    #: Whether syncfs(2) takes the place of fsync(2), as it does for many files.
+    syncfs: bool = False
 
     def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
         source, archive = base / "store", base / "archive"
@@ -37,15 +39,17 @@ class Scene:
         for name in held_back:
             (source / name).rename(base / name)
         if self.earlier:
-            drive.run(str(source), str(archive), names[: self.earlier])
+            end = len(names) - self.later
+            drive.run(str(source), str(archive), names[end - self.earlier : end])
         for name in held_back:
             (base / name).rename(source / name)
         rest = [name for name in names if (source / name).exists()]
-        return source, archive, records, rest[: self.named]
+        return source, archive, records, rest[len(rest) - self.named :] if self.named else []
 
 
 SCENES = {
     "all": Scene("erst-deflate-6.1.192"),
+    "all-syncfs": Scene("erst-deflate-6.1.192", syncfs=True),
     "logs": Scene("ramoops-lz4-6.1.192-ecc"),
     "one-by-name": Scene("erst-none-6.1.192-deb12", named=1),
     "second-by-name": Scene("erst-deflate-6.12.107-deb13", earlier=1, named=1),
@@ -69,7 +73,9 @@ def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
         shutil.rmtree(path)
 
 
-def scene_points(scene: Scene, base: Path) -> list[strace.Point]:
+def scene_points(scene: Scene, base: Path, patch: pytest.MonkeyPatch) -> list[strace.Point]:
+    if scene.syncfs:
+        patch.setenv("SYNCFS", "1")
     source, archive, _, names = scene.set(base)
     found = strace.points(source, archive, *names)
     for path in (source, archive):
@@ -78,8 +84,10 @@ def scene_points(scene: Scene, base: Path) -> list[strace.Point]:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_kill_at_some_calls_loses_nothing(name: str, tmp_path: Path) -> None:
-    found = scene_points(SCENES[name], tmp_path)
+def test_a_kill_at_some_calls_loses_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = scene_points(SCENES[name], tmp_path, monkeypatch)
     step = max(1, len(found) // SHORT)
     for point in found[step // 2 :: step]:
         kill_at(SCENES[name], point, tmp_path)
@@ -89,9 +97,12 @@ def test_a_kill_at_some_calls_loses_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", SCENES)
 def test_a_kill_at_every_call_loses_nothing(
-    name: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    found = scene_points(SCENES[name], tmp_path)
+    found = scene_points(SCENES[name], tmp_path, monkeypatch)
     for point in found:
         kill_at(SCENES[name], point, tmp_path)
     record_testsuite_property(f"{name}", len(found))

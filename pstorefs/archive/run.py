@@ -1,0 +1,89 @@
+"""One command at work: what it holds open, what it knows, what went wrong so far."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import durable, layout, place
+from pstorefs.store import ChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pstorefs.archive.layout import Fact
+    from pstorefs.archive.plan import Job, Shelf
+    from pstorefs.archive.policy import Policy
+    from pstorefs.dump.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A temporary file in the archive's root, and where it belongs."""
+
+    temporary: str
+    folder: tuple[str, ...]
+    name: str
+    #: A record's SHA-256; for what can be composed again its size.
+    expected: str | int
+
+
+@dataclass(slots=True)
+class Run:
+    """One command at work, and what it holds open."""
+
+    path: str
+    archive: int
+    source: Shelf
+    shelf: Shelf
+    policy: Policy
+    now: int
+    boot: str
+    jobs: list[Job]
+    #: What is known of records, by the directory that they are in.
+    facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
+    #: What went wrong, by directory.
+    errors: dict[str, OSError] = field(default_factory=dict)
+    #: Paths in the archive that were read back and are right.
+    checked: set[str] = field(default_factory=set)
+    moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
+    #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
+    trees: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    #: Why records of the store are not erased: keys of `rules.WHY`, by path.
+    forbidden: dict[str, str] = field(default_factory=dict)
+    #: Directories whose facts are not what the archive has.
+    changed: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def trying(self, directory: str) -> Iterator[None]:
+        """Keep an error as that of a directory."""
+        try:
+            yield
+        except ChangedError as error:
+            self.errors.setdefault(directory, error)
+        except OSError as error:
+            self.errors.setdefault(directory, place.explain(f"{self.path}/{directory}", error))
+
+    def alive(self) -> list[Job]:
+        """Jobs without an error."""
+        return [job for job in self.jobs if job.directory not in self.errors]
+
+    def fact(self, path: str, item: Item) -> Fact | None:
+        """What is known of a record that stands at a path in the archive."""
+        directory, _, name = path.split("/")
+        return self.facts_of(directory).get((name, item.sha256))
+
+    def facts_of(self, directory: str) -> dict[tuple[str, str], Fact]:
+        """What is known of a directory's records; read once."""
+        if directory not in self.facts:
+            self.facts[directory] = {}
+            with suppress(OSError):
+                descriptor = durable.open_directory(self.archive, directory)
+                try:
+                    self.facts[directory] = layout.read_facts(descriptor)
+                finally:
+                    os.close(descriptor)
+        return self.facts[directory]

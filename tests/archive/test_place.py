@@ -1,0 +1,307 @@
+"""Where an archive may lie, who may write there, how much room stays; two processes at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pstorefs.archive import ArchiveError, Outcome, Policy, archive
+from pstorefs.limits import Keep, parse_keep
+from pstorefs.store import Store
+from tests.archive import drive, judge, strace
+from tests.records import capture
+
+POLICY = replace(drive.POLICY, volatile=False)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return capture("erst-deflate-6.1.192").write("enc", tmp_path / "store")
+
+
+def run(source: Path, target: Path, policy: Policy = POLICY) -> list[Outcome]:
+    store = Store(str(source))
+    try:
+        return archive(store, str(target), None, policy)
+    finally:
+        store.close()
+
+
+def refused(source: Path, target: Path, policy: Policy = POLICY) -> ArchiveError:
+    """The refusal of a command; the store is then untouched."""
+    before = judge.contents(source)
+    with pytest.raises(ArchiveError) as caught:
+        run(source, target, policy)
+    assert judge.contents(source) == before
+    words = caught.value.strerror or ""
+    assert "\n" not in words
+    assert str(target) in words
+    return caught.value
+
+
+@contextmanager
+def mount(*arguments: str | Path) -> Iterator[None]:
+    subprocess.run(["mount", *map(str, arguments)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(arguments[-1])], check=True, capture_output=True)
+
+
+def test_a_tmpfs_is_refused_unless_told_otherwise(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "ram").mkdir()
+    with mount("-t", "tmpfs", "none", tmp_path / "ram"):
+        error = refused(source, tmp_path / "ram/archive")
+        assert "tmpfs" in str(error)
+        assert "archive_volatile" in str(error)
+        assert {o.result for o in run(source, tmp_path / "ram/archive", drive.POLICY)} == {
+            "cleared"
+        }
+
+
+def test_an_overlay_above_a_tmpfs_is_refused(source: Path, tmp_path: Path) -> None:
+    ram, over = tmp_path / "ram", tmp_path / "over"
+    ram.mkdir()
+    over.mkdir()
+    with mount("-t", "tmpfs", "none", ram):
+        for name in ("lower", "upper", "work"):
+            (ram / name).mkdir()
+        where = f"lowerdir={ram}/lower,upperdir={ram}/upper,workdir={ram}/work"
+        with mount("-t", "overlay", "overlay", "-o", where, over):
+            assert "tmpfs" in str(refused(source, over / "archive"))
+
+
+def test_an_overlay_above_a_disk_is_taken(source: Path, tmp_path: Path) -> None:
+    for name in ("lower", "upper", "work", "over"):
+        (tmp_path / name).mkdir()
+    where = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    with mount("-t", "overlay", "overlay", "-o", where, tmp_path / "over"):
+        assert {o.result for o in run(source, tmp_path / "over/archive")} == {"cleared"}
+
+
+def test_a_place_inside_the_source_or_around_it_is_refused(source: Path, tmp_path: Path) -> None:
+    assert refused(source, source).errno == errno.EINVAL
+    (source / "below").mkdir()
+    assert refused(source, source / "below").errno == errno.EINVAL
+    (source / "below").rmdir()
+    tmp_path.chmod(0o700)
+    assert refused(source, tmp_path).errno == errno.EINVAL
+
+
+def test_a_read_only_disk_is_erofs(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir(mode=0o700)
+    (tmp_path / "ro").mkdir()
+    with mount("--bind", tmp_path / "archive", tmp_path / "ro"):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(tmp_path / "ro")], check=True)
+        assert refused(source, tmp_path / "ro").errno == errno.EROFS
+        assert refused(source, tmp_path / "ro/new").errno == errno.EROFS
+
+
+def test_what_is_gone_a_file_or_a_link_is_refused(source: Path, tmp_path: Path) -> None:
+    assert refused(source, tmp_path / "no/archive").errno == errno.ENOENT
+    (tmp_path / "file").write_bytes(b"")
+    assert refused(source, tmp_path / "file").errno == errno.ENOTDIR
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("real")
+    assert refused(source, tmp_path / "link").errno in (errno.ELOOP, errno.ENOTDIR)
+
+
+def test_a_directory_that_others_can_write_to_is_refused(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "archive"
+    target.mkdir()
+    target.chmod(0o777)
+    assert refused(source, target).errno == errno.EACCES
+    target.chmod(0o700)
+    os.chown(target, 12345, 0)
+    assert refused(source, target).errno == errno.EACCES
+
+
+def test_too_little_room_is_enospc_before_anything_is_done(source: Path, tmp_path: Path) -> None:
+    policy = replace(POLICY, reserve_bytes=1 << 60)
+    error = refused(source, tmp_path / "archive", policy)
+    assert error.errno == errno.ENOSPC
+    assert "must stay free" in str(error)
+    assert {path.name for path in (tmp_path / "archive").iterdir()} == {".lock"}
+
+
+@pytest.mark.parametrize("size", ["32k", "64k", "100k"])
+def test_a_disk_that_runs_full_meanwhile_leaves_nothing(
+    size: str, source: Path, tmp_path: Path
+) -> None:
+    """A tmpfs so small that the estimate is too low for it, or right."""
+    (tmp_path / "small").mkdir()
+    target = tmp_path / "small/archive"
+    records = judge.contents(source)
+    with mount("-t", "tmpfs", "-o", f"size={size}", "none", tmp_path / "small"):
+        target.mkdir(mode=0o700)
+        (target / "filler").write_bytes(b"")
+        try:
+            outcomes = run(source, target, replace(drive.POLICY, reserve_bytes=-(1 << 40)))
+            errors = {o.errno for o in outcomes if o.result != "cleared"}
+        except ArchiveError as error:
+            errors = {error.errno or 0}
+        assert errors == {errno.ENOSPC}
+        assert judge.lost(records, source, target) == []
+        (target / "filler").unlink()
+        assert judge.unfinished(target) == []
+
+
+def test_a_slow_disk_only_takes_longer(source: Path, tmp_path: Path) -> None:
+    point = strace.Point("fsync", 1)
+    result = strace.inject(point, "delay_enter=300000", source, tmp_path / "archive")
+    assert result.returncode == 0, result
+    assert judge.contents(source) == {}
+
+
+def test_another_process_that_works_there_is_waited_for(source: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    target = tmp_path / "archive"
+    target.mkdir(mode=0o700)
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        store = Store(str(source))
+        with pytest.raises(ArchiveError) as caught:
+            archive(store, str(target), None, replace(POLICY, wait_seconds=0.2))
+        store.close()
+        assert caught.value.errno == errno.EAGAIN
+        threading.Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        assert {o.result for o in run(source, target)} == {"cleared"}
+
+
+def test_twenty_writers_at_once_make_one_archive(tmp_path: Path) -> None:
+    """While records come and go, and somebody reads all the time."""
+    source, target, late = (tmp_path / name for name in ("store", "archive", "late"))
+    files = capture("erst-mixed-upgrade").write("enc", late)
+    records = judge.contents(files)
+    names = sorted(records)
+    source.mkdir()
+    for name in names[::2]:
+        (late / name).rename(source / name)
+    gone = names[0]
+    command = [sys.executable, "-m", "tests.archive.drive", str(source), str(target)]
+    writers = [
+        subprocess.Popen(
+            command + ([] if number % 2 else names[number : number + 4]),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(20)
+    ]
+    for number, name in enumerate(names[1::2]):
+        shutil.copy2(late / name, source / f"{name}.coming")
+        (source / f"{name}.coming").rename(source / name)
+        if number == 3:
+            (source / gone).unlink(missing_ok=True)
+        for path in judge.saved(target) if target.exists() else []:
+            assert path.name.partition("~")[0] in records
+        time.sleep(0.02)
+    for writer in writers:
+        output, errors = writer.communicate(timeout=100)
+        assert "Traceback" not in errors, errors
+        assert writer.returncode in (0, errno.ENOENT, errno.EPERM, errno.EINVAL), output
+    drive.run(str(source), str(target))
+    del records[gone]
+    assert judge.lost(records, source, target) == []
+    assert judge.unfinished(target) == []
+    assert judge.contents(source) == {}
+
+
+# keep=
+
+
+def dump_of(base: Path, number: int, signature: str) -> Path:
+    """A store with one crash of its own second, and an archive policy that gives it a signature."""
+    source = base / f"store{number}"
+    source.mkdir()
+    text = b"Panic#1 Part1\n<4>[    1.000000] line of dump %d\n" % number
+    (source / f"dmesg-erst-{(1700000000 + number * 1000) << 32 | 1}").write_bytes(text)
+
+    def compose(*_: object) -> dict[str, bytes]:
+        return {"summary.json": b'{"signature": "%s"}' % signature.encode()}
+
+    assert {o.result for o in run(source, base / "archive", replace(POLICY, compose=compose))} == {
+        "cleared"
+    }
+    return source
+
+
+def kept(base: Path, keep: Keep) -> tuple[int, list[str]]:
+    said: list[str] = []
+    (base / "empty").mkdir(exist_ok=True)
+    run(base / "empty", base / "archive", replace(POLICY, keep=keep, say=said.append))
+    assert not list((base / "archive").glob(".old-*"))
+    return len(list((base / "archive").glob("[!.]*"))), said
+
+
+def test_keep_removes_nothing_unless_asked(tmp_path: Path) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    assert kept(tmp_path, Keep()) == (4, [])
+
+
+def test_keep_never_removes_the_first_and_the_newest_of_a_signature(tmp_path: Path) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    for number in range(4, 6):
+        dump_of(tmp_path, number, "b")
+    count, said = kept(tmp_path, Keep(count=1))
+    assert count == 4
+    assert len(said) == 2
+    assert all("keep=" in sentence for sentence in said)
+    names = sorted(path.name for path in (tmp_path / "archive").glob("[!.]*"))
+    assert [name[:15] for name in names] == [
+        *("20231114T221320", "20231114T230320", "20231114T232000", "20231114T233640")
+    ]
+
+
+def test_keep_by_size_and_by_age(tmp_path: Path) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    assert kept(tmp_path, Keep(seconds=86400))[0] == 4
+    assert kept(tmp_path, Keep(size=1 << 20))[0] == 4
+    assert kept(tmp_path, Keep(size=150))[0] == 3
+    assert kept(tmp_path, Keep(size=0))[0] == 2
+
+
+def test_keep_never_removes_what_still_stands_in_the_store(tmp_path: Path) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    # It came back: a record of the second dump.
+    text = b"Panic#1 Part1\n<4>[    1.000000] line of dump 1\n"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / f"dmesg-erst-{1700001000 << 32 | 1}").write_bytes(text)
+    assert kept(tmp_path, Keep(count=0))[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "keep"),
+    [
+        ("90d", Keep(seconds=90 * 86400)),
+        ("500M", Keep(size=500 << 20)),
+        ("20", Keep(count=20)),
+        ("2w+1G+7", Keep(14 * 86400, 1 << 30, 7)),
+    ],
+)
+def test_the_language_of_keep(text: str, keep: Keep) -> None:
+    assert parse_keep(text) == keep
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1", "1x", "5 d", "1d+", "٣d", "9" * 20])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        parse_keep(text)
