@@ -315,16 +315,15 @@ def test_a_record_that_comes_back_is_cleared_again_once_a_boot(
     def come_back() -> None:
         capture("erst-none-6.1.192-deb12").write("enc", scene.source)
 
-    come_back()
-    outcomes = scene.archive()
-    assert {(o.result, o.why) for o in outcomes.values()} == {("kept", "returned")}
-    assert scene.left() == set(scene.records)
     for boot in range(1, 4):
-        monkeypatch.setattr(rules, "boot_id", lambda boot=boot: f"boot {boot}")
+        come_back()
         assert {o.result for o in scene.archive().values()} == {"cleared"}
         come_back()
-        assert {o.why for o in scene.archive().values()} == {"returned"}
+        outcomes = scene.archive()
+        assert {(o.result, o.why) for o in outcomes.values()} == {("kept", "returned")}
+        assert scene.left() == set(scene.records)
         assert {fact["returns"] for fact in scene.facts()} == {boot}
+        monkeypatch.setattr(rules, "boot_id", lambda boot=boot: f"boot {boot}")
     assert len(judge.saved(scene.target)) == len(scene.records)
 
 
