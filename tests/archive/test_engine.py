@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
+from pstorefs import mounts, reading
 from pstorefs.archive import Fact, Outcome, Policy, archive, clear, first_error, rules
 from pstorefs.dump import Dump, Item
+from pstorefs.record import Name
 from pstorefs.store import Store
 from tests.archive import drive, judge
 from tests.records import capture
@@ -268,6 +269,23 @@ def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_p
     store.close()
     assert {o.result for o in outcomes} == {"cleared"}
     assert "a text that trips it up" in said[0]
+
+
+def test_a_record_that_trips_a_decoder_up_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, "erst-none-6.1.192-deb12")
+    victim = min(scene.records)
+    honest = reading.read
+
+    def read(name: Name, data: bytes) -> reading.Reading:
+        if name.plain == victim:
+            raise IndexError("a bug")
+        return honest(name, data)
+
+    monkeypatch.setattr(reading, "read", read)
+    assert {o.result for o in scene.archive().values()} == {"cleared"}
+    assert victim in {path.name for path in judge.saved(scene.target)}
 
 
 class _Refusing(Store):
