@@ -18,13 +18,18 @@ INDENT = "    "
 
 
 def examples() -> list[tuple[str, str]]:
-    """(command, output) of each block that begins with `$ `."""
-    found = []
-    for block in re.findall(r"(?:^    .*\n)+", README, re.MULTILINE):
-        lines = [line[len(INDENT) :] for line in block.splitlines()]
-        if lines[0].startswith("$ "):
-            found.append((lines[0][2:], "\n".join(lines[1:])))
-    return found
+    """(command, output) of each `$ ` in the indented blocks."""
+    found: list[list[str]] = []
+    inside = False
+    for line in README.splitlines():
+        if line.startswith(f"{INDENT}$ "):
+            found.append([line[len(INDENT) + 2 :]])
+            inside = True
+        elif line and not line.startswith(INDENT):
+            inside = False
+        elif inside:
+            found[-1].append(line[len(INDENT) :])
+    return [(lines[0], "\n".join(lines[1:]).rstrip()) for lines in found]
 
 
 @pytest.fixture(scope="module")
