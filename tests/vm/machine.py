@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,9 +57,16 @@ class Kernel:
         major, minor, *_ = self.version.split(".")
         return int(major), int(minor)
 
+    def unpack_modules(self, tree: Path) -> None:
+        """Put the modules into another root."""
+        command = ["cpio", "--quiet", "--extract", "--make-directories", "usr/lib/modules/*"]
+        with self.root.open("rb") as archive:
+            subprocess.run(command, stdin=archive, cwd=tree, check=True)
+
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """One run at a time in there."""
     path.mkdir(exist_ok=True)
     with (path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -73,7 +80,7 @@ def debian_kernel() -> Kernel:
     version = package.removeprefix("linux-image-").removesuffix("-unsigned")
     folder = CACHE / package
     kernel = Kernel(version, folder / f"vmlinuz-{version}", folder / "root.cpio")
-    with _locked(CACHE):
+    with locked(CACHE):
         if not kernel.root.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -295,17 +302,21 @@ def boot(
     *,
     extra: Sequence[str] = (),
     words: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
     cut_at: str = "",
     seconds: float = BOOT_SECONDS,
 ) -> Boot:
     """Boot, run a shell script (with -e) in the guest, wait for the machine's end.
 
-    `cut_at`: the power goes as soon as the guest has made this file in /out.
+    `files`: what lies in /out from the beginning. `cut_at`: the power goes as soon as the guest
+    has made this file in /out.
     """
     number = len(list(work.glob("boot*")))
     folder = work / f"boot{number}"
     out = folder / "out"
     out.mkdir(parents=True)
+    for name, content in (files or {}).items():
+        (out / name).write_text(content)
     initramfs = _initramfs(kernel, job, folder)
     result = Boot(out)
     command_line = [
@@ -344,5 +355,5 @@ def _wait(process: subprocess.Popen[bytes], over: Callable[[], bool], end: float
 
 
 def niced() -> None:
-    """Guests are many seconds of full load: others on this machine come first."""
-    os.nice(10)
+    """Guests are minutes of full load: others on this machine come first."""
+    os.nice(max(0, 10 - os.nice(0)))

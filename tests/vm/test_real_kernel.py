@@ -1,7 +1,7 @@
 """Debian's kernel, real stores, real crashes, power that goes: pstorefs at home.
 
-Each test is one life of a machine. They take minutes, so they are a stage of their own:
-`tests/run vm`. Under TCG a boot takes about 40 seconds, half of it Python's start over 9p.
+Each test is one life of a machine. Without KVM a boot takes 15 to 30 seconds, so only the first two
+belong to every run (`tests/run boot`); `tests/run vm` runs all.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.records import capture, plain_name
-from tests.vm import machine
+from tests.vm import distribution, machine
 from tests.vm.machine import Boot, Kernel, Store, boot
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(900)
 
 FSTAB = "pstore /mnt/crashes pstorefs nofail,allow_other,gid=adm,umask=027 0 0"
 DISK = "/dev/vda /var/lib/pstorefs ext4 defaults 0 2"
@@ -27,10 +27,6 @@ mount -a
 MOUNT_WITH_ARCHIVE = f"""\
 printf '%s\\n' '{DISK}' '{FSTAB}' > /etc/fstab
 mount -a
-"""
-TAKE = """\
-cp -a /mnt/crashes/. /out/mount
-ls /sys/fs/pstore > /out/kernel
 """
 CRASH = """\
 echo "<4>vm: the last words of {name}" > /dev/kmsg
@@ -54,24 +50,27 @@ def done(result: Boot) -> Boot:
     return result
 
 
-def mounted_names(result: Boot) -> set[str]:
-    virtual = {"dumps", "meta", "status", "control"}
-    return {path.name for path in (result.out / "mount").iterdir()} - virtual
-
-
 # a. A store of an upgraded machine, mounted by fstab
 
 
 def test_an_upgraded_machine_reads_every_record(kernel: Kernel, tmp_path: Path) -> None:
     store = machine.erst(tmp_path / "erst", "erst-mixed-upgrade")
-    job = MOUNT + "mount -a\nfindmnt -rno SOURCE,FSTYPE /mnt/crashes > /out/found\n" + TAKE
+    job = f"""\
+{MOUNT}
+mount -a
+findmnt -rno SOURCE,FSTYPE /mnt/crashes > /out/found
+ls /sys/fs/pstore > /out/kernel
+mkdir /out/mount
+cp -a /mnt/crashes/dmesg-* /out/mount
+"""
     result = done(boot(kernel, job, tmp_path, store))
     assert result.lines("found") == ["pstore fuse.pstorefs"]
     expected = capture("erst-mixed-upgrade").ref
     kernels = result.lines("kernel")
     assert len(kernels) == len(expected)
     assert sum(name.endswith(".enc.z") for name in kernels) > 10
-    assert mounted_names(result) == {plain_name(name) for name in expected}
+    shown = {path.name for path in (result.out / "mount").iterdir()}
+    assert shown == {plain_name(name) for name in expected}
     for name, reference in expected.items():
         if plain_name(name) in kernels and kernel.numbers >= (6, 6):
             continue  # from 6.6 on the kernel may take other algorithms for its own (formats.md)
@@ -97,7 +96,7 @@ def test_an_archive_command_survives_a_power_cut_right_after_it(
 ls /sys/fs/pstore > /out/kernel
 ls -A /mnt/crashes > /out/names
 cp -a /var/lib/pstorefs /out/archive
-cp -a /mnt/crashes/dumps /out/dumps
+ls /mnt/crashes/dumps > /out/dumps
 """
     result = done(boot(kernel, job, tmp_path, store, extra=disk))
     assert result.lines("kernel") == []
@@ -111,9 +110,10 @@ cp -a /mnt/crashes/dumps /out/dumps
         assert {plain_name(name) for name in saved} == {plain_name(name) for name in stored}
         for name, data in saved.items():
             assert data in (stored[name].data, capture("erst-mixed-upgrade").ref.get(name)), name
-    texts = list((result.out / "dumps").glob("*/dmesg.txt"))
+    texts = list((result.out / "archive").glob("*/dmesg.txt"))
     assert len(texts) == 10
     assert all(path.stat().st_size > 5000 for path in texts)
+    assert {path.parent.name for path in texts} == set(result.lines("dumps")) - {"latest"}
 
 
 # c and d. It crashes, and shows its own crash
@@ -123,24 +123,32 @@ def life_with_a_crash(kernel: Kernel, work: Path, store: Store) -> Boot:
     first = boot(kernel, MOUNT + CRASH.format(name=work.name), work, store)
     assert first.status is None, first.explain()
     assert "Kernel panic" in first.console, first.explain()
-    second = done(boot(kernel, MOUNT + TAKE, work, store))
-    newest = second.out / "mount" / "dumps" / "latest"
+    job = f"""\
+{MOUNT}
+mkdir /out/shown
+cp -a /mnt/crashes/status /mnt/crashes/dumps/latest/. /out/shown
+"""
+    second = done(boot(kernel, job, work, store))
+    newest = second.out / "shown"
     text = (newest / "dmesg.txt").read_text()
     assert f"vm: the last words of {work.name}" in text
     assert re.search(r"^<0>.*Kernel panic - not syncing: sysrq triggered crash", text, re.MULTILINE)
     assert TITLE in json.loads((newest / "summary.json").read_text())["title"]
-    assert TITLE in (second.out / "mount" / "status").read_text().splitlines()[0]
+    assert TITLE in (newest / "status").read_text().splitlines()[0]
     return second
 
 
+@pytest.mark.slow
 def test_a_crash_into_erst_is_shown_after_the_boot(kernel: Kernel, tmp_path: Path) -> None:
     life_with_a_crash(kernel, tmp_path, machine.erst(tmp_path / "erst"))
 
 
+@pytest.mark.slow
 def test_a_crash_into_efi_variables_is_shown_after_the_boot(kernel: Kernel, tmp_path: Path) -> None:
     life_with_a_crash(kernel, tmp_path, machine.efi(tmp_path / "variables"))
 
 
+@pytest.mark.slow
 def test_a_crash_into_ramoops_is_shown_after_the_boot(kernel: Kernel, tmp_path: Path) -> None:
     store = machine.ramoops(tmp_path / "ram")
     life_with_a_crash(kernel, tmp_path, store)
@@ -149,6 +157,7 @@ def test_a_crash_into_ramoops_is_shown_after_the_boot(kernel: Kernel, tmp_path: 
 # e. Over the store itself; backends that come late
 
 
+@pytest.mark.slow
 def test_over_the_store_itself_and_rm_erases(kernel: Kernel, tmp_path: Path) -> None:
     store = machine.erst(tmp_path / "erst", "erst-mixed-upgrade")
     job = """\
@@ -168,6 +177,7 @@ ls > /out/names-after
     assert [plain_name(name) for name in result.lines("kernel")] == names[1:]
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_loaded_after_the_mount_shows_up(kernel: Kernel, tmp_path: Path) -> None:
     store = machine.ramoops(tmp_path / "ram", load=False)
     first = boot(kernel, "modprobe ramoops\n" + CRASH.format(name="late"), tmp_path, store)
@@ -184,3 +194,71 @@ cat /mnt/crashes/dmesg-ramoops-0 > /out/text
     assert not any(name.startswith("dmesg-") for name in result.lines("before"))
     assert "dmesg-ramoops-0" in result.lines("after")
     assert "vm: the last words of late" in (result.out / "text").read_text()
+
+
+# f. A stock distribution, systemd-pstore enabled
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_a_stock_distribution_before_and_after_crashes(kernel: Kernel, tmp_path: Path) -> None:
+    store = machine.erst(tmp_path / "erst")
+    image = distribution.disk_image(kernel, tmp_path)
+
+    job = f"""\
+systemctl is-enabled systemd-pstore.service > /out/enabled
+pstorefs /mnt
+cat /mnt/status > /out/shown
+umount /mnt
+systemctl --failed --plain --no-legend > /out/failed
+{CRASH.format(name="one")}"""
+    first = distribution.boot(kernel, image, job, tmp_path, store)
+    assert "Kernel panic" in first.console, first.explain()
+    assert first.lines("enabled") == ["enabled"]
+    assert first.lines("failed") == []
+    assert TITLE not in (first.out / "shown").read_text()
+
+    # As installed: systemd-pstore has taken the records, and the mount shows them all the same.
+    job = f"""\
+ls /sys/fs/pstore > /out/store
+find /var/lib/systemd/pstore -type f > /out/moved
+pstorefs /mnt
+cat /mnt/status > /out/shown
+cat /mnt/dumps/latest/dmesg.txt > /out/dmesg.txt
+umount /mnt
+systemctl -q enable pstorefs-archive.service mnt-crashes.automount
+{CRASH.format(name="two")}"""
+    second = distribution.boot(kernel, image, job, tmp_path, store)
+    assert "Kernel panic" in second.console, second.explain()
+    assert second.lines("store") == []
+    assert len(second.lines("moved")) > 1
+    assert TITLE in second.lines("shown")[0]
+    assert "vm: the last words of one" in (second.out / "dmesg.txt").read_text()
+
+    # The archive and the automount enabled: pstorefs comes first, and nothing is resident.
+    job = """\
+ls /sys/fs/pstore > /out/store
+ls /var/lib/pstorefs > /out/archive
+find /var/lib/systemd/pstore -type f > /out/moved
+findmnt -no FSTYPE /mnt/crashes > /out/before
+cat /mnt/crashes/status > /out/shown
+findmnt -no FSTYPE /mnt/crashes > /out/after
+cat /mnt/crashes/dumps/latest/dmesg.txt > /out/dmesg.txt
+systemctl show -P Result pstorefs-archive.service > /out/result
+modprobe ramoops || true
+sleep 5
+journalctl -b -o cat -u pstorefs-archive.service > /out/runs
+systemctl --failed --plain --no-legend > /out/failed
+"""
+    third = done(distribution.boot(kernel, image, job, tmp_path, store))
+    assert third.lines("store") == []
+    assert len(third.lines("archive")) == 1
+    assert third.lines("moved") == second.lines("moved")
+    assert third.lines("before") == ["autofs"]
+    assert third.lines("after") == ["autofs", "fuse.pstorefs"]
+    assert TITLE in third.lines("shown")[0]
+    assert "vm: the last words of two" in (third.out / "dmesg.txt").read_text()
+    assert third.lines("result") == ["success"]
+    assert third.lines("failed") == []
+    # Again when a backend is loaded: its module is a unit that wants the archive.
+    assert sum("Finished" in line for line in third.lines("runs")) >= 2
