@@ -9,9 +9,11 @@ the parent takes the mount away and says what the child wrote.
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 import logging.handlers
 import os
+import pkgutil
 import shutil
 import signal
 import socket
@@ -23,6 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+import pstorefs
 from pstorefs import mounts
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
@@ -36,6 +39,9 @@ _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 # A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
 # default is 0.005): a stat waits for a few such slices at worst.
 _SWITCH_SECONDS = 0.0005
+
+# So long after the start nobody waits for it any more.
+_LOAD_SECONDS = 2
 
 _log = logging.getLogger("pstorefs")
 
@@ -202,10 +208,27 @@ async def _serve() -> None:
                 _log.info("unmounting on %s", signal.Signals(number).name)
                 pyfuse3.terminate()
 
+    async def load_the_rest() -> None:
+        await trio.sleep(_LOAD_SECONDS)
+        await trio.to_thread.run_sync(_load_the_rest)
+
     async with trio.open_nursery() as nursery:
         await nursery.start(end_on_signal)
+        nursery.start_soon(load_the_rest)
         await pyfuse3.main()
         nursery.cancel_scope.cancel()
+
+
+def _load_the_rest() -> None:
+    """Import what is otherwise imported at the moment of need.
+
+    A mount outlives an upgrade or a removal of its package: by then other code would lie there.
+    """
+    for module in pkgutil.walk_packages(pstorefs.__path__, "pstorefs."):
+        if not module.name.endswith("__main__"):
+            # A library may be missing; whoever needs it will hear of it.
+            with suppress(ImportError):
+                importlib.import_module(module.name)
 
 
 def _tree(settings: Settings, store: Store) -> Directory:

@@ -262,6 +262,18 @@ def test_an_ordinary_users_errors(nobodys: Path, source: Path) -> None:
     one_line(done, 32, "/mnt", "cannot mount")
 
 
+def test_a_mount_outlives_the_removal_of_its_program(tmp_path: Path, point: Path) -> None:
+    program = shutil.copytree(ROOT / "pstorefs", tmp_path / "lib" / "pstorefs")
+    records = capture("erst-842-6.1.192").write("enc", tmp_path / "records")
+    subprocess.run([*COMMAND, records, point], check=True, cwd=tmp_path / "lib")
+    time.sleep(4)  # it loads what it has not needed yet
+    shutil.rmtree(program)
+    for name, reference in capture("erst-842-6.1.192").ref.items():
+        assert (point / name).read_bytes() == reference.data
+    for report in (point / "dumps").glob("*/report.txt"):
+        assert report.read_bytes()
+
+
 def test_help_fits_a_screen_and_version() -> None:
     text = pstorefs("--help").stdout
     assert text.startswith("usage: pstorefs")
