@@ -201,6 +201,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             opened = node.open_writer()
         else:
             opened = await self._in_thread(node.open) if node.slow else node.open()
+        if node.lazy:
+            node.entry = None  # opening may have frozen it anew: the kernel asks for the size next
         handle = next(self._handle_numbers)
         self._handles[handle] = node, opened
         node.opens += 1

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
+from pstorefs.commands import shown, stored
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.texts import TextCache
@@ -58,9 +59,9 @@ class Mirror:
     #: rm of a record, given its path in the source. None: not permitted.
     remove: Callable[[str], None] | None = None
 
-    def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
-        """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
-        return MirrorDirectory(self, (), self.store.stamp(()), reserved)
+    def root(self, *, renamed: bool = False) -> MirrorDirectory:
+        """The root of the tree. `renamed`: virtual places stand beside it, see commands.shown."""
+        return MirrorDirectory(self, (), self.store.stamp(()), renamed=renamed)
 
 
 class MirrorFile(File):
@@ -229,20 +230,21 @@ class MirrorSpecial(Special):
 class MirrorDirectory(Directory):
     """A folder of the source."""
 
-    __slots__ = ("_children", "_reserved", "folder", "mirror", "stamp")
+    __slots__ = ("_children", "_renamed", "folder", "mirror", "stamp")
 
     def __init__(
         self,
         mirror: Mirror,
         folder: tuple[str, ...],
         stamp: Stamp,
-        reserved: Container[str] = (),
+        *,
+        renamed: bool = False,
     ) -> None:
         super().__init__(mirror.access.attributes(stamp))
         self.mirror = mirror
         self.folder = folder
         self.stamp = stamp
-        self._reserved = reserved
+        self._renamed = renamed
         self._children: dict[str, Node] = {}
 
     def look(self) -> Attributes:
@@ -349,21 +351,10 @@ class MirrorDirectory(Directory):
         return MirrorFile(mirror, folder, file, stamp)
 
     def _shown(self, file: str) -> str:
-        """A reserved name, or one that is taken for one with ~source behind it, gets ~source."""
-        bare = file
-        while bare.endswith(_SOURCE):
-            bare = bare.removesuffix(_SOURCE)
-        return file + _SOURCE if bare in self._reserved else file
+        return shown(file) if self._renamed else file
 
     def _source_name(self, name: str) -> str | None:
-        """The reverse of `_shown`; None for a reserved name."""
-        if name in self._reserved:
-            return None
-        file = name.removesuffix(_SOURCE)
-        return file if file != name and self._shown(file) == name else name
-
-
-_SOURCE = "~source"
+        return stored(name) if self._renamed else name
 
 
 class _Direct:
