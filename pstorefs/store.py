@@ -33,6 +33,15 @@ class ChangedError(OSError):
     """The file is not the one that its stamp was taken from, or it changed while it was read."""
 
 
+#: What the kernel says where a name stands for something else by now, or for nothing.
+CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL)
+
+
+def has_changed(error: OSError) -> bool:
+    """Whether an error tells that what was looked for is no longer what it was."""
+    return isinstance(error, ChangedError) or error.errno in CHANGED
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """One lstat: which file stands under a name, and which state of it. Times in nanoseconds.

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.record import ENCODED, Name, parse_name
-from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
+from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.texts import TextCache
 from pstorefs.tree.node import (
     Access,
@@ -82,15 +82,15 @@ class MirrorFile(File):
             if self.stamp.size <= SNAPSHOT_LIMIT:
                 return Snapshot(store.read(self.folder, self.file, self.stamp))
             return _Direct(store.open(self.folder, self.file, self.stamp), self.stamp)
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
 
     def check(self) -> None:
         """`StaleError` unless the source still holds this very file."""
         try:
             now = self.mirror.store.stamp(self.folder, self.file)
-        except FileNotFoundError as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
         if now != self.stamp:
             raise StaleError
 
@@ -180,8 +180,8 @@ class RecordFile(MirrorFile):
         # Without the lock: what decodes quickly is opened by the thread that answers everybody.
         try:
             return Snapshot(self._text())
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
 
     def _text(self) -> bytes:
         if self.stamp.size > MAX_INPUT:
@@ -210,7 +210,10 @@ class MirrorLink(Link):
 
     def target(self) -> str:
         """See `Link`."""
-        return self.mirror.store.readlink(self.folder, self.file)
+        try:
+            return self.mirror.store.readlink(self.folder, self.file)
+        except OSError as error:
+            raise _answer(error) from error
 
 
 class MirrorSpecial(Special):
@@ -246,7 +249,12 @@ class MirrorDirectory(Directory):
         """See `Directory`."""
         if not self.folder:
             self.mirror.store.refresh()
-        self.stamp = self.mirror.store.stamp(self.folder)
+        try:
+            self.stamp = self.mirror.store.stamp(self.folder)
+        except OSError as error:
+            raise _answer(error) from error
+        if not self.stamp.is_directory:
+            raise StaleError
         self.attributes = self.mirror.access.attributes(self.stamp)
         return self.attributes
 
@@ -254,7 +262,10 @@ class MirrorDirectory(Directory):
         """See `Directory`."""
         if not self.folder:
             self.mirror.store.refresh()
-        found = self.mirror.store.scan(self.folder)
+        try:
+            found = self.mirror.store.scan(self.folder)
+        except OSError as error:
+            raise _answer(error) from error
         for gone in self._children.keys() - found.keys():
             del self._children[gone]
         return [
@@ -374,6 +385,11 @@ class _Direct:
     def close(self) -> None:
         """See `Opened`."""
         os.close(self._descriptor)
+
+
+def _answer(error: OSError) -> OSError:
+    """What to tell the kernel: that the name is to be looked up again, or the error itself."""
+    return StaleError() if has_changed(error) else error
 
 
 def _stamp_of(node: Node) -> Stamp | None:

@@ -37,6 +37,10 @@ class Root(Directory):
         """See `Directory`."""
         (self._places if name in RESERVED else self._mirror).remove(name)
 
+    def remove_folder(self, name: str) -> None:
+        """See `Directory`."""
+        (self._places if name in RESERVED else self._mirror).remove_folder(name)
+
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         return (self._places if name in RESERVED else self._mirror).settle(name, node)

@@ -449,9 +449,9 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
     (dump / "raw/dmesg-erst-8").symlink_to("/etc/passwd")
     (scene.target / "20200101T000000Z-panic-1").symlink_to(outside)
     (scene.target / "bad name").mkdir()
-    (scene.target / ".new-x").symlink_to(outside)
-    (scene.target / ".new-y").mkdir()
-    (scene.target / ".new-y/link").symlink_to(outside)
+    (scene.target / ".pstorefs-new-x").symlink_to(outside)
+    (scene.target / ".pstorefs-new-y").mkdir()
+    (scene.target / ".pstorefs-new-y/link").symlink_to(outside)
     huge = dump / "raw/dmesg-erst-9"
     with huge.open("wb") as file:
         file.truncate(1 << 40)
@@ -466,7 +466,7 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
     huge.unlink()
     assert judge.lost(scene.records, scene.source, scene.target) == []
     assert (outside / "precious").read_bytes() == b"precious"
-    assert not list(scene.target.glob(".new-*"))
+    assert not list(scene.target.glob(".pstorefs-new-*"))
 
 
 def test_a_record_that_rotted_in_the_archive_is_saved_again(tmp_path: Path) -> None:
@@ -478,7 +478,7 @@ def test_a_record_that_rotted_in_the_archive_is_saved_again(tmp_path: Path) -> N
     (outcome,) = drive.run(str(scene.source), str(scene.target), [name])
     assert outcome.result == "cleared"
     assert judge.lost(scene.records, scene.source, scene.target) == []
-    assert not list(scene.target.glob(".new-*"))
+    assert not list(scene.target.glob(".pstorefs-new-*"))
 
 
 # Other people's eyes

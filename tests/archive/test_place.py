@@ -244,7 +244,7 @@ def kept(base: Path, keep: Keep) -> tuple[int, list[str]]:
     said: list[str] = []
     (base / "empty").mkdir(exist_ok=True)
     run(base / "empty", base / "archive", replace(POLICY, keep=keep, say=said.append))
-    assert not list((base / "archive").glob(".old-*"))
+    assert not list((base / "archive").glob(".pstorefs-old-*"))
     return len(list((base / "archive").glob("[!.]*"))), said
 
 
