@@ -256,6 +256,31 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Pat
     assert scene.left() == set()
 
 
+def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    victim = scene.source / min(scene.records)
+    other = bytes(len(scene.records[victim.name]))
+
+    def compose(
+        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+    ) -> dict[str, bytes]:
+        # The newest dump comes last: the victim, of the oldest, has been written by then.
+        if dump.name == "20260309T031142Z-panic-2":
+            status = victim.stat()
+            victim.write_bytes(other)
+            os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return drive.compose(dump, read, facts)
+
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    store.close()
+    (outcome,) = [o for o in outcomes if o.record == victim.name]
+    assert (outcome.result, outcome.why, bool(outcome.dump)) == ("kept", "changed", True)
+    assert victim.read_bytes() == other
+    assert scene.left() == {victim.name}
+    assert scene.records[victim.name] in {p.read_bytes() for p in judge.saved(scene.target)}
+
+
 def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_path: Path) -> None:
     scene = erst(tmp_path)
     said: list[str] = []
