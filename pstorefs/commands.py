@@ -150,7 +150,7 @@ class Executor:
         if command.verb == "rescan":
             self.store.refresh(now=True)
             dumps = self.survey.dumps(now=True)
-            return Result(0, (f"records: {len(self.survey.items(STORE))}, dumps: {len(dumps)}",))
+            return Result(0, (f"records: {len(self.survey.live())}, dumps: {len(dumps)}",))
         return self._change(command.verb, command.names)
 
     def remove(self, path: str) -> Result:
@@ -162,7 +162,7 @@ class Executor:
         return result
 
     def _change(self, verb: str, names: tuple[str, ...]) -> Result:
-        if self.target is None:
+        if self.target is None and not (verb == "clear" and self.store.pinned):
             words = "these records are not this machine's own: to archive them, mount with"
             return Result(errno.EROFS, (f"{words} -o archive=DIR",))
         paths = [path for name in names if (path := self._find(name)) is not None]
@@ -171,7 +171,7 @@ class Executor:
         try:
             if verb == "clear":
                 outcomes += clear(self.store, paths)
-            elif paths or not names:
+            elif self.target is not None and (paths or not names):
                 outcomes += archive(self.store, self.target, paths or None, self.policy)
         except OSError as error:
             return Result(error.errno or errno.EIO, (error.strerror or str(error),))

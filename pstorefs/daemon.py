@@ -23,7 +23,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 import pstorefs
 from pstorefs import mounts
@@ -254,16 +253,19 @@ def _tree(settings: Settings, store: Store) -> Directory:
         compose=report.composer(machine, own=own),
         say=lambda sentence: _log.info("%s", sentence),
     )
-    # Mounted over the source, rm means what it means there: other programs rely on it.
-    executor = Executor(
-        store, Survey(known), target, policy, "clear" if store.pinned else settings.rm
-    )
-    if store.pinned and target is None:
-        executor = replace(executor, target="")
+    executor = Executor(store, Survey(known), target, policy, _removal(settings, store, target))
     mirror = Mirror(store, _access(settings), remove=lambda path: executor.remove(path).check())
     if settings.plain or store.pinned:
         return mirror.root()
     return Root(mirror, places(mirror, executor, machine, own=own))
+
+
+def _removal(settings: Settings, store: Store, target: str | None) -> str:
+    """What rm of a record does; over the source what it does there, if nothing else is asked for."""
+    rm = settings.rm or ("clear" if store.pinned else "archive")
+    if store.pinned and rm == "archive" and target is None:
+        raise MountError(f"{settings.source}: rm=archive wants archive=DIR for these records")
+    return rm
 
 
 def _access(settings: Settings) -> Access:

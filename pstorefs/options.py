@@ -45,8 +45,8 @@ class Settings:
     archive: str | None = None
     archive_volatile: bool = False
     keep: Keep = UNLIMITED
-    #: What rm of a record does: one of `REMOVALS`.
-    rm: str = "archive"
+    #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
+    rm: str = ""
     allow_other: bool = False
     auto_unmount: bool = False
     uid: int | None = None
@@ -293,6 +293,8 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
     if settings.archive_now:
         if len(places) > 1:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
+        if settings.read_only:
+            raise UsageError("--archive clears what it has saved: it cannot be done with ro")
         return _of_source(settings, places[0]) if places else settings
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")

@@ -19,7 +19,7 @@ from typing import Any
 
 from pstorefs import __version__, reading
 from pstorefs.dump import Dump
-from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
+from pstorefs.dump.item import ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.report import rfc3339
 from pstorefs.survey import Survey, printable
@@ -92,7 +92,7 @@ class Reporter:
     def collect(self) -> Status:
         """Look at everything."""
         survey = self._survey
-        items = survey.items(STORE) + survey.items_in_store(SYSTEMD)
+        items = survey.live()
         dumps = tuple((dump, survey.brief(dump).title) for dump in survey.dumps().values())
         newest = survey.latest()
         backends = sorted({item.name.backend for item in items})
@@ -210,7 +210,7 @@ def _from_journal() -> tuple[bool, float] | None:
 
 def health(machine: Machine, survey: Survey, *, own: bool) -> Iterator[Finding]:
     """What needs attention. What concerns the machine is asked only if the records are its own."""
-    items = survey.items(STORE)
+    items = survey.live()
     foreign = [item for item in items if item.name.encoded and item.state == reading.DECODED]
     if foreign and own:
         formats = ", ".join(sorted({item.compression for item in foreign}))
@@ -312,7 +312,7 @@ def _hidden_in_efi(machine: Machine, survey: Survey) -> Iterator[Finding]:
     except OSError:
         return
     stored = sum(name.startswith("dump-type") for name in names)
-    listed = sum(item.family == "efi" for item in survey.items(STORE))
+    listed = sum(item.family == "efi" for item in survey.live())
     if stored > listed:
         yield Finding(
             "hidden",
@@ -325,7 +325,7 @@ def _hidden_in_efi(machine: Machine, survey: Survey) -> Iterator[Finding]:
 def _full(machine: Machine, survey: Survey) -> Iterator[Finding]:
     what = "the store is nearly full: the next crash may be lost"
     way_out = "save and clear: echo archive > control, or pstorefs --archive"
-    if any(item.family == "efi" for item in survey.items(STORE)):
+    if any(item.family == "efi" for item in survey.live()):
         try:
             room = os.statvfs(os.path.join(machine.root, "sys/firmware/efi/efivars"))
         except OSError:
@@ -333,7 +333,7 @@ def _full(machine: Machine, survey: Survey) -> Iterator[Finding]:
         if room.f_blocks and 1 - room.f_bavail / room.f_blocks > _NEARLY_FULL:
             yield Finding("full", what, way_out)
     slots = _ramoops_slots(machine)
-    used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in survey.items(STORE))
+    used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in survey.live())
     if slots and used / slots > _NEARLY_FULL:
         yield Finding(
             "full",

@@ -173,7 +173,7 @@ class Store:
     def held(self, folder: tuple[str, ...]) -> Iterator[Store]:
         """A folder as a store of its own: all calls within the block reach the same directory."""
         with self.folder(folder) as descriptor:
-            store = Store.at(descriptor, self.path)
+            store = self.at(descriptor, self.path)
             try:
                 yield store
             finally:

@@ -84,6 +84,8 @@ class Survey:
         self._places = {place.kind: place for place in places}
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
+        self._dump_of: dict[tuple[str, str], Dump] = {}
+        self._latest: Dump | None = None
         self._looked = float("-inf")
         #: Counts the surveys that found something new; what was composed before is to be redone.
         self.generation = 0
@@ -102,32 +104,21 @@ class Survey:
 
     def latest(self) -> Dump | None:
         """The newest crash."""
-        return dumps_of.latest(self.dumps().values())
-
-    def items(self, kind: str) -> list[Item]:
-        """The records of one place."""
         with self._lock:
             self.dumps()
-            known = [each.item for (place, _), each in self._known.items() if place == kind]
-            return [item for item in known if item.place == kind]
+            return self._latest
 
-    def items_in_store(self, kind: str) -> list[Item]:
-        """Records in the store's place that count as those of another: moved there by systemd."""
+    def live(self) -> list[Item]:
+        """The records of the store, those that systemd-pstore put there in its layout included."""
         with self._lock:
             self.dumps()
-            known = [each.item for (place, _), each in self._known.items() if place == STORE]
-            return [item for item in known if item.place == kind]
-
-    def item(self, kind: str, path: str) -> Item | None:
-        """One record, by its path below the root of its place."""
-        with self._lock:
-            self.dumps()
-            known = self._known.get((kind, path))
-            return known.item if known else None
+            return [known.item for (kind, _), known in self._known.items() if kind == STORE]
 
     def dump_of(self, item: Item) -> Dump | None:
         """The dump that a record belongs to."""
-        return next((dump for dump in self.dumps().values() if item in dump.items), None)
+        with self._lock:
+            self.dumps()
+            return self._dump_of.get((item.place, item.path))
 
     def stored(self, item: Item) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
@@ -201,6 +192,8 @@ class Survey:
         self.generation += 1
         grouped = dumps_of.group(known.item for known in found.values())
         self._dumps = {dump.name: dump for dump in grouped}
+        self._dump_of = {(i.place, i.path): dump for dump in grouped for i in dump.items}
+        self._latest = dumps_of.latest(grouped)
         ids = {dump.id for dump in grouped}
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
 

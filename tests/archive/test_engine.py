@@ -326,7 +326,7 @@ class _Refusing(Store):
 def test_a_store_that_refuses_is_told(number: int, tmp_path: Path) -> None:
     scene = erst(tmp_path)
     store = _Refusing(str(scene.source))
-    store.error = number
+    _Refusing.error = number
     outcomes = archive(store, str(scene.target), None, POLICY)
     store.close()
     assert {(o.result, o.errno) for o in outcomes} == {("failed", number)}

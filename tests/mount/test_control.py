@@ -394,3 +394,34 @@ def test_odd_files_do_not_keep_the_others_from_being_archived(
     assert len(archived(archive)) == 32
     status = Path(f"/proc/{one.process.pid}/status").read_text()
     assert int(status.split("VmHWM:")[1].split()[0]) < 200_000, "KiB"
+
+
+def test_over_the_source_rm_does_what_was_asked_for(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    mount(source, "-o", "rm=deny", point=source)
+    with pytest.raises(PermissionError):
+        (source / RECORD).unlink()
+    subprocess.run(["umount", source], check=True)
+    before = records(source)
+    mount(source, "-o", f"archive={archive},rm=archive", point=source)
+    (source / RECORD).unlink()
+    assert archived(archive)[f"{RECORD}.enc.z"] == before[f"{RECORD}.enc.z"]
+
+
+def test_another_process_archives_while_dumps_are_read(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    """As the boot service does: readers of dumps/ notice nothing."""
+    point = mount(source, "-o", f"archive={archive}").point
+    texts = {path: path.read_bytes() for path in point.glob("dumps/2*/dmesg.txt")}
+    command = [sys.executable, "-m", "pstorefs", "--archive", "-o", f"archive={archive}", source]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            for path, text in texts.items():
+                assert path.read_bytes() == text
+    assert records(source) == {}
+    for path, text in texts.items():
+        assert path.read_bytes() == text
+    refused = [*command[:4], "-o", f"ro,archive={archive}", source]
+    assert subprocess.run(refused, capture_output=True, check=False).returncode == 1
