@@ -18,13 +18,18 @@ INDENT = "    "
 
 
 def examples() -> list[tuple[str, str]]:
-    """(command, output) of each block that begins with `$ `."""
-    found = []
-    for block in re.findall(r"(?:^    .*\n)+", README, re.MULTILINE):
-        lines = [line[len(INDENT) :] for line in block.splitlines()]
-        if lines[0].startswith("$ "):
-            found.append((lines[0][2:], "\n".join(lines[1:])))
-    return found
+    """(command, output) of each `$ ` in the indented blocks."""
+    found: list[list[str]] = []
+    inside = False
+    for line in README.splitlines():
+        if line.startswith(f"{INDENT}$ "):
+            found.append([line[len(INDENT) + 2 :]])
+            inside = True
+        elif line and not line.startswith(INDENT):
+            inside = False
+        elif inside:
+            found[-1].append(line[len(INDENT) :])
+    return [(lines[0], "\n".join(lines[1:]).rstrip()) for lines in found]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,11 @@ def test_the_examples_print_what_the_readme_shows(place: Path) -> None:
             )
             out = done.stdout.replace(f"{place}/store", "/sys/fs/pstore")
             out = out.replace(f"{place}/crashes", "/mnt/crashes")
+            # The day on which, and the machine on which, somebody looks.
+            for now in (r"\d+ days ago", r"(?<=now running )\S+", r"(?<=now running: )[^)]+"):
+                seen = re.search(now, output)
+                out = re.sub(now, seen[0] if seen else "", out) if output else out
+            out = "\n".join(line.rstrip() for line in out.splitlines())
             printed.append(f"$ {command}\n{out.rstrip()}")
             shown.append(f"$ {command}\n{output.rstrip()}")
     finally:
