@@ -236,6 +236,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     from pstorefs import archive, report
     from pstorefs.commands import Executor
     from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
+    from pstorefs.journal import announcing
     from pstorefs.survey import Place, Survey
     from pstorefs.tree.root import Root
     from pstorefs.tree.virtual import places
@@ -251,7 +252,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     policy = archive.Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=report.composer(machine, own=own),
+        compose=announcing(report.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
     # Mounted over the source, rm means what it means there: other programs rely on it.

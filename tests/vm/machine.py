@@ -106,13 +106,13 @@ def debian_kernel() -> Kernel:
 def oops_module(kernel: Kernel) -> bytes:
     """A module that oopses as it is loaded, built for this kernel (package linux-headers-amd64)."""
     with locked(CACHE):
-        folder = CACHE / f"oops-{kernel.version}"
-        if not (folder / "oops.ko").exists():
-            shutil.copytree(HERE / "oops", folder, dirs_exist_ok=True)
+        folder = CACHE / f"provoke-{kernel.version}"
+        if not (folder / "provoke.ko").exists():
+            shutil.copytree(HERE / "provoke", folder, dirs_exist_ok=True)
             headers = f"/usr/src/linux-headers-{kernel.version}"
             command = ["make", "-s", "-C", headers, f"M={folder}", "modules"]
             subprocess.run(command, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
-        return (folder / "oops.ko").read_bytes()
+        return (folder / "provoke.ko").read_bytes()
 
 
 def _output(*words: str) -> str:

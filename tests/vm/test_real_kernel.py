@@ -197,7 +197,7 @@ cat /mnt/crashes/dmesg-ramoops-0 > /out/text
 
 
 OOPS = """\
-insmod /out/oops.ko || true
+insmod /out/provoke.ko || true
 sleep 3
 """
 
@@ -213,13 +213,13 @@ ls /mnt/crashes > /out/after
 cat /mnt/crashes/dumps/latest/dmesg.txt > /out/dmesg.txt
 cat /mnt/crashes/status > /out/shown
 """
-    files = {"oops.ko": machine.oops_module(kernel)}
+    files = {"provoke.ko": machine.oops_module(kernel)}
     words = ["pstore.update_ms=500"]
     result = done(boot(kernel, job, tmp_path, store, files=files, words=words))
     assert not any(name.startswith("dmesg-") for name in result.lines("before"))
     assert any(name.startswith("dmesg-erst-") for name in result.lines("after"))
-    assert "oops_init" in (result.out / "dmesg.txt").read_text()
-    assert "oops_init" in result.lines("shown")[0]
+    assert "provoke_init" in (result.out / "dmesg.txt").read_text()
+    assert "provoke_init" in result.lines("shown")[0]
 
 
 @pytest.mark.slow
@@ -237,10 +237,10 @@ grep -c 'last words of slots' /mnt/crashes/dmesg-ramoops-0 > /out/shown
 echo archive > /mnt/crashes/control || echo "exit status $?" > /out/archive
 rm /mnt/crashes/dmesg-ramoops-0 || echo "exit status $?" > /out/rm
 cat /mnt/crashes/control > /out/control
-ls /var/lib/pstorefs > /out/saved
+ls -d /var/lib/pstorefs/*-panic-* > /out/saved
 """
     disk = machine.disk(tmp_path / "disk")
-    files = {"oops.ko": machine.oops_module(kernel)}
+    files = {"provoke.ko": machine.oops_module(kernel)}
     second = done(boot(kernel, job, tmp_path, store, files=files, extra=disk))
     assert second.lines("shown") == ["1"]
     assert len(second.lines("saved")) == 1
@@ -251,7 +251,7 @@ cat /mnt/crashes/dmesg-ramoops-0 > /out/text
 cat /var/lib/pstorefs/*/dmesg.txt > /out/archived
 """
     third = done(boot(kernel, job, tmp_path, store, extra=disk))
-    assert "oops_init" in (third.out / "text").read_text()
+    assert "provoke_init" in (third.out / "text").read_text()
     assert "last words of slots" in (third.out / "archived").read_text()
 
 
@@ -307,6 +307,7 @@ systemctl show -P Result pstorefs-archive.service > /out/result
 modprobe ramoops || true
 sleep 5
 journalctl -b -o cat -u pstorefs-archive.service > /out/runs
+journalctl -b -F PSTOREFS_TITLE > /out/titles
 systemctl --failed --plain --no-legend > /out/failed
 """
     third = done(distribution.boot(kernel, image, job, tmp_path, store))
@@ -319,5 +320,7 @@ systemctl --failed --plain --no-legend > /out/failed
     assert "vm: the last words of two" in (third.out / "dmesg.txt").read_text()
     assert third.lines("result") == ["success"]
     assert third.lines("failed") == []
+    assert len(third.lines("titles")) == 1
+    assert TITLE in third.lines("titles")[0]
     # Again when a backend is loaded: its module is a unit that wants the archive.
     assert sum("Finished" in line for line in third.lines("runs")) >= 2

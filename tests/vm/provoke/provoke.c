@@ -5,12 +5,12 @@
 
 static int *nowhere;
 
-static int __init oops_init(void)
+static int __init provoke_init(void)
 {
 	WRITE_ONCE(*nowhere, 0);
 	return 0;
 }
 
-module_init(oops_init);
+module_init(provoke_init);
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_DESCRIPTION("oopses as it is loaded");
