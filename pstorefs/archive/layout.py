@@ -69,6 +69,8 @@ class Fact:
     cleared_boot: str = ""
     #: How often it was erased.
     times: int = 0
+    #: The boot in which it was last erased although it had been erased before.
+    again_boot: str = ""
 
     @property
     def returns(self) -> int:
@@ -81,7 +83,8 @@ class Fact:
 
     def after_clearing(self, now: int, boot: str) -> Fact:
         """The fact to write after the record was erased."""
-        return replace(self, cleared=now, cleared_boot=boot, times=self.times + 1)
+        again = boot if self.times else ""
+        return replace(self, cleared=now, cleared_boot=boot, times=self.times + 1, again_boot=again)
 
 
 def is_dump_name(name: str) -> bool:

@@ -22,8 +22,8 @@ WHY = {
     "slot": "this kernel has oopsed since boot, and the new record may stand in the same slot;"
     " reboot, then archive; or force it: clear {name}",
     "changed": "it, or a record of the same dump, changed while it was archived: archive it again",
-    "returned": "erased in this boot already, and the store brought it back; it is tried again"
-    " after the next boot, or now by: clear {name}",
+    "returned": "the store brought it back, was told to erase it again, and brought it back again;"
+    " it is tried once more after the next boot, or now by: clear {name}",
 }
 #: Logs that the kernel keeps writing, all of one backend.
 LOGS = ("console", "pmsg", "ftrace")
@@ -43,7 +43,7 @@ def forbids(item: Item, fact: Fact | None, *, oopsed: bool, boot: str) -> str:
         return "log"
     if oopsed and item.name.backend in _SLOTS and item.is_dump:
         return "slot"
-    if fact and fact.cleared and boot and fact.cleared_boot == boot:
+    if fact and fact.cleared and boot and fact.again_boot == boot:
         return "returned"
     return ""
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
+from pstorefs import mounts, reading
 from pstorefs.archive import Fact, Outcome, Policy, archive, clear, first_error, rules
 from pstorefs.dump import Dump, Item
+from pstorefs.record import Name
 from pstorefs.store import Store
 from tests.archive import drive, judge
 from tests.records import capture
@@ -270,6 +271,23 @@ def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_p
     assert "a text that trips it up" in said[0]
 
 
+def test_a_record_that_trips_a_decoder_up_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, "erst-none-6.1.192-deb12")
+    victim = min(scene.records)
+    honest = reading.read
+
+    def read(name: Name, data: bytes) -> reading.Reading:
+        if name.plain == victim:
+            raise IndexError("a bug")
+        return honest(name, data)
+
+    monkeypatch.setattr(reading, "read", read)
+    assert {o.result for o in scene.archive().values()} == {"cleared"}
+    assert victim in {path.name for path in judge.saved(scene.target)}
+
+
 class _Refusing(Store):
     """A store whose backend does not erase."""
 
@@ -315,16 +333,15 @@ def test_a_record_that_comes_back_is_cleared_again_once_a_boot(
     def come_back() -> None:
         capture("erst-none-6.1.192-deb12").write("enc", scene.source)
 
-    come_back()
-    outcomes = scene.archive()
-    assert {(o.result, o.why) for o in outcomes.values()} == {("kept", "returned")}
-    assert scene.left() == set(scene.records)
     for boot in range(1, 4):
-        monkeypatch.setattr(rules, "boot_id", lambda boot=boot: f"boot {boot}")
+        come_back()
         assert {o.result for o in scene.archive().values()} == {"cleared"}
         come_back()
-        assert {o.why for o in scene.archive().values()} == {"returned"}
+        outcomes = scene.archive()
+        assert {(o.result, o.why) for o in outcomes.values()} == {("kept", "returned")}
+        assert scene.left() == set(scene.records)
         assert {fact["returns"] for fact in scene.facts()} == {boot}
+        monkeypatch.setattr(rules, "boot_id", lambda boot=boot: f"boot {boot}")
     assert len(judge.saved(scene.target)) == len(scene.records)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive import drive, judge, power
+from tests.archive import drive, judge, power, strace
 from tests.records import capture
 
 pytestmark = pytest.mark.skipif(
@@ -24,6 +24,24 @@ ROOT = Path(__file__).parents[2]
 def ours(store: Path, disk: Path) -> None:
     command = [sys.executable, "-m", "tests.archive.drive", str(store), str(disk / "archive")]
     subprocess.run(command, check=True, cwd=ROOT, timeout=120, capture_output=True)
+
+
+def killed_while_joining(store: Path, disk: Path) -> None:
+    """A run that finds one part of a dump archived, killed before it synced the others; then ours.
+
+    The second run finds these others in the archive, and must not take them for durable.
+    """
+    part = disk.parent / "part"
+    part.mkdir()
+    (part / max(path.name for path in store.iterdir())).write_bytes(
+        max(store.iterdir()).read_bytes()
+    )
+    ours(part, disk)
+    # Three new dumps, two of the three parts that join the fourth.
+    result = strace.inject(strace.Point("renameat", 6), "signal=SIGKILL", store, disk / "archive")
+    assert strace.killed(result), result
+    assert len(judge.saved(disk / "archive")) == len(list(store.iterdir())) - 1
+    ours(store, disk)
 
 
 def check(
@@ -45,11 +63,13 @@ def check(
             assert judge.contents(store) == {}
 
 
-def recorded(kind: str, base: Path) -> tuple[Path, Path, list[power.Event]]:
+def recorded(
+    kind: str, base: Path, program: Callable[[Path, Path], None] = ours
+) -> tuple[Path, Path, list[power.Event]]:
     if shutil.which(f"mkfs.{kind}") is None:
         pytest.skip(f"no mkfs.{kind}")
     records = capture("erst-deflate-6.1.192").write("enc", base / "records")
-    before, events = power.record(kind, base, records, ours)
+    before, events = power.record(kind, base, records, program)
     assert {e.data.decode() for e in events if e.kind == "U"} == set(judge.contents(records))
     return records, before, events
 
@@ -79,6 +99,19 @@ def test_a_power_cut_at_every_moment_loses_nothing(
     for cut in found:
         check(kind, cut, before, records, tmp_path, finish=True)
     record_testsuite_property(f"{kind} {syncfs or 0} cuts", len(found))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", power.MKFS)
+def test_a_power_cut_after_a_run_that_was_killed_loses_nothing(
+    kind: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    records, before, events = recorded(kind, tmp_path, killed_while_joining)
+    found = power.cuts(events)
+    for cut in found:
+        check(kind, cut, before, records, tmp_path, finish=True)
+    record_testsuite_property(f"{kind} after a kill", len(found))
 
 
 # The same harness on programs that do not sync: it must see what they lose.
