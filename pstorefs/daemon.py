@@ -178,7 +178,11 @@ def _others_allowed() -> bool:
 
 
 def _mount_and_serve(
-    settings: Settings, store: Store, mountpoint: str, answering: Callable[[], None]
+    settings: Settings,
+    store: Store,
+    mountpoint: str,
+    answering: Callable[[], None],
+    mounted: Callable[[], None] = lambda: None,
 ) -> None:
     """Mount, and answer requests until somebody unmounts or a signal comes."""
     import pyfuse3
@@ -189,6 +193,7 @@ def _mount_and_serve(
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
+    mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         trio.run(_serve)
@@ -341,8 +346,11 @@ def _serve_in_background(settings: Settings, store: Store, mountpoint: str) -> N
         os.close(reader)
         status = 0
         try:
-            _leave_terminal()
-            _mount_and_serve(settings, store, mountpoint, lambda: _ready(writer))
+            # Only once it is mounted: in the process group that automount started, and in no other,
+            # the mount point may be touched before it is. Elsewhere both would wait for each other.
+            _mount_and_serve(
+                settings, store, mountpoint, lambda: _ready(writer), mounted=_leave_terminal
+            )
         except MountError as error:
             status = 32
             with suppress(OSError):
