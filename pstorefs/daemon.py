@@ -266,7 +266,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     )
     if store.pinned and target is None:
         executor = replace(executor, target="")
-    mirror = Mirror(store, _access(settings), remove=executor.remove)
+    mirror = Mirror(store, _access(settings), remove=lambda path: executor.remove(path).check())
     if settings.plain or store.pinned:
         return mirror.root()
     return Root(mirror, places(mirror, executor, machine, own=own))

@@ -201,6 +201,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             opened = node.open_writer()
         else:
             opened = await self._in_thread(node.open) if node.slow else node.open()
+        if node.lazy:
+            node.entry = None  # opening may have frozen it anew: the kernel asks for the size next
         handle = next(self._handle_numbers)
         self._handles[handle] = node, opened
         node.opens += 1
@@ -259,7 +261,6 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     mknod = _read_only("mknod")
     mkdir = _read_only("mkdir")
-    rmdir = _read_only("rmdir")
     symlink = _read_only("symlink")
     rename = _read_only("rename")
     link = _read_only("link")
@@ -273,6 +274,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         await self._in_thread(
             self._directory(parent_inode).remove, os.fsdecode(name), limiter=self._commands
         )
+
+    @_answered
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Refused, as in a read-only file system; what is composed cannot be removed at all."""
+        self._directory(parent_inode).remove_folder(os.fsdecode(name))
 
     # Helpers
 

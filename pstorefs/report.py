@@ -86,10 +86,18 @@ class Context:
 
 def rfc3339(nanoseconds: int | None) -> str | None:
     """A time in UTC, to the second: 2026-06-01T01:15:01Z."""
+    moment = calendar(nanoseconds)
+    return None if moment is None else f"{moment.year:04}{moment:-%m-%dT%H:%M:%SZ}"
+
+
+def calendar(nanoseconds: int | None) -> datetime | None:
+    """A time as calendars have it; None if it is not known, or not of the years 1 to 9999."""
     if nanoseconds is None:
         return None
-    moment = datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc)
-    return f"{moment.year:04}{moment:-%m-%dT%H:%M:%SZ}"
+    try:
+        return datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def title_of(dump: Dump, facts: Facts) -> str:
@@ -280,9 +288,9 @@ def _what(dump: Dump, facts: Facts) -> str:
 
 
 def _when(dump: Dump) -> str:
-    if dump.time_ns is None:
+    moment = calendar(dump.time_ns)
+    if moment is None:
         return "not known: the backend keeps no time"
-    moment = datetime.fromtimestamp(dump.time_ns // 10**9, timezone.utc)
     words = _TIME_WORDS.get(dump.time_source, "")
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" + (f" ({words})" if words else "")
 
@@ -332,7 +340,7 @@ def _boot(dump: Dump, facts: Facts, context: Context) -> str:
         )
     if later:
         last = min(later, key=lambda each: each.order)
-        lines.append(f"{len(later)} later; the next: {last.title}, dumps/{last.name}")
+        lines.append(f"{len(later)} later in this boot; the next: {last.title}, dumps/{last.name}")
     told = {each.title for each in context.siblings}
     for other in facts.others[:5]:
         title = printable(other.title)

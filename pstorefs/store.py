@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,15 @@ _ENDLESS = 64 << 20
 
 class ChangedError(OSError):
     """The file is not the one that its stamp was taken from, or it changed while it was read."""
+
+
+#: What the kernel says where a name stands for something else by now, or for nothing.
+CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL)
+
+
+def has_changed(error: OSError) -> bool:
+    """Whether an error tells that what was looked for is no longer what it was."""
+    return isinstance(error, ChangedError) or error.errno in CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,8 @@ class Store:
         self.path = path
         self.pinned = pinned
         self._root: int | None = None
+        # Held while the root is exchanged or duplicated, as other threads work with it meanwhile.
+        self._lock = threading.Lock()
         self._looked = 0.0
         self.is_pstore = False
         try:
@@ -116,14 +128,17 @@ class Store:
 
     def close(self) -> None:
         """Let go of the root."""
-        if self._root is not None:
-            os.close(self._root)
-            self._root = None
+        with self._lock:
+            old, self._root = self._root, None
+        if old is not None:
+            os.close(old)
 
     def _hold(self, descriptor: int) -> None:
-        self.close()
-        self._root = descriptor
+        with self._lock:
+            old, self._root = self._root, descriptor
         self.is_pstore = _is_pstore(descriptor)
+        if old is not None:
+            os.close(old)
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow the path again, in case something else is there; if not `now`, twice a second."""
@@ -132,30 +147,37 @@ class Store:
             return
         self._looked = moment
         try:
-            if self._root is not None:
-                there, held = os.stat(self.path), os.fstat(self._root)
-                if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
-                    return
-            self._hold(_open_directory(self.path))
+            there, held = os.stat(self.path), self.stamp(())
+            if (there.st_dev, there.st_ino) != (held.device, held.inode):
+                self._hold(_open_directory(self.path))
         except OSError:
             return  # gone for the moment: what is held tells what is left of it
 
     @contextmanager
     def folder(self, folder: tuple[str, ...]) -> Iterator[int]:
-        """A descriptor of a folder, for the time of the block."""
-        if self._root is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-        descriptor = root = self._root
+        """A descriptor of a folder, for the time of the block: the same one, whatever happens."""
+        with self._lock:
+            if self._root is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+            descriptor = os.dup(self._root)
         try:
             for name in folder:
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-                if descriptor != root:
-                    os.close(descriptor)
+                os.close(descriptor)
                 descriptor = below
             yield descriptor
         finally:
-            if descriptor != root:
-                os.close(descriptor)
+            os.close(descriptor)
+
+    @contextmanager
+    def held(self, folder: tuple[str, ...]) -> Iterator[Store]:
+        """A folder as a store of its own: all calls within the block reach the same directory."""
+        with self.folder(folder) as descriptor:
+            store = Store.at(descriptor, self.path)
+            try:
+                yield store
+            finally:
+                store.close()
 
     def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
         """All names of a folder with their stamps. A name that vanishes meanwhile is left out."""
@@ -173,7 +195,8 @@ class Store:
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
         """The stamp of one name in a folder, or of the folder itself. OSError if it is gone."""
         if name is None and not folder:
-            return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
+            with self._lock:
+                return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
         if name is None:
             folder, name = folder[:-1], folder[-1]
         with self.folder(folder) as descriptor:
@@ -192,6 +215,8 @@ class Store:
 
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
         """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
+        if expected.size > _ENDLESS:
+            raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
         file = self.open(folder, name, expected)
         try:
             pieces = [os.read(file, expected.size + 1)]
@@ -200,8 +225,8 @@ class Store:
             while pieces[-1]:
                 pieces.append(os.read(file, _READ_STEP))
                 total += len(pieces[-1])
-                if total > max(expected.size, _ENDLESS):
-                    raise OSError(f"{name} does not end")
+                if total > _ENDLESS:
+                    raise OSError(errno.EFBIG, "the file does not end", name)
             if Stamp.of(os.fstat(file)) != expected:
                 raise ChangedError(f"{name} changed while it was read")
         finally:
@@ -225,7 +250,8 @@ class Store:
 
     def statvfs(self) -> os.statvfs_result:
         """The numbers of the file system that the source lies on."""
-        return os.statvfs("/" if self._root is None else self._root)
+        with self._lock:
+            return os.statvfs("/" if self._root is None else self._root)
 
 
 def _open_directory(path: str) -> int:

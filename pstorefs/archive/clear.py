@@ -62,7 +62,14 @@ def _clear(run: Run, job: Job, item: Item) -> Outcome:
     if why:
         return _kept(item, directory, why)
     try:
-        _erase_same(run.source.store, item)
+        copy = os.stat(where, dir_fd=run.archive, follow_symlinks=False)
+    except OSError as failure:
+        words = f"its copy is gone again: {failure.strerror}"
+        return Outcome(item.path, FAILED, "", failure.errno or errno.EIO, "", words)
+    try:
+        _erase_same(run.source.store, item, (copy.st_dev, copy.st_ino))
+    except _SameFileError:
+        return _kept(item, directory, "same")
     except FileNotFoundError:
         return Outcome(item.path, CLEARED, directory, message="it was gone already")
     except ChangedError:
@@ -87,14 +94,24 @@ def _kept(item: Item, directory: str, why: str) -> Outcome:
     return Outcome(item.path, KEPT, directory, errno.EPERM, why, words)
 
 
-def _erase_same(store: Store, item: Item) -> None:
-    """Erase a record if it is, to the last byte, the one that was saved."""
+class _SameFileError(OSError):
+    """Source and archive are one place: a bind mount shows the archive within the source."""
+
+
+def _erase_same(store: Store, item: Item, archived: tuple[int, int]) -> None:
+    """Erase a record if it is, to the last byte, the one that was saved.
+
+    ``archived``: device and inode of the copy, which must be another file.
+    """
     *folder, name = item.path.split("/")
-    stamp = store.stamp(tuple(folder), name)
-    data = store.read(tuple(folder), name, stamp)
-    if hashlib.sha256(data).hexdigest() != item.sha256:
-        raise ChangedError(f"{item.path} changed")
-    store.erase(tuple(folder), name)
+    with store.held(tuple(folder)) as here:
+        stamp = here.stamp((), name)
+        if (stamp.device, stamp.inode) == archived:
+            raise _SameFileError(errno.EPERM, "this is the archived copy itself")
+        data = here.read((), name, stamp)
+        if hashlib.sha256(data).hexdigest() != item.sha256:
+            raise ChangedError(f"{item.path} changed")
+        here.erase((), name)
 
 
 def _write_facts(run: Run, directories: Collection[str]) -> None:
@@ -118,9 +135,11 @@ def clear_unsaved(store: Store, path: str) -> Outcome:
     """Erase a file of the source, whatever it is, without a copy: `clear NAME`."""
     *folder, name = path.split("/")
     try:
-        if not store.stamp(tuple(folder), name).is_file:
-            return Outcome(path, FAILED, "", errno.EPERM, "", "not a record: only files are erased")
-        store.erase(tuple(folder), name)
+        with store.held(tuple(folder)) as here:
+            if not here.stamp((), name).is_file:
+                words = "not a record: only files are erased"
+                return Outcome(path, FAILED, "", errno.EPERM, "", words)
+            here.erase((), name)
     except FileNotFoundError:
         return Outcome(path, CLEARED, message="it was gone already")
     except OSError as error:

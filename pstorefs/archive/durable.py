@@ -17,7 +17,7 @@ from pstorefs import mounts
 from pstorefs.store import ChangedError, Stamp
 
 #: Temporary names begin so. What bears them is left over from an interrupted run.
-NEW, OLD = ".new-", ".old-"
+NEW, OLD = ".pstorefs-new-", ".pstorefs-old-"
 #: With more files than this, one sync of the whole file system is quicker than one of each.
 MANY = 64
 

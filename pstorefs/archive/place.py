@@ -173,7 +173,13 @@ def _volatile(mount: mounts.Mount | None) -> str:
 def locked(archive: int, wait_seconds: float) -> Iterator[None]:
     """Hold the archive's lock; other processes and other commands of this one wait."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    lock = os.open(_LOCK, flags, 0o600, dir_fd=archive)
+    try:
+        lock = os.open(_LOCK, flags, 0o600, dir_fd=archive)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            words = f"{_LOCK} in the archive is no plain file: remove it, and try again"
+            raise ArchiveError(error.errno, words) from error
+        raise
     try:
         end = time.monotonic() + wait_seconds
         while True:

@@ -21,6 +21,7 @@ WHY = {
     " to do so: clear {name}",
     "slot": "this kernel has oopsed since boot, and the new record may stand in the same slot;"
     " reboot, then archive; or force it: clear {name}",
+    "same": "this is the archived copy itself: the archive is mounted within the source",
     "changed": "it, or a record of the same dump, changed while it was archived: archive it again",
     "returned": "the store brought it back, was told to erase it again, and brought it back again;"
     " it is tried once more after the next boot, or now by: clear {name}",

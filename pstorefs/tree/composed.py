@@ -186,6 +186,10 @@ class ComposedDirectory(Directory):
         """See `Directory`."""
         return self._children().get(name)
 
+    def remove_folder(self, name: str) -> None:
+        """See `Directory`."""
+        self.remove(name)
+
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         known = self._known.get(name)

@@ -73,8 +73,7 @@ class Control(File):
                 result = Result(errno.EIO, ("failed by a fault of pstorefs: see its log",))
                 what = line.decode(errors="replace")
             self.answer(what, result)
-        if result.error:
-            raise OSError(result.error, os.strerror(result.error))
+        result.check()
 
     def answer(self, what: str, result: Result) -> None:
         """Let the result of a command be read."""

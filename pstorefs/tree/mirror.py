@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
+from pstorefs.commands import shown, stored
 from pstorefs.record import ENCODED, Name, parse_name
-from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
+from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.texts import TextCache
 from pstorefs.tree.node import (
     Access,
@@ -58,9 +59,9 @@ class Mirror:
     #: rm of a record, given its path in the source. None: not permitted.
     remove: Callable[[str], None] | None = None
 
-    def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
-        """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
-        return MirrorDirectory(self, (), self.store.stamp(()), reserved)
+    def root(self, *, renamed: bool = False) -> MirrorDirectory:
+        """The root of the tree. `renamed`: virtual places stand beside it, see commands.shown."""
+        return MirrorDirectory(self, (), self.store.stamp(()), renamed=renamed)
 
 
 class MirrorFile(File):
@@ -82,15 +83,15 @@ class MirrorFile(File):
             if self.stamp.size <= SNAPSHOT_LIMIT:
                 return Snapshot(store.read(self.folder, self.file, self.stamp))
             return _Direct(store.open(self.folder, self.file, self.stamp), self.stamp)
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
 
     def check(self) -> None:
         """`StaleError` unless the source still holds this very file."""
         try:
             now = self.mirror.store.stamp(self.folder, self.file)
-        except FileNotFoundError as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
         if now != self.stamp:
             raise StaleError
 
@@ -180,8 +181,8 @@ class RecordFile(MirrorFile):
         # Without the lock: what decodes quickly is opened by the thread that answers everybody.
         try:
             return Snapshot(self._text())
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
+        except OSError as error:
+            raise _answer(error) from error
 
     def _text(self) -> bytes:
         if self.stamp.size > MAX_INPUT:
@@ -210,7 +211,10 @@ class MirrorLink(Link):
 
     def target(self) -> str:
         """See `Link`."""
-        return self.mirror.store.readlink(self.folder, self.file)
+        try:
+            return self.mirror.store.readlink(self.folder, self.file)
+        except OSError as error:
+            raise _answer(error) from error
 
 
 class MirrorSpecial(Special):
@@ -226,27 +230,33 @@ class MirrorSpecial(Special):
 class MirrorDirectory(Directory):
     """A folder of the source."""
 
-    __slots__ = ("_children", "_reserved", "folder", "mirror", "stamp")
+    __slots__ = ("_children", "_renamed", "folder", "mirror", "stamp")
 
     def __init__(
         self,
         mirror: Mirror,
         folder: tuple[str, ...],
         stamp: Stamp,
-        reserved: Container[str] = (),
+        *,
+        renamed: bool = False,
     ) -> None:
         super().__init__(mirror.access.attributes(stamp))
         self.mirror = mirror
         self.folder = folder
         self.stamp = stamp
-        self._reserved = reserved
+        self._renamed = renamed
         self._children: dict[str, Node] = {}
 
     def look(self) -> Attributes:
         """See `Directory`."""
         if not self.folder:
             self.mirror.store.refresh()
-        self.stamp = self.mirror.store.stamp(self.folder)
+        try:
+            self.stamp = self.mirror.store.stamp(self.folder)
+        except OSError as error:
+            raise _answer(error) from error
+        if not self.stamp.is_directory:
+            raise StaleError
         self.attributes = self.mirror.access.attributes(self.stamp)
         return self.attributes
 
@@ -254,7 +264,10 @@ class MirrorDirectory(Directory):
         """See `Directory`."""
         if not self.folder:
             self.mirror.store.refresh()
-        found = self.mirror.store.scan(self.folder)
+        try:
+            found = self.mirror.store.scan(self.folder)
+        except OSError as error:
+            raise _answer(error) from error
         for gone in self._children.keys() - found.keys():
             del self._children[gone]
         return [
@@ -338,21 +351,10 @@ class MirrorDirectory(Directory):
         return MirrorFile(mirror, folder, file, stamp)
 
     def _shown(self, file: str) -> str:
-        """A reserved name, or one that is taken for one with ~source behind it, gets ~source."""
-        bare = file
-        while bare.endswith(_SOURCE):
-            bare = bare.removesuffix(_SOURCE)
-        return file + _SOURCE if bare in self._reserved else file
+        return shown(file) if self._renamed else file
 
     def _source_name(self, name: str) -> str | None:
-        """The reverse of `_shown`; None for a reserved name."""
-        if name in self._reserved:
-            return None
-        file = name.removesuffix(_SOURCE)
-        return file if file != name and self._shown(file) == name else name
-
-
-_SOURCE = "~source"
+        return stored(name) if self._renamed else name
 
 
 class _Direct:
@@ -374,6 +376,11 @@ class _Direct:
     def close(self) -> None:
         """See `Opened`."""
         os.close(self._descriptor)
+
+
+def _answer(error: OSError) -> OSError:
+    """What to tell the kernel: that the name is to be looked up again, or the error itself."""
+    return StaleError() if has_changed(error) else error
 
 
 def _stamp_of(node: Node) -> Stamp | None:

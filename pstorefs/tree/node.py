@@ -189,6 +189,10 @@ class Directory(Node):
         """Remove a name, which may take long. Where nothing else is said, it is not permitted."""
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
 
+    def remove_folder(self, name: str) -> None:
+        """Refuse to remove a folder."""
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """Once the node is ready, or lazy: its name and the node to show; None if it vanished."""
         return name, node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pstorefs.commands import Executor, returned
+from pstorefs.commands import Executor, returned, shown
 from pstorefs.machine import Machine
 from pstorefs.status import Finding, Reporter
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
@@ -29,6 +29,13 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
     meta = Meta(survey, owner, {"status.json": reporter.json})
     started = mirror.store.stamp(()).mtime_ns
     control = Control(executor.run, owner(), started)
+
+    def remove(path: str) -> None:
+        result = executor.remove(path)
+        control.answer(f"rm {shown(path)}", result)
+        result.check()
+
+    mirror.remove = remove
     return ComposedDirectory(
         lambda: {
             "control": control,

@@ -55,7 +55,7 @@ def lost(records: dict[str, bytes], store: Path, archive: Path) -> int:
     anywhere = {
         path.read_bytes()
         for path in archive.rglob("*")
-        if path.is_file() and not any(part.startswith(".new-") for part in path.parts)
+        if path.is_file() and not any(part.startswith(".pstorefs-new-") for part in path.parts)
     }
     return sum(left.get(name) != data and data not in anywhere for name, data in records.items())
 

@@ -256,6 +256,31 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Pat
     assert scene.left() == set()
 
 
+def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    victim = scene.source / min(scene.records)
+    other = bytes(len(scene.records[victim.name]))
+
+    def compose(
+        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+    ) -> dict[str, bytes]:
+        # The newest dump comes last: the victim, of the oldest, has been written by then.
+        if dump.name == "20260309T031142Z-panic-2":
+            status = victim.stat()
+            victim.write_bytes(other)
+            os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return drive.compose(dump, read, facts)
+
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    store.close()
+    (outcome,) = [o for o in outcomes if o.record == victim.name]
+    assert (outcome.result, outcome.why, bool(outcome.dump)) == ("kept", "changed", True)
+    assert victim.read_bytes() == other
+    assert scene.left() == {victim.name}
+    assert scene.records[victim.name] in {p.read_bytes() for p in judge.saved(scene.target)}
+
+
 def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_path: Path) -> None:
     scene = erst(tmp_path)
     said: list[str] = []
@@ -393,7 +418,7 @@ def test_what_no_kernel_calls_so_is_left_alone(name: str, tmp_path: Path) -> Non
     scene = erst(tmp_path)
     (scene.source / name).write_bytes(b"foreign")
     outcomes = scene.archive()
-    assert (outcomes[name].result, outcomes[name].errno) == ("kept", errno.EINVAL)
+    assert (outcomes[name].result, outcomes[name].errno) == ("kept", errno.EPERM)
     assert scene.left() == {name}
 
 
@@ -424,9 +449,9 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
     (dump / "raw/dmesg-erst-8").symlink_to("/etc/passwd")
     (scene.target / "20200101T000000Z-panic-1").symlink_to(outside)
     (scene.target / "bad name").mkdir()
-    (scene.target / ".new-x").symlink_to(outside)
-    (scene.target / ".new-y").mkdir()
-    (scene.target / ".new-y/link").symlink_to(outside)
+    (scene.target / ".pstorefs-new-x").symlink_to(outside)
+    (scene.target / ".pstorefs-new-y").mkdir()
+    (scene.target / ".pstorefs-new-y/link").symlink_to(outside)
     huge = dump / "raw/dmesg-erst-9"
     with huge.open("wb") as file:
         file.truncate(1 << 40)
@@ -441,7 +466,7 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
     huge.unlink()
     assert judge.lost(scene.records, scene.source, scene.target) == []
     assert (outside / "precious").read_bytes() == b"precious"
-    assert not list(scene.target.glob(".new-*"))
+    assert not list(scene.target.glob(".pstorefs-new-*"))
 
 
 def test_a_record_that_rotted_in_the_archive_is_saved_again(tmp_path: Path) -> None:
@@ -453,7 +478,7 @@ def test_a_record_that_rotted_in_the_archive_is_saved_again(tmp_path: Path) -> N
     (outcome,) = drive.run(str(scene.source), str(scene.target), [name])
     assert outcome.result == "cleared"
     assert judge.lost(scene.records, scene.source, scene.target) == []
-    assert not list(scene.target.glob(".new-*"))
+    assert not list(scene.target.glob(".pstorefs-new-*"))
 
 
 # Other people's eyes

@@ -244,7 +244,7 @@ def kept(base: Path, keep: Keep) -> tuple[int, list[str]]:
     said: list[str] = []
     (base / "empty").mkdir(exist_ok=True)
     run(base / "empty", base / "archive", replace(POLICY, keep=keep, say=said.append))
-    assert not list((base / "archive").glob(".old-*"))
+    assert not list((base / "archive").glob(".pstorefs-old-*"))
     return len(list((base / "archive").glob("[!.]*"))), said
 
 
@@ -281,10 +281,14 @@ def test_keep_by_size_and_by_age(tmp_path: Path) -> None:
 def test_keep_never_removes_what_still_stands_in_the_store(tmp_path: Path) -> None:
     for number in range(4):
         dump_of(tmp_path, number, "a")
-    # It came back: a record of the second dump.
+    # It came back, twice, and so it stays in this boot: a record of the second dump.
     text = b"Panic#1 Part1\n<4>[    1.000000] line of dump 1\n"
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / f"dmesg-erst-{1700001000 << 32 | 1}").write_bytes(text)
+    record = tmp_path / "empty" / f"dmesg-erst-{1700001000 << 32 | 1}"
+    for _ in range(2):
+        record.write_bytes(text)
+        kept(tmp_path, Keep())
+    assert record.exists()
     assert kept(tmp_path, Keep(count=0))[0] == 3
 
 

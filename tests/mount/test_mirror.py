@@ -7,6 +7,7 @@ import mmap
 import os
 import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -312,3 +313,63 @@ def test_a_slow_listing_holds_nobody_up(tmp_path: Path, mount: MountMaker) -> No
     listing.join()
     # No time is promised here (tests/bench measures); but many answers came during the listing.
     assert answered > 20, f"{answered} answers in {took:.2f} s"
+
+
+SWAPS: list[tuple[str, Callable[[Path], object], str]] = [
+    ("file", lambda path: path.write_text("a file"), "a file"),
+    ("link", lambda path: path.symlink_to("target"), "the target"),
+    ("other", lambda path: path.write_text("another file, and longer"), "another file, and longer"),
+]
+
+
+@pytest.mark.parametrize("first", SWAPS, ids=[row[0] for row in SWAPS])
+@pytest.mark.parametrize("then", SWAPS, ids=[row[0] for row in SWAPS])
+def test_a_name_that_becomes_something_else_is_read_fresh(
+    first: tuple[str, Callable[[Path], object], str],
+    then: tuple[str, Callable[[Path], object], str],
+    tmp_path: Path,
+    mount: MountMaker,
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "target").write_text("the target")
+    name = source / "name"
+    first[1](name)
+    shown = mount(source).point / "name"
+    assert shown.read_text() == first[2]
+    name.unlink()
+    then[1](name)
+    if first[0] != "link":
+        assert shown.read_text() == then[2], "at once"
+    time.sleep(FRESH_SECONDS)
+    assert shown.read_text() == then[2]
+
+
+def test_a_folder_that_becomes_a_file(tmp_path: Path, mount: MountMaker) -> None:
+    source = tmp_path / "source"
+    (source / "name").mkdir(parents=True)
+    shown = mount(source).point / "name"
+    assert os.listdir(shown) == []
+    (source / "name").rmdir()
+    (source / "name").write_text("a file now")
+    time.sleep(FRESH_SECONDS)
+    assert shown.read_text() == "a file now"
+
+
+def test_times_beyond_all_calendars(tmp_path: Path, mount: MountMaker) -> None:
+    """A file system may hold them; nothing that is composed may fail for it."""
+    source = capture("erst-none-6.1.192-deb12").write("enc", tmp_path / "source")
+    tmpfs = tmp_path / "tmpfs"
+    tmpfs.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmpfs], check=True)
+    try:
+        for number, path in enumerate(sorted(source.iterdir())):
+            shutil.copy(path, tmpfs)
+            os.utime(tmpfs / path.name, (0, 253402300800 * (1 - 2 * number)))
+        one = mount(tmpfs)
+        for path in one.point.rglob("*"):
+            if path.is_file():
+                path.read_bytes()
+        one.end()
+    finally:
+        subprocess.run(["umount", tmpfs], check=True)
