@@ -308,6 +308,13 @@ modprobe ramoops || true
 sleep 5
 journalctl -b -o cat -u pstorefs-archive.service > /out/runs
 journalctl -b -F PSTOREFS_TITLE > /out/titles
+# The service instead, which ends the automount
+systemctl start pstorefs.service
+findmnt -no FSTYPE /mnt/crashes > /out/service
+cat /mnt/crashes/status > /out/service-shown
+echo archive > /mnt/crashes/control
+systemctl stop pstorefs.service
+findmnt -no FSTYPE /mnt/crashes > /out/stopped || true
 systemctl --failed --plain --no-legend > /out/failed
 """
     third = done(distribution.boot(kernel, image, job, tmp_path, store))
@@ -322,5 +329,8 @@ systemctl --failed --plain --no-legend > /out/failed
     assert third.lines("failed") == []
     assert len(third.lines("titles")) == 1
     assert TITLE in third.lines("titles")[0]
+    assert third.lines("service") == ["fuse.pstorefs"]
+    assert TITLE in third.lines("service-shown")[0]
+    assert third.lines("stopped") == []
     # Again when a backend is loaded: its module is a unit that wants the archive.
     assert sum("Finished" in line for line in third.lines("runs")) >= 2
