@@ -177,7 +177,11 @@ def _others_allowed() -> bool:
 
 
 def _mount_and_serve(
-    settings: Settings, store: Store, mountpoint: str, answering: Callable[[], None]
+    settings: Settings,
+    store: Store,
+    mountpoint: str,
+    answering: Callable[[], None],
+    mounted: Callable[[], None] = lambda: None,
 ) -> None:
     """Mount, and answer requests until somebody unmounts or a signal comes."""
     import pyfuse3
@@ -188,6 +192,7 @@ def _mount_and_serve(
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
+    mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         trio.run(_serve)
@@ -235,6 +240,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     from pstorefs import archive, report
     from pstorefs.commands import Executor
     from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
+    from pstorefs.journal import announcing
     from pstorefs.survey import Place, Survey
     from pstorefs.tree.root import Root
     from pstorefs.tree.virtual import places
@@ -250,7 +256,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     policy = archive.Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=report.composer(machine, own=own),
+        compose=announcing(report.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
     executor = Executor(store, Survey(known), target, policy, _removal(settings, store, target))
@@ -342,8 +348,11 @@ def _serve_in_background(settings: Settings, store: Store, mountpoint: str) -> N
         os.close(reader)
         status = 0
         try:
-            _leave_terminal()
-            _mount_and_serve(settings, store, mountpoint, lambda: _ready(writer))
+            # Only once it is mounted: in the process group that automount started, and in no other,
+            # the mount point may be touched before it is. Elsewhere both would wait for each other.
+            _mount_and_serve(
+                settings, store, mountpoint, lambda: _ready(writer), mounted=_leave_terminal
+            )
         except MountError as error:
             status = 32
             with suppress(OSError):

@@ -16,7 +16,7 @@ FLOORS = [
     ["fuse", "cat"],
     ["tree"],
     ["commands"],
-    ["status"],
+    ["status", "journal"],
     ["report"],
     ["survey"],
     ["archive"],
