@@ -267,7 +267,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
 
 
 def _removal(settings: Settings, store: Store, target: str | None) -> str:
-    """What rm of a record does; over the source what it does there, if nothing else is asked for."""
+    """What rm of a record does; over the source what it does there, unless asked otherwise."""
     rm = settings.rm or ("clear" if store.pinned else "archive")
     if store.pinned and rm == "archive" and target is None:
         raise MountError(f"{settings.source}: rm=archive wants archive=DIR for these records")

@@ -76,8 +76,9 @@ class Option:
 
 
 def _number(value: str) -> int:
-    if not re.fullmatch(r"\d{1,10}", value):
-        raise ValueError("is no number")
+    # The highest one stands for no user at all (chown(2)).
+    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) >= (1 << 32) - 1:
+        raise ValueError("is no number of a user or group")
     return int(value)
 
 

@@ -224,6 +224,14 @@ def health(machine: Machine, survey: Survey, *, own: bool) -> Iterator[Finding]:
         count = sum(item.state == state for item in items)
         if count:
             yield Finding(key, f"{_count(count, 'record')} {what}", way_out)
+    if survey.unreadable:
+        path, reason = min(survey.unreadable.items())
+        yield Finding(
+            "unreadable",
+            f"{_count(len(survey.unreadable), 'entry', 'entries')} not taken into dumps:"
+            f" {printable(path)}: {printable(reason)}",
+            "mount as root, if it is the permission; what is no record may be moved away",
+        )
     if own:
         for check in (_no_backend, _kdump, _systemd_pstore, _hidden_in_efi, _full):
             yield from check(machine, survey)
@@ -465,8 +473,8 @@ def as_json(status: Status) -> bytes:
     return json.dumps(known, indent=1).encode() + b"\n"
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+def _count(number: int, word: str, words: str = "") -> str:
+    return f"{number} {word if number == 1 else words or word + 's'}"
 
 
 def _age(seconds: float) -> str:

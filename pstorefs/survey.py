@@ -23,7 +23,7 @@ from pstorefs.dump import Dump
 from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import parse_name
-from pstorefs.store import ChangedError, Stamp, Store
+from pstorefs.store import ChangedError, Stamp, Store, has_changed
 from pstorefs.texts import TextCache
 
 _log = logging.getLogger("pstorefs")
@@ -87,6 +87,8 @@ class Survey:
         self._dump_of: dict[tuple[str, str], Dump] = {}
         self._latest: Dump | None = None
         self._looked = float("-inf")
+        #: What could not be read at the last look, by path, with the reason.
+        self.unreadable: dict[str, str] = {}
         #: Counts the surveys that found something new; what was composed before is to be redone.
         self.generation = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
@@ -177,15 +179,17 @@ class Survey:
 
     def _look(self) -> None:
         found: dict[tuple[str, str], _Known] = {}
+        unreadable: dict[str, str] = {}
         for place in self._places.values():
             with place.opened() as store:
-                for folder, file, stamp in _files(place.kind, store):
+                for folder, file, stamp in _files(place.kind, store, unreadable):
                     path = "/".join((*folder, file))
                     known = self._known.get((place.kind, path))
                     if known is None or known.stamp != stamp:
-                        known = _read(place.kind, store, path, stamp)
+                        known = _read(place.kind, store, path, stamp, unreadable)
                     if known is not None:
                         found[place.kind, path] = known
+        self.unreadable = unreadable
         if found == self._known and self.generation:
             return
         self._known = found
@@ -203,7 +207,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
+def _files(
+    kind: str, store: Store, unreadable: dict[str, str]
+) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
     """All files of a place that a kernel's records could be."""
     count = 0
     folders: list[tuple[str, ...]] = [()]
@@ -211,13 +217,18 @@ def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stam
         folder = folders.pop()
         try:
             entries = store.scan(folder)
-        except OSError:
-            continue  # gone, or not for us to read
+        except OSError as error:
+            if folder and not has_changed(error):
+                unreadable["/".join(folder)] = error.strerror or str(error)
+            continue
         for file, stamp in entries.items():
             path = "/".join((*folder, file))
             if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
                 folders.append((*folder, file))
-            elif stamp.is_file and stamp.size <= MAX_INPUT and _belongs(kind, path):
+            elif stamp.is_file and _belongs(kind, path):
+                if stamp.size > MAX_INPUT:
+                    unreadable[path] = "longer than any record of a kernel"
+                    continue
                 yield folder, file, stamp
                 count += 1
                 if count >= _MOST_RECORDS:
@@ -241,7 +252,9 @@ def _kernels_name(kind: str, file: str) -> str:
     return _SECOND.sub("", file) if kind == ARCHIVE else file
 
 
-def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
+def _read(
+    kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
+) -> _Known | None:
     *folder, file = path.split("/")
     file = _kernels_name(kind, file)
     name = parse_name(file)
@@ -250,8 +263,8 @@ def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
     try:
         data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
     except OSError as error:
-        if not isinstance(error, (ChangedError, FileNotFoundError)):
-            _log.warning("%s: %s", path, error.strerror or error)
+        if not has_changed(error):
+            unreadable[path] = error.strerror or str(error)
         return None
     # Copies of what systemd-pstore moved have lost their times, wherever they stand.
     moved = kind == STORE and folder and dumps_of.systemd_record(path)

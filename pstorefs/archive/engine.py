@@ -20,7 +20,7 @@ from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
 from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from pstorefs.archive.plan import Job, Shelf
     from pstorefs.dump.item import Item
@@ -37,7 +37,7 @@ def archive(
     A name is that of a record, as it stands in the store or without ``.enc.z``, or that of a dump.
     """
     store.refresh()
-    files = list_source(store)
+    files = list_source(store, policy.say)
     with place.opened(
         archive_dir, store, volatile=policy.volatile, create=bool(files)
     ) as descriptor:
@@ -78,13 +78,20 @@ def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
     return next((o.errno for o in outcomes if o.errno and (named or o.result == FAILED)), 0)
 
 
-def list_source(store: Store) -> dict[str, Stamp]:
-    """All regular files of the source, by path."""
+def list_source(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[str, Stamp]:
+    """All regular files of the source, by path. A folder that cannot be read is told of."""
     found: dict[str, Stamp] = {}
     folders: list[tuple[str, ...]] = [()]
     while folders:
         folder = folders.pop()
-        for name, stamp in store.scan(folder).items():
+        try:
+            entries = store.scan(folder)
+        except OSError as error:
+            if not folder:
+                raise
+            say(f"{'/'.join(folder)}: passed over: {error.strerror or error}")
+            continue
+        for name, stamp in entries.items():
             path = (*folder, name)
             if stamp.is_file:
                 found["/".join(path)] = stamp
