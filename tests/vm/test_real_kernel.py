@@ -308,8 +308,11 @@ modprobe ramoops || true
 sleep 5
 journalctl -b -o cat -u pstorefs-archive.service > /out/runs
 journalctl -b -F PSTOREFS_TITLE > /out/titles
-# The service instead, which ends the automount
+# The service instead
+systemctl -q disable --now mnt-crashes.automount mnt-crashes.mount
 systemctl start pstorefs.service
+sleep 3
+systemctl is-active pstorefs.service > /out/active
 findmnt -no FSTYPE /mnt/crashes > /out/service
 cat /mnt/crashes/status > /out/service-shown
 echo archive > /mnt/crashes/control
@@ -329,6 +332,7 @@ systemctl --failed --plain --no-legend > /out/failed
     assert third.lines("failed") == []
     assert len(third.lines("titles")) == 1
     assert TITLE in third.lines("titles")[0]
+    assert third.lines("active") == ["active"]
     assert third.lines("service") == ["fuse.pstorefs"]
     assert TITLE in third.lines("service-shown")[0]
     assert third.lines("stopped") == []
