@@ -210,7 +210,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     @_answered
     async def read(self, fh: int, off: int, size: int) -> bytes:
         """A piece of an open file."""
-        return self._handles[fh][1].read(off, size)
+        opened = self._handles[fh][1]
+        if opened.slow:
+            return cast("bytes", await self._in_thread(opened.read, off, size))
+        return opened.read(off, size)
 
     @_answered
     async def write(self, fh: int, off: int, buf: bytes) -> int:

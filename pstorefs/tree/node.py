@@ -80,6 +80,11 @@ class Access:
 class Opened(Protocol):
     """A file that somebody reads: the content at the moment of `open`."""
 
+    @property
+    def slow(self) -> bool:
+        """Whether the next `read` may take longer than a caller of something else should wait."""
+        ...
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes; fewer only at the end."""
         ...
@@ -198,6 +203,7 @@ class Snapshot:
     """An open file whose content is in memory."""
 
     __slots__ = ("_content",)
+    slow = False
 
     def __init__(self, content: bytes) -> None:
         self._content = content
