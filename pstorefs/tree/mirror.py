@@ -312,6 +312,9 @@ class MirrorDirectory(Directory):
         as_record = name is not None and name.encoded and name.plain not in beside
         if isinstance(known, MirrorDirectory):
             if stamp.is_directory and stamp.inode == known.stamp.inode:
+                if stamp != known.stamp:
+                    known.stamp, known.entry = stamp, None
+                    known.attributes = self.mirror.access.attributes(stamp)
                 return known
         elif known is not None and _stamp_of(known) == stamp:
             is_record = isinstance(known, RecordFile)

@@ -16,7 +16,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pstorefs.store import Stamp
 
@@ -114,7 +114,7 @@ class Node:
         self.lookups = 0
         #: Handles that are open: who holds one goes on seeing what it opened.
         self.opens = 0
-        self.entry: object = None
+        self.entry: Any = None
 
     @property
     def ready(self) -> bool:
@@ -176,7 +176,12 @@ class Special(Node):
 class Directory(Node):
     """A directory. Its attributes are current when it is asked through `look`."""
 
-    __slots__ = ()
+    __slots__ = ("listed",)
+
+    def __init__(self, attributes: Attributes) -> None:
+        super().__init__(attributes)
+        #: The adapter's: that all of it was ready once.
+        self.listed = False
 
     def look(self) -> Attributes:
         """The attributes now. OSError if it is gone."""
