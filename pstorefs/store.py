@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs import mounts
 
@@ -23,6 +23,10 @@ from pstorefs import mounts
 SNAPSHOT_LIMIT = 8 << 20
 
 _READ_STEP = 1 << 20
+# Where nothing more is expected: a large buffer costs several us, even for no bytes.
+_LITTLE = 4096
+# O_NONBLOCK: should a FIFO have taken a file's place, do not wait for its writer.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LOOK_SECONDS = 0.5
 # Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
@@ -43,11 +47,11 @@ def has_changed(error: OSError) -> bool:
     return isinstance(error, ChangedError) or error.errno in CHANGED
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One lstat: which file stands under a name, and which state of it. Times in nanoseconds.
 
     st_blocks is left out: delayed allocation changes it long after a file was written.
+    A tuple, as one is made and compared for every file of every listing.
     """
 
     device: int
@@ -63,16 +67,19 @@ class Stamp:
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
         """The stamp of an os.stat result."""
-        return cls(
-            status.st_dev,
-            status.st_ino,
-            status.st_mode,
-            status.st_uid,
-            status.st_gid,
-            status.st_size,
-            status.st_nlink,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
+        return tuple.__new__(
+            cls,
+            (
+                status.st_dev,
+                status.st_ino,
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+                status.st_size,
+                status.st_nlink,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+            ),
         )
 
     @property
@@ -108,7 +115,7 @@ class Store:
         self.path = path
         self.pinned = pinned
         self._root: int | None = None
-        # Held while the root is exchanged or duplicated, as other threads work with it meanwhile.
+        # Held while the root is exchanged or duplicated, as several threads work with it.
         self._lock = threading.Lock()
         self._looked = 0.0
         self.is_pstore = False
@@ -134,11 +141,15 @@ class Store:
             os.close(old)
 
     def _hold(self, descriptor: int) -> None:
-        with self._lock:
-            old, self._root = self._root, descriptor
         self.is_pstore = _is_pstore(descriptor)
-        if old is not None:
-            os.close(old)
+        with self._lock:
+            if self._root is None:
+                self._root = descriptor
+                return
+            # The number stays the same, and never stands for anything but a root: other threads
+            # may be about to use it.
+            os.dup2(descriptor, self._root, inheritable=False)
+        os.close(descriptor)
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow the path again, in case something else is there; if not `now`, twice a second."""
@@ -184,10 +195,11 @@ class Store:
         found: dict[str, Stamp] = {}
         if self._root is None:
             return found
+        of = Stamp.of
         with self.folder(folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 try:
-                    found[entry.name] = Stamp.of(entry.stat(follow_symlinks=False))
+                    found[entry.name] = of(entry.stat(follow_symlinks=False))
                 except FileNotFoundError:
                     continue
         return found
@@ -199,19 +211,24 @@ class Store:
                 return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
         if name is None:
             folder, name = folder[:-1], folder[-1]
+        if not folder and self._root is not None:
+            return Stamp.of(os.stat(name, dir_fd=self._root, follow_symlinks=False))
         with self.folder(folder) as descriptor:
             return Stamp.of(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
 
     def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
         """A descriptor for reading a regular file. `ChangedError` if it is not the expected one."""
-        with self.folder(folder) as descriptor:
-            # O_NONBLOCK: should a FIFO have taken the file's place, do not wait for its writer.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            file = os.open(name, flags, dir_fd=descriptor)
+        file = self._open(folder, name)
         if Stamp.of(os.fstat(file)) != expected:
             os.close(file)
             raise ChangedError(f"{name} has changed")
         return file
+
+    def _open(self, folder: tuple[str, ...], name: str) -> int:
+        if not folder and self._root is not None:
+            return os.open(name, _FILE, dir_fd=self._root)
+        with self.folder(folder) as descriptor:
+            return os.open(name, _FILE, dir_fd=descriptor)
 
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
         """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
@@ -219,19 +236,15 @@ class Store:
             raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
         file = self.open(folder, name, expected)
         try:
-            pieces = [os.read(file, expected.size + 1)]
-            total = len(pieces[0])
+            data = os.read(file, expected.size + 1)
             # To the end, whatever the size says: the kernel's is wrong for ftrace records.
-            while pieces[-1]:
-                pieces.append(os.read(file, _READ_STEP))
-                total += len(pieces[-1])
-                if total > _ENDLESS:
-                    raise OSError(errno.EFBIG, "the file does not end", name)
+            if more := os.read(file, _LITTLE):
+                data = _rest(file, [data, more], _ENDLESS)
             if Stamp.of(os.fstat(file)) != expected:
                 raise ChangedError(f"{name} changed while it was read")
         finally:
             os.close(file)
-        return pieces[0] if len(pieces) <= 2 else b"".join(pieces)
+        return data
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
         """Remove a record for good. OSError if the store refuses, or if it is still there."""
@@ -256,6 +269,17 @@ class Store:
 
 def _open_directory(path: str) -> int:
     return os.open(path, _DIRECTORY)
+
+
+def _rest(file: int, pieces: list[bytes], limit: int) -> bytes:
+    """All that is still to be read, behind what was read. OSError if there is no end to it."""
+    total = 0
+    while pieces[-1]:
+        pieces.append(os.read(file, _READ_STEP))
+        total += len(pieces[-1])
+        if total > limit:
+            raise OSError(errno.EFBIG, "the file does not end")
+    return b"".join(pieces)
 
 
 def _is_pstore(descriptor: int) -> bool:

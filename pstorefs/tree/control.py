@@ -94,6 +94,7 @@ class _Handle:
     """One open for writing. After a failure it takes nothing more: the first failure stops."""
 
     __slots__ = ("_content", "_control", "_failed", "_lines")
+    slow = False
 
     def __init__(self, control: Control, content: bytes) -> None:
         self._control = control
