@@ -121,9 +121,10 @@ def _kdump(machine: Machine, survey: Survey) -> Iterator[Finding]:
 
 
 def _systemd_pstore(machine: Machine, _: Survey) -> Iterator[Finding]:
-    wanted = os.path.join(
-        machine.root, "etc/systemd/system/sysinit.target.wants/systemd-pstore.service"
-    )
+    wants = os.path.join(machine.root, "etc/systemd/system/sysinit.target.wants")
+    if os.path.lexists(os.path.join(wants, "pstorefs-archive.service")):
+        return  # which comes first, and leaves it nothing
+    wanted = os.path.join(wants, "systemd-pstore.service")
     config = machine.read("etc/systemd/pstore.conf")
     storage = re.search(r"^\s*Storage\s*=\s*(\S+)", config, re.MULTILINE)
     if os.path.lexists(wanted) and not (storage and storage[1] == "none"):
@@ -131,7 +132,8 @@ def _systemd_pstore(machine: Machine, _: Survey) -> Iterator[Finding]:
             "systemd-pstore",
             "systemd-pstore is enabled: at each boot it empties the store into"
             " /var/lib/systemd/pstore, undecoded",
-            "its records are part of dumps/; to stop it: systemctl disable systemd-pstore",
+            "its records are part of dumps/; to come first: systemctl enable pstorefs-archive;"
+            " to stop it: systemctl disable systemd-pstore",
         )
 
 

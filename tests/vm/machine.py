@@ -242,8 +242,9 @@ def erst(path: Path, contents: str = "") -> Store:
 OVMF = Path("/usr/share/OVMF")
 
 
-def efi(variables: Path) -> Store:
-    """EFI variables, empty ones if the file is not there yet."""
+def efi(variables: Path, contents: str = "") -> Store:
+    """EFI variables, empty ones if the file is not there yet and `contents` names no others."""
+    _unpacked(contents, variables)
     if not variables.exists():
         shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
     code = f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF}/OVMF_CODE_4M.fd"
@@ -255,14 +256,22 @@ def efi(variables: Path) -> Store:
 _RAM_AT, _RAM_SIZE = 0x6000000, 0x200000
 
 
-def ramoops(ram: Path, *, load: bool = True) -> Store:
+def ramoops(ram: Path, contents: str = "", *, load: bool = True) -> Store:
     """The guest's whole RAM in a file, with a part of it kept for ramoops."""
+    if contents:
+        with ram.open("wb") as file:
+            file.truncate(MEMORY_MB << 20)
+            file.seek(_RAM_AT)
+            file.write(lzma.decompress((STORES / f"{contents}.xz").read_bytes()))
     backend = f"memory-backend-file,id=ram,mem-path={ram},size={MEMORY_MB}M,share=on"
     words = [
         f"memmap={_RAM_SIZE:#x}${_RAM_AT:#x}",
         f"ramoops.mem_address={_RAM_AT:#x}",
         f"ramoops.mem_size={_RAM_SIZE:#x}",
         "ramoops.record_size=0x4000",
+        "ramoops.console_size=0x8000",
+        "ramoops.ftrace_size=0x4000",
+        "ramoops.pmsg_size=0x4000",
         "ramoops.ecc=1",
     ]
     if load:

@@ -77,6 +77,29 @@ cp -a /mnt/crashes/dmesg-* /out/mount
         assert (result.out / "mount" / plain_name(name)).read_bytes() == reference.data, name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["efi", "ramoops"])
+def test_records_of_another_kernel_in_other_stores(
+    backend: str, kernel: Kernel, tmp_path: Path
+) -> None:
+    if backend == "efi":
+        store, name = machine.efi(tmp_path / "variables", "efi-lz4"), "efi-lz4-6.1.192"
+    else:
+        store = machine.ramoops(tmp_path / "ram", "ramoops-lz4-ecc")
+        name = "ramoops-lz4-6.1.192-ecc"
+    job = f"""\
+{MOUNT}
+ls /sys/fs/pstore > /out/kernel
+mkdir /out/mount
+cp -a /mnt/crashes/dmesg-* /out/mount
+"""
+    result = done(boot(kernel, job, tmp_path, store))
+    shown = {plain_name(path.name): path for path in (result.out / "mount").iterdir()}
+    for file, reference in capture(name).ref.items():
+        if file.startswith("dmesg-"):
+            assert shown[plain_name(file)].read_bytes() == reference.data
+
+
 # b. Archived, and the power goes
 
 
