@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import logging.handlers
 import os
 import shutil
 import signal
@@ -18,10 +17,11 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pstorefs import mounts
 from pstorefs.machine import Machine
@@ -29,6 +29,9 @@ from pstorefs.options import Settings
 from pstorefs.store import Store
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
+
+if TYPE_CHECKING:
+    from pstorefs.commands import Executor
 
 TYPE = "fuse.pstorefs"
 _DEVICE = "/dev/fuse"
@@ -212,12 +215,24 @@ async def _serve() -> None:
 
 def _tree(settings: Settings, store: Store) -> Directory:
     """What the mount looks like."""
+    machine = Machine()
+    # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
+    executor = cache(lambda: _executor(settings, store, machine))
+    mirror = Mirror(store, _access(settings), remove=lambda path: executor().remove(path))
+    if settings.plain or store.pinned:
+        return mirror.root()
+    from pstorefs.tree.root import Root
+    from pstorefs.tree.virtual import places
+
+    return Root(mirror, places(mirror, executor(), machine, own=settings.default_source))
+
+
+def _executor(settings: Settings, store: Store, machine: Machine) -> Executor:
+    """What carries out commands and rm."""
     from pstorefs import archive, report
     from pstorefs.commands import Executor
     from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
     from pstorefs.survey import Place, Survey
-    from pstorefs.tree.root import Root
-    from pstorefs.tree.virtual import places
 
     own = settings.default_source
     target = settings.archive or (archive.DEFAULT if own else None)
@@ -226,7 +241,6 @@ def _tree(settings: Settings, store: Store) -> Directory:
         known.append(Place(ARCHIVE, target))
     if own:
         known.append(Place(SYSTEMD, _SYSTEMD_ARCHIVE))
-    machine = Machine()
     policy = archive.Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
@@ -237,12 +251,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     executor = Executor(
         store, Survey(known), target, policy, "clear" if store.pinned else settings.rm
     )
-    if store.pinned and target is None:
-        executor = replace(executor, target="")
-    mirror = Mirror(store, _access(settings), remove=executor.remove)
-    if settings.plain or store.pinned:
-        return mirror.root()
-    return Root(mirror, places(mirror, executor, machine, own=own))
+    return replace(executor, target="") if store.pinned and target is None else executor
 
 
 def _access(settings: Settings) -> Access:
@@ -262,7 +271,7 @@ def _initialise(
     if settings.debug:
         init(adapter, mountpoint, options)
         return
-    with tempfile.TemporaryFile() as captured:
+    with open(os.memfd_create("stderr"), "w+b") as captured:
         saved = os.dup(2)
         os.dup2(captured.fileno(), 2)
         try:
@@ -366,6 +375,8 @@ def _leave_terminal() -> None:
 
 def log_to_system() -> None:
     """Log to the journal or syslog; to nowhere, where neither listens."""
+    import logging.handlers  # 4 ms, which only the background needs
+
     with suppress(OSError):
         handler = logging.handlers.SysLogHandler(
             "/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON
