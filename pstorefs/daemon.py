@@ -189,10 +189,8 @@ def _mount_and_serve(
     import pyfuse3
     import trio
 
-    from pstorefs import loop
     from pstorefs.fuse import Adapter
 
-    loop.shorten()
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)

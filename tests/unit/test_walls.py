@@ -14,7 +14,6 @@ FLOORS = [
     ["cli"],
     ["daemon"],
     ["fuse", "cat"],
-    ["loop"],
     ["tree"],
     ["commands"],
     ["status", "journal"],
@@ -29,8 +28,8 @@ FLOORS = [
     [""],
 ]
 ALLOWED = {
-    "pyfuse3": ["fuse", "daemon", "loop"],
-    "trio": ["cli", "daemon", "fuse", "loop"],
+    "pyfuse3": ["fuse", "daemon"],
+    "trio": ["cli", "daemon", "fuse"],
     "lz4": ["codecs"],
     "zstandard": ["codecs"],
 }
