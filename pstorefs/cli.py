@@ -34,7 +34,8 @@ with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pst
   -h, --help       this text
   -V, --version    the version
 
-Exit status: 0 mounted, or all archived; 1 wrong usage, 2 system error, 32 cannot mount.
+Exit status: 0 mounted, or all archived and cleared; 1 wrong usage; 2 system error;
+3 all archived, some records stay in the store on purpose; 32 cannot mount.
 One file, without a mount: pstorecat FILE
 """
 

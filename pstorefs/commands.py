@@ -19,7 +19,7 @@ from pstorefs.archive import Outcome, Policy, archive, clear, first_error
 from pstorefs.archive.layout import read_facts
 from pstorefs.archive.policy import FAILED
 from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.status import Finding
+from pstorefs.health import Finding
 from pstorefs.store import Store
 from pstorefs.survey import Survey, printable
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
-import logging.handlers
 import os
 import pkgutil
 import shutil
@@ -20,17 +19,22 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING
 
 import pstorefs
 from pstorefs import mounts
+from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
 from pstorefs.store import Store
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
+
+if TYPE_CHECKING:
+    from pstorefs.commands import Executor
 
 TYPE = "fuse.pstorefs"
 _DEVICE = "/dev/fuse"
@@ -136,10 +140,8 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
 
 def _has_archive(settings: Settings) -> bool:
     """Whether there is something to show although there is no store."""
-    from pstorefs import archive
-
     try:
-        with os.scandir(settings.archive or archive.DEFAULT) as entries:
+        with os.scandir(settings.archive or DEFAULT_ARCHIVE) as entries:
             return any(entry.is_dir() for entry in entries)
     except OSError:
         return False
@@ -239,33 +241,43 @@ def _load_the_rest() -> None:
 
 def _tree(settings: Settings, store: Store) -> Directory:
     """What the mount looks like."""
+    machine = Machine()
+    target = settings.archive or (DEFAULT_ARCHIVE if settings.default_source else None)
+    rm = _removal(settings, store, target)
+    # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
+    executor = cache(lambda: _executor(settings, store, machine, target, rm))
+    mirror = Mirror(store, _access(settings), remove=lambda path: executor().remove(path).check())
+    if settings.plain or store.pinned:
+        return mirror.root()
+    from pstorefs.tree.root import Root
+    from pstorefs.tree.virtual import places
+
+    return Root(mirror, places(mirror, executor(), machine, own=settings.default_source))
+
+
+def _executor(
+    settings: Settings, store: Store, machine: Machine, target: str | None, rm: str
+) -> Executor:
+    """What carries out commands and rm."""
     from pstorefs import archive, report
     from pstorefs.commands import Executor
     from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
     from pstorefs.journal import announcing
     from pstorefs.survey import Place, Survey
-    from pstorefs.tree.root import Root
-    from pstorefs.tree.virtual import places
 
     own = settings.default_source
-    target = settings.archive or (archive.DEFAULT if own else None)
     known = [Place(STORE, store)]
     if target is not None:
         known.append(Place(ARCHIVE, target))
     if own:
         known.append(Place(SYSTEMD, _SYSTEMD_ARCHIVE))
-    machine = Machine()
     policy = archive.Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
         compose=announcing(report.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
-    executor = Executor(store, Survey(known), target, policy, _removal(settings, store, target))
-    mirror = Mirror(store, _access(settings), remove=lambda path: executor.remove(path).check())
-    if settings.plain or store.pinned:
-        return mirror.root()
-    return Root(mirror, places(mirror, executor, machine, own=own))
+    return Executor(store, Survey(known), target, policy, rm)
 
 
 def _removal(settings: Settings, store: Store, target: str | None) -> str:
@@ -293,7 +305,7 @@ def _initialise(
     if settings.debug:
         init(adapter, mountpoint, options)
         return
-    with tempfile.TemporaryFile() as captured:
+    with open(os.memfd_create("stderr"), "w+b") as captured:
         saved = os.dup(2)
         os.dup2(captured.fileno(), 2)
         try:
@@ -400,6 +412,8 @@ def _leave_terminal() -> None:
 
 def log_to_system() -> None:
     """Log to the journal or syslog; to nowhere, where neither listens."""
+    import logging.handlers  # 4 ms, which only the background needs
+
     with suppress(OSError):
         handler = logging.handlers.SysLogHandler(
             "/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pstorefs.dump.item import Item
 
 #: Directories below the source's root that are looked into.
-_DEPTH = 3
+_DEPTH = 8
 
 
 def archive(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs import mounts
 from pstorefs.archive import durable
+from pstorefs.limits import DEFAULT_ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.policy import Policy
     from pstorefs.store import Store
 
-DEFAULT = "/var/lib/pstorefs"
+DEFAULT = DEFAULT_ARCHIVE
 
 _LOCK = ".lock"
 _LOCK_POLL_SECONDS = 0.05

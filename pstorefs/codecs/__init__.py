@@ -21,7 +21,9 @@ input to its last byte. Linux 6.12 demanded neither, and took an LZ4 record for 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
@@ -149,7 +151,7 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
     return Salvaged(certain, doubt, compression, remains.reason, used, remains.truncated)
 
 
-def _candidates(payload: bytes) -> list[_Codec]:
+def _candidates(payload: bytes) -> Iterator[_Codec]:
     """The formats in the order of likelihood. All are tried: a magic can arise by chance."""
     head = payload[:4]
     order = ["deflate", "lz4", "lzo", "nx842"]
@@ -161,9 +163,10 @@ def _candidates(payload: bytes) -> list[_Codec]:
         order.insert(0, order.pop())
     elif payload[-3:] == b"\x11\x00\x00":
         order.insert(0, order.pop(2))
-    return [_codec(name) for name in order]
+    return map(_codec, order)
 
 
+@cache
 def _codec(name: str) -> _Codec:
     # At the moment of need: a store of one format pays for one.
     module: _Codec = importlib.import_module(f"pstorefs.codecs.{name}")

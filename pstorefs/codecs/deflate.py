@@ -20,7 +20,6 @@ import zlib
 from dataclasses import replace
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
-from pstorefs.codecs.inflate import inflate_on
 
 NAME = "deflate"
 # Bytes at a time on the way to a break; divided by 8 until it is one.
@@ -52,6 +51,8 @@ def salvage(data: bytes, limit: int) -> Remains:
     remains = _inflate_up_to_break(data, limit)
     if remains.truncated or len(remains.text) >= limit or remains.used == len(data):
         return remains
+    from pstorefs.codecs.inflate import inflate_on  # of use to broken records only
+
     text, rest = inflate_on(data, limit)
     # zlib gave no symbols of the byte in which the break is; it has read long streams to their end.
     return replace(remains, text=max(text, remains.text, key=len), rest=rest)

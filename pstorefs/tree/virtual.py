@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pstorefs.commands import Executor, returned, shown
+from pstorefs.health import Finding
 from pstorefs.machine import Machine
-from pstorefs.status import Finding, Reporter
+from pstorefs.status import Reporter
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps

@@ -53,7 +53,9 @@ class Cut:
 
 
 def run(*command: str | Path) -> None:
-    subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=60)
+    words = [str(word) for word in command]
+    result = subprocess.run(words, check=False, capture_output=True, timeout=60, text=True)
+    assert result.returncode == 0, f"{' '.join(words)}: {result.stderr}"
 
 
 def record(
@@ -94,6 +96,9 @@ def mounted(kind: str, image: Path, point: Path) -> Iterator[None]:
         ["losetup", "--find", "--show", str(image)], check=True, capture_output=True, text=True
     ).stdout.strip()
     try:
+        if kind == "btrfs":
+            # It remembers the disks it saw, and takes none of the same name that looks older.
+            run("btrfs", "device", "scan", "--forget")
         run("mount", "-t", kind, loop, point)
         try:
             yield

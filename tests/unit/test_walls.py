@@ -18,6 +18,7 @@ FLOORS = [
     ["tree"],
     ["commands"],
     ["status", "journal"],
+    ["health"],
     ["report"],
     ["survey"],
     ["archive"],
