@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.machine import Machine
-from pstorefs.status import _systemd_pstore
+from pstorefs.health import _systemd_pstore
 from pstorefs.survey import Survey
 
 CASES = [
