@@ -5,9 +5,11 @@ Needs the standard library, lz4 and zstandard only, so that it works where FUSE 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pstorefs import __version__, reading
 from pstorefs.codecs import MAX_INPUT
@@ -56,11 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             files.append(word)
     try:
         shown = [_show(file, as_json) for file in files or [_STANDARD_INPUT]]
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough. Python would complain about it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _flush()
+    except OSError as error:
+        # Python would try to write, and complain, once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader has seen enough
+        _complain(f"standard output: {error.strerror or error}")
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0 if all(shown) else 1
@@ -88,6 +93,8 @@ def _show(file: str, as_json: bool) -> bool:
 def _read(file: str) -> bytes:
     """All bytes of a file or of standard input, up to the most that a record can have."""
     if file == _STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         data = sys.stdin.buffer.read(MAX_INPUT + 1)
     else:
         with open(file, "rb") as source:
@@ -146,14 +153,24 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
 
 
 def _write(data: bytes) -> None:
+    # None: closed by whoever started us.
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     sys.stdout.buffer.write(data)
 
 
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def _complain(message: str) -> None:
-    sys.stdout.flush()
+    with suppress(OSError):
+        _flush()
     # What a file is called is not ours to trust: no control characters to the terminal.
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-    sys.stderr.write(f"pstorecat: {clean}\n")
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"pstorecat: {clean}\n")
 
 
 if __name__ == "__main__":

@@ -62,10 +62,11 @@ def _archive(settings: Settings) -> int:
 
     def compose() -> Compose:
         # At the moment of need: on most boots there is nothing to archive.
+        from pstorefs.journal import announcing
         from pstorefs.machine import Machine
         from pstorefs.report import composer
 
-        return composer(Machine(), own=settings.default_source)
+        return announcing(composer(Machine(), own=settings.default_source))
 
     return run_archive(settings, compose)
 

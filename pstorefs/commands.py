@@ -13,12 +13,13 @@ import errno
 import logging
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pstorefs.archive import Policy, archive, clear, first_error
+from pstorefs.archive import Outcome, Policy, archive, clear, first_error
 from pstorefs.archive.layout import read_facts
+from pstorefs.archive.policy import FAILED
 from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.status import Finding
+from pstorefs.health import Finding
 from pstorefs.store import Store
 from pstorefs.survey import Survey, printable
 
@@ -57,6 +58,11 @@ class Result:
 
     error: int
     lines: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise OSError if the command failed."""
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
 
 
 class Lines:
@@ -97,12 +103,33 @@ def parse(line: bytes) -> Command | None:
         raise CommandError("rescan takes no names")
     if verb == "clear" and not names:
         raise CommandError("clear wants the names of records: it erases them without saving them")
-    return Command(verb, tuple(_bare(name) for name in names))
+    return Command(verb, tuple(name.removeprefix("./").rstrip("/") for name in names))
 
 
-def _bare(name: str) -> str:
-    """A name as a shell's completion may give it, without what stands around it in the mount."""
-    return name.removeprefix("./").removeprefix("dumps/").rstrip("/")
+#: Names of virtual places. A source entry that has one of them is shown as ``NAME~source``.
+RESERVED = ("dumps", "meta", "control", "status")
+_SOURCE = "~source"
+
+
+def shown(path: str) -> str:
+    """How the mount shows a path of the source.
+
+    A first component that is reserved, or taken for one with ~source behind it, gets ~source.
+    """
+    first, slash, rest = path.partition("/")
+    bare = first
+    while bare.endswith(_SOURCE):
+        bare = bare.removesuffix(_SOURCE)
+    return first + _SOURCE + slash + rest if bare in RESERVED else path
+
+
+def stored(path: str) -> str | None:
+    """The reverse of `shown`: a path of the source; None for a virtual place."""
+    first, slash, rest = path.partition("/")
+    if first in RESERVED:
+        return None
+    file = first.removesuffix(_SOURCE)
+    return file + slash + rest if file != first and shown(file) == first else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +150,53 @@ class Executor:
         if command.verb == "rescan":
             self.store.refresh(now=True)
             dumps = self.survey.dumps(now=True)
-            return Result(0, (f"{len(self.survey.items(STORE))} records, {len(dumps)} dumps",))
+            return Result(0, (f"records: {len(self.survey.live())}, dumps: {len(dumps)}",))
         return self._change(command.verb, command.names)
 
-    def remove(self, path: str) -> None:
-        """The rm of a record. OSError if it stays."""
+    def remove(self, path: str) -> Result:
+        """The rm of a record, by its path in the source."""
         if self.rm == "deny":
-            raise PermissionError(errno.EPERM, "rm=deny", path)
-        result = self._change(self.rm, (path,))
+            return Result(errno.EPERM, (f"{shown(path)}: mounted with rm=deny",))
+        result = self._change(self.rm, (shown(path),))
         _log.info("rm %s: %s", printable(path), "; ".join(map(printable, result.lines)))
-        if result.error:
-            raise OSError(result.error, os.strerror(result.error), path)
+        return result
 
     def _change(self, verb: str, names: tuple[str, ...]) -> Result:
-        if self.target is None:
+        if self.target is None and not (verb == "clear" and self.store.pinned):
             words = "these records are not this machine's own: to archive them, mount with"
             return Result(errno.EROFS, (f"{words} -o archive=DIR",))
+        paths = [path for name in names if (path := self._find(name)) is not None]
+        unknown = [name for name in names if self._find(name) is None]
+        outcomes = [Outcome(name, FAILED, "", errno.ENOENT, "", "no such dump") for name in unknown]
         try:
             if verb == "clear":
-                outcomes = clear(self.store, names)
-            else:
-                outcomes = archive(self.store, self.target, names or None, self.policy)
+                outcomes += clear(self.store, paths)
+            elif self.target is not None and (paths or not names):
+                outcomes += archive(self.store, self.target, paths or None, self.policy)
         except OSError as error:
             return Result(error.errno or errno.EIO, (error.strerror or str(error),))
         finally:
             self.survey.dumps(now=True)
-        lines = tuple(map(str, outcomes)) or ("nothing to do",)
+        lines = tuple(_said(outcome) for outcome in outcomes) or ("nothing to do",)
         return Result(first_error(outcomes, named=bool(names)), lines)
+
+    def _find(self, name: str) -> str | None:
+        """What the engine calls a name as the mount shows it; None if it names no dump."""
+        path = stored(name)
+        if path is not None:
+            return path
+        dump = name.removeprefix("dumps/")
+        latest = self.survey.latest()
+        if dump == "latest" and latest is not None:
+            return latest.name
+        return dump if dump in self.survey.dumps() else None
+
+
+def _said(outcome: Outcome) -> str:
+    """A line on a record, in the name under which it is shown."""
+    name = shown(outcome.record)
+    message = outcome.message.replace(outcome.record, name)
+    return str(replace(outcome, record=name, message=message))
 
 
 def returned(survey: Survey, target: str) -> list[Finding]:

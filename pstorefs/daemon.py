@@ -23,7 +23,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 import pstorefs
 from pstorefs import mounts
@@ -178,17 +177,24 @@ def _others_allowed() -> bool:
 
 
 def _mount_and_serve(
-    settings: Settings, store: Store, mountpoint: str, answering: Callable[[], None]
+    settings: Settings,
+    store: Store,
+    mountpoint: str,
+    answering: Callable[[], None],
+    mounted: Callable[[], None] = lambda: None,
 ) -> None:
     """Mount, and answer requests until somebody unmounts or a signal comes."""
     import pyfuse3
     import trio
 
+    from pstorefs import loop
     from pstorefs.fuse import Adapter
 
+    loop.shorten()
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
+    mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         trio.run(_serve)
@@ -236,6 +242,7 @@ def _tree(settings: Settings, store: Store) -> Directory:
     from pstorefs import archive, report
     from pstorefs.commands import Executor
     from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
+    from pstorefs.journal import announcing
     from pstorefs.survey import Place, Survey
     from pstorefs.tree.root import Root
     from pstorefs.tree.virtual import places
@@ -251,19 +258,22 @@ def _tree(settings: Settings, store: Store) -> Directory:
     policy = archive.Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=report.composer(machine, own=own),
+        compose=announcing(report.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
-    # Mounted over the source, rm means what it means there: other programs rely on it.
-    executor = Executor(
-        store, Survey(known), target, policy, "clear" if store.pinned else settings.rm
-    )
-    if store.pinned and target is None:
-        executor = replace(executor, target="")
-    mirror = Mirror(store, _access(settings), remove=executor.remove)
+    executor = Executor(store, Survey(known), target, policy, _removal(settings, store, target))
+    mirror = Mirror(store, _access(settings), remove=lambda path: executor.remove(path).check())
     if settings.plain or store.pinned:
         return mirror.root()
     return Root(mirror, places(mirror, executor, machine, own=own))
+
+
+def _removal(settings: Settings, store: Store, target: str | None) -> str:
+    """What rm of a record does; over the source what it does there, unless asked otherwise."""
+    rm = settings.rm or ("clear" if store.pinned else "archive")
+    if store.pinned and rm == "archive" and target is None:
+        raise MountError(f"{settings.source}: rm=archive wants archive=DIR for these records")
+    return rm
 
 
 def _access(settings: Settings) -> Access:
@@ -340,8 +350,11 @@ def _serve_in_background(settings: Settings, store: Store, mountpoint: str) -> N
         os.close(reader)
         status = 0
         try:
-            _leave_terminal()
-            _mount_and_serve(settings, store, mountpoint, lambda: _ready(writer))
+            # Only once it is mounted: in the process group that automount started, and in no other,
+            # the mount point may be touched before it is. Elsewhere both would wait for each other.
+            _mount_and_serve(
+                settings, store, mountpoint, lambda: _ready(writer), mounted=_leave_terminal
+            )
         except MountError as error:
             status = 32
             with suppress(OSError):

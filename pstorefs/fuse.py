@@ -22,12 +22,14 @@ import functools
 import itertools
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import pyfuse3
 import trio
 
+from pstorefs.loop import pace
 from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, Writer
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
@@ -87,7 +89,9 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         self._nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
         self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
         self._handles: dict[int, tuple[Node, Opened]] = {}
-        self._listings: dict[int, list[tuple[bytes, Node]]] = {}
+        #: Of a directory that was listed before, the listing is made when it is read.
+        self._listings: dict[int, _Listing | Directory] = {}
+        self._recent: dict[int, _Listing] = {}
         self._handle_numbers = itertools.count(1)
         self._threads = trio.CapacityLimiter(_THREADS)
         # Commands may wait for a disk, and must not keep readers waiting for a thread.
@@ -117,6 +121,9 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             raise pyfuse3.FUSEError(errno.ENOENT)
         node = settled[1]
         entry = self._entry(node)
+        entry.entry_timeout = FRESH_SECONDS
+        if not node.lazy:
+            entry.attr_timeout = FRESH_SECONDS
         node.lookups += 1
         return entry
 
@@ -156,30 +163,59 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        """List a directory; records that were not decoded yet are, for their sizes."""
+        """List a directory, at the latest when its entries are asked for.
+
+        find(1) opens each directory twice and reads it once. But records that were never decoded
+        are decoded at once: while it reads, the kernel holds a lock on the directory.
+        """
         directory = self._directory(inode)
-        names: list[tuple[str, Node]] = await self._ask(directory, directory.names)
-        unready = [node for _, node in names if not node.ready and not node.lazy]
-        if unready:
-            await self._in_thread(_prepare_all, unready)
-        await self._ask(directory, directory.look)
-        directory.entry = None
-        listing: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
-        for name, node in names:
-            settled = directory.settle(name, node)
-            if settled is not None:
-                listing.append((os.fsencode(settled[0]), settled[1]))
+        listing: _Listing | Directory = directory
+        recent = self._recent.get(inode)
+        if recent and recent.left(time.monotonic()) > FRESH_SECONDS / 2:
+            listing = recent
+        elif not directory.listed:
+            listing = await self._list(directory)
         handle = next(self._handle_numbers)
         self._listings[handle] = listing
         return handle
+
+    async def _list(self, directory: Directory) -> _Listing:
+        """List it now; records that were not decoded yet are, for their sizes."""
+        began = time.monotonic()
+        names: list[tuple[str, Node]] = await self._ask(directory, directory.names)
+        lazy = [node.lazy for _, node in names]
+        unready = [node for _, node in names if not node.ready and not node.lazy]
+        if unready:
+            await self._in_thread(_prepare_all, unready)
+            began = time.monotonic()
+        await self._ask(directory, directory.look)
+        directory.entry = None
+        directory.listed = True
+        entries: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
+        for name, node in names:
+            settled = directory.settle(name, node)
+            if settled is not None:
+                entries.append((settled[0].encode("utf-8", "surrogateescape"), settled[1]))
+        made = _Listing(entries, began, reusable=not directory.slow and not any(lazy))
+        if made.reusable:
+            for number in [n for n, old in self._recent.items() if old.left(began) <= 0]:
+                del self._recent[number]
+            self._recent[directory.number] = made
+        return made
 
     @_answered
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Hand out entries from number `start_id` on, until the kernel's buffer is full."""
         listing = self._listings[fh]
-        for position in range(start_id, len(listing)):
-            name, node = listing[position]
-            if not pyfuse3.readdir_reply(token, name, self._entry(node), position + 1):
+        if isinstance(listing, Directory):
+            listing = self._listings[fh] = await self._list(listing)
+        left = listing.left(time.monotonic())
+        for position in range(start_id, len(listing.entries)):
+            name, node = listing.entries[position]
+            entry = self._entry(node)
+            if listing.reusable:
+                entry.entry_timeout = entry.attr_timeout = max(0.0, left)
+            if not pyfuse3.readdir_reply(token, name, entry, position + 1):
                 break
             if position >= 2:  # `.` and `..` are not counted as lookups
                 node.lookups += 1
@@ -201,6 +237,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             opened = node.open_writer()
         else:
             opened = await self._in_thread(node.open) if node.slow else node.open()
+        if node.lazy:
+            node.entry = None  # opening may have frozen it anew: the kernel asks for the size next
         handle = next(self._handle_numbers)
         self._handles[handle] = node, opened
         node.opens += 1
@@ -209,7 +247,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     @_answered
     async def read(self, fh: int, off: int, size: int) -> bytes:
         """A piece of an open file."""
-        return self._handles[fh][1].read(off, size)
+        opened = self._handles[fh][1]
+        if opened.slow:
+            return cast("bytes", await self._in_thread(opened.read, off, size))
+        return opened.read(off, size)
 
     @_answered
     async def write(self, fh: int, off: int, buf: bytes) -> int:
@@ -220,7 +261,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         opened = self._handles[fh][1]
         if not isinstance(opened, Writer):
             raise pyfuse3.FUSEError(errno.EBADF)
-        await self._in_thread(opened.write, bytes(buf), limiter=self._commands)
+        try:
+            await self._in_thread(opened.write, bytes(buf), limiter=self._commands)
+        finally:
+            self._recent.clear()
         return len(buf)
 
     async def release(self, fh: int) -> None:
@@ -269,9 +313,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     @_answered
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove a name: what that means, the directory knows."""
-        await self._in_thread(
-            self._directory(parent_inode).remove, os.fsdecode(name), limiter=self._commands
-        )
+        remove = self._directory(parent_inode).remove
+        try:
+            await self._in_thread(remove, os.fsdecode(name), limiter=self._commands)
+        finally:
+            self._recent.clear()
 
     @_answered
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
@@ -303,7 +349,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
                 # Of a listing: what is shown is asked for, by getattr, when somebody looks at it.
                 entry.attr_timeout = 0
             node.entry = entry
-        return cast("pyfuse3.EntryAttributes", node.entry)
+        return node.entry
 
     async def _ask(self, directory: Directory, call: Callable[..., Any], *names: str) -> Any:  # noqa: ANN401
         """Ask a directory, in a thread if it may have to think about it."""
@@ -315,7 +361,26 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         *arguments: object,
         limiter: trio.CapacityLimiter | None = None,
     ) -> Any:  # noqa: ANN401
-        return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        pace.waiting += 1
+        try:
+            return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        finally:
+            pace.waiting -= 1
+
+
+class _Listing:
+    """A directory's entries, and when they were found. Another reader may be given the same."""
+
+    __slots__ = ("_made", "entries", "reusable")
+
+    def __init__(self, entries: list[tuple[bytes, Node]], made: float, *, reusable: bool) -> None:
+        self.entries = entries
+        self.reusable = reusable
+        self._made = made
+
+    def left(self, now: float) -> float:
+        """For how many seconds it may still be shown: what the kernel keeps of it counts, too."""
+        return self._made + FRESH_SECONDS - now
 
 
 def _prepare_all(nodes: list[Node]) -> None:

@@ -45,8 +45,8 @@ class Settings:
     archive: str | None = None
     archive_volatile: bool = False
     keep: Keep = UNLIMITED
-    #: What rm of a record does: one of `REMOVALS`.
-    rm: str = "archive"
+    #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
+    rm: str = ""
     allow_other: bool = False
     auto_unmount: bool = False
     uid: int | None = None
@@ -76,8 +76,9 @@ class Option:
 
 
 def _number(value: str) -> int:
-    if not re.fullmatch(r"\d{1,10}", value):
-        raise ValueError("is no number")
+    # The highest one stands for no user at all (chown(2)).
+    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) >= (1 << 32) - 1:
+        raise ValueError("is no number of a user or group")
     return int(value)
 
 
@@ -293,6 +294,8 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
     if settings.archive_now:
         if len(places) > 1:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
+        if settings.read_only:
+            raise UsageError("--archive clears what it has saved: it cannot be done with ro")
         return _of_source(settings, places[0]) if places else settings
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")

@@ -51,7 +51,7 @@ from pstorefs.oops import Facts, Frame, Other, parse_dump
 from pstorefs.survey import printable
 
 SCHEMA = 1
-_WIDTH = 13
+_WIDTH = 12
 _TIME_WORDS = {
     ID: "from the record's id",
     MTIME: "the record's time",
@@ -268,7 +268,7 @@ def _rows(dump: Dump, facts: Facts, context: Context) -> list[tuple[str, str]]:
         ("Kernel", _kernel(facts, machine)),
         ("Machine", _machine(facts, context)),
         ("Where", _where(facts)),
-        ("In the boot", _boot(dump, facts, context)),
+        ("Boot", _boot(dump, facts, context)),
         ("Missing", _missing(dump)),
         ("Memory", _memory(dump)),
         ("Records", _records(dump)),

@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs import mounts
 
@@ -22,6 +23,10 @@ from pstorefs import mounts
 SNAPSHOT_LIMIT = 8 << 20
 
 _READ_STEP = 1 << 20
+# Where nothing more is expected: a large buffer costs several us, even for no bytes.
+_LITTLE = 4096
+# O_NONBLOCK: should a FIFO have taken a file's place, do not wait for its writer.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LOOK_SECONDS = 0.5
 # Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
@@ -42,11 +47,11 @@ def has_changed(error: OSError) -> bool:
     return isinstance(error, ChangedError) or error.errno in CHANGED
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One lstat: which file stands under a name, and which state of it. Times in nanoseconds.
 
     st_blocks is left out: delayed allocation changes it long after a file was written.
+    A tuple, as one is made and compared for every file of every listing.
     """
 
     device: int
@@ -62,16 +67,19 @@ class Stamp:
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
         """The stamp of an os.stat result."""
-        return cls(
-            status.st_dev,
-            status.st_ino,
-            status.st_mode,
-            status.st_uid,
-            status.st_gid,
-            status.st_size,
-            status.st_nlink,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
+        return tuple.__new__(
+            cls,
+            (
+                status.st_dev,
+                status.st_ino,
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+                status.st_size,
+                status.st_nlink,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+            ),
         )
 
     @property
@@ -107,6 +115,8 @@ class Store:
         self.path = path
         self.pinned = pinned
         self._root: int | None = None
+        # Held while the root is exchanged or duplicated, as several threads work with it.
+        self._lock = threading.Lock()
         self._looked = 0.0
         self.is_pstore = False
         try:
@@ -125,14 +135,21 @@ class Store:
 
     def close(self) -> None:
         """Let go of the root."""
-        if self._root is not None:
-            os.close(self._root)
-            self._root = None
+        with self._lock:
+            old, self._root = self._root, None
+        if old is not None:
+            os.close(old)
 
     def _hold(self, descriptor: int) -> None:
-        self.close()
-        self._root = descriptor
         self.is_pstore = _is_pstore(descriptor)
+        with self._lock:
+            if self._root is None:
+                self._root = descriptor
+                return
+            # The number stays the same, and never stands for anything but a root: other threads
+            # may be about to use it.
+            os.dup2(descriptor, self._root, inheritable=False)
+        os.close(descriptor)
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow the path again, in case something else is there; if not `now`, twice a second."""
@@ -141,40 +158,48 @@ class Store:
             return
         self._looked = moment
         try:
-            if self._root is not None:
-                there, held = os.stat(self.path), os.fstat(self._root)
-                if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
-                    return
-            self._hold(_open_directory(self.path))
+            there, held = os.stat(self.path), self.stamp(())
+            if (there.st_dev, there.st_ino) != (held.device, held.inode):
+                self._hold(_open_directory(self.path))
         except OSError:
             return  # gone for the moment: what is held tells what is left of it
 
     @contextmanager
     def folder(self, folder: tuple[str, ...]) -> Iterator[int]:
-        """A descriptor of a folder, for the time of the block."""
-        if self._root is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-        descriptor = root = self._root
+        """A descriptor of a folder, for the time of the block: the same one, whatever happens."""
+        with self._lock:
+            if self._root is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+            descriptor = os.dup(self._root)
         try:
             for name in folder:
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-                if descriptor != root:
-                    os.close(descriptor)
+                os.close(descriptor)
                 descriptor = below
             yield descriptor
         finally:
-            if descriptor != root:
-                os.close(descriptor)
+            os.close(descriptor)
+
+    @contextmanager
+    def held(self, folder: tuple[str, ...]) -> Iterator[Store]:
+        """A folder as a store of its own: all calls within the block reach the same directory."""
+        with self.folder(folder) as descriptor:
+            store = self.at(descriptor, self.path)
+            try:
+                yield store
+            finally:
+                store.close()
 
     def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
         """All names of a folder with their stamps. A name that vanishes meanwhile is left out."""
         found: dict[str, Stamp] = {}
         if self._root is None:
             return found
+        of = Stamp.of
         with self.folder(folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 try:
-                    found[entry.name] = Stamp.of(entry.stat(follow_symlinks=False))
+                    found[entry.name] = of(entry.stat(follow_symlinks=False))
                 except FileNotFoundError:
                     continue
         return found
@@ -182,40 +207,44 @@ class Store:
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
         """The stamp of one name in a folder, or of the folder itself. OSError if it is gone."""
         if name is None and not folder:
-            return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
+            with self._lock:
+                return _NOWHERE if self._root is None else Stamp.of(os.fstat(self._root))
         if name is None:
             folder, name = folder[:-1], folder[-1]
+        if not folder and self._root is not None:
+            return Stamp.of(os.stat(name, dir_fd=self._root, follow_symlinks=False))
         with self.folder(folder) as descriptor:
             return Stamp.of(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
 
     def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
         """A descriptor for reading a regular file. `ChangedError` if it is not the expected one."""
-        with self.folder(folder) as descriptor:
-            # O_NONBLOCK: should a FIFO have taken the file's place, do not wait for its writer.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            file = os.open(name, flags, dir_fd=descriptor)
+        file = self._open(folder, name)
         if Stamp.of(os.fstat(file)) != expected:
             os.close(file)
             raise ChangedError(f"{name} has changed")
         return file
 
+    def _open(self, folder: tuple[str, ...], name: str) -> int:
+        if not folder and self._root is not None:
+            return os.open(name, _FILE, dir_fd=self._root)
+        with self.folder(folder) as descriptor:
+            return os.open(name, _FILE, dir_fd=descriptor)
+
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
         """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
+        if expected.size > _ENDLESS:
+            raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
         file = self.open(folder, name, expected)
         try:
-            pieces = [os.read(file, expected.size + 1)]
-            total = len(pieces[0])
+            data = os.read(file, expected.size + 1)
             # To the end, whatever the size says: the kernel's is wrong for ftrace records.
-            while pieces[-1]:
-                pieces.append(os.read(file, _READ_STEP))
-                total += len(pieces[-1])
-                if total > max(expected.size, _ENDLESS):
-                    raise OSError(f"{name} does not end")
+            if more := os.read(file, _LITTLE):
+                data = _rest(file, [data, more], _ENDLESS)
             if Stamp.of(os.fstat(file)) != expected:
                 raise ChangedError(f"{name} changed while it was read")
         finally:
             os.close(file)
-        return pieces[0] if len(pieces) <= 2 else b"".join(pieces)
+        return data
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
         """Remove a record for good. OSError if the store refuses, or if it is still there."""
@@ -234,11 +263,23 @@ class Store:
 
     def statvfs(self) -> os.statvfs_result:
         """The numbers of the file system that the source lies on."""
-        return os.statvfs("/" if self._root is None else self._root)
+        with self._lock:
+            return os.statvfs("/" if self._root is None else self._root)
 
 
 def _open_directory(path: str) -> int:
     return os.open(path, _DIRECTORY)
+
+
+def _rest(file: int, pieces: list[bytes], limit: int) -> bytes:
+    """All that is still to be read, behind what was read. OSError if there is no end to it."""
+    total = 0
+    while pieces[-1]:
+        pieces.append(os.read(file, _READ_STEP))
+        total += len(pieces[-1])
+        if total > limit:
+            raise OSError(errno.EFBIG, "the file does not end")
+    return b"".join(pieces)
 
 
 def _is_pstore(descriptor: int) -> bool:

@@ -23,7 +23,7 @@ from pstorefs.dump import Dump
 from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import parse_name
-from pstorefs.store import ChangedError, Stamp, Store
+from pstorefs.store import ChangedError, Stamp, Store, has_changed
 from pstorefs.texts import TextCache
 
 _log = logging.getLogger("pstorefs")
@@ -84,7 +84,11 @@ class Survey:
         self._places = {place.kind: place for place in places}
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
+        self._dump_of: dict[tuple[str, str], Dump] = {}
+        self._latest: Dump | None = None
         self._looked = float("-inf")
+        #: What could not be read at the last look, by path, with the reason.
+        self.unreadable: dict[str, str] = {}
         #: Counts the surveys that found something new; what was composed before is to be redone.
         self.generation = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
@@ -102,32 +106,21 @@ class Survey:
 
     def latest(self) -> Dump | None:
         """The newest crash."""
-        return dumps_of.latest(self.dumps().values())
-
-    def items(self, kind: str) -> list[Item]:
-        """The records of one place."""
         with self._lock:
             self.dumps()
-            known = [each.item for (place, _), each in self._known.items() if place == kind]
-            return [item for item in known if item.place == kind]
+            return self._latest
 
-    def items_in_store(self, kind: str) -> list[Item]:
-        """Records in the store's place that count as those of another: moved there by systemd."""
+    def live(self) -> list[Item]:
+        """The records of the store, those that systemd-pstore put there in its layout included."""
         with self._lock:
             self.dumps()
-            known = [each.item for (place, _), each in self._known.items() if place == STORE]
-            return [item for item in known if item.place == kind]
-
-    def item(self, kind: str, path: str) -> Item | None:
-        """One record, by its path below the root of its place."""
-        with self._lock:
-            self.dumps()
-            known = self._known.get((kind, path))
-            return known.item if known else None
+            return [known.item for (kind, _), known in self._known.items() if kind == STORE]
 
     def dump_of(self, item: Item) -> Dump | None:
         """The dump that a record belongs to."""
-        return next((dump for dump in self.dumps().values() if item in dump.items), None)
+        with self._lock:
+            self.dumps()
+            return self._dump_of.get((item.place, item.path))
 
     def stored(self, item: Item) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
@@ -186,21 +179,25 @@ class Survey:
 
     def _look(self) -> None:
         found: dict[tuple[str, str], _Known] = {}
+        unreadable: dict[str, str] = {}
         for place in self._places.values():
             with place.opened() as store:
-                for folder, file, stamp in _files(place.kind, store):
+                for folder, file, stamp in _files(place.kind, store, unreadable):
                     path = "/".join((*folder, file))
                     known = self._known.get((place.kind, path))
                     if known is None or known.stamp != stamp:
-                        known = _read(place.kind, store, path, stamp)
+                        known = _read(place.kind, store, path, stamp, unreadable)
                     if known is not None:
                         found[place.kind, path] = known
+        self.unreadable = unreadable
         if found == self._known and self.generation:
             return
         self._known = found
         self.generation += 1
         grouped = dumps_of.group(known.item for known in found.values())
         self._dumps = {dump.name: dump for dump in grouped}
+        self._dump_of = {(i.place, i.path): dump for dump in grouped for i in dump.items}
+        self._latest = dumps_of.latest(grouped)
         ids = {dump.id for dump in grouped}
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
 
@@ -210,7 +207,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
+def _files(
+    kind: str, store: Store, unreadable: dict[str, str]
+) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
     """All files of a place that a kernel's records could be."""
     count = 0
     folders: list[tuple[str, ...]] = [()]
@@ -218,13 +217,18 @@ def _files(kind: str, store: Store) -> Iterator[tuple[tuple[str, ...], str, Stam
         folder = folders.pop()
         try:
             entries = store.scan(folder)
-        except OSError:
-            continue  # gone, or not for us to read
+        except OSError as error:
+            if folder and not has_changed(error):
+                unreadable["/".join(folder)] = error.strerror or str(error)
+            continue
         for file, stamp in entries.items():
             path = "/".join((*folder, file))
             if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
                 folders.append((*folder, file))
-            elif stamp.is_file and stamp.size <= MAX_INPUT and _belongs(kind, path):
+            elif stamp.is_file and _belongs(kind, path):
+                if stamp.size > MAX_INPUT:
+                    unreadable[path] = "longer than any record of a kernel"
+                    continue
                 yield folder, file, stamp
                 count += 1
                 if count >= _MOST_RECORDS:
@@ -248,7 +252,9 @@ def _kernels_name(kind: str, file: str) -> str:
     return _SECOND.sub("", file) if kind == ARCHIVE else file
 
 
-def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
+def _read(
+    kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
+) -> _Known | None:
     *folder, file = path.split("/")
     file = _kernels_name(kind, file)
     name = parse_name(file)
@@ -257,8 +263,8 @@ def _read(kind: str, store: Store, path: str, stamp: Stamp) -> _Known | None:
     try:
         data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
     except OSError as error:
-        if not isinstance(error, (ChangedError, FileNotFoundError)):
-            _log.warning("%s: %s", path, error.strerror or error)
+        if not has_changed(error):
+            unreadable[path] = error.strerror or str(error)
         return None
     # Copies of what systemd-pstore moved have lost their times, wherever they stand.
     moved = kind == STORE and folder and dumps_of.systemd_record(path)

@@ -104,13 +104,14 @@ def _erase_same(store: Store, item: Item, archived: tuple[int, int]) -> None:
     ``archived``: device and inode of the copy, which must be another file.
     """
     *folder, name = item.path.split("/")
-    stamp = store.stamp(tuple(folder), name)
-    if (stamp.device, stamp.inode) == archived:
-        raise _SameFileError(errno.EPERM, "this is the archived copy itself")
-    data = store.read(tuple(folder), name, stamp)
-    if hashlib.sha256(data).hexdigest() != item.sha256:
-        raise ChangedError(f"{item.path} changed")
-    store.erase(tuple(folder), name)
+    with store.held(tuple(folder)) as here:
+        stamp = here.stamp((), name)
+        if (stamp.device, stamp.inode) == archived:
+            raise _SameFileError(errno.EPERM, "this is the archived copy itself")
+        data = here.read((), name, stamp)
+        if hashlib.sha256(data).hexdigest() != item.sha256:
+            raise ChangedError(f"{item.path} changed")
+        here.erase((), name)
 
 
 def _write_facts(run: Run, directories: Collection[str]) -> None:
@@ -134,9 +135,11 @@ def clear_unsaved(store: Store, path: str) -> Outcome:
     """Erase a file of the source, whatever it is, without a copy: `clear NAME`."""
     *folder, name = path.split("/")
     try:
-        if not store.stamp(tuple(folder), name).is_file:
-            return Outcome(path, FAILED, "", errno.EPERM, "", "not a record: only files are erased")
-        store.erase(tuple(folder), name)
+        with store.held(tuple(folder)) as here:
+            if not here.stamp((), name).is_file:
+                words = "not a record: only files are erased"
+                return Outcome(path, FAILED, "", errno.EPERM, "", words)
+            here.erase((), name)
     except FileNotFoundError:
         return Outcome(path, CLEARED, message="it was gone already")
     except OSError as error:

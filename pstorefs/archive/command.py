@@ -17,6 +17,7 @@ import errno
 import os
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pstorefs.archive.engine import archive
@@ -105,7 +106,17 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
         return _fail(f"{settings.source}: {error.strerror or error}")
     finally:
         store.close()
-    return _report(target, outcomes)
+    try:
+        status = _report(target, outcomes)
+        sys.stdout.flush()
+    except OSError as error:
+        # The work is done, and its exit status counts; that nobody can read of it is said if
+        # possible.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _say(f"standard output: {error.strerror}")
+        return _status(outcomes)
+    return status
 
 
 def _late(load: Callable[[], Compose]) -> Compose:
@@ -130,6 +141,10 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
     for outcome in outcomes:
         if outcome.result in (KEPT, FAILED) and outcome.why != "log":
             _say(str(outcome))
+    return _status(outcomes)
+
+
+def _status(outcomes: Sequence[Outcome]) -> int:
     if any(outcome.result == FAILED for outcome in outcomes):
         return FAILURE
     remains = [o for o in outcomes if o.result not in (CLEARED, SKIPPED) and o.why != "log"]
@@ -142,4 +157,5 @@ def _fail(message: str) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"pstorefs: {message}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"pstorefs: {message}", file=sys.stderr)

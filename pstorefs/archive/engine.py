@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import layout, place, rules
 from pstorefs.archive.place import ArchiveError
 from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
-from pstorefs.store import ChangedError, Stamp, Store
+from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from pstorefs.archive.plan import Job, Shelf
     from pstorefs.dump.item import Item
@@ -37,7 +37,7 @@ def archive(
     A name is that of a record, as it stands in the store or without ``.enc.z``, or that of a dump.
     """
     store.refresh()
-    files = list_source(store)
+    files = list_source(store, policy.say)
     with place.opened(
         archive_dir, store, volatile=policy.volatile, create=bool(files)
     ) as descriptor:
@@ -78,13 +78,20 @@ def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
     return next((o.errno for o in outcomes if o.errno and (named or o.result == FAILED)), 0)
 
 
-def list_source(store: Store) -> dict[str, Stamp]:
-    """All regular files of the source, by path."""
+def list_source(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[str, Stamp]:
+    """All regular files of the source, by path. A folder that cannot be read is told of."""
     found: dict[str, Stamp] = {}
     folders: list[tuple[str, ...]] = [()]
     while folders:
         folder = folders.pop()
-        for name, stamp in store.scan(folder).items():
+        try:
+            entries = store.scan(folder)
+        except OSError as error:
+            if not folder:
+                raise
+            say(f"{'/'.join(folder)}: passed over: {error.strerror or error}")
+            continue
+        for name, stamp in entries.items():
             path = (*folder, name)
             if stamp.is_file:
                 found["/".join(path)] = stamp
@@ -144,7 +151,9 @@ class _Command:
     def _plan(self, names: Sequence[str] | None, source: Shelf, shelf: Shelf) -> list[Job]:
         from pstorefs.archive import plan
 
-        records = [path for path in self.files if plan.name_of(path)]
+        known = {path for path in self.files if plan.name_of(path)}
+        long = {path for path in known if self.files[path].size > SNAPSHOT_LIMIT}
+        records = [path for path in self.files if path in known - long]
         clear: set[str] | None = None
         others: set[str] = set()
         if names is None:
@@ -152,7 +161,7 @@ class _Command:
         else:
             paths = {name: _path_of(name, self.files) for name in names}
             others = {name for name, path in paths.items() if not path}
-            clear = {path for path in paths.values() if plan.name_of(path)}
+            clear = {path for path in paths.values() if path in known - long}
             self._refuse(path for path in paths.values() if path and path not in clear)
             if not others:
                 records = plan.related_records(self.files, clear)
@@ -165,6 +174,9 @@ class _Command:
         items = self._items(source, records, clear)
         planner = plan.Planner(archived, listing, clear, others)
         jobs, skipped = planner.jobs(items)
+        for path, error in planner.refused:
+            words = error.strerror or str(error)
+            self.outcomes.append(Outcome(path, FAILED, "", error.errno or errno.EIO, "", words))
         for item in skipped:
             words = "a log that belongs to no crash: name it to archive it"
             self.outcomes.append(Outcome(item.path, SKIPPED, message=words))
@@ -198,8 +210,10 @@ class _Command:
 
     def _refuse(self, paths: Iterable[str]) -> None:
         for path in paths:
-            words = f"no name that a kernel gives to a record; to erase it: clear {path}"
-            self.outcomes.append(Outcome(path, KEPT, "", errno.EINVAL, "name", words))
+            long = self.files[path].size > SNAPSHOT_LIMIT
+            what = "longer than any record of a kernel" if long else "no record of a kernel"
+            words = f"{what}, left alone; to erase it: clear {path}"
+            self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "name", words))
 
     def _check_room(self, jobs: list[Job]) -> None:
         sizes = [item.size for job in jobs for item, _ in job.new]

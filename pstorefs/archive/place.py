@@ -73,6 +73,7 @@ def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator
     Raises `ArchiveError` for a place that must not be one. With `volatile`, one that does not
     outlive a reboot is taken too.
     """
+    made = create and not os.path.lexists(path)
     try:
         descriptor = _open(path, create=create)
     except OSError as error:
@@ -81,7 +82,13 @@ def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator
         yield None
         return
     try:
-        _check(path, descriptor, store, volatile=volatile)
+        try:
+            _check(path, descriptor, store, volatile=volatile)
+        except ArchiveError:
+            if made:
+                with suppress(OSError):
+                    os.rmdir(path)
+            raise
         yield descriptor
     finally:
         os.close(descriptor)

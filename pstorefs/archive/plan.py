@@ -129,7 +129,8 @@ def list_archive(listing: layout.Listing) -> dict[str, Stamp]:
 
 def name_of(path: str) -> Name | None:
     """The name of a record of the store, taken apart; None if no kernel gives it."""
-    return parse_name(path.rpartition("/")[2])
+    file = path.rpartition("/")[2]
+    return parse_name(file) if layout.raw_file(file) == file else None
 
 
 def _name_of_raw(name: str) -> Name | None:
@@ -221,6 +222,8 @@ class Planner:
     ) -> None:
         #: Names of dumps that were not met.
         self.wanted = set(wanted)
+        #: Records of dumps that cannot be given a place, each with the reason.
+        self.refused: list[tuple[str, OSError]] = []
         self._archived = archived
         self._listing = listing
         self._clear = clear
@@ -243,7 +246,10 @@ class Planner:
             ours, left = _share(dump, self._clear)
             skipped += left
             if ours and (self._clear is None or any(item.path in self._clear for item in ours)):
-                jobs.append(self._job(dump, ours))
+                try:
+                    jobs.append(self._job(dump, ours))
+                except OSError as error:  # of this dump alone
+                    self.refused += [(item.path, error) for item in ours]
         return jobs, skipped
 
     def _job(self, dump: Dump, ours: list[Item]) -> Job:
@@ -274,7 +280,15 @@ class Planner:
 
     def _free_name(self, dump: Dump) -> str:
         """The name of a new directory: longer than the dump's if another dump has that there."""
-        tags = ("", f"-{dump.parts[-1].item.text_hash[:8]}", f"-{dump.id[:8]}", f"-{dump.id}")
+        files = "\n".join(sorted(item.file for item in dump.items)).encode()
+        tags = (
+            "",
+            f"-{dump.parts[-1].item.text_hash[:8]}",
+            f"-{dump.id[:8]}",
+            f"-{dump.id}",
+            # Dumps may be the same to the last byte, under the names of several backends.
+            f"-{hashlib.sha256(files).hexdigest()}",
+        )
         for tag in tags:
             name = dump.name[:_LONGEST_NAME] + tag
             if name not in self._names and layout.is_dump_name(name):

@@ -155,16 +155,21 @@ class ComposedDirectory(Directory):
 
     `children` gives the entries by name, freshly made or the same ones as before; those that show
     the same as before are exchanged for the old ones, so that the kernel's cache of them holds.
-    `describe` gives the directory's own attributes.
+    `child` gives a single one, where that is less work. `describe` gives the directory's own
+    attributes.
     """
 
-    __slots__ = ("_children", "_describe", "_known")
+    __slots__ = ("_child", "_children", "_describe", "_known")
 
     def __init__(
-        self, children: Callable[[], Mapping[str, Node]], describe: Callable[[], Attributes]
+        self,
+        children: Callable[[], Mapping[str, Node]],
+        describe: Callable[[], Attributes],
+        child: Callable[[str], Node | None] | None = None,
     ) -> None:
         super().__init__(describe())
         self._children = children
+        self._child = child or (lambda name: children().get(name))
         self._describe = describe
         self._known: dict[str, Node] = {}
 
@@ -180,11 +185,14 @@ class ComposedDirectory(Directory):
 
     def names(self) -> list[tuple[str, Node]]:
         """See `Directory`."""
-        return list(self._children().items())
+        children = self._children()
+        for gone in self._known.keys() - children.keys():
+            del self._known[gone]
+        return list(children.items())
 
     def lookup(self, name: str) -> Node | None:
         """See `Directory`."""
-        return self._children().get(name)
+        return self._child(name)
 
     def remove_folder(self, name: str) -> None:
         """See `Directory`."""

@@ -73,8 +73,7 @@ class Control(File):
                 result = Result(errno.EIO, ("failed by a fault of pstorefs: see its log",))
                 what = line.decode(errors="replace")
             self.answer(what, result)
-        if result.error:
-            raise OSError(result.error, os.strerror(result.error))
+        result.check()
 
     def answer(self, what: str, result: Result) -> None:
         """Let the result of a command be read."""
@@ -95,6 +94,7 @@ class _Handle:
     """One open for writing. After a failure it takes nothing more: the first failure stops."""
 
     __slots__ = ("_content", "_control", "_failed", "_lines")
+    slow = False
 
     def __init__(self, control: Control, content: bytes) -> None:
         self._control = control

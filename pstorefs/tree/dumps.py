@@ -8,7 +8,7 @@ from functools import partial
 
 from pstorefs import report
 from pstorefs.dump import Dump
-from pstorefs.dump.item import STORE, Item
+from pstorefs.dump.item import STORE
 from pstorefs.machine import Machine
 from pstorefs.report import Context, Sibling
 from pstorefs.store import ChangedError
@@ -41,17 +41,30 @@ class Dumps:
         self._own = own
         self._directories: dict[str, ComposedDirectory] = {}
         self._raws: dict[str, ComposedDirectory] = {}
-        self.root = ComposedDirectory(self._entries, lambda: self._owner().directory(0))
+        self.root = ComposedDirectory(
+            self._entries, lambda: self._owner().directory(0), self._entry
+        )
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.survey.dumps()
         for gone in self._directories.keys() - dumps.keys():
             del self._directories[gone], self._raws[gone]
         entries: dict[str, Node] = {name: self._directory(name) for name in dumps}
-        latest = self.survey.latest()
+        latest = self._latest()
         if latest is not None:
-            entries[LATEST] = ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
+            entries[LATEST] = latest
         return entries
+
+    def _entry(self, name: str) -> Node | None:
+        if name == LATEST:
+            return self._latest()
+        return self._directory(name) if name in self.survey.dumps() else None
+
+    def _latest(self) -> Node | None:
+        latest = self.survey.latest()
+        if latest is None:
+            return None
+        return ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
 
     def _directory(self, name: str) -> ComposedDirectory:
         """The directory of a dump: one as long as there is a dump of that name."""
@@ -96,7 +109,7 @@ class Dumps:
         for part in (*dump.parts, *dump.others):
             item = part.item
             file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
-            compose = partial(self._stored, item)
+            compose = partial(self._stored, name, item.sha256)
             entries[file] = ComposedFile(compose, owner, item.mtime_ns)
         return entries
 
@@ -104,14 +117,24 @@ class Dumps:
         """A file of a dump as it is now; what changes at this moment is to be looked up again."""
         try:
             return compose(self._dump(name)[0])
+        except (ChangedError, FileNotFoundError):
+            self.survey.dumps(now=True)  # somebody else changed the store a moment ago
+        try:
+            return compose(self._dump(name)[0])
         except (ChangedError, FileNotFoundError) as error:
             raise StaleError from error
 
-    def _stored(self, item: Item) -> bytes:
-        try:
+    def _stored(self, name: str, sha256: str) -> bytes:
+        """A record of a dump, wherever it is by now."""
+
+        def stored(dump: Dump) -> bytes:
+            items = (item for item in dump.items if item.sha256 == sha256)
+            item = next(items, None)
+            if item is None:
+                raise StaleError
             return self.survey.stored(item)
-        except (ChangedError, FileNotFoundError) as error:
-            raise StaleError from error
+
+        return self._compose(stored, name)
 
     def console(self, dump: Dump) -> bytes:
         """console.txt."""

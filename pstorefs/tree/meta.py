@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pstorefs import dump as dumps_of
 from pstorefs import reading
-from pstorefs.dump.item import NO_TIME, STORE, SYSTEMD, Item
+from pstorefs.dump.item import NO_TIME, Item
 from pstorefs.report import rfc3339
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
@@ -62,6 +63,16 @@ def values(item: Item, dump: str | None) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """What meta/ looks like at one generation of the survey."""
+
+    generation: int
+    items: dict[tuple[str, ...], Item]
+    #: Names in each folder.
+    folders: dict[tuple[str, ...], set[str]]
+
+
 class Meta:
     """The directory meta/ of one mount. `extra`: further files, by name, of its root."""
 
@@ -75,13 +86,14 @@ class Meta:
         self._owner = owner
         self._extra = extra
         self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
+        self._known: _Tree | None = None
         self.root = self._folder(())
 
     def _folder(self, folder: tuple[str, ...]) -> ComposedDirectory:
         """The directory for a folder of the source, or for a record."""
         if folder not in self._directories:
             self._directories[folder] = ComposedDirectory(
-                partial(self._entries, folder), self._describe
+                partial(self._entries, folder), self._describe, partial(self._entry, folder)
             )
         return self._directories[folder]
 
@@ -90,23 +102,39 @@ class Meta:
 
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()
-        if folder in tree:
-            return self._values(tree[folder])
-        entries: dict[str, Node] = {}
-        depth = len(folder)
-        for path in tree:
-            if path[:depth] == folder and path[depth] not in entries:
-                entries[path[depth]] = self._folder(path[: depth + 1])
+        if folder in tree.items:
+            return self._values(tree.items[folder])
         if not folder:
-            for name, compose in self._extra.items():
-                entries[name] = ComposedFile(compose, self._owner(), 0)
-        return entries
+            for gone in self._directories.keys() - tree.items.keys() - tree.folders.keys() - {()}:
+                del self._directories[gone]
+        names = tree.folders.get(folder, set())
+        entries: dict[str, Node] = {name: self._folder((*folder, name)) for name in names}
+        return entries if folder else {**entries, **self._extras()}
 
-    def _tree(self) -> dict[tuple[str, ...], Item]:
+    def _entry(self, folder: tuple[str, ...], name: str) -> Node | None:
+        tree = self._tree()
+        if folder in tree.items:
+            return self._values(tree.items[folder]).get(name)
+        if name in tree.folders.get(folder, ()):
+            return self._folder((*folder, name))
+        return None if folder else self._extras().get(name)
+
+    def _extras(self) -> dict[str, Node]:
+        owner = self._owner()
+        return {name: ComposedFile(compose, owner, 0) for name, compose in self._extra.items()}
+
+    def _tree(self) -> _Tree:
         """Live records by the path under which the mirror shows them."""
-        items = [*self.survey.items(STORE), *self.survey.items_in_store(SYSTEMD)]
-        taken = {item.path for item in items}
-        return {tuple(_shown(item, taken).split("/")): item for item in items}
+        items = self.survey.live()
+        if self._known is None or self._known.generation != self.survey.generation:
+            taken = {item.path for item in items}
+            by_path = {tuple(_shown(item, taken).split("/")): item for item in items}
+            folders: dict[tuple[str, ...], set[str]] = {(): set()}
+            for path in by_path:
+                for depth in range(len(path)):
+                    folders.setdefault(path[:depth], set()).add(path[depth])
+            self._known = _Tree(self.survey.generation, by_path, folders)
+        return self._known
 
     def _values(self, item: Item) -> Mapping[str, Node]:
         dump = self.survey.dump_of(item)

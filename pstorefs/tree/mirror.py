@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
+from pstorefs.commands import shown, stored
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
-from pstorefs.texts import TextCache
+from pstorefs.texts import TextShelf
 from pstorefs.tree.node import (
     Access,
     Attributes,
@@ -52,15 +53,15 @@ class Mirror:
 
     store: Store
     access: Access = field(default_factory=Access)
-    texts: TextCache = field(default_factory=TextCache)
+    texts: TextShelf = field(default_factory=TextShelf)
     #: One record is decoded at a time: pure Python decoders would only take turns anyway.
     decoding: threading.Lock = field(default_factory=threading.Lock)
     #: rm of a record, given its path in the source. None: not permitted.
     remove: Callable[[str], None] | None = None
 
-    def root(self, reserved: Container[str] = ()) -> MirrorDirectory:
-        """The root of the tree. Source names in `reserved` get ``~source`` behind them."""
-        return MirrorDirectory(self, (), self.store.stamp(()), reserved)
+    def root(self, *, renamed: bool = False) -> MirrorDirectory:
+        """The root of the tree. `renamed`: virtual places stand beside it, see commands.shown."""
+        return MirrorDirectory(self, (), self.store.stamp(()), renamed=renamed)
 
 
 class MirrorFile(File):
@@ -141,15 +142,6 @@ class RecordFile(MirrorFile):
         return self._ready
 
     @property
-    def slow(self) -> bool:
-        """See `Node`."""
-        decoder_is_slow = self.compression in _SLOW or self.state not in (
-            reading.DECODED,
-            reading.UNDECODABLE,
-        )
-        return decoder_is_slow and self.mirror.texts.get(self.serial) is None
-
-    @property
     def shown_name(self) -> str:
         """The name it goes by, once it is ready."""
         as_text = self.state not in ("", reading.UNDECODABLE)
@@ -173,15 +165,16 @@ class RecordFile(MirrorFile):
         """See `File`."""
         if self.state in ("", reading.UNDECODABLE):
             return super().open()
-        text = self.mirror.texts.get(self.serial)
+        text = self.mirror.texts.take(self.serial)
         if text is not None:
             self.check()
             return Snapshot(text)
-        # Without the lock: what decodes quickly is opened by the thread that answers everybody.
         try:
-            return Snapshot(self._text())
+            data = self.mirror.store.read(self.folder, self.file, self.stamp)
         except OSError as error:
             raise _answer(error) from error
+        slow = self.compression in _SLOW or self.state != reading.DECODED
+        return _Undecoded(self.name, data, slow)
 
     def _text(self) -> bytes:
         if self.stamp.size > MAX_INPUT:
@@ -229,20 +222,21 @@ class MirrorSpecial(Special):
 class MirrorDirectory(Directory):
     """A folder of the source."""
 
-    __slots__ = ("_children", "_reserved", "folder", "mirror", "stamp")
+    __slots__ = ("_children", "_renamed", "folder", "mirror", "stamp")
 
     def __init__(
         self,
         mirror: Mirror,
         folder: tuple[str, ...],
         stamp: Stamp,
-        reserved: Container[str] = (),
+        *,
+        renamed: bool = False,
     ) -> None:
         super().__init__(mirror.access.attributes(stamp))
         self.mirror = mirror
         self.folder = folder
         self.stamp = stamp
-        self._reserved = reserved
+        self._renamed = renamed
         self._children: dict[str, Node] = {}
 
     def look(self) -> Attributes:
@@ -320,11 +314,20 @@ class MirrorDirectory(Directory):
 
     def _child(self, file: str, stamp: Stamp, beside: Container[str]) -> Node:
         """The node of a source file: the one there is, if it still holds."""
+        known = self._children.get(file)
+        # Almost always: nothing has changed.
+        if isinstance(known, RecordFile):
+            if known.stamp == stamp and not known.failed and known.name.plain not in beside:
+                return known
+        elif isinstance(known, MirrorFile) and known.stamp == stamp and not file.endswith(ENCODED):
+            return known
         name = parse_name(file) if stamp.is_file else None
         as_record = name is not None and name.encoded and name.plain not in beside
-        known = self._children.get(file)
         if isinstance(known, MirrorDirectory):
             if stamp.is_directory and stamp.inode == known.stamp.inode:
+                if stamp != known.stamp:
+                    known.stamp, known.entry = stamp, None
+                    known.attributes = self.mirror.access.attributes(stamp)
                 return known
         elif known is not None and _stamp_of(known) == stamp:
             is_record = isinstance(known, RecordFile)
@@ -349,27 +352,42 @@ class MirrorDirectory(Directory):
         return MirrorFile(mirror, folder, file, stamp)
 
     def _shown(self, file: str) -> str:
-        """A reserved name, or one that is taken for one with ~source behind it, gets ~source."""
-        bare = file
-        while bare.endswith(_SOURCE):
-            bare = bare.removesuffix(_SOURCE)
-        return file + _SOURCE if bare in self._reserved else file
+        return shown(file) if self._renamed else file
 
     def _source_name(self, name: str) -> str | None:
-        """The reverse of `_shown`; None for a reserved name."""
-        if name in self._reserved:
-            return None
-        file = name.removesuffix(_SOURCE)
-        return file if file != name and self._shown(file) == name else name
+        return stored(name) if self._renamed else name
 
 
-_SOURCE = "~source"
+class _Undecoded:
+    """An open record. It is decoded when somebody reads: mostly the kernel has its pages already.
+
+    The stored bytes are those of the moment of `open`, so that it matters not when that is.
+    """
+
+    __slots__ = ("_data", "_name", "_text", "slow")
+
+    def __init__(self, name: Name, data: bytes, slow: bool) -> None:
+        self._name = name
+        self._data = data
+        self._text: bytes | None = None
+        self.slow = slow
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `Opened`. By two threads at once, it is decoded twice."""
+        if self._text is None:
+            self._text = reading.read_encoded(self._name, self._data).text
+            self.slow = False
+        return self._text[offset : offset + size]
+
+    def close(self) -> None:
+        """See `Opened`."""
 
 
 class _Direct:
     """An open file too large to be kept in memory. Ends with EIO if it is changed meanwhile."""
 
     __slots__ = ("_descriptor", "_stamp")
+    slow = False
 
     def __init__(self, descriptor: int, stamp: Stamp) -> None:
         self._descriptor = descriptor

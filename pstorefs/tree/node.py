@@ -16,7 +16,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pstorefs.store import Stamp
 
@@ -80,6 +80,11 @@ class Access:
 class Opened(Protocol):
     """A file that somebody reads: the content at the moment of `open`."""
 
+    @property
+    def slow(self) -> bool:
+        """Whether the next `read` may take longer than a caller of something else should wait."""
+        ...
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes; fewer only at the end."""
         ...
@@ -109,7 +114,7 @@ class Node:
         self.lookups = 0
         #: Handles that are open: who holds one goes on seeing what it opened.
         self.opens = 0
-        self.entry: object = None
+        self.entry: Any = None
 
     @property
     def ready(self) -> bool:
@@ -171,7 +176,12 @@ class Special(Node):
 class Directory(Node):
     """A directory. Its attributes are current when it is asked through `look`."""
 
-    __slots__ = ()
+    __slots__ = ("listed",)
+
+    def __init__(self, attributes: Attributes) -> None:
+        super().__init__(attributes)
+        #: The adapter's: that all of it was ready once.
+        self.listed = False
 
     def look(self) -> Attributes:
         """The attributes now. OSError if it is gone."""
@@ -202,6 +212,7 @@ class Snapshot:
     """An open file whose content is in memory."""
 
     __slots__ = ("_content",)
+    slow = False
 
     def __init__(self, content: bytes) -> None:
         self._content = content

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from pstorefs.commands import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Attributes, Directory, Node
-
-#: Names of virtual places. A source entry that has one of them is shown as ``NAME~source``.
-RESERVED = ("dumps", "meta", "control", "status")
 
 
 class Root(Directory):
@@ -16,7 +14,7 @@ class Root(Directory):
     __slots__ = ("_mirror", "_places")
 
     def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
-        self._mirror = mirror.root(reserved=RESERVED)
+        self._mirror = mirror.root(renamed=True)
         self._places = places
         super().__init__(self._mirror.attributes)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pstorefs.commands import Executor, returned
+from pstorefs.commands import Executor, returned, shown
+from pstorefs.health import Finding
 from pstorefs.machine import Machine
-from pstorefs.status import Finding, Reporter
+from pstorefs.status import Reporter
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps
@@ -29,6 +30,13 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
     meta = Meta(survey, owner, {"status.json": reporter.json})
     started = mirror.store.stamp(()).mtime_ns
     control = Control(executor.run, owner(), started)
+
+    def remove(path: str) -> None:
+        result = executor.remove(path)
+        control.answer(f"rm {shown(path)}", result)
+        result.check()
+
+    mirror.remove = remove
     return ComposedDirectory(
         lambda: {
             "control": control,

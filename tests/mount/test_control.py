@@ -350,3 +350,78 @@ def test_pstorefs_archive_imports_no_fuse(source: Path, archive: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert records(source) == {}
+
+
+def test_a_source_folder_called_dumps_is_not_mistaken(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    """What stands under dumps~source/ is named so; a record of the same name beside it is not."""
+    (source / "dumps").mkdir()
+    inside = source / "dumps" / f"{RECORD}.enc.z"
+    inside.write_bytes((source / f"{RECORD}.enc.z").read_bytes())
+    point = mount(source, "-o", f"archive={archive}").point
+    with pytest.raises(OSError, match=os.strerror(errno.ENOENT)):
+        (point / "control").write_text(f"clear dumps/{RECORD}\n")
+    assert inside.exists()
+    assert (source / f"{RECORD}.enc.z").exists()
+    (point / "control").write_text(f"clear dumps~source/{RECORD}\n")
+    assert not inside.exists()
+    assert (source / f"{RECORD}.enc.z").exists()
+    (point / "control").write_text("archive dumps/latest\n")
+
+
+def test_rm_of_what_is_no_record_is_answered(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    (source / "notes.txt").write_text("mine")
+    point = mount(source, "-o", f"archive={archive}").point
+    with pytest.raises(PermissionError):
+        (point / "notes.txt").unlink()
+    assert "rm notes.txt: Operation not permitted" in (point / "control").read_text()
+    assert "clear notes.txt" in (point / "control").read_text()
+    assert (source / "notes.txt").exists()
+
+
+def test_odd_files_do_not_keep_the_others_from_being_archived(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    with (source / "dmesg-erst-5").open("wb") as file:
+        file.truncate(900 << 20)
+    (source / ("d" * 240 + "-erst-1")).write_text("Panic#1 Part1\nx\n")
+    one = mount(source, "-o", f"archive={archive}")
+    (one.point / "control").write_text("archive\n")
+    assert len(os.listdir(source)) == 2
+    assert len(archived(archive)) == 32
+    status = Path(f"/proc/{one.process.pid}/status").read_text()
+    assert int(status.split("VmHWM:")[1].split()[0]) < 200_000, "KiB"
+
+
+def test_over_the_source_rm_does_what_was_asked_for(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    mount(source, "-o", "rm=deny", point=source)
+    with pytest.raises(PermissionError):
+        (source / RECORD).unlink()
+    subprocess.run(["umount", source], check=True)
+    before = records(source)
+    mount(source, "-o", f"archive={archive},rm=archive", point=source)
+    (source / RECORD).unlink()
+    assert archived(archive)[f"{RECORD}.enc.z"] == before[f"{RECORD}.enc.z"]
+
+
+def test_another_process_archives_while_dumps_are_read(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    """As the boot service does: readers of dumps/ notice nothing."""
+    point = mount(source, "-o", f"archive={archive}").point
+    texts = {path: path.read_bytes() for path in point.glob("dumps/2*/dmesg.txt")}
+    command = [sys.executable, "-m", "pstorefs", "--archive", "-o", f"archive={archive}", source]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            for path, text in texts.items():
+                assert path.read_bytes() == text
+    assert records(source) == {}
+    for path, text in texts.items():
+        assert path.read_bytes() == text
+    refused = [*command[:4], "-o", f"ro,archive={archive}", source]
+    assert subprocess.run(refused, capture_output=True, check=False).returncode == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -272,6 +273,24 @@ def test_a_mount_outlives_the_removal_of_its_program(tmp_path: Path, point: Path
         assert (point / name).read_bytes() == reference.data
     for report in (point / "dumps").glob("*/report.txt"):
         assert report.read_bytes()
+
+
+def test_it_stays_in_its_process_group_until_it_is_mounted(
+    source: Path, point: Path, tmp_path: Path
+) -> None:
+    """An automount lets only that group touch the mount point meanwhile (autofs' "oz mode")."""
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-e", "trace=mount,setsid,setpgid", "-o", trace, *COMMAND]
+    # strace stays as long as the program does.
+    with subprocess.Popen([*command, source, point], cwd=ROOT) as process:
+        end = time.monotonic() + 20
+        while mounts.at(str(point)) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert len(os.listdir(point)) > 30
+        subprocess.run(["umount", point], check=True)
+        process.wait(20)
+    calls = re.findall(r"(mount|setsid|setpgid)\(", trace.read_text())
+    assert calls == ["mount", "setsid"]
 
 
 def test_help_fits_a_screen_and_version() -> None:

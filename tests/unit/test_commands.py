@@ -60,7 +60,7 @@ COMMANDS = [
     (b"archive", Command("archive")),
     (b"  archive  ", Command("archive")),
     (b"archive " + NAME, Command("archive", (NAME.decode(),))),
-    (b"archive ./a dumps/b/ c", Command("archive", ("a", "b", "c"))),
+    (b"archive ./a dumps/b/ c", Command("archive", ("a", "dumps/b", "c"))),
     (b"clear a", Command("clear", ("a",))),
     (b"rescan", Command("rescan")),
     (b"", None),

@@ -14,9 +14,11 @@ FLOORS = [
     ["cli"],
     ["daemon"],
     ["fuse", "cat"],
+    ["loop"],
     ["tree"],
     ["commands"],
-    ["status"],
+    ["status", "journal"],
+    ["health"],
     ["report"],
     ["survey"],
     ["archive"],
@@ -27,8 +29,8 @@ FLOORS = [
     [""],
 ]
 ALLOWED = {
-    "pyfuse3": ["fuse", "daemon"],
-    "trio": ["cli", "daemon", "fuse"],
+    "pyfuse3": ["fuse", "daemon", "loop"],
+    "trio": ["cli", "daemon", "fuse", "loop"],
     "lz4": ["codecs"],
     "zstandard": ["codecs"],
 }

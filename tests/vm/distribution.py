@@ -115,7 +115,7 @@ def boot(
         store,
         extra=extra,
         words=["vm.root=/dev/vda", *words],
-        files={"job": job},
+        files={"job": job.encode()},
         seconds=BOOT_SECONDS,
     )
     result.seconds = time.monotonic() - start

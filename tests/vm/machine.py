@@ -8,6 +8,7 @@ and a disk for the archive. What the guest has to say it writes to a directory o
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import lzma
 import os
 import re
@@ -26,7 +27,7 @@ STORES = HERE / "stores"
 MEMORY_MB = 512
 MODULES = (
     *("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "fuse", "ext4"),
-    *("efi_pstore", "ramoops", "pstore_blk"),
+    *("efi_pstore", "ramoops", "pstore_blk", "autofs4", "binfmt_misc"),
 )
 PACKAGES = (
     *("bash", "coreutils", "dash", "findutils", "grep", "kmod", "mount", "sed", "util-linux"),
@@ -78,7 +79,8 @@ def debian_kernel() -> Kernel:
     depends = _output("apt-cache", "depends", "linux-image-amd64").split()
     package = next(word for word in depends[1:] if word.startswith("linux-image-"))
     version = package.removeprefix("linux-image-").removesuffix("-unsigned")
-    folder = CACHE / package
+    # Made anew when this file changes.
+    folder = CACHE / f"{package}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]}"
     kernel = Kernel(version, folder / f"vmlinuz-{version}", folder / "root.cpio")
     with locked(CACHE):
         if not kernel.root.exists():
@@ -99,6 +101,18 @@ def debian_kernel() -> Kernel:
             (folder / "new.cpio").rename(kernel.root)
             shutil.rmtree(tree)
     return kernel
+
+
+def oops_module(kernel: Kernel) -> bytes:
+    """A module that oopses as it is loaded, built for this kernel (package linux-headers-amd64)."""
+    with locked(CACHE):
+        folder = CACHE / f"provoke-{kernel.version}"
+        if not (folder / "provoke.ko").exists():
+            shutil.copytree(HERE / "provoke", folder, dirs_exist_ok=True)
+            headers = f"/usr/src/linux-headers-{kernel.version}"
+            command = ["make", "-s", "-C", headers, f"M={folder}", "modules"]
+            subprocess.run(command, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+        return (folder / "provoke.ko").read_bytes()
 
 
 def _output(*words: str) -> str:
@@ -147,7 +161,6 @@ def _take_programs(tree: Path) -> None:
     (tree / "usr" / "bin" / "sh").symlink_to("dash")
     (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (tree / "etc" / "group").write_text("root:x:0:\nadm:x:4:\n")
-    shutil.copy(HERE / "init", tree / "init")
     # The program as its package puts it there.
     program = tree / "usr" / "bin" / "pstorefs"
     program.write_text(PROGRAM)
@@ -195,6 +208,7 @@ def _initramfs(kernel: Kernel, job: str, folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "pstorefs", tree / "opt" / "pstorefs", ignore=ignored)
     subprocess.run(["/usr/bin/python3", "-m", "compileall", "-q", tree / "opt"], check=True)
+    shutil.copy(HERE / "init", tree / "init")
     (tree / "job").write_text(job)
     initramfs = folder / "initramfs"
     initramfs.write_bytes(kernel.root.read_bytes() + _cpio(tree))
@@ -302,7 +316,7 @@ def boot(
     *,
     extra: Sequence[str] = (),
     words: Sequence[str] = (),
-    files: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
     cut_at: str = "",
     seconds: float = BOOT_SECONDS,
 ) -> Boot:
@@ -316,7 +330,7 @@ def boot(
     out = folder / "out"
     out.mkdir(parents=True)
     for name, content in (files or {}).items():
-        (out / name).write_text(content)
+        (out / name).write_bytes(content)
     initramfs = _initramfs(kernel, job, folder)
     result = Boot(out)
     command_line = [

@@ -196,6 +196,65 @@ cat /mnt/crashes/dmesg-ramoops-0 > /out/text
     assert "vm: the last words of late" in (result.out / "text").read_text()
 
 
+OOPS = """\
+insmod /out/provoke.ko || true
+sleep 3
+"""
+
+
+@pytest.mark.slow
+def test_a_record_that_appears_while_mounted_shows_up(kernel: Kernel, tmp_path: Path) -> None:
+    store = machine.erst(tmp_path / "erst")
+    job = f"""\
+{MOUNT}
+ls /mnt/crashes > /out/before
+{OOPS}
+ls /mnt/crashes > /out/after
+cat /mnt/crashes/dumps/latest/dmesg.txt > /out/dmesg.txt
+cat /mnt/crashes/status > /out/shown
+"""
+    files = {"provoke.ko": machine.oops_module(kernel)}
+    words = ["pstore.update_ms=500"]
+    result = done(boot(kernel, job, tmp_path, store, files=files, words=words))
+    assert not any(name.startswith("dmesg-") for name in result.lines("before"))
+    assert any(name.startswith("dmesg-erst-") for name in result.lines("after"))
+    assert "provoke_init" in (result.out / "dmesg.txt").read_text()
+    assert "provoke_init" in result.lines("shown")[0]
+
+
+@pytest.mark.slow
+def test_a_slot_of_ramoops_that_holds_a_new_oops_is_not_erased(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    store = machine.ramoops(tmp_path / "ram")
+    first = boot(kernel, MOUNT + CRASH.format(name="slots"), tmp_path, store)
+    assert "Kernel panic" in first.console, first.explain()
+    # The file shows the panic while the oops is in its slot already; erasing goes by slot.
+    job = f"""\
+{MOUNT_WITH_ARCHIVE}
+{OOPS}
+grep -c 'last words of slots' /mnt/crashes/dmesg-ramoops-0 > /out/shown
+echo archive > /mnt/crashes/control || echo "exit status $?" > /out/archive
+rm /mnt/crashes/dmesg-ramoops-0 || echo "exit status $?" > /out/rm
+cat /mnt/crashes/control > /out/control
+ls -d /var/lib/pstorefs/*-panic-* > /out/saved
+"""
+    disk = machine.disk(tmp_path / "disk")
+    files = {"provoke.ko": machine.oops_module(kernel)}
+    second = done(boot(kernel, job, tmp_path, store, files=files, extra=disk))
+    assert second.lines("shown") == ["1"]
+    assert len(second.lines("saved")) == 1
+    assert (second.out / "rm").exists()
+    job = f"""\
+{MOUNT_WITH_ARCHIVE}
+cat /mnt/crashes/dmesg-ramoops-0 > /out/text
+cat /var/lib/pstorefs/*/dmesg.txt > /out/archived
+"""
+    third = done(boot(kernel, job, tmp_path, store, extra=disk))
+    assert "provoke_init" in (third.out / "text").read_text()
+    assert "last words of slots" in (third.out / "archived").read_text()
+
+
 # f. A stock distribution, systemd-pstore enabled
 
 
@@ -248,6 +307,17 @@ systemctl show -P Result pstorefs-archive.service > /out/result
 modprobe ramoops || true
 sleep 5
 journalctl -b -o cat -u pstorefs-archive.service > /out/runs
+journalctl -b -F PSTOREFS_TITLE > /out/titles
+# The service instead
+systemctl -q disable --now mnt-crashes.automount mnt-crashes.mount
+systemctl start pstorefs.service
+sleep 3
+systemctl is-active pstorefs.service > /out/active
+findmnt -no FSTYPE /mnt/crashes > /out/service
+cat /mnt/crashes/status > /out/service-shown
+echo archive > /mnt/crashes/control
+systemctl stop pstorefs.service
+findmnt -no FSTYPE /mnt/crashes > /out/stopped || true
 systemctl --failed --plain --no-legend > /out/failed
 """
     third = done(distribution.boot(kernel, image, job, tmp_path, store))
@@ -260,5 +330,11 @@ systemctl --failed --plain --no-legend > /out/failed
     assert "vm: the last words of two" in (third.out / "dmesg.txt").read_text()
     assert third.lines("result") == ["success"]
     assert third.lines("failed") == []
+    assert len(third.lines("titles")) == 1
+    assert TITLE in third.lines("titles")[0]
+    assert third.lines("active") == ["active"]
+    assert third.lines("service") == ["fuse.pstorefs"]
+    assert TITLE in third.lines("service-shown")[0]
+    assert third.lines("stopped") == []
     # Again when a backend is loaded: its module is a unit that wants the archive.
     assert sum("Finished" in line for line in third.lines("runs")) >= 2

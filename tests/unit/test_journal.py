@@ -1,0 +1,77 @@
+"""What is entered in the journal: each dump that is saved, with fields to search for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pstorefs import cli, journal
+from tests.records import capture
+
+
+@pytest.fixture
+def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    path = str(tmp_path / "journal")
+    monkeypatch.setattr(journal, "SOCKET", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(path)
+        receiver.settimeout(5)
+        yield receiver
+
+
+def fields(entry: bytes) -> dict[str, str]:
+    """An entry taken apart, as journald does."""
+    found = {}
+    while entry:
+        line, _, entry = entry.partition(b"\n")
+        name, equals, value = line.partition(b"=")
+        if not equals:
+            size = int.from_bytes(entry[:8], "little")
+            value, entry = entry[8 : 8 + size], entry[9 + size :]
+        found[name.decode()] = os.fsdecode(value)
+    return found
+
+
+def test_values_of_several_lines_and_of_any_bytes_arrive_whole(listening: socket.socket) -> None:
+    assert journal.send("one\ntwo", PSTOREFS_TITLE="\udcff=\n")
+    found = fields(listening.recv(65536))
+    assert found["MESSAGE"] == "one\ntwo"
+    assert found["PSTOREFS_TITLE"] == "\udcff=\n"
+    assert found["SYSLOG_IDENTIFIER"] == "pstorefs"
+
+
+def test_each_dump_that_is_saved_is_one_entry_without_text_of_the_log(
+    listening: socket.socket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = capture("erst-mixed-upgrade").write("enc", tmp_path / "records")
+    options = f"archive={tmp_path}/archive,archive_volatile"
+    assert cli.main(["--archive", "-o", options, str(source)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listening.setblocking(False)
+    entries = []
+    while True:
+        try:
+            entries.append(fields(listening.recv(65536)))
+        except BlockingIOError:
+            break
+    saved = {name for name in os.listdir(tmp_path / "archive") if not name.startswith(".")}
+    assert {entry["PSTOREFS_DUMP"] for entry in entries} == saved
+    assert len(entries) == len(lines) == 10
+    for entry in entries:
+        assert entry["MESSAGE"] == f"saving {entry['PSTOREFS_DUMP']}: {entry['PSTOREFS_TITLE']}"
+        assert entry["PSTOREFS_SIGNATURE"]
+        assert len(entry["MESSAGE"]) < 200
+
+
+def test_without_a_journal_it_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(journal, "SOCKET", str(tmp_path / "nobody"))
+    with caplog.at_level(logging.INFO, "pstorefs"):
+        journal.announce("20260601T011502Z-panic-2", {"title": "kernel panic: x"})
+    assert caplog.messages == ["saving 20260601T011502Z-panic-2: kernel panic: x"]
