@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.machine import Machine
 from pstorefs.health import _systemd_pstore
+from pstorefs.machine import Machine
 from pstorefs.survey import Survey
 
 CASES = [
