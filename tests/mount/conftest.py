@@ -55,7 +55,7 @@ class Mount:
     def end(self) -> int:
         """Unmount; the exit status."""
         subprocess.run(["umount", str(self.point)], check=False, stderr=subprocess.DEVNULL)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def abandon(self) -> None:
         """Whatever happened, leave nothing behind."""
