@@ -39,7 +39,7 @@ _OVERHEAD_FILES = 8
 _READ_ONLY = "{path}: read-only file system: remount it (mount -o remount,rw) or give archive=DIR"
 _REASONS = {
     errno.ENOENT: "{path}: the directory above it does not exist: mount its disk, or make it",
-    errno.ENOTDIR: "{path}: not a directory: give archive=DIR",
+    errno.ENOTDIR: "{path}: not a directory, or a link to one: give the directory itself",
     errno.ELOOP: "{path}: a symbolic link: give the directory that it points to",
     errno.EACCES: "{path}: permission denied: run as its owner, or give archive=DIR",
     errno.EPERM: "{path}: not permitted: run as its owner, or give archive=DIR",
