@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,20 @@ from tests.records import capture
 
 READY_SECONDS = 20
 COMMAND = [sys.executable, "-m", "pstorefs"]
+# The Python that .venv was made from: other users may not reach a checkout in somebody's home.
+EVERYBODYS_PYTHON = os.path.realpath(sys.executable)
+
+
+@cache
+def everybodys_copy() -> Path:
+    """The program where all users of the machine can read it; gone when the tests end."""
+    place = Path(tempfile.mkdtemp(prefix="pstorefs-program-"))
+    atexit.register(shutil.rmtree, place)
+    place.chmod(0o755)
+    shutil.copytree(Path(__file__).parents[2] / "pstorefs", place / "pstorefs")
+    for path in place.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return place
 
 
 class Mount:

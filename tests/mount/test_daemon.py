@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pstorefs import mounts
-from tests.mount.conftest import COMMAND, MountMaker
+from tests.mount.conftest import COMMAND, EVERYBODYS_PYTHON, MountMaker, everybodys_copy
 from tests.records import capture
 
 ROOT = Path(__file__).parents[2]
@@ -30,11 +30,13 @@ AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []
 def pstorefs(
     *arguments: str | Path, uid: int = 0, path: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    program = everybodys_copy() if uid else ROOT
+    command = [EVERYBODYS_PYTHON, *COMMAND[1:]] if uid else COMMAND
+    environment = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
     if path is not None:
         environment["PATH"] = path
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -184,14 +186,14 @@ def test_no_fuse_device(source: Path, point: Path) -> None:
 
 
 def test_no_pstore_mounted(point: Path) -> None:
-    change = "mount -t tmpfs none /sys/fs; mkdir -p /sys/fs/pstore"
+    change = "mount -t tmpfs none /sys; mkdir -p /sys/fs/pstore"
     one_line(in_namespace(change, point), 32, "/sys/fs/pstore", "mount -t pstore")
-    change = "mount -t tmpfs none /sys/fs"
+    change = "mount -t tmpfs none /sys"
     one_line(in_namespace(change, point), 32, "/sys/fs/pstore", "CONFIG_PSTORE")
 
 
 def test_nofail_mounts_without_a_pstore(point: Path) -> None:
-    change = "mount -t tmpfs none /sys/fs"
+    change = "mount -t tmpfs none /sys"
     words = [
         *hidden(change),
         "sh",

@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.mount.conftest import EVERYBODYS_PYTHON, everybodys_copy
 from tests.records import capture
 
 ROOT = Path(__file__).parents[2]
 NOBODY = pwd.getpwnam("nobody").pw_uid
 PROGRAM = f"""\
-#!{sys.executable}
+#!{EVERYBODYS_PYTHON}
 import sys
-sys.path.insert(0, {str(ROOT)!r})
+sys.path.insert(0, {str(everybodys_copy())!r})
 sys.dont_write_bytecode = True
 from pstorefs.cli import main
 sys.exit(main())
@@ -67,7 +67,7 @@ class Machine:
 
     def run(self, *words: str, user: int = 0) -> Done:
         """A command in the namespace, with the environment that a boot or a login gives."""
-        command = ["nsenter", f"--target={self._holder.pid}", "--mount"]
+        command = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root"]
         if user:
             command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

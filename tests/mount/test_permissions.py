@@ -7,12 +7,11 @@ import os
 import pwd
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.mount.conftest import Mount, MountMaker
+from tests.mount.conftest import EVERYBODYS_PYTHON, Mount, MountMaker
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 NOGROUP = pwd.getpwnam("nobody").pw_gid
@@ -49,7 +48,7 @@ if os.path.exists(f"{point}/control"):
 
 def attempts(mount: Mount, groups: list[int]) -> dict[str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", TRY, str(mount.point), RECORD],
+        [EVERYBODYS_PYTHON, "-c", TRY, str(mount.point), RECORD],
         user=NOBODY,
         group=NOGROUP,
         extra_groups=groups,
