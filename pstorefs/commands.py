@@ -20,6 +20,7 @@ from pstorefs.archive.layout import read_facts
 from pstorefs.archive.policy import FAILED
 from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.health import Finding
+from pstorefs.reserved import shown, stored
 from pstorefs.store import Store
 from pstorefs.survey import Survey, printable
 
@@ -104,32 +105,6 @@ def parse(line: bytes) -> Command | None:
     if verb == "clear" and not names:
         raise CommandError("clear wants the names of records: it erases them without saving them")
     return Command(verb, tuple(name.removeprefix("./").rstrip("/") for name in names))
-
-
-#: Names of virtual places. A source entry that has one of them is shown as ``NAME~source``.
-RESERVED = ("dumps", "meta", "control", "status")
-_SOURCE = "~source"
-
-
-def shown(path: str) -> str:
-    """How the mount shows a path of the source.
-
-    A first component that is reserved, or taken for one with ~source behind it, gets ~source.
-    """
-    first, slash, rest = path.partition("/")
-    bare = first
-    while bare.endswith(_SOURCE):
-        bare = bare.removesuffix(_SOURCE)
-    return first + _SOURCE + slash + rest if bare in RESERVED else path
-
-
-def stored(path: str) -> str | None:
-    """The reverse of `shown`: a path of the source; None for a virtual place."""
-    first, slash, rest = path.partition("/")
-    if first in RESERVED:
-        return None
-    file = first.removesuffix(_SOURCE)
-    return file + slash + rest if file != first and shown(file) == first else path
 
 
 @dataclass(frozen=True, slots=True)

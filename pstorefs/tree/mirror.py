@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
-from pstorefs.commands import shown, stored
 from pstorefs.record import ENCODED, Name, parse_name
+from pstorefs.reserved import shown, stored
 from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.texts import TextShelf
 from pstorefs.tree.node import (
@@ -60,7 +60,7 @@ class Mirror:
     remove: Callable[[str], None] | None = None
 
     def root(self, *, renamed: bool = False) -> MirrorDirectory:
-        """The root of the tree. `renamed`: virtual places stand beside it, see commands.shown."""
+        """The root of the tree. `renamed`: virtual places stand beside it, see reserved.shown."""
         return MirrorDirectory(self, (), self.store.stamp(()), renamed=renamed)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pstorefs.commands import Executor, returned, shown
+from pstorefs.commands import Executor, returned
 from pstorefs.health import Finding
 from pstorefs.machine import Machine
+from pstorefs.reserved import shown
 from pstorefs.status import Reporter
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.control import Control

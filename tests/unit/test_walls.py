@@ -23,7 +23,7 @@ FLOORS = [
     ["archive"],
     ["dump", "options"],
     ["reading", "oops"],
-    ["store", "record", "texts"],
+    ["store", "record", "reserved", "texts"],
     ["codecs", "mounts", "machine", "limits"],
     [""],
 ]
@@ -87,3 +87,11 @@ def test_pstorecat_works_without_fuse_and_trio() -> None:
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_plain_mount_starts_without_commands_and_dumps() -> None:
+    """They are 20 modules and 50 ms, and a mount is made while a machine boots."""
+    words = "import pstorefs.daemon, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
+    late = {"commands", "dump", "archive", "oops", "report", "survey"}
+    assert not {f"pstorefs.{name}" for name in late} & set(run.stdout.split())
