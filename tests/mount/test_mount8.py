@@ -58,6 +58,7 @@ class Machine:
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", 'echo ready; exec "$@"', "sh", "sleep", "infinity"],
             stdout=subprocess.PIPE,
+            cwd="/",
         )
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
@@ -67,7 +68,7 @@ class Machine:
 
     def run(self, *words: str, user: int = 0) -> Done:
         """A command in the namespace, with the environment that a boot or a login gives."""
-        command = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root"]
+        command = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd"]
         if user:
             command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

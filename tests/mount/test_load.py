@@ -1,0 +1,91 @@
+"""Many requests at once, and none: signals are heard, listings come, an idle mount sleeps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from tests.mount.conftest import Mount, MountMaker
+
+WORKERS = 6
+
+
+class Load:
+    """Threads that open and read without a pause. Each open is at least two requests."""
+
+    def __init__(self, point: Path) -> None:
+        self.files = [path for path in point.iterdir() if path.is_file()]
+        self.opened = 0
+        self.wrong: list[str] = []
+        self._ended = threading.Event()
+        self._texts = {path: path.read_bytes() for path in self.files}
+        self._threads = [threading.Thread(target=self._read, args=(n,)) for n in range(WORKERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self, number: int) -> None:
+        while not self._ended.is_set():
+            for path in self.files[number:] + self.files[:number]:
+                try:
+                    if path.read_bytes() != self._texts[path]:
+                        self.wrong.append(path.name)
+                except OSError:
+                    return  # unmounted
+                self.opened += 1
+
+    def end(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        assert not self.wrong
+
+
+def wake_ups(one: Mount) -> int:
+    found = 0
+    for task in Path(f"/proc/{one.process.pid}/task").iterdir():
+        status = (task / "status").read_text()
+        found += int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+    return found
+
+
+def test_a_signal_is_heard_in_the_middle_of_requests(source: Path, mount: MountMaker) -> None:
+    one = mount(source, "-o", "plain")
+    load = Load(one.point)
+    time.sleep(0.5)
+    before = load.opened
+    one.expect("unmounting")
+    one.process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert one.process.wait(10) == 0
+    assert time.monotonic() - began < 5
+    load.end()
+    assert before > 50
+
+
+def test_listings_and_reads_of_many_at_once(source: Path, mount: MountMaker) -> None:
+    """Listings of changed folders wait for a thread; whoever reads meanwhile does not."""
+    one = mount(source, "-o", "plain")
+    load = Load(one.point)
+    record = max(source.iterdir(), key=lambda path: path.stat().st_size)
+    content = record.read_bytes()
+    for number in range(20):
+        folder = source / f"folder{number}"
+        folder.mkdir()
+        for part in range(5):
+            (folder / f"dmesg-erst-{part + 1}.enc.z").write_bytes(content)
+        assert len(os.listdir(one.point / folder.name)) == 5
+        assert (one.point / folder.name).stat().st_mode
+    load.end()
+    assert load.opened > 50
+
+
+def test_an_idle_mount_sleeps(source: Path, mount: MountMaker) -> None:
+    one = mount(source, "-o", "plain")
+    Load(one.point).end()
+    time.sleep(14)  # modules are loaded 2 s after the start; idle threads of trio end after 10 s
+    before = wake_ups(one)
+    time.sleep(2)
+    assert wake_ups(one) == before
