@@ -342,13 +342,13 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         if node.number == 0:
             node.number = next(self._numbers)
         self._nodes[node.number] = node
-        if node.entry is None:
-            entry = _entry_attributes(node.number, node.attributes)
+        entry: pyfuse3.EntryAttributes = node.entry
+        if entry is None:
+            node.entry = entry = _entry_attributes(node.number, node.attributes)
             if node.lazy:
                 # Of a listing: what is shown is asked for, by getattr, when somebody looks at it.
                 entry.attr_timeout = 0
-            node.entry = entry
-        return node.entry
+        return entry
 
     async def _ask(self, directory: Directory, call: Callable[..., Any], *names: str) -> Any:  # noqa: ANN401
         """Ask a directory, in a thread if it may have to think about it."""
