@@ -1,8 +1,8 @@
 """Files and directories that exist in no store: their content is composed when somebody looks.
 
-Content may change between two looks (a record is archived, a dump gets a part). A file node is
-frozen all the same: the place that composes is asked again at `open`, and if it says something else
-by now, the caller is told to look the name up again.
+Content may change between two looks (a record is archived, a dump gets a part). Once somebody has
+opened a file node it is frozen all the same: the place that composes is asked again at each `open`,
+and if it says something else by now, the caller is told to look the name up again.
 """
 
 from __future__ import annotations
