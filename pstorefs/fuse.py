@@ -194,7 +194,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         for name, node in names:
             settled = directory.settle(name, node)
             if settled is not None:
-                entries.append((settled[0].encode("utf-8", "surrogateescape"), settled[1]))
+                entries.append((os.fsencode(settled[0]), settled[1]))
         made = _Listing(entries, began, reusable=not directory.slow and not any(lazy))
         if made.reusable:
             for number in [n for n, old in self._recent.items() if old.left(began) <= 0]:

@@ -425,3 +425,13 @@ def test_another_process_archives_while_dumps_are_read(
         assert path.read_bytes() == text
     refused = [*command[:4], "-o", f"ro,archive={archive}", source]
     assert subprocess.run(refused, capture_output=True, check=False).returncode == 1
+
+
+def test_a_listing_shows_at_once_what_a_command_did(source: Path, mounted: Mount) -> None:
+    before = set(os.listdir(mounted.point))
+    assert RECORD in before
+    (mounted.point / RECORD).unlink()
+    assert set(os.listdir(mounted.point)) == before - {RECORD}
+    (mounted.point / "control").write_text("archive\n")
+    assert sorted(os.listdir(mounted.point)) == ["control", "dumps", "meta", "status"]
+    assert records(source) == {}

@@ -206,7 +206,6 @@ CASES = [
     Case(OWN, "frobnicate", status=1, says="unknown option frobnicate"),
     Case(FUSE3, "frobnicate", status=1, says="unknown option frobnicate"),
     Case(OWN, "allow_root", status=1, says="allow_other"),
-    Case(OWN, "uid=nobody-at-all", status=1, says="nobody-at-all is no user"),
     Case(OWN, "umask", status=1, says="umask wants a value"),
     Case(OWN, "umask=9", status=1, says="umask: 9 is no octal mask"),
     Case(OWN, "plain=yes", status=1, says="plain takes no value"),
