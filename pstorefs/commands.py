@@ -12,14 +12,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from pstorefs.archive import Outcome, Policy, archive, clear, first_error
-from pstorefs.archive.layout import read_facts
+from pstorefs.archive import Outcome, Policy, archive, clear, facts_in, first_error
 from pstorefs.archive.policy import FAILED
 from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.health import Finding
+from pstorefs.health import Finding, counted
 from pstorefs.reserved import shown, stored
 from pstorefs.store import Store
 from pstorefs.survey import Survey, printable
@@ -177,23 +175,22 @@ def _said(outcome: Outcome) -> str:
 def returned(survey: Survey, target: str) -> list[Finding]:
     """What to say of records that came back although they were cleared."""
     found = 0
-    for dump in survey.dumps().values():
-        live = {item.sha256 for item in dump.items if item.place == STORE}
-        folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
-        for folder in folders if live else ():
-            with suppress(OSError):
-                directory = os.open(os.path.join(target, folder), os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    facts = read_facts(directory).values()
-                    found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
-                finally:
-                    os.close(directory)
+    store = Store(target, optional=True)
+    try:
+        for dump in survey.dumps().values():
+            live = {item.sha256 for item in dump.items if item.place == STORE}
+            folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
+            for folder in folders if live else ():
+                facts = facts_in(store, folder).values()
+                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
+    finally:
+        store.close()
     if not found:
         return []
     return [
         Finding(
             "returned",
-            f"{found} records came back although cleared: the firmware did not erase them",
+            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
             "they are safe in the archive, and are cleared again once in each boot;"
             " if the store fills up, see the firmware's setup or a firmware update",
         )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
-_TAINT_DIE = 1 << 7  # TAINT_DIE: the kernel has oopsed (Documentation/admin-guide/tainted-kernels)
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,7 @@ class Machine:
         return self.read("proc/sys/kernel/osrelease") or None
 
     @cached_property
-    def boot_id(self) -> str | None:
-        """The random identity of this boot."""
-        return self.read("proc/sys/kernel/random/boot_id") or None
-
-    @cached_property
     def boot_seconds(self) -> int | None:
         """When this boot began, in Unix time."""
         match = re.search(r"^btime (\d{1,12})$", self.read("proc/stat"), re.MULTILINE)
         return int(match[1]) if match else None
-
-    @property
-    def has_oopsed(self) -> bool:
-        """Whether this kernel has oopsed since it was booted."""
-        count = self.read("sys/kernel/oops_count")  # since Linux 6.2
-        if count.isdecimal() and int(count) > 0:
-            return True
-        taint = self.read("proc/sys/kernel/tainted")
-        return taint.isdecimal() and bool(int(taint) & _TAINT_DIE)

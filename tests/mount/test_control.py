@@ -435,3 +435,14 @@ def test_a_listing_shows_at_once_what_a_command_did(source: Path, mounted: Mount
     (mounted.point / "control").write_text("archive\n")
     assert sorted(os.listdir(mounted.point)) == ["control", "dumps", "meta", "status"]
     assert records(source) == {}
+
+
+def test_status_tells_of_records_that_came_back(source: Path, mounted: Mount) -> None:
+    back = source / f"{RECORD}.enc.z"
+    kept = back.read_bytes(), back.stat().st_mtime_ns
+    (mounted.point / "control").write_text(f"archive {RECORD}\n")
+    assert "came back" not in (mounted.point / "status").read_text()
+    back.write_bytes(kept[0])
+    os.utime(back, ns=(kept[1], kept[1]))
+    (mounted.point / "control").write_text("rescan\n")
+    assert "1 record came back although cleared" in (mounted.point / "status").read_text()
