@@ -189,8 +189,10 @@ def _mount_and_serve(
     import pyfuse3
     import trio
 
+    from pstorefs import loop
     from pstorefs.fuse import Adapter
 
+    loop.shorten()
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)

@@ -29,6 +29,7 @@ from typing import Any, TypeVar, cast
 import pyfuse3
 import trio
 
+from pstorefs.loop import pace
 from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, Writer
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
@@ -360,7 +361,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         *arguments: object,
         limiter: trio.CapacityLimiter | None = None,
     ) -> Any:  # noqa: ANN401
-        return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        pace.waiting += 1
+        try:
+            return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        finally:
+            pace.waiting -= 1
 
 
 class _Listing:

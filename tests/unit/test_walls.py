@@ -14,6 +14,7 @@ FLOORS = [
     ["cli"],
     ["daemon"],
     ["fuse", "cat"],
+    ["loop"],
     ["tree"],
     ["commands"],
     ["status", "journal"],
@@ -28,8 +29,8 @@ FLOORS = [
     [""],
 ]
 ALLOWED = {
-    "pyfuse3": ["fuse", "daemon"],
-    "trio": ["cli", "daemon", "fuse"],
+    "pyfuse3": ["fuse", "daemon", "loop"],
+    "trio": ["cli", "daemon", "fuse", "loop"],
     "lz4": ["codecs"],
     "zstandard": ["codecs"],
 }
