@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout, place, rules
@@ -109,16 +108,18 @@ def _missing(name: str) -> Outcome:
     return Outcome(name, FAILED, "", errno.ENOENT, "", "no such record or dump")
 
 
-@dataclass(slots=True)
 class _Command:
     """One `archive`, under the lock."""
 
-    store: Store
-    path: str
-    descriptor: int
-    policy: Policy
-    files: dict[str, Stamp]
-    outcomes: list[Outcome] = field(default_factory=list)
+    def __init__(
+        self, store: Store, path: str, descriptor: int, policy: Policy, files: dict[str, Stamp]
+    ) -> None:
+        self.store = store
+        self.path = path
+        self.descriptor = descriptor
+        self.policy = policy
+        self.files = files
+        self.outcomes: list[Outcome] = []
 
     def archive(self, names: Sequence[str] | None) -> list[Outcome]:
         """Plan, save, clear."""

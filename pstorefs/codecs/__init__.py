@@ -22,9 +22,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.text import (
@@ -54,16 +53,14 @@ class _Codec(Protocol):
     def salvage(self, data: bytes, limit: int) -> Remains: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A payload that is a whole record. `compression` is the format's name."""
 
     text: bytes
     compression: str
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(NamedTuple):
     """What is left of a broken payload: certain text, and text that may be wrong or have holes."""
 
     certain: bytes

@@ -11,7 +11,7 @@ import hashlib
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs.store import Stamp
 from pstorefs.tree.node import (
@@ -30,8 +30,7 @@ from pstorefs.tree.node import (
 _CHECK_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose composed places are, and their modes: those of the source's root."""
 
     uid: int

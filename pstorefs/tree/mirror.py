@@ -18,7 +18,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
 
 from pstorefs import reading
 from pstorefs.codecs import MAX_INPUT
@@ -45,19 +44,26 @@ _log = logging.getLogger("pstorefs")
 _SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
+_AS_THE_SOURCE = Access()
 
 
-@dataclass
 class Mirror:
     """What all nodes of one mirror share."""
 
-    store: Store
-    access: Access = field(default_factory=Access)
-    texts: TextShelf = field(default_factory=TextShelf)
-    #: One record is decoded at a time: pure Python decoders would only take turns anyway.
-    decoding: threading.Lock = field(default_factory=threading.Lock)
-    #: rm of a record, given its path in the source. None: not permitted.
-    remove: Callable[[str], None] | None = None
+    def __init__(
+        self,
+        store: Store,
+        access: Access = _AS_THE_SOURCE,
+        *,
+        remove: Callable[[str], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.access = access
+        self.texts = TextShelf()
+        #: One record is decoded at a time: pure Python decoders would only take turns anyway.
+        self.decoding = threading.Lock()
+        #: rm of a record, given its path in the source. None: not permitted.
+        self.remove = remove
 
     def root(self, *, renamed: bool = False) -> MirrorDirectory:
         """The root of the tree. `renamed`: virtual places stand beside it, see reserved.shown."""
