@@ -9,11 +9,9 @@ the parent takes the mount away and says what the child wrote.
 from __future__ import annotations
 
 import errno
-import importlib
+import gc
 import logging
 import os
-import pkgutil
-import shutil
 import signal
 import socket
 import stat
@@ -54,7 +52,10 @@ class MountError(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once."""
+    """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once.
+
+    Whoever calls has switched garbage collection off, see `cli`: it is on again once it is mounted.
+    """
     mountpoint = _free_mountpoint(settings.mountpoint)
     store = _open_source(settings, mountpoint)
     _check_fuse(settings)
@@ -157,7 +158,7 @@ def _check_fuse(settings: Settings) -> None:
             raise MountError(
                 f"{_DEVICE}: {error.strerror}: in a container, give it this device"
             ) from error
-    elif shutil.which("fusermount3") is None:
+    elif not _fusermount():
         raise MountError(
             "fusermount3 is not installed, which users other than root need: apt install fuse3"
         )
@@ -165,6 +166,12 @@ def _check_fuse(settings: Settings) -> None:
         raise MountError(
             "allow_other: only root may, unless /etc/fuse.conf has a line user_allow_other"
         )
+
+
+def _fusermount() -> bool:
+    import shutil  # with bz2 and lzma; root does not need it
+
+    return shutil.which("fusermount3") is not None
 
 
 def _others_allowed() -> bool:
@@ -198,6 +205,8 @@ def _mount_and_serve(
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
     mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
+    gc.enable()
     try:
         trio.run(_serve)
     finally:
@@ -232,6 +241,9 @@ def _load_the_rest() -> None:
 
     A mount outlives an upgrade or a removal of its package: by then other code would lie there.
     """
+    import importlib
+    import pkgutil
+
     for module in pkgutil.walk_packages(pstorefs.__path__, "pstorefs."):
         if not module.name.endswith("__main__"):
             # A library may be missing; whoever needs it will hear of it.

@@ -19,8 +19,6 @@ import os
 import threading
 from collections.abc import Callable, Container
 
-from pstorefs import reading
-from pstorefs.codecs import MAX_INPUT
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.reserved import shown, stored
 from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
@@ -129,15 +127,16 @@ class MeasuredFile(MirrorFile):
 class RecordFile(MirrorFile):
     """A record that the kernel left compressed, shown as text."""
 
-    __slots__ = ("_ready", "compression", "failed", "name", "serial", "state")
+    __slots__ = ("_ready", "failed", "legible", "name", "quick", "serial")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
     ) -> None:
         super().__init__(mirror, folder, file, stamp)
         self.name = name
-        self.state = ""
-        self.compression = ""
+        #: Once it is ready: whether there is a text, and whether decoding it takes no time.
+        self.legible = False
+        self.quick = False
         self.failed = False
         self.serial = next(_SERIALS)
         self._ready = False
@@ -150,8 +149,7 @@ class RecordFile(MirrorFile):
     @property
     def shown_name(self) -> str:
         """The name it goes by, once it is ready."""
-        as_text = self.state not in ("", reading.UNDECODABLE)
-        return self.name.plain if as_text else self.file
+        return self.name.plain if self.legible else self.file
 
     def prepare(self) -> None:
         """See `Node`. A record that cannot be read stays what it is; opening it says why."""
@@ -159,7 +157,7 @@ class RecordFile(MirrorFile):
             if self._ready:
                 return
             try:
-                self._text()
+                self._decode()
             except OSError:
                 self.failed = True
             except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
@@ -169,7 +167,7 @@ class RecordFile(MirrorFile):
 
     def open(self) -> Opened:
         """See `File`."""
-        if self.state in ("", reading.UNDECODABLE):
+        if not self.legible:
             return super().open()
         text = self.mirror.texts.take(self.serial)
         if text is not None:
@@ -179,20 +177,21 @@ class RecordFile(MirrorFile):
             data = self.mirror.store.read(self.folder, self.file, self.stamp)
         except OSError as error:
             raise _answer(error) from error
-        slow = self.compression in _SLOW or self.state != reading.DECODED
-        return _Undecoded(self.name, data, slow)
+        return _Undecoded(self.name, data, slow=not self.quick)
 
-    def _text(self) -> bytes:
-        if self.stamp.size > MAX_INPUT:
-            self.state = reading.UNDECODABLE
-            return b""
+    def _decode(self) -> None:
+        # At the moment of need: a mount is ready before the first record is decoded.
+        from pstorefs import codecs, reading
+
+        if self.stamp.size > codecs.MAX_INPUT:
+            return
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
         record = reading.read_encoded(self.name, data)
-        self.state, self.compression = record.state, record.compression
         self.attributes = self.mirror.access.attributes(self.stamp, len(record.text))
-        if record.state != reading.UNDECODABLE:
+        self.quick = record.state == reading.DECODED and record.compression not in _SLOW
+        self.legible = record.state != reading.UNDECODABLE
+        if self.legible:
             self.mirror.texts.put(self.serial, record.text)
-        return record.text
 
 
 class MirrorLink(Link):
@@ -381,6 +380,8 @@ class _Undecoded:
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`. By two threads at once, it is decoded twice."""
         if self._text is None:
+            from pstorefs import reading
+
             self._text = reading.read_encoded(self._name, self._data).text
             self.slow = False
         return self._text[offset : offset + size]
