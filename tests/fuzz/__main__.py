@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -80,9 +81,10 @@ def run(target: Target, seconds: float, cpu: int | None) -> dict[str, Any]:
         try:
             status: int | str = process.wait(seconds * _PATIENCE + 300)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
             status = "no end"
+        finally:
+            process.kill()  # also when somebody ends us
+            process.wait()
     ended = os.times()
     said = log.read_text(errors="replace")
     done: dict[str, Any] = json.loads(last.read_text()) if last.exists() else {}
@@ -183,6 +185,7 @@ def main() -> int:
     if unknown := [name for name in words.targets if name not in TARGETS]:
         parser.error(f"no such target: {', '.join(unknown)}: there are {', '.join(TARGETS)}")
     names = words.targets or list(TARGETS)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     PLACE.mkdir(parents=True, exist_ok=True)
     round_ = turns([TARGETS[name] for name in names])
     if words.total is None:
