@@ -105,7 +105,7 @@ def totals() -> dict[str, Any]:
 
 
 def findings(target: Target) -> list[str]:
-    """Inputs that failed and still do not hold, or that ended the process."""
+    """Inputs that failed when they were tried last, or that ended the process."""
     folder = PLACE / target.name / "found"
     return sorted(f.name for f in folder.glob("*") if f.suffix != ".txt")
 

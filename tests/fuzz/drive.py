@@ -70,6 +70,17 @@ class Run:
         if not self.executions & 15 and time.process_time() > self.seconds:
             self.end()
 
+    def look_again(self) -> None:
+        """Forget what was found earlier and holds now. What killed a process is not tried."""
+        for said in self.found.glob("*.txt"):
+            file = said.with_suffix("")
+            try:
+                self.target(file.read_bytes())
+            except Exception:  # noqa: BLE001, S112 (it still does not hold)
+                continue
+            file.unlink()
+            said.unlink()
+
     def keep(self, data: bytes, error: Exception) -> None:
         """Keep the shortest input for each place that fails."""
         place = place_of(error)
@@ -97,6 +108,7 @@ def main() -> None:
     name, seconds, folder, *flags = sys.argv[1:]
     instrument()
     run = Run(name, float(seconds), Path(folder))
+    run.look_again()
     atheris.Setup(["fuzz", *flags], run)
     atheris.Fuzz()
 
