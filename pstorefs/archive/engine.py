@@ -58,7 +58,7 @@ def archive(
 
 def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
     """Erase the named records without saving them, whatever they are."""
-    from pstorefs.archive.clear import clear_unsaved
+    from pstorefs.archive.erase import clear_unsaved
 
     store.refresh()
     files = list_source(store)
@@ -123,7 +123,7 @@ class _Command:
 
     def archive(self, names: Sequence[str] | None) -> list[Outcome]:
         """Plan, save, clear."""
-        from pstorefs.archive.clear import clear_saved
+        from pstorefs.archive.erase import clear_saved
         from pstorefs.archive.plan import Shelf
         from pstorefs.archive.run import Run
         from pstorefs.archive.save import save

@@ -100,7 +100,8 @@ def salvage_trail(trail: Trail, limit: int) -> Remains:
         return Remains(text, end.used, str(end), truncated=True)
     # Where the text turns unreadable before the decoder noticed, the damage lies there.
     first = end.used if clean == len(text) else _stop(trail.expand, 0, bytearray(), clean).used
-    rest = _Search(trail, text[:clean], limit, (first + 1) * trail.per_byte).rest()
+    room = limit - len(text)
+    rest = _Search(trail, text[:clean], room, (first + 1) * trail.per_byte).rest()
     return Remains(text, end.used, str(end), rest, truncated=end.truncated and not rest)
 
 

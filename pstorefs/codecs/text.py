@@ -37,6 +37,8 @@ LOG_LINE = re.compile(
 )
 # Tab is the one control character that kernels print on purpose.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+# What terminals obey, C1 included, and what turns or breaks lines where they are shown.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ODD = re.compile(rb"[^\t\n\x20-\x7e]")
 # Log lines of several CPUs can stand slightly out of order; more than this is no disorder.
 _DISORDER_SECONDS = 60
@@ -107,5 +109,5 @@ def legible_beginning(data: bytes) -> bytes:
 
 def legible(data: bytes) -> bytes:
     """Uncertain text fit to be shown: what is no text becomes U+FFFD, in runs of eight at most."""
-    text = _CONTROL.sub(UNKNOWN, data).decode("utf-8", "replace").encode()
+    text = _UNFIT.sub(UNKNOWN.decode(), data.decode("utf-8", "replace")).encode()
     return re.sub(rb"(?:" + UNKNOWN + rb"){9,}", UNKNOWN * 8, text)

@@ -80,6 +80,22 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
             assert library in sys.stdlib_module_names or library == "pstorefs", name
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.name == "__init__.py"],
+    ids=lambda path: str(path.parent.relative_to(PACKAGE.parent)),
+)
+def test_no_module_has_the_name_of_what_its_package_offers(path: Path) -> None:
+    """The import of a module puts it into its package, in the place of what has that name."""
+    tree = ast.parse(path.read_text())
+    package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+    offered = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module != package:
+            offered |= {alias.asname or alias.name for alias in node.names}
+    assert not offered & {module.stem for module in path.parent.glob("*.py")}
+
+
 def test_pstorecat_works_without_fuse_and_trio() -> None:
     code = (
         "import sys, pstorefs.cat\n"
