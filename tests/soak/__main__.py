@@ -88,7 +88,8 @@ class Soak:
         actors = Scarcity(self.stage, self.daemons).actors()
         for name in ("steady", "tight", "shaken"):
             actors += self._site(name)
-        self.stage.hanging = self._abandon
+        self.stage.hanging = self._hanging
+        self.stage.frozen = lambda: any(site.frozen() for site in self.sites)
         self._quiet()
         self.stage.run([*actors, Actor("watch", lambda _: self._watch(), 0.5)])
         end = self.stage.began + seconds
@@ -133,6 +134,11 @@ class Soak:
         for name, history in self.histories.items():
             if len(history.times) > 2 and (grown := history.grown()):
                 raise Violation(f"{name}: a leak: {'; '.join(grown)}")
+
+    def _hanging(self) -> None:
+        for site in self.sites:
+            self.stage.note(site.explain())
+        self._abandon()
 
     def _abandon(self) -> None:
         for site in self.sites:

@@ -34,7 +34,8 @@ def _mapped(path: str) -> bytes:
         os.close(file)
 
 
-def _half(path: str) -> bytes:
+def half(path: str) -> bytes:
+    """List a directory, but only what two small buffers hold."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         buffer = ctypes.create_string_buffer(400)
@@ -50,7 +51,7 @@ def main() -> None:
     for line in sys.stdin:
         kind, path = json.loads(line)
         try:
-            data = {"mmap": _mapped, "half": _half}[kind](path)
+            data = {"mmap": _mapped, "half": half}[kind](path)
             answer = [0, base64.b64encode(data).decode()]
         except OSError as error:
             answer = [error.errno, ""]

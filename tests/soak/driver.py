@@ -8,6 +8,7 @@ SOAK_NO_RESERVE in the environment an archive may fill its disk to the last byte
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import functools
 import gc
 import json
@@ -77,6 +78,9 @@ def main() -> int:
         new.rename(place)
 
     signal.signal(signal.SIGUSR1, dump)
+    # What each thread is doing, should it hang. Kept open: it is written in the signal's handler.
+    stacks = place.with_suffix(".stacks").open("w")
+    faulthandler.register(signal.SIGUSR2, stacks)
     # libfaketime takes the moments of clock_nanosleep(2) for those of the wall clock: EINVAL.
     time.sleep = lambda seconds: select.select((), (), (), seconds)
     plan._ITEMS = _FEW

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _ROOTS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
-_ROOM = 8 << 20
+_ROOM = 24 << 20
 _LEAVE_SECONDS = 5
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.soak import programs
 from tests.soak.ledger import FRESH_SECONDS
 from tests.soak.site import Site
 from tests.soak.stage import HANG_SECONDS, LONG_SECONDS, Stage, Violation
@@ -106,7 +106,7 @@ def _check_archive(site: Site) -> None:
             raise Violation(f"{site.name}: left over in the archive: {path.name}")
         if not path.name.startswith("."):
             check = ["sha256sum", "--status", "-c", "SHA256SUMS"]
-            if subprocess.run(check, cwd=path, check=False).returncode:
+            if programs.run(check, cwd=path, check=False).returncode:
                 raise Violation(f"{site.name}: sums of {path.name} are wrong")
             empty = [f.name for f in path.iterdir() if f.is_file() and not f.stat().st_size]
             if empty:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.soak import programs
 from tests.soak.ledger import FRESH_SECONDS, Version
 from tests.soak.memory import Group
 from tests.soak.site import Site
@@ -208,7 +209,7 @@ class Readers:
     def _its_client(self) -> subprocess.Popen[str]:
         with self._client_lock:
             if self._client is None or self._client.poll() is not None:
-                self._client = subprocess.Popen(
+                self._client = programs.start(
                     [sys.executable, "-m", "tests.soak.client"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -258,7 +259,7 @@ class Readers:
         rng.choice((self._cat_process, self._grep, self._find, self._tar, self._killed))(rng)
 
     def _tool(self, *command: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = programs.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.group.add(process.pid)
         return process
 

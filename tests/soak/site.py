@@ -7,18 +7,17 @@ import fcntl
 import glob
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pstorefs import mounts
+from tests.soak import programs
 from tests.soak.ledger import Ledger, Version
 from tests.soak.memory import Group
 from tests.soak.stage import HANG_SECONDS, Stage, Violation
@@ -26,7 +25,7 @@ from tests.soak.supply import Content, Supply
 
 READY_SECONDS = 60
 DEAD = "a dead mount of an earlier run taken away"
-_MS_REMOUNT = 32
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 2, 4, 8, 32  # mount(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
@@ -184,7 +183,7 @@ class Site:
             surroundings["SOAK_NO_RESERVE"] = "1"
         with self.handling, self._errors.open("w") as errors:
             before = mounts.at(str(self.point))
-            self.daemon = subprocess.Popen(
+            self.daemon = programs.start(
                 [*driver, *program], stdin=subprocess.DEVNULL, stderr=errors, env=surroundings
             )
             self.group.add(self.daemon.pid)
@@ -237,7 +236,7 @@ class Site:
 
     def _umount(self) -> bool:
         for _ in range(20):
-            result = subprocess.run(["umount", str(self.point)], capture_output=True, check=False)
+            result = programs.run(["umount", str(self.point)], capture_output=True, check=False)
             if result.returncode == 0:
                 return True
             self.stage.refused["umount: EBUSY"] += 1
@@ -278,7 +277,30 @@ class Site:
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.kill()
             self.daemon.wait()
-        subprocess.run(["umount", "-l", self.point], stderr=subprocess.DEVNULL, check=False)
+        programs.run(["umount", "-l", self.point], stderr=subprocess.DEVNULL, check=False)
+
+    def frozen(self) -> bool:
+        """Whether the daemon is stopped."""
+        try:
+            status = Path(f"/proc/{self.daemon.pid}/stat").read_text() if self.daemon else ""
+        except OSError:
+            return False
+        return ") T " in status
+
+    def explain(self) -> str:
+        """What the daemon is doing, for the log of a hang."""
+        if self.daemon is None or self.daemon.poll() is not None:
+            return f"{self.name}: no daemon\n"
+        self.daemon.send_signal(signal.SIGUSR2)
+        time.sleep(1)
+        words = [self._counts.with_suffix(".stacks").read_text()]
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                state = (process / "stat").read_text().rpartition(")")[2].split()
+                channel = (process / "stack").read_text().splitlines()[:3]
+                words.append(f"{process.name} {state[0]} {state[11:13]} {command[:90]} {channel}")
+        return f"{self.name}: daemon {self.daemon.pid}\n" + "\n".join(words) + "\n"
 
     def watch(self) -> None:
         """Nobody but this harness ends it."""
@@ -311,11 +333,8 @@ class Site:
     # What it holds
 
     def shrink(self) -> None:
-        """Have the kernel drop all names and inodes of this mount that nobody uses.
-
-        That is what a remount does first; what a FUSE mount is told to become, it ignores.
-        """
-        _libc.mount(b"none", os.fsencode(self.point), None, _MS_REMOUNT | 2 | 4 | 8, None)
+        """See `shrink`."""
+        shrink(self.point)
 
     def measure(self) -> dict[str, int]:
         """Counts from inside, and what the kernel says: rss and pss in KiB, fds, threads."""
@@ -337,9 +356,15 @@ class Site:
         return found
 
 
+def shrink(point: Path) -> None:
+    """Have the kernel drop all names and inodes of a mount that nobody uses.
+
+    That is what a remount does first; what a FUSE mount is told to become, it ignores.
+    """
+    flags = _MS_REMOUNT | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    _libc.mount(b"none", os.fsencode(point), None, flags, None)
+
+
 def run(*command: str) -> None:
     """A command that must succeed."""
-    subprocess.run(command, check=True)
-
-
-Act = Callable[[random.Random], None]
+    programs.run(command, check=True)

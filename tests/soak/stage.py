@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import faulthandler
+import os
 import random
 import signal
 import threading
@@ -15,11 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: No operation may take longer, in seconds during which the harness itself could run; and one that
-#: is many requests, for a whole tree or for a new mount.
+#: No operation may take longer, in seconds of a processor that does nothing else, see `Stage`; and
+#: one that is many requests, for a whole tree or for a new mount.
 HANG_SECONDS = 30.0
 LONG_SECONDS = 120.0
 _TICK = 0.25
+# What takes longer is noted.
+_SLOW_SECONDS = 3.0
 
 
 class Violation(Exception):  # noqa: N818 (it is no error of the harness)
@@ -54,9 +57,12 @@ class Stage:
         self._turns = 0
         self._condition = threading.Condition()
         self._under_way: dict[int, tuple[float, float, str]] = {}
-        # A clock that stands still while the whole machine, or the harness, does.
+        # A clock that stands still while the whole machine, or the harness, does; and goes slower
+        # the more there is to do for each processor: what has to wait for its turn does not hang.
         self._clock = 0.0
         self.hanging: Callable[[], None] = lambda: None
+        #: Whether a daemon is stopped, by us or by somebody else on the machine.
+        self.frozen: Callable[[], bool] = lambda: False
         self._threads: list[threading.Thread] = []
 
     # Words
@@ -99,7 +105,10 @@ class Stage:
             yield
         finally:
             self.done[kind] += 1
-            self.slowest = max(self.slowest, self._clock - began)
+            took = self._clock - began
+            self.slowest = max(self.slowest, took)
+            if took > _SLOW_SECONDS:
+                self.note(f"  {took:.1f} seconds: {kind} {what}")
             if outer is None:
                 del self._under_way[me]
             else:
@@ -159,10 +168,18 @@ class Stage:
         before = time.monotonic()
         while not self.ended.wait(_TICK):
             now = time.monotonic()
-            self._clock += min(now - before, 4 * _TICK)
+            if not self.frozen():
+                self._clock += min(now - before, 4 * _TICK) / _crowd()
             before = now
             for began, limit, what in list(self._under_way.values()):
                 if self._clock - began > limit:
                     faulthandler.dump_traceback(self._log, all_threads=True)
                     self.fail(f"a hang: no end after {limit:.0f} seconds: {what}")
                     self.hanging()
+                    return
+
+
+def _crowd() -> float:
+    """How many want a processor that this process may use; 1 if there is no crowd."""
+    running = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
+    return max(1.0, int(running) / len(os.sched_getaffinity(0)))

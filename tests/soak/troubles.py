@@ -114,7 +114,7 @@ class Scarcity:
         self.stage, self.group = stage, group
 
     def actors(self) -> list[Actor]:
-        return [Actor("memory", self.squeeze, 3.0)]
+        return [Actor("memory", self.squeeze, 6.0)]
 
     def squeeze(self, rng: random.Random) -> None:
         with self.stage.operation("memory scarce", "", quiet=False):

@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import suppress
 
+from tests.soak import programs
 from tests.soak.ledger import Version
 from tests.soak.memory import Group
 from tests.soak.site import Site
@@ -149,7 +150,7 @@ class Writers:
         line = f"archive {' '.join(version.shown for version in victims)}"
         with self.stage.operation("writer killed", f"{self.site.name} {line}", quiet=False):
             script = 'echo "$2" > "$1/control"'
-            writer = subprocess.Popen(
+            writer = programs.start(
                 ["sh", "-c", script, "sh", str(self.site.point), line], stderr=subprocess.DEVNULL
             )
             self.group.add(writer.pid)
@@ -251,7 +252,7 @@ class Writers:
         grave = self.site.staging / f"grave{self.site.supply.number()}"
         (self.site.source / name).rename(grave)
         self.site.ended(inside)
-        subprocess.run(["rm", "-rf", str(grave)], check=True)
+        programs.run(["rm", "-rf", str(grave)], check=True)
 
     def _rename_folder(self, name: str) -> None:
         new = f"folder-{self.site.supply.number()}"
