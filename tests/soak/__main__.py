@@ -6,6 +6,7 @@ import argparse
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,10 +14,11 @@ import traceback
 from pathlib import Path
 
 from tests import figures
+from tests.soak import programs
 from tests.soak.memory import Group
 from tests.soak.quiet import TOLERANCE, History, hold
 from tests.soak.readers import Readers
-from tests.soak.site import Site
+from tests.soak.site import CLOCK, Site, build_clock
 from tests.soak.stage import Actor, Stage, Violation
 from tests.soak.troubles import Scarcity, Troubles
 from tests.soak.writers import Writers
@@ -85,6 +87,7 @@ class Soak:
 
     def run(self, seconds: float) -> None:
         """Everything, for so long."""
+        build_clock(self.base / CLOCK)
         actors = Scarcity(self.stage, self.daemons).actors()
         for name in ("steady", "tight", "shaken"):
             actors += self._site(name)
@@ -155,7 +158,8 @@ class Soak:
             group.remove()
         for mounted in ("points", "disk"):
             for site in self.sites:
-                os.system(f"umount -l {site.base / mounted} 2>/dev/null")  # noqa: S605
+                point = str(site.base / mounted)
+                programs.run(["umount", "-l", point], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.base, ignore_errors=True)
 
     def report(self) -> None:

@@ -13,11 +13,9 @@ import functools
 import gc
 import json
 import os
-import select
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,8 +79,6 @@ def main() -> int:
     # What each thread is doing, should it hang. Kept open: it is written in the signal's handler.
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
-    # libfaketime takes the moments of clock_nanosleep(2) for those of the wall clock: EINVAL.
-    time.sleep = lambda seconds: select.select((), (), (), seconds)
     plan._ITEMS = _FEW
     survey._FACTS_KEPT = _FEW
     for kind in (texts.TextCache, texts.TextShelf):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import glob
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -24,10 +24,10 @@ from tests.soak.stage import HANG_SECONDS, Stage, Violation
 from tests.soak.supply import Content, Supply
 
 READY_SECONDS = 60
+CLOCK = "clock.so"
 DEAD = "a dead mount of an earlier run taken away"
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 2, 4, 8, 32  # mount(2)
 _libc = ctypes.CDLL(None, use_errno=True)
-_FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 # What no `archive` removes: foreign files, a running log, dmesg records without a header line; and
 # names of which one is the beginning of another.
@@ -40,12 +40,10 @@ _FIXTURES = {
 }
 
 
-def faketime() -> str:
-    """Debian's libfaketime."""
-    found = glob.glob(_FAKETIME)
-    if not found:
-        raise Violation("libfaketime is not installed: apt install libfaketime")
-    return found[0]
+def build_clock(where: Path) -> None:
+    """What sets a program's wall clock: clock.c."""
+    source = str(Path(__file__).with_name("clock.c"))
+    run("gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(where), source, "-ldl")
 
 
 class Site:
@@ -173,11 +171,8 @@ class Site:
         driver = [sys.executable, "-m", "tests.soak.driver", str(self._counts)]
         program = ["-f", "-o", options, str(self.source), str(self.point)]
         surroundings = os.environ | {
-            "LD_PRELOAD": faketime(),
-            "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
+            "LD_PRELOAD": str(self.base.parent / CLOCK),
+            "SOAK_CLOCK": str(self.clock),
         }
         if self.roomless:
             surroundings["SOAK_NO_RESERVE"] = "1"
@@ -325,10 +320,9 @@ class Site:
                 self.daemon.send_signal(signal.SIGCONT)
 
     def set_clock(self, seconds: int) -> None:
-        """So far from the machine's clock is the daemon's, a second later."""
-        new = self.clock.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
-        new.rename(self.clock)
+        """So far from the machine's clock is the daemon's, at once."""
+        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:
+            file.write(struct.pack("=q", seconds))
 
     # What it holds
 

@@ -66,8 +66,6 @@ class Troubles:
         with self.stage.operation("clock", f"{self.site.name} {seconds:+d} s", quiet=False):
             epoch = self.site.epoch
             self.site.set_clock(seconds)
-            # libfaketime looks at its file once a second.
-            time.sleep(1.2)
             try:
                 self._see(seconds)
             except (OSError, Violation):
