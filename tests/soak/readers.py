@@ -88,7 +88,7 @@ class Readers:
         if any(version.content.text == data for version in versions):
             return
         ever = [v for v in self.site.ledger.versions() if v.shown == shown]
-        raise Violation(f"{kind} {shown}: {_wrong(data, versions, ever)}")
+        raise Violation(f"{kind} {shown}: {wrong(data, versions, ever)}")
 
     def _some(self, rng: random.Random) -> Version | None:
         versions = self.site.ledger.current() if rng.random() < 0.9 else []
@@ -389,7 +389,7 @@ def _said(said: bytes) -> OSError:
     return OSError(number, said.decode(errors="replace").strip())
 
 
-def _wrong(data: bytes, versions: list[Version], ever: list[Version]) -> str:
+def wrong(data: bytes, versions: list[Version], ever: list[Version]) -> str:
     """What is wrong with a text."""
     digest = hashlib.sha256(data).hexdigest()[:12]
     for version in ever:

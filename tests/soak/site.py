@@ -177,7 +177,6 @@ class Site:
         if self.roomless:
             surroundings["SOAK_NO_RESERVE"] = "1"
         with self.handling, self._errors.open("w") as errors:
-            before = mounts.at(str(self.point))
             self.daemon = programs.start(
                 [*driver, *program], stdin=subprocess.DEVNULL, stderr=errors, env=surroundings
             )
@@ -185,7 +184,7 @@ class Site:
             self.lives += 1
             self.stage.note(f"{self.name}: mounted by {self.daemon.pid}")
             end = time.monotonic() + READY_SECONDS
-            while not self._answers(before):
+            while not self._answers():
                 if self.daemon.poll() is not None or time.monotonic() > end:
                     raise Violation(f"{self.name}: cannot be mounted: {self._errors.read_text()}")
                 time.sleep(0.01)
@@ -196,9 +195,9 @@ class Site:
                 )
             self.epoch += 1
 
-    def _answers(self, before: mounts.Mount | None) -> bool:
+    def _answers(self) -> bool:
         found = mounts.at(str(self.point))
-        if found is None or found.kind != "fuse.pstorefs" or found == before:
+        if found is None or found.kind != "fuse.pstorefs":
             return False
         try:
             return (self.point / "control").exists()
