@@ -216,6 +216,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             if listing.reusable:
                 entry.entry_timeout = entry.attr_timeout = max(0.0, left)
             if not pyfuse3.readdir_reply(token, name, entry, position + 1):
+                if position >= 2 and not node.lookups:
+                    del self._nodes[node.number]  # the kernel never heard of it: no forget comes
                 break
             if position >= 2:  # `.` and `..` are not counted as lookups
                 node.lookups += 1
