@@ -16,6 +16,10 @@ LINE_MAX = 1024
 #: How far into a line another program's prefix may reach.
 PREFIX_MAX = 120
 
+#: Of a longer text the end is looked at: more than any kernel's log, and where the crash is.
+TEXT_MAX = 4 << 20
+LINES_MAX = 1 << 16
+
 _STAMP = r"\[ *(\d{1,10})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
@@ -41,16 +45,34 @@ class Line(NamedTuple):
 
 
 def split(text: bytes) -> list[Line]:
-    """Return the lines of a log in their order; every byte belongs to one line or is a newline."""
+    """Return the lines of a log in their order; every byte belongs to one line or is a newline.
+
+    Of a log that is longer than any, the last ones.
+    """
     result = []
-    start = 0
-    for raw in text.decode("latin-1").split("\n"):
+    start = _start(text)
+    for raw in text[start:].decode("latin-1").split("\n"):
         end = start + len(raw)
         result.append(_parse(raw, start, end))
         start = end + 1
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result
+
+
+def _start(text: bytes) -> int:
+    """Where the part of a text begins that is looked at: at its first line, mostly."""
+    if len(text) <= LINES_MAX:
+        return 0
+    first = 0
+    if len(text) > TEXT_MAX:
+        first = text.find(b"\n", len(text) - TEXT_MAX) + 1
+    if text.count(b"\n", first) > LINES_MAX:
+        end = len(text)
+        for _ in range(LINES_MAX):
+            end = text.rfind(b"\n", first, end)
+        first = end + 1
+    return first
 
 
 def _parse(raw: str, start: int, end: int) -> Line:
