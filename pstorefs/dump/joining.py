@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pstorefs.dump.item import Item
     from pstorefs.dump.part import Part
 
-#: A dump's text holds no more bytes: as many as one record may have. Hardware holds far less.
-LONGEST = 24 << 20
+#: A dump's text holds no more bytes, if it has several parts: a dump of SteamOS, the largest of all
+#: (2 MiB of ramoops), holds 6 MiB.
+LONGEST = 8 << 20
 
 # What is said before a part of each state; `salvaged` carries its marks in its text.
 _BEFORE = {
@@ -33,12 +34,13 @@ _BEFORE = {
 
 def join(dump: Dump, text_of: Callable[[Item], bytes]) -> bytes:
     """The whole text. `text_of` gives the text of a record as its `Reading` has it."""
-    joined = bytearray()
+    pieces: list[bytes] = []
     for piece, ours in _pieces(dump, text_of):
-        if ours and joined and not joined.endswith(b"\n"):
-            joined += b"\n"
-        joined += piece
-    return bytes(joined)
+        if ours and pieces and not pieces[-1].endswith(b"\n"):
+            pieces.append(b"\n")
+        if piece:
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[bytes, bool]]:
