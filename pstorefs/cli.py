@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs import __version__
 from pstorefs.options import Settings, UsageError, is_helper, parse
+from pstorefs.terminal import printable
 
 if TYPE_CHECKING:
     from pstorefs.archive import Compose
@@ -89,7 +90,7 @@ def _mount(settings: Settings) -> int:
 
 
 def _fail(status: int, message: str) -> int:
-    print(f"pstorefs: {message}", file=sys.stderr)
+    print(f"pstorefs: {printable(message)}", file=sys.stderr)
     return status
 
 

@@ -30,6 +30,7 @@ from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
 from pstorefs.store import Store
+from pstorefs.terminal import clean_log_record, printable
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
@@ -81,7 +82,8 @@ def _free_mountpoint(path: str) -> str:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error
             _detach(point)
-            print(f"pstorefs: {path}: a dead mount of an earlier run taken away", file=sys.stderr)
+            words = f"{printable(path)}: a dead mount of an earlier run taken away"
+            print(f"pstorefs: {words}", file=sys.stderr)
         else:
             raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
     try:
@@ -191,6 +193,7 @@ def _mount_and_serve(
 
     from pstorefs.fuse import Adapter
 
+    _log.addFilter(clean_log_record)
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)

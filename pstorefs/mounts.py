@@ -29,7 +29,8 @@ class Mount:
 def table() -> list[Mount]:
     """All mounts, the oldest first; empty where /proc is not mounted."""
     try:
-        with open(_TABLE, errors="surrogateescape") as file:
+        # A carriage return in a name is no end of a line: who mounts there would forge another.
+        with open(_TABLE, errors="surrogateescape", newline="\n") as file:
             return [mount for line in file if (mount := parse(line))]
     except OSError:
         return []

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pstorefs.terminal import printable
+
 #: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
 LINE_MAX = 1024
 #: How far into a line another program's prefix may reach.
@@ -31,7 +33,6 @@ _OTHER = re.compile(
     re.ASCII,
 )
 _SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Line(NamedTuple):
@@ -96,7 +97,7 @@ def _without_prefix(raw: str) -> str:
 def clean(text: str, limit: int = 256) -> str:
     """Return Latin-1 text of a line as UTF-8 text that is safe to compose with: no controls."""
     decoded = text[:limit].strip().encode("latin-1", "replace").decode("utf-8", "replace")
-    return _UNPRINTABLE.sub("?", decoded)
+    return printable(decoded, "?")
 
 
 def stamped(text: bytes) -> list[bytes]:

@@ -24,7 +24,7 @@ FLOORS = [
     ["dump", "options"],
     ["reading", "oops"],
     ["store", "record", "reserved", "texts"],
-    ["codecs", "mounts", "machine", "limits"],
+    ["codecs", "mounts", "machine", "limits", "terminal"],
     [""],
 ]
 ALLOWED = {
