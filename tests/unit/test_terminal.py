@@ -31,7 +31,8 @@ def test_a_name_for_json_is_utf_8_and_else_itself() -> None:
 
 
 def test_no_log_line_and_no_traceback_passes_controls_on() -> None:
-    log, out = logging.Logger("test"), io.StringIO()
+    log, out = logging.getLogger("pstorefs-test"), io.StringIO()
+    log.propagate = False
     log.addHandler(logging.StreamHandler(out))
     log.addFilter(clean_log_record)
     log.warning("%s: more than %d records", "/x\nforged: line\x1b", 3)
@@ -49,7 +50,7 @@ def test_no_log_line_and_no_traceback_passes_controls_on() -> None:
 def test_a_mount_point_cannot_forge_a_line_of_the_mount_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point = "/tmp/x\r99 1 9:9 / /forged rw - pstore pstore rw\r"
+    point = "/mnt/x\r99 1 9:9 / /forged rw - pstore pstore rw\r"
     table = tmp_path / "mountinfo"
     line = f"40 1 0:40 / {point.replace(' ', chr(92) + '040')} rw,relatime - fuse x rw\n"
     table.write_bytes(line.encode())
