@@ -29,6 +29,7 @@ from pstorefs import mounts
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
+from pstorefs.patience import PatientStore
 from pstorefs.store import Store
 from pstorefs.terminal import clean_log_record, printable
 from pstorefs.tree.mirror import Mirror
@@ -112,7 +113,8 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        store = Store(real, pinned=over_source, optional=optional)
+        kind = PatientStore if mounts.may_hang(real) else Store
+        store = kind(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:
         if settings.default_source:

@@ -279,9 +279,7 @@ def test_a_hundred_thousand_names_are_listed_within_the_bounds(
     assert one.end() == 0
 
 
-def test_files_of_proc_that_lie_about_their_size_are_read_or_refused(
-    tmp_path: Path, mount: MountMaker
-) -> None:
+def test_files_of_proc_that_lie_about_sizes_are_read_or_refused(mount: MountMaker) -> None:
     """Sizes 0 that are none, files without an end (pagemap), files that fail, links to anywhere."""
     helper = subprocess.Popen(["sleep", "100"])
     source = Path(f"/proc/{helper.pid}")

@@ -177,7 +177,7 @@ def test_a_mount_composes_nothing_that_a_terminal_obeys(
             os.close(control)
     for name in os.listdir(os.fsencode(one.point)):
         if name.startswith(b"console"):
-            with pytest.raises(OSError, match="not permitted|Read-only"):
+            with pytest.raises(OSError, match=r"not permitted|Read-only"):
                 os.unlink(os.path.join(os.fsencode(one.point), name))
     after = composed(one.point)
     check_all(after)

@@ -22,7 +22,7 @@ FLOORS = [
     ["survey"],
     ["archive"],
     ["dump", "options"],
-    ["reading", "oops"],
+    ["reading", "oops", "patience"],
     ["store", "record", "reserved", "texts"],
     ["codecs", "mounts", "machine", "limits", "terminal"],
     [""],
