@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs import __version__
 from pstorefs.options import Settings, UsageError, is_helper, parse
+from pstorefs.terminal import printable
 
 if TYPE_CHECKING:
     from pstorefs.archive import Compose
@@ -92,7 +93,7 @@ def _mount(settings: Settings) -> int:
 
 
 def _fail(status: int, message: str) -> int:
-    print(f"pstorefs: {message}", file=sys.stderr)
+    print(f"pstorefs: {printable(message)}", file=sys.stderr)
     return status
 
 

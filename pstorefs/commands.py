@@ -20,7 +20,8 @@ from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.health import Finding, counted
 from pstorefs.reserved import shown, stored
 from pstorefs.store import Store
-from pstorefs.survey import Survey, printable
+from pstorefs.survey import Survey
+from pstorefs.terminal import printable
 
 _log = logging.getLogger("pstorefs")
 

@@ -27,7 +27,9 @@ from pstorefs import mounts
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
+from pstorefs.patience import PatientStore
 from pstorefs.store import Store
+from pstorefs.terminal import clean_log_record, printable
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
@@ -82,7 +84,8 @@ def _free_mountpoint(path: str) -> str:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error
             _detach(point)
-            print(f"pstorefs: {path}: a dead mount of an earlier run taken away", file=sys.stderr)
+            words = f"{printable(path)}: a dead mount of an earlier run taken away"
+            print(f"pstorefs: {words}", file=sys.stderr)
         else:
             raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
     try:
@@ -111,7 +114,8 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        store = Store(real, pinned=over_source, optional=optional)
+        kind = PatientStore if mounts.may_hang(real) else Store
+        store = kind(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:
         if settings.default_source:
@@ -200,6 +204,7 @@ def _mount_and_serve(
     from pstorefs.fuse import Adapter
 
     loop.shorten()
+    _log.addFilter(clean_log_record)
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)

@@ -35,7 +35,7 @@ RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 #: What may be composed beside them.
 COMPOSED = ("dmesg.txt", "report.txt", "summary.json", "console.txt")
 #: Bytes of one record, at most: as store.py's own bound.
-LONGEST_RECORD = 64 << 20
+LONGEST_RECORD = 32 << 20
 
 _FACTS_BYTES = 8 << 20
 _DUMPS = 100_000

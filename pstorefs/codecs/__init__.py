@@ -39,6 +39,10 @@ __all__ = ["MAX_INPUT", "CodecError", "Decoded", "Salvaged", "decode", "output_b
 
 #: Larger than any record a kernel writes (SteamOS: 2 MiB).
 MAX_INPUT = 8 << 20
+# A record holds at most three times its size of text (fs/pstore/platform.c).
+_MOST_TEXT = 3 * MAX_INPUT
+# To salvage takes many times the memory of decoding: no more than the largest real record.
+_MAX_SALVAGED, _MOST_SALVAGED_TEXT = 2 << 20, 6 << 20
 # Text without a header is believed only if there is enough of it to rule out chance.
 _ENOUGH_TEXT = 32
 # The same for text whose header is damaged, in clean log lines.
@@ -76,7 +80,7 @@ class Salvaged(NamedTuple):
 
 def output_bound(size: int) -> int:
     """The most text, in bytes, that a payload of this size may decode to."""
-    return min(64 << 20, max(64 << 10, 32 * size))
+    return min(_MOST_TEXT, max(64 << 10, 32 * size))
 
 
 def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
@@ -101,8 +105,8 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
 
 def salvage(payload: bytes, *, header: bool) -> Salvaged:
     """All that can be had of a payload that `decode` refuses. `CodecError` if nothing can."""
-    if header and len(payload) <= MAX_INPUT:
-        limit = output_bound(len(payload))
+    if header and len(payload) <= _MAX_SALVAGED:
+        limit = min(output_bound(len(payload)), _MOST_SALVAGED_TEXT)
         found = []
         for codec in _candidates(payload):
             remains = codec.salvage(payload, limit)

@@ -109,7 +109,8 @@ def _stop(expand: _Expand, place: int, out: bytearray, limit: int) -> Break:
     try:
         return Break("nothing in the data is wrong", expand(place, out, limit))
     except Break as stop:
-        return stop
+        # A new one: with the traceback of this one the text and all tables would stay in memory.
+        return Break(str(stop), stop.used, truncated=stop.truncated)
 
 
 class _Version(NamedTuple):

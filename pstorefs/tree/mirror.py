@@ -80,13 +80,18 @@ class MirrorFile(File):
         self.file = file
         self.stamp = stamp
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        return self.mirror.store.patient
+
     def open(self) -> Opened:
         """See `File`."""
         store = self.mirror.store
         try:
             if self.stamp.size <= SNAPSHOT_LIMIT:
                 return Snapshot(store.read(self.folder, self.file, self.stamp))
-            return _Direct(store.open(self.folder, self.file, self.stamp), self.stamp)
+            return _Direct(store, store.open(self.folder, self.file, self.stamp), self.stamp)
         except OSError as error:
             raise _answer(error) from error
 
@@ -244,6 +249,11 @@ class MirrorDirectory(Directory):
         self._renamed = renamed
         self._children: dict[str, Node] = {}
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`. If so, several threads may be here: each finds a node that will do."""
+        return self.mirror.store.patient
+
     def look(self) -> Attributes:
         """See `Directory`."""
         if not self.folder:
@@ -266,7 +276,7 @@ class MirrorDirectory(Directory):
         except OSError as error:
             raise _answer(error) from error
         for gone in self._children.keys() - found.keys():
-            del self._children[gone]
+            self._children.pop(gone, None)
         return [
             (self._shown(file), self._child(file, stamp, found)) for file, stamp in found.items()
         ]
@@ -393,17 +403,18 @@ class _Undecoded:
 class _Direct:
     """An open file too large to be kept in memory. Ends with EIO if it is changed meanwhile."""
 
-    __slots__ = ("_descriptor", "_stamp")
-    slow = False
+    __slots__ = ("_descriptor", "_stamp", "_store", "slow")
 
-    def __init__(self, descriptor: int, stamp: Stamp) -> None:
+    def __init__(self, store: Store, descriptor: int, stamp: Stamp) -> None:
+        self._store = store
         self._descriptor = descriptor
         self._stamp = stamp
+        self.slow = store.patient
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`."""
-        data = os.pread(self._descriptor, size, offset)
-        if Stamp.of(os.fstat(self._descriptor)) != self._stamp:
+        data, stamp = self._store.pread(self._descriptor, size, offset)
+        if stamp != self._stamp:
             raise OSError(errno.EIO, "the file changed while it was read")
         return data
 

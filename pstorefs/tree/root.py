@@ -18,6 +18,11 @@ class Root(Directory):
         self._places = places
         super().__init__(self._mirror.attributes)
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        return self._mirror.slow
+
     def look(self) -> Attributes:
         """See `Directory`."""
         self.attributes = self._mirror.look()

@@ -23,9 +23,9 @@ FLOORS = [
     ["survey"],
     ["archive"],
     ["dump", "options"],
-    ["reading", "oops"],
+    ["reading", "oops", "patience"],
     ["store", "record", "reserved", "texts"],
-    ["codecs", "mounts", "machine", "limits"],
+    ["codecs", "mounts", "machine", "limits", "terminal"],
     [""],
 ]
 ALLOWED = {
