@@ -43,6 +43,7 @@ def _told(node: Node) -> str:
 
 def counts() -> dict[str, object]:
     """What the daemon holds, after what nobody holds was thrown away."""
+    gc.unfreeze()  # the daemon freezes what it starts with: get_objects would not tell of that
     gc.collect()
     adapter = _adapter()
     found: dict[str, object] = {
