@@ -6,9 +6,11 @@ that would begin a forged line, an escape code, or a mark that turns the rest of
 
 from __future__ import annotations
 
-import logging
 import os
-import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `pstorefs --archive` at each boot needs neither this nor traceback
+    import logging
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -33,6 +35,8 @@ def clean_log_record(record: logging.LogRecord) -> bool:
     """A filter for a logger: makes printable what is said. Newlines are left to tracebacks."""
     record.msg, record.args = printable(record.getMessage()), ()
     if record.exc_info and not record.exc_text:
+        import traceback
+
         words = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         record.exc_text = printable_lines(words)
     return True
