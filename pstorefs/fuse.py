@@ -22,6 +22,7 @@ import functools
 import itertools
 import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -35,6 +36,7 @@ from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0
 
+_ENCODING = sys.getfilesystemencoding()
 # Decoding takes turns anyway, but a source that hangs must not hold up all others.
 _THREADS = 4
 
@@ -183,8 +185,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """List it now; records that were not decoded yet are, for their sizes."""
         began = time.monotonic()
         names: list[tuple[str, Node]] = await self._ask(directory, directory.names)
-        lazy = [node.lazy for _, node in names]
-        unready = [node for _, node in names if not node.ready and not node.lazy]
+        lazy = any(node.lazy for _, node in names)
+        unready = [node for _, node in names if not (node.ready or node.lazy)]
         if unready:
             await self._in_thread(_prepare_all, unready)
             began = time.monotonic()
@@ -195,8 +197,9 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         for name, node in names:
             settled = directory.settle(name, node)
             if settled is not None:
-                entries.append((os.fsencode(settled[0]), settled[1]))
-        made = _Listing(entries, began, reusable=not directory.slow and not any(lazy))
+                # os.fsencode, in a third of its time.
+                entries.append((settled[0].encode(_ENCODING, "surrogateescape"), settled[1]))
+        made = _Listing(entries, began, reusable=not directory.slow and not lazy)
         if made.reusable:
             for number in [n for n, old in self._recent.items() if old.left(began) <= 0]:
                 del self._recent[number]

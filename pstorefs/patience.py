@@ -65,11 +65,8 @@ class PatientStore(Store):
 
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
         """See `Store`."""
-
-        def read() -> bytes:
-            return self._read(Store.open(self, folder, name, expected), name, expected)
-
-        return self.attempt(("read", folder, name), read)
+        call = super().read
+        return self.attempt(("read", folder, name), lambda: call(folder, name, expected))
 
     def pread(self, file: int, size: int, offset: int) -> tuple[bytes, Stamp]:
         """See `Store`."""

@@ -34,35 +34,39 @@ NO_COMPRESSION = "none"
 class Reading(NamedTuple):
     """A record as it is shown.
 
-    ``text`` is the content of the file, ECC notice included; ``header`` its header line, if it
-    has one; ``compression`` a codec's name, ``none`` or ``unknown``; ``broken`` says in a clause
-    what is wrong with a record that is salvaged, suspect or undecodable; else it is empty.
+    ``text`` is the content of the file, ECC notice included; ``compression`` a codec's name,
+    ``none`` or ``unknown``; ``broken`` says in a clause what is wrong with a record that is
+    salvaged, suspect or undecodable; else it is empty.
     """
 
     text: bytes
     state: str
     compression: str
     ecc: Ecc | None = None
-    header: Header | None = None
     broken: str = ""
     #: The bytes at the end of `text` that are the ECC notice.
     notice_length: int = 0
     #: Where, in `text`, what is certain ends. Beyond stand marked lines and uncertain text.
-    certain_length: int = -1
+    #: 0: the text is no text.
+    certain_length: int = 0
+
+    @property
+    def header(self) -> Header | None:
+        """Its header line, if it has one. Found when asked for: a listing asks for none."""
+        return parse_header(self.text[: self.certain_length])
 
 
 def read_plain(name: Name, data: bytes) -> Reading:
     """A record that the kernel shows uncompressed. `data` may be its beginning only."""
     payload, notice = split_notice(data)
     ecc = parse_notice(notice)
-    header = parse_header(payload)
     state, broken = PLAIN, ""
-    if name.type == "dmesg" and header is None:
+    if name.type == "dmesg" and parse_header(payload) is None:
         state = SUSPECT
         broken = "no header line: the kernel may have decompressed it wrongly"
     elif ecc and ecc.unrecoverable:
         state = DAMAGED
-    return Reading(data, state, NO_COMPRESSION, ecc, header, broken, len(notice), len(data))
+    return Reading(data, state, NO_COMPRESSION, ecc, broken, len(notice), len(data))
 
 
 def read_encoded(name: Name, data: bytes) -> Reading:
@@ -82,21 +86,19 @@ def read_encoded(name: Name, data: bytes) -> Reading:
             DAMAGED if damaged else DECODED,
             decoded.compression,
             ecc,
-            parse_header(text),
             notice_length=len(notice),
             certain_length=len(text),
         )
     try:
         saved = codecs.salvage(payload, header=dump)
     except codecs.CodecError:
-        return Reading(data, UNDECODABLE, "unknown", ecc, None, refusal, len(notice))
+        return Reading(data, UNDECODABLE, "unknown", ecc, refusal, len(notice))
     text = _mark(saved, len(payload)) + notice
     return Reading(
         text,
         DAMAGED if damaged else SALVAGED,
         saved.compression,
         ecc,
-        parse_header(saved.certain),
         saved.reason,
         len(notice),
         len(saved.certain),

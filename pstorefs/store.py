@@ -240,12 +240,12 @@ class Store:
         """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
         if expected.size > _ENDLESS:
             raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
-        return self._read(self.open(folder, name, expected), name, expected)
-
-    @staticmethod
-    def _read(file: int, name: str, expected: Stamp) -> bytes:
-        """All of an open file, which is closed then."""
+        file = self._open(folder, name)
         try:
+            # All of the stamp is compared at the end; but a FIFO or device must not even be read.
+            status = os.fstat(file)
+            if status.st_ino != expected.inode or status.st_mode != expected.mode:
+                raise ChangedError(f"{name} has changed")
             data = os.read(file, expected.size + 1)
             # To the end, whatever the size says: the kernel's is wrong for ftrace records.
             if more := os.read(file, _LITTLE):

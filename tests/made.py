@@ -44,7 +44,7 @@ def item_of(
 def undecodable(file: str, mtime_ns: int = 0, place: str = STORE) -> Item:
     """A record that no decoder takes."""
     data = b"\xff" * 20 + file.encode()
-    reading = Reading(data, UNDECODABLE, "unknown", None, None, "no known compression format fits")
+    reading = Reading(data, UNDECODABLE, "unknown", None, "no known compression format fits")
     return Item.of(f"{file}.enc.z", place, mtime_ns, data, reading)
 
 

@@ -43,6 +43,8 @@ MAX_INPUT = 8 << 20
 _MOST_TEXT = 3 * MAX_INPUT
 # To salvage takes many times the memory of decoding: no more than the largest real record.
 _MAX_SALVAGED, _MOST_SALVAGED_TEXT = 2 << 20, 6 << 20
+# The more frequent and the faster first.
+_WITHOUT_MAGIC = ("deflate", "lz4", "lzo", "nx842")
 # Text without a header is believed only if there is enough of it to rule out chance.
 _ENOUGH_TEXT = 32
 # The same for text whose header is damaged, in clean log lines.
@@ -154,17 +156,24 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
 
 def _candidates(payload: bytes) -> Iterator[_Codec]:
     """The formats in the order of likelihood. All are tried: a magic can arise by chance."""
+    likely = _likely(payload)
+    if likely:
+        yield _codec(likely)
+    for name in _WITHOUT_MAGIC:
+        if name != likely:
+            yield _codec(name)
+
+
+def _likely(payload: bytes) -> str:
+    """What the first or last bytes tell; empty if nothing."""
     head = payload[:4]
-    order = ["deflate", "lz4", "lzo", "nx842"]
     if head == b"\x28\xb5\x2f\xfd":
-        order.insert(0, "zstd")
-    elif len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
-        order.insert(0, "zlibbed")
-    elif head[:1] == b"\x02" or head[:2] == b"\xf8\x42":
-        order.insert(0, order.pop())
-    elif payload[-3:] == b"\x11\x00\x00":
-        order.insert(0, order.pop(2))
-    return map(_codec, order)
+        return "zstd"
+    if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
+        return "zlibbed"
+    if head[:1] == b"\x02" or head[:2] == b"\xf8\x42":
+        return "nx842"
+    return "lzo" if payload[-3:] == b"\x11\x00\x00" else ""
 
 
 @cache

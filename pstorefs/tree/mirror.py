@@ -43,6 +43,8 @@ _SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
 _AS_THE_SOURCE = Access()
+# Of a record that nobody asked for yet: they are made once, when it is ready.
+_NOT_YET = Attributes(0, 0, 0, 0, 0)
 
 
 class Mirror:
@@ -73,8 +75,15 @@ class MirrorFile(File):
 
     __slots__ = ("file", "folder", "mirror", "stamp")
 
-    def __init__(self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp) -> None:
-        super().__init__(mirror.access.attributes(stamp))
+    def __init__(
+        self,
+        mirror: Mirror,
+        folder: tuple[str, ...],
+        file: str,
+        stamp: Stamp,
+        attributes: Attributes | None = None,
+    ) -> None:
+        super().__init__(attributes or mirror.access.attributes(stamp))
         self.mirror = mirror
         self.folder = folder
         self.file = file
@@ -137,7 +146,7 @@ class RecordFile(MirrorFile):
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
     ) -> None:
-        super().__init__(mirror, folder, file, stamp)
+        super().__init__(mirror, folder, file, stamp, _NOT_YET)
         self.name = name
         #: Once it is ready: whether there is a text, and whether decoding it takes no time.
         self.legible = False
@@ -161,13 +170,15 @@ class RecordFile(MirrorFile):
         with self.mirror.decoding:
             if self._ready:
                 return
+            size = None
             try:
-                self._decode()
+                size = self._decode()
             except OSError:
                 self.failed = True
             except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
                 _log.exception("%s: cannot be decoded: please report this", self.file)
                 self.failed = True
+            self.attributes = self.mirror.access.attributes(self.stamp, size)
             self._ready = True
 
     def open(self) -> Opened:
@@ -184,19 +195,21 @@ class RecordFile(MirrorFile):
             raise _answer(error) from error
         return _Undecoded(self.name, data, slow=not self.quick)
 
-    def _decode(self) -> None:
+    def _decode(self) -> int | None:
+        """The size of the text; None if there is none."""
         # At the moment of need: a mount is ready before the first record is decoded.
         from pstorefs import codecs, reading
 
         if self.stamp.size > codecs.MAX_INPUT:
-            return
+            return None
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
         record = reading.read_encoded(self.name, data)
-        self.attributes = self.mirror.access.attributes(self.stamp, len(record.text))
+        if record.state == reading.UNDECODABLE:
+            return None
         self.quick = record.state == reading.DECODED and record.compression not in _SLOW
-        self.legible = record.state != reading.UNDECODABLE
-        if self.legible:
-            self.mirror.texts.put(self.serial, record.text)
+        self.legible = True
+        self.mirror.texts.put(self.serial, record.text)
+        return len(record.text)
 
 
 class MirrorLink(Link):

@@ -414,15 +414,12 @@ def test_doubtful_text_stands_between_marks() -> None:
     ]
     file = efi_name(T, 2, 1) + ".enc.z"
     shown = b"Panic#1 Part2\n<6>[    7.000000] sure\n[pstorefs: broken]\nunsure\n"
-    base = item_of(efi_name(T, 2, 1), text("Panic", 1, 2, [7.0]))
     repair = "its memory was damaged, blocks beyond repair: 2"
     for state, ecc, said in (
         (SALVAGED, None, f"[pstorefs: part 2 ({file}) is damaged]\n"),
         (DAMAGED, Ecc(3, 2), f"[pstorefs: part 2 ({file}) may be wrong: {repair}]\n"),
     ):
-        item = Item.of(
-            file, "store", 0, b"stored", Reading(shown, state, "lz4", ecc, base.header, "x", 0, 37)
-        )
+        item = Item.of(file, "store", 0, b"stored", Reading(shown, state, "lz4", ecc, "x", 0, 37))
         texts[item.sha256] = shown
         assert join(group([*items, item])[0], texts).decode() == (
             "<6>[    6.000000] line of part 3\n" + said + "<6>[    7.000000] sure\n"
