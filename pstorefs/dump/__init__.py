@@ -82,7 +82,8 @@ class Dump:
 
 def group(items: Iterable[Item]) -> list[Dump]:
     """All dumps, the oldest first, undated ones before them; whatever the order of the items."""
-    groups = grouping.split(items)
+    # In an order of their own: equal texts leave it open which of two dumps goes with a third.
+    groups = sorted(grouping.split(items), key=_identity)
     facts = [_facts(each) for each in groups]
     dumping = [index for index, each in enumerate(groups) if each.parts[0].item.is_dump]
     ties = _ties(facts, set(dumping))
@@ -117,6 +118,11 @@ def systemd_record(path: str) -> bool:
         and all(folder.isascii() and folder.isdigit() for folder in folders)
         and parse_name(file) is not None
     )
+
+
+def _identity(each: Group) -> tuple[str, str, str]:
+    item = each.parts[0].item
+    return item.text_hash, item.path, item.place
 
 
 def _facts(each: Group) -> boots.Facts:

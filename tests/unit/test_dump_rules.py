@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -649,6 +650,21 @@ def test_any_records_are_each_in_exactly_one_dump(
         assert dump.name.isascii()
         join(dump, texts)
     latest(dumps)
+
+
+def test_of_two_dumps_with_one_text_the_same_one_is_of_the_boot_of_a_third() -> None:
+    body = text("Panic", 1, 1, [1.0])
+    files = (
+        ("console-ramoops", body),
+        ("dmesg-ramoops-0", body),
+        ("console-ramoops", text("Panic", 0, 1, [1.0])),
+    )
+    items = [item_of(name, data, 0, path=f"{n}/{name}") for n, (name, data) in enumerate(files)]
+    boots = [
+        {dump.items[0].path for dump in group(order) if dump.boot} for order in permutations(items)
+    ]
+    assert boots == [boots[0]] * 6, boots
+    assert len(boots[0]) == 2
 
 
 def test_fifteen_records_are_grouped_in_no_time() -> None:
