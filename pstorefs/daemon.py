@@ -30,6 +30,7 @@ from pstorefs.options import Settings
 from pstorefs.patience import PatientStore
 from pstorefs.store import Store
 from pstorefs.terminal import clean_log_record, printable
+from pstorefs.texts import one_heap
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
@@ -42,9 +43,6 @@ _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 # A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
 # default is 0.005): a stat waits for a few such slices at worst.
 _SWITCH_SECONDS = 0.0005
-
-# malloc.h
-_M_TOP_PAD, _M_ARENA_MAX = -2, -8
 
 # So long after the start nobody waits for it any more.
 _LOAD_SECONDS = 2
@@ -213,7 +211,7 @@ def _mount_and_serve(
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
     mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    _one_heap()
+    one_heap()
     gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
     gc.enable()
     try:
@@ -221,19 +219,6 @@ def _mount_and_serve(
     finally:
         pyfuse3.close()
         store.close()
-
-
-def _one_heap() -> None:
-    """Let threads take memory from the main heap, and that grow by 4 MiB at a time (mallopt(3)).
-
-    A thread's own heap grows with a system call for each decoded text: 2.5 us of 70 per record.
-    """
-    import ctypes  # trio has it already
-
-    with suppress(AttributeError):  # a C library other than glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_TOP_PAD, 4 << 20)
 
 
 async def _serve() -> None:

@@ -113,7 +113,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """Find a name in a directory."""
         directory = self._directory(parent_inode)
         wanted = os.fsdecode(name)
-        node = await self._ask(directory, directory.lookup, wanted)
+        node: Node | None
+        if directory.slow:
+            node = await self._in_thread(_look_up_and_prepare, directory, wanted)
+        else:
+            node = directory.lookup(wanted)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not node.ready:
@@ -148,7 +152,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         if isinstance(node, Directory):
             await self._ask(node, node.look)
             node.entry = None
-        elif node.lazy and not node.opens:
+        elif node.lazy and not node.opens and not node.checked:
             await self._in_thread(node.check)
             node.entry = None
         return self._entry(node)
@@ -386,6 +390,13 @@ class _Listing:
     def left(self, now: float) -> float:
         """For how many seconds it may still be shown: what the kernel keeps of it counts, too."""
         return self._made + FRESH_SECONDS - now
+
+
+def _look_up_and_prepare(directory: Directory, name: str) -> Node | None:
+    node = directory.lookup(name)
+    if node is not None and not node.ready:
+        node.prepare()
+    return node
 
 
 def _prepare_all(nodes: list[Node]) -> None:

@@ -25,7 +25,7 @@ from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import parse_name
 from pstorefs.store import ChangedError, Stamp, Store, has_changed
 from pstorefs.terminal import printable
-from pstorefs.texts import TextCache
+from pstorefs.texts import TextCache, TextShelf
 
 _log = logging.getLogger("pstorefs")
 
@@ -35,6 +35,8 @@ _CURRENT_SECONDS = 0.5
 _DEEPEST = 8
 _MOST_RECORDS = 200_000
 _FACTS_KEPT = 256
+# Bytes of text, on their shelf.
+_DECODED_LIMIT = 10 << 20
 _SECOND = re.compile(r"~[0-9a-f]{8}\Z")
 
 
@@ -95,6 +97,8 @@ class Survey:
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._briefs: dict[str, Brief] = {}
         self._texts = TextCache()
+        #: What was decoded to know the records, until a dump is joined from it.
+        self._decoded = TextShelf(_DECODED_LIMIT)
         self._lock = threading.RLock()
 
     def dumps(self, *, now: bool = False) -> dict[str, Dump]:
@@ -126,16 +130,18 @@ class Survey:
     def stored(self, item: Item) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
         *folder, file = item.path.split("/")
+        place, stamp = self._where(item)
+        with place.opened() as store:
+            return store.read(tuple(folder), file, stamp)
+
+    def _where(self, item: Item) -> tuple[Place, Stamp]:
+        """Where a record lies, and what was seen there. `ChangedError` if it is not known."""
         with self._lock:
-            kinds = [kind for kind in self._places if (kind, item.path) in self._known]
-            for kind in kinds:
-                known = self._known[kind, item.path]
-                if known.item == item:
-                    break
-            else:
-                raise ChangedError(f"{item.path} has changed")
-        with self._places[kind].opened() as store:
-            return store.read(tuple(folder), file, known.stamp)
+            for kind, place in self._places.items():
+                known = self._known.get((kind, item.path))
+                if known is not None and known.item == item:
+                    return place, known.stamp
+        raise ChangedError(f"{item.path} has changed")
 
     def reading(self, item: Item) -> reading.Reading:
         """A record's text and state. OSError as from `stored`."""
@@ -146,8 +152,20 @@ class Survey:
         key = (dump.name, self.generation)
         text = self._texts.get(key)
         if text is None:
-            text = dumps_of.join(dump, lambda item: self.reading(item).text)
+            text = dumps_of.join(dump, self._shown)
             self._texts.put(key, text)
+        return text
+
+    def _shown(self, item: Item) -> bytes:
+        """A record's text."""
+        text = self._decoded.take((item.place, item.path, item.sha256))
+        if text is None:
+            return self.reading(item).text
+        *folder, file = item.path.split("/")
+        place, stamp = self._where(item)
+        with place.opened() as store:
+            if store.stamp(tuple(folder), file) != stamp:
+                raise ChangedError(f"{item.path} has changed")
         return text
 
     def facts(self, dump: Dump) -> Facts:
@@ -187,7 +205,7 @@ class Survey:
                     path = "/".join((*folder, file))
                     known = self._known.get((place.kind, path))
                     if known is None or known.stamp != stamp:
-                        known = _read(place.kind, store, path, stamp, unreadable)
+                        known = self._read(place.kind, store, path, stamp, unreadable)
                     if known is not None:
                         found[place.kind, path] = known
         self.unreadable = unreadable
@@ -201,6 +219,29 @@ class Survey:
         self._latest = dumps_of.latest(grouped)
         ids = {dump.id for dump in grouped}
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
+
+    def _read(
+        self, kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
+    ) -> _Known | None:
+        *folder, file = path.split("/")
+        file = _kernels_name(kind, file)
+        name = parse_name(file)
+        if name is None:
+            return None
+        try:
+            data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
+        except OSError as error:
+            if not has_changed(error):
+                unreadable[path] = error.strerror or str(error)
+            return None
+        # Copies of what systemd-pstore moved have lost their times, wherever they stand.
+        moved = kind == STORE and folder and dumps_of.systemd_record(path)
+        place = SYSTEMD if moved else kind
+        read = reading.read(name, data)
+        item = Item.of(file, place, stamp.mtime_ns, data, read, path)
+        if name.encoded:
+            self._decoded.put((item.place, item.path, item.sha256), read.text)
+        return _Known(stamp, item)
 
 
 def _files(
@@ -246,24 +287,3 @@ def _belongs(kind: str, path: str) -> bool:
 def _kernels_name(kind: str, file: str) -> str:
     """What the kernel called a record: an archive may hold two of one name, NAME~HASH."""
     return _SECOND.sub("", file) if kind == ARCHIVE else file
-
-
-def _read(
-    kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
-) -> _Known | None:
-    *folder, file = path.split("/")
-    file = _kernels_name(kind, file)
-    name = parse_name(file)
-    if name is None:
-        return None
-    try:
-        data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
-    except OSError as error:
-        if not has_changed(error):
-            unreadable[path] = error.strerror or str(error)
-        return None
-    # Copies of what systemd-pstore moved have lost their times, wherever they stand.
-    moved = kind == STORE and folder and dumps_of.systemd_record(path)
-    place = SYSTEMD if moved else kind
-    item = Item.of(file, place, stamp.mtime_ns, data, reading.read(name, data), path)
-    return _Known(stamp, item)

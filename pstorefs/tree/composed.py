@@ -7,7 +7,6 @@ and if it says something else by now, the caller is told to look the name up aga
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import time
 from collections.abc import Callable, Mapping
@@ -78,7 +77,8 @@ class ComposedFile(File):
         super().__init__(owner.file(0, mtime_ns))
         self._compose = compose
         self._owner = owner
-        self._digest = b""
+        #: Size and keyed 64-bit hash of what it shows; None: not known yet.
+        self._digest: tuple[int, int] | None = None
         self._checked = 0.0
         self._opened = False
         #: Somebody was told to look it up again: he must not be given the same once more.
@@ -88,7 +88,7 @@ class ComposedFile(File):
     @property
     def ready(self) -> bool:
         """See `Node`."""
-        return bool(self._digest)
+        return self._digest is not None
 
     @property
     def slow(self) -> bool:
@@ -100,6 +100,11 @@ class ComposedFile(File):
         """See `Node`."""
         return True
 
+    @property
+    def checked(self) -> bool:
+        """See `Node`."""
+        return self.ready and time.monotonic() <= self._checked + _CHECK_SECONDS
+
     def prepare(self) -> None:
         """See `Node`."""
         if not self.ready:
@@ -107,7 +112,7 @@ class ComposedFile(File):
 
     def check(self) -> None:
         """See `Node`."""
-        if not self.ready or time.monotonic() > self._checked + _CHECK_SECONDS:
+        if not self.checked:
             self._take()
 
     def open(self) -> Opened:
@@ -132,7 +137,8 @@ class ComposedFile(File):
         for the node that was just looked up, however fast its content changes.
         """
         content = self._compose()
-        digest = hashlib.blake2b(content, digest_size=16).digest()
+        # Python's SipHash: of texts that a cache hands out again it is known already.
+        digest = len(content), hash(content)
         if not self._opened:
             self.attributes = self._owner.file(len(content), self.mtime_ns)
             self._digest = digest

@@ -128,6 +128,11 @@ class Node:
         """Whether a listing need not wait for the attributes: `check` is called when they count."""
         return False
 
+    @property
+    def checked(self) -> bool:
+        """Of a lazy node: whether its attributes were found a moment ago, so that they hold."""
+        return False
+
     def prepare(self) -> None:
         """Make it ready. May be called from any thread, and again."""
 

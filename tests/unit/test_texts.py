@@ -1,0 +1,73 @@
+"""The bounded caches of texts: what stays, what goes, and that an idle one empties itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from pstorefs import texts
+from pstorefs.texts import TextCache, TextShelf
+
+
+def test_a_cache_drops_what_was_not_asked_for_longest() -> None:
+    cache = TextCache(limit=30)
+    for key in "abc":
+        cache.put(key, b"0123456789")
+    assert cache.get("a")
+    cache.put("d", b"0123456789")
+    assert [key for key in "abcd" if cache.get(key)] == ["a", "c", "d"]
+
+
+def test_a_cache_keeps_no_text_that_would_push_out_all_others() -> None:
+    cache = TextCache(limit=30)
+    cache.put("a", b"0123456789")
+    cache.put("b", b"0" * 16)
+    assert cache.get("a")
+    assert cache.get("b") is None
+
+
+def test_a_shelf_gives_each_text_once() -> None:
+    shelf = TextShelf()
+    shelf.put("a", b"text")
+    assert shelf.take("a") == b"text"
+    assert shelf.take("a") is None
+
+
+def test_a_full_shelf_keeps_the_older_texts_and_has_room_again_when_they_are_taken() -> None:
+    shelf = TextShelf(limit=20)
+    for key in "abc":
+        shelf.put(key, b"0123456789")
+    assert shelf.take("c") is None
+    assert shelf.take("a")
+    shelf.put("c", b"0123456789")
+    assert shelf.take("c")
+    assert shelf.take("b")
+
+
+def test_a_key_that_is_put_again_is_counted_once() -> None:
+    shelf = TextShelf(limit=20)
+    for _ in range(5):
+        shelf.put("a", b"0123456789")
+    shelf.put("b", b"0123456789")
+    assert shelf.take("a")
+    assert shelf.take("b")
+
+
+def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(texts, "_SHELF_SECONDS", -0.9)  # swept 0.1 s later
+    before = threading.active_count()
+    shelf = TextShelf(limit=20)
+    shelf.put("a", b"0123456789")
+    shelf.put("b", b"0123456789")
+    assert threading.active_count() == before + 1
+    end = time.monotonic() + 10
+    while threading.active_count() > before:
+        assert time.monotonic() < end, "a thread that waits is a wake-up to come"
+        time.sleep(0.01)
+    assert shelf.take("a") is None
+    shelf.put("c", b"0" * 20)
+    assert shelf.take("c"), "what was dropped still takes room"
