@@ -28,6 +28,7 @@ _GETFLAGS, _SETFLAGS, _FICLONE, _FIBMAP = 0x80086601, 0x40086602, 0x40049409, 1
 _FSGETXATTR, _GETVERSION, _FITRIM, _FIFREEZE = 0x801C581F, 0x80087601, 0xC0185879, 0xC0045877
 _FIONREAD, _FIGETBSZ = 0x541B, 2
 _LONG = "n" * 300
+_ELSEWHERE = "/proc/version"  # another file system, whose files nobody can move
 
 # What is in the directory; paths that stand for these names are given on the command line.
 NAMES = ("file", "other", "link", "dangling", "folder", "inner", "hollow")
@@ -240,8 +241,8 @@ CALLS: dict[str, Callable[[], object]] = {
     "rename file to folder": lambda: os.rename(p.file, p.folder),
     "rename file to folder/new": lambda: os.rename(p.file, p.within("folder", "new")),
     "rename file to new/": lambda: os.rename(p.file, "new/"),
-    "rename file to elsewhere": lambda: os.rename(p.file, "/dev/shm/new"),
-    "rename elsewhere to new": lambda: os.rename("/dev/null", "new"),
+    "rename file to elsewhere": lambda: os.rename(p.file, _ELSEWHERE),
+    "rename elsewhere to new": lambda: os.rename(_ELSEWHERE, "new"),
     "rename folder to new": lambda: os.rename(p.folder, "new"),
     "rename folder to hollow": lambda: os.rename(p.folder, p.hollow),
     "rename hollow to folder": lambda: os.rename(p.hollow, p.folder),
@@ -269,7 +270,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "link missing to new": lambda: os.link("missing", "new"),
     "link link to new": lambda: os.link(p.link, "new", follow_symlinks=False),
     "link what link leads to": lambda: _c("linkat", _AT_FDCWD, p.link, _AT_FDCWD, "new", 0x400),
-    "link elsewhere to new": lambda: os.link("/dev/null", "new"),
+    "link elsewhere to new": lambda: os.link(_ELSEWHERE, "new"),
     "link an open file": lambda: _opened(
         p.file, os.O_RDONLY, lambda n: os.link(f"/proc/self/fd/{n}", "new", follow_symlinks=True)
     ),
