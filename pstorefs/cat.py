@@ -14,6 +14,7 @@ from contextlib import suppress
 from pstorefs import __version__, reading
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.record import ENCODED, Name, id_seconds, parse_name
+from pstorefs.terminal import printable, whole
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
@@ -130,7 +131,7 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
     seconds = id_seconds(name)
     header = record.header
     known = {
-        "file": file,
+        "file": whole(file),
         "type": name.type,
         "backend": None if name.backend == "unknown" else name.backend,
         "id": None if name.id is None else str(name.id),
@@ -167,10 +168,8 @@ def _flush() -> None:
 def _complain(message: str) -> None:
     with suppress(OSError):
         _flush()
-    # What a file is called is not ours to trust: no control characters to the terminal.
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
     with suppress(OSError, AttributeError):
-        sys.stderr.write(f"pstorecat: {clean}\n")
+        sys.stderr.write(f"pstorecat: {printable(message)}\n")
 
 
 if __name__ == "__main__":

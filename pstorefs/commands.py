@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pstorefs.archive import Outcome, Policy, archive, clear, facts_in, first_error
 from pstorefs.archive.policy import FAILED
@@ -20,7 +20,8 @@ from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.health import Finding, counted
 from pstorefs.reserved import shown, stored
 from pstorefs.store import Store
-from pstorefs.survey import Survey, printable
+from pstorefs.survey import Survey
+from pstorefs.terminal import printable
 
 _log = logging.getLogger("pstorefs")
 
@@ -169,7 +170,7 @@ def _said(outcome: Outcome) -> str:
     """A line on a record, in the name under which it is shown."""
     name = shown(outcome.record)
     message = outcome.message.replace(outcome.record, name)
-    return str(replace(outcome, record=name, message=message))
+    return str(outcome._replace(record=name, message=message))
 
 
 def returned(survey: Survey, target: str) -> list[Finding]:

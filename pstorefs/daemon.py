@@ -9,11 +9,9 @@ the parent takes the mount away and says what the child wrote.
 from __future__ import annotations
 
 import errno
-import importlib
+import gc
 import logging
 import os
-import pkgutil
-import shutil
 import signal
 import socket
 import stat
@@ -29,7 +27,9 @@ from pstorefs import mounts
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
+from pstorefs.patience import PatientStore
 from pstorefs.store import Store
+from pstorefs.terminal import clean_log_record, printable
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
@@ -54,7 +54,10 @@ class MountError(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once."""
+    """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once.
+
+    Whoever calls has switched garbage collection off, see `cli`: it is on again once it is mounted.
+    """
     mountpoint = _free_mountpoint(settings.mountpoint)
     store = _open_source(settings, mountpoint)
     _check_fuse(settings)
@@ -81,7 +84,8 @@ def _free_mountpoint(path: str) -> str:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error
             _detach(point)
-            print(f"pstorefs: {path}: a dead mount of an earlier run taken away", file=sys.stderr)
+            words = f"{printable(path)}: a dead mount of an earlier run taken away"
+            print(f"pstorefs: {words}", file=sys.stderr)
         else:
             raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
     try:
@@ -110,7 +114,8 @@ def _open_source(settings: Settings, mountpoint: str) -> Store:
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        store = Store(real, pinned=over_source, optional=optional)
+        kind = PatientStore if mounts.may_hang(real) else Store
+        store = kind(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:
         if settings.default_source:
@@ -157,7 +162,7 @@ def _check_fuse(settings: Settings) -> None:
             raise MountError(
                 f"{_DEVICE}: {error.strerror}: in a container, give it this device"
             ) from error
-    elif shutil.which("fusermount3") is None:
+    elif not _fusermount():
         raise MountError(
             "fusermount3 is not installed, which users other than root need: apt install fuse3"
         )
@@ -165,6 +170,12 @@ def _check_fuse(settings: Settings) -> None:
         raise MountError(
             "allow_other: only root may, unless /etc/fuse.conf has a line user_allow_other"
         )
+
+
+def _fusermount() -> bool:
+    import shutil  # with bz2 and lzma; root does not need it
+
+    return shutil.which("fusermount3") is not None
 
 
 def _others_allowed() -> bool:
@@ -189,13 +200,18 @@ def _mount_and_serve(
     import pyfuse3
     import trio
 
+    from pstorefs import loop
     from pstorefs.fuse import Adapter
 
+    loop.shorten()
+    _log.addFilter(clean_log_record)
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
     mounted()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
+    gc.enable()
     try:
         trio.run(_serve)
     finally:
@@ -230,6 +246,9 @@ def _load_the_rest() -> None:
 
     A mount outlives an upgrade or a removal of its package: by then other code would lie there.
     """
+    import importlib
+    import pkgutil
+
     for module in pkgutil.walk_packages(pstorefs.__path__, "pstorefs."):
         if not module.name.endswith("__main__"):
             # A library may be missing; whoever needs it will hear of it.

@@ -29,6 +29,7 @@ from typing import Any, TypeVar, cast
 import pyfuse3
 import trio
 
+from pstorefs.loop import pace
 from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, Writer
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
@@ -215,6 +216,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             if listing.reusable:
                 entry.entry_timeout = entry.attr_timeout = max(0.0, left)
             if not pyfuse3.readdir_reply(token, name, entry, position + 1):
+                if position >= 2 and not node.lookups:
+                    del self._nodes[node.number]  # the kernel never heard of it: no forget comes
                 break
             if position >= 2:  # `.` and `..` are not counted as lookups
                 node.lookups += 1
@@ -360,7 +363,11 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         *arguments: object,
         limiter: trio.CapacityLimiter | None = None,
     ) -> Any:  # noqa: ANN401
-        return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        pace.waiting += 1
+        try:
+            return await trio.to_thread.run_sync(call, *arguments, limiter=limiter or self._threads)
+        finally:
+            pace.waiting -= 1
 
 
 class _Listing:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pstorefs import reading
 from pstorefs.machine import Machine
-from pstorefs.survey import Survey, printable
+from pstorefs.survey import Survey
+from pstorefs.terminal import printable
 
 _NEARLY_FULL = 0.8
 

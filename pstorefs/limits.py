@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LIMIT = re.compile(r"(\d{1,15})([hdwyKMGT]?)", re.ASCII)
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
@@ -14,13 +14,12 @@ _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 DEFAULT_ARCHIVE = "/var/lib/pstorefs"
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(NamedTuple):
     """What an archive may hold at most. None: no limit."""
 
     seconds: int | None = None
     size: int | None = None
-    count: int | None = None
+    count: int | None = None  # type: ignore[assignment]  # hides tuple.count: nobody needs it
 
     @property
     def unlimited(self) -> bool:

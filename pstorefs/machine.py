@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
 class Machine:
     """The reading machine. What cannot be found out is empty or None."""
 
-    root: str = "/"
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
 
     def read(self, path: str) -> str:
         """A small text file, stripped; empty if it cannot be read."""

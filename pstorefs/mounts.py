@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
+_SERVED = frozenset(
+    [
+        "fuse",
+        "fuseblk",
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "ceph",
+        "afs",
+        "lustre",
+        "glusterfs",
+        "ncpfs",
+        "coda",
+        "orangefs",
+    ]
+)
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One line of the table."""
 
     #: What st_dev says of files there (on btrfs and overlayfs it can say something else).
@@ -29,7 +47,8 @@ class Mount:
 def table() -> list[Mount]:
     """All mounts, the oldest first; empty where /proc is not mounted."""
     try:
-        with open(_TABLE, errors="surrogateescape") as file:
+        # A carriage return in a name is no end of a line: who mounts there would forge another.
+        with open(_TABLE, errors="surrogateescape", newline="\n") as file:
             return [mount for line in file if (mount := parse(line))]
     except OSError:
         return []
@@ -83,6 +102,15 @@ def above(path: str) -> Mount | None:
         if (path + "/").startswith(point) and (not found or len(point) >= len(found.point)):
             found = mount
     return found
+
+
+def may_hang(path: str) -> bool:
+    """Whether what is under a path without symbolic links is served by somebody else.
+
+    Local file systems answer, or fail; the network and other FUSE programs may do neither.
+    """
+    mount = above(path)
+    return mount is not None and mount.kind.partition(".")[0] in _SERVED
 
 
 def _plain(text: str) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pstorefs.limits import UNLIMITED, Keep, parse_keep
 
@@ -23,8 +22,7 @@ class UsageError(Exception):
     """The command line asks for something that does not exist. The message is for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What a command line asks for."""
 
     source: str = DEFAULT_SOURCE
@@ -61,8 +59,7 @@ class Settings:
         return self.source.rstrip("/") == DEFAULT_SOURCE
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """What becomes of one -o option."""
 
     #: "apply", "swallow" or "refuse"
@@ -196,7 +193,7 @@ def apply(settings: Settings, text: str, *, sloppy: bool = False) -> Settings:
         if option.what == "swallow":
             continue
         change: dict[str, Any] = {option.field: _value(name, option, equals, value)}
-        settings = replace(settings, **change)
+        settings = settings._replace(**change)
     return settings
 
 
@@ -252,7 +249,7 @@ def parse(words: Sequence[str], *, helper: bool = False) -> Settings:
             break
         if word in flags:
             flag: dict[str, Any] = {flags[word]: True}
-            settings = replace(settings, **flag)
+            settings = settings._replace(**flag)
         elif word in _IGNORED_FLAGS:
             continue
         elif word in ("-o", "--options"):
@@ -301,10 +298,10 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
     if len(places) > 2:
         raise UsageError(f"too many arguments: {places[2]}")
-    settings = replace(settings, mountpoint=places[-1])
+    settings = settings._replace(mountpoint=places[-1])
     return _of_source(settings, places[0]) if len(places) == 2 else settings
 
 
 def _of_source(settings: Settings, word: str) -> Settings:
     source = DEFAULT_SOURCE if word in SOURCE_WORDS else word
-    return replace(settings, source=source, source_word=word)
+    return settings._replace(source=source, source_word=word)

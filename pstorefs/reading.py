@@ -14,7 +14,7 @@ any      damaged     as plain, decoded or salvaged, but the ECC notice counts un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs import codecs
 from pstorefs.record import Ecc, Header, Name, parse_header, parse_notice, split_notice
@@ -31,8 +31,7 @@ STATES = (PLAIN, DECODED, SALVAGED, DAMAGED, SUSPECT, UNDECODABLE)
 NO_COMPRESSION = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A record as it is shown.
 
     ``text`` is the content of the file, ECC notice included; ``header`` its header line, if it

@@ -7,7 +7,7 @@ running kernel could not decompress it. A backend's name holds no ``-``, a type'
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs.codecs.text import HEADER, REASONS
 
@@ -40,8 +40,7 @@ _BIT_63 = 1 << 63
 _YEAR_9999 = 253_402_300_799  # the last second that calendars here know
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A record's file name, taken apart.
 
     ``id`` is an unsigned 64-bit number, or None where the name has none; ``encoded`` says that the
@@ -55,21 +54,19 @@ class Name:
     plain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A dump's header line, ``Panic#2 Part1``, and where it stands in the text."""
 
     reason: str
     #: Oopses since boot, this one included.
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     #: 1 is the newest part.
     part: int
     #: Bytes of the text before the log: the header line and what a backend puts before it.
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ecc:
+class Ecc(NamedTuple):
     """What ramoops says about its error correction, at the end of a file."""
 
     corrected: int

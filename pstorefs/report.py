@@ -48,7 +48,7 @@ from pstorefs.dump import Dump, join
 from pstorefs.dump.item import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
 from pstorefs.machine import Machine
 from pstorefs.oops import Facts, Frame, Other, parse_dump
-from pstorefs.survey import printable
+from pstorefs.terminal import printable
 
 SCHEMA = 1
 _WIDTH = 12

@@ -22,7 +22,8 @@ from pstorefs.dump.item import ARCHIVE
 from pstorefs.health import Finding, backend, counted, health
 from pstorefs.machine import Machine
 from pstorefs.report import rfc3339
-from pstorefs.survey import Survey, printable
+from pstorefs.survey import Survey
+from pstorefs.terminal import printable, whole
 
 SCHEMA = 1
 # A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
@@ -283,13 +284,13 @@ def as_json(status: Status) -> bytes:
             for dump, title in status.dumps
         ],
         "store": {
-            "source": status.source,
+            "source": whole(status.source),
             "backend": status.backend or None,
             "records": sum(status.states.values()),
             "states": {state: status.states.get(state, 0) for state in reading.STATES},
             "bytes": status.stored_bytes,
         },
-        "archive": status.archive,
+        "archive": status.archive and whole(status.archive),
         "findings": [
             {"key": finding.key, "what": finding.what, "way_out": finding.way_out}
             for finding in status.findings

@@ -31,7 +31,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LOOK_SECONDS = 0.5
 # Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
 # whose end does not come is given up.
-_ENDLESS = 64 << 20
+_ENDLESS = 32 << 20
 
 
 class ChangedError(OSError):
@@ -110,6 +110,9 @@ class Store:
     another directory, or a newly mounted pstore, has taken its place. With ``optional`` it may be
     missing, and the store is empty until it comes.
     """
+
+    #: Whether a look may take seconds, see patience.py.
+    patient = False
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
         self.path = path
@@ -193,8 +196,12 @@ class Store:
     def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
         """All names of a folder with their stamps. A name that vanishes meanwhile is left out."""
         found: dict[str, Stamp] = {}
+        self._scan(folder, found)
+        return found
+
+    def _scan(self, folder: tuple[str, ...], found: dict[str, Stamp]) -> None:
         if self._root is None:
-            return found
+            return
         of = Stamp.of
         with self.folder(folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
@@ -202,7 +209,6 @@ class Store:
                     found[entry.name] = of(entry.stat(follow_symlinks=False))
                 except FileNotFoundError:
                     continue
-        return found
 
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
         """The stamp of one name in a folder, or of the folder itself. OSError if it is gone."""
@@ -234,7 +240,11 @@ class Store:
         """A whole file. `ChangedError` if it is not the expected one or changes meanwhile."""
         if expected.size > _ENDLESS:
             raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
-        file = self.open(folder, name, expected)
+        return self._read(self.open(folder, name, expected), name, expected)
+
+    @staticmethod
+    def _read(file: int, name: str, expected: Stamp) -> bytes:
+        """All of an open file, which is closed then."""
         try:
             data = os.read(file, expected.size + 1)
             # To the end, whatever the size says: the kernel's is wrong for ftrace records.
@@ -245,6 +255,10 @@ class Store:
         finally:
             os.close(file)
         return data
+
+    def pread(self, file: int, size: int, offset: int) -> tuple[bytes, Stamp]:
+        """A piece of an open file, and its stamp afterwards."""
+        return os.pread(file, size, offset), Stamp.of(os.fstat(file))
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
         """Remove a record for good. OSError if the store refuses, or if it is still there."""

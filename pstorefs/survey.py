@@ -24,6 +24,7 @@ from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import parse_name
 from pstorefs.store import ChangedError, Stamp, Store, has_changed
+from pstorefs.terminal import printable
 from pstorefs.texts import TextCache
 
 _log = logging.getLogger("pstorefs")
@@ -202,11 +203,6 @@ class Survey:
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
 
 
-def printable(text: str) -> str:
-    """Text from outside, without what could move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def _files(
     kind: str, store: Store, unreadable: dict[str, str]
 ) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
@@ -232,7 +228,7 @@ def _files(
                 yield folder, file, stamp
                 count += 1
                 if count >= _MOST_RECORDS:
-                    _log.warning("%s: more than %d records", store.path, _MOST_RECORDS)
+                    _log.warning("%s: more than %d records", printable(store.path), _MOST_RECORDS)
                     return
 
 

@@ -1,7 +1,7 @@
 """Save, verify, clear: the one place of this program that removes anything.
 
 Ground floor to top: durable (files that survive), layout (what an archive looks like), place (which
-directory, its lock, its room), rules (what is never erased), plan, run, save, clear, keep, and
+directory, its lock, its room), rules (what is never erased), plan, run, save, erase, keep, and
 engine with the commands. No FUSE and no trio; imports of what decodes wait until there is a record.
 """
 

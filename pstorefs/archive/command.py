@@ -33,6 +33,7 @@ from pstorefs.archive.policy import (
     Policy,
 )
 from pstorefs.store import Store
+from pstorefs.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +138,7 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
             cleared = sum(outcome.result == CLEARED for outcome in group)
             left = f", {len(group) - cleared} left in the store" if cleared < len(group) else ""
             noun = "record" if len(group) == 1 else "records"
-            print(f"{os.path.join(target, dump)}: {len(group)} {noun} saved{left}")
+            print(f"{printable(os.path.join(target, dump))}: {len(group)} {noun} saved{left}")
     for outcome in outcomes:
         if outcome.result in (KEPT, FAILED) and outcome.why != "log":
             _say(str(outcome))
@@ -158,4 +159,4 @@ def _fail(message: str) -> int:
 
 def _say(message: str) -> None:
     with suppress(OSError):
-        print(f"pstorefs: {message}", file=sys.stderr)
+        print(f"pstorefs: {printable(message)}", file=sys.stderr)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout, place, rules
@@ -59,7 +58,7 @@ def archive(
 
 def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
     """Erase the named records without saving them, whatever they are."""
-    from pstorefs.archive.clear import clear_unsaved
+    from pstorefs.archive.erase import clear_unsaved
 
     store.refresh()
     files = list_source(store)
@@ -109,20 +108,22 @@ def _missing(name: str) -> Outcome:
     return Outcome(name, FAILED, "", errno.ENOENT, "", "no such record or dump")
 
 
-@dataclass(slots=True)
 class _Command:
     """One `archive`, under the lock."""
 
-    store: Store
-    path: str
-    descriptor: int
-    policy: Policy
-    files: dict[str, Stamp]
-    outcomes: list[Outcome] = field(default_factory=list)
+    def __init__(
+        self, store: Store, path: str, descriptor: int, policy: Policy, files: dict[str, Stamp]
+    ) -> None:
+        self.store = store
+        self.path = path
+        self.descriptor = descriptor
+        self.policy = policy
+        self.files = files
+        self.outcomes: list[Outcome] = []
 
     def archive(self, names: Sequence[str] | None) -> list[Outcome]:
         """Plan, save, clear."""
-        from pstorefs.archive.clear import clear_saved
+        from pstorefs.archive.erase import clear_saved
         from pstorefs.archive.plan import Shelf
         from pstorefs.archive.run import Run
         from pstorefs.archive.save import save

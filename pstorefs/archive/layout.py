@@ -22,8 +22,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from pstorefs.archive import durable
 
@@ -36,7 +35,7 @@ RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 #: What may be composed beside them.
 COMPOSED = ("dmesg.txt", "report.txt", "summary.json", "console.txt")
 #: Bytes of one record, at most: as store.py's own bound.
-LONGEST_RECORD = 64 << 20
+LONGEST_RECORD = 32 << 20
 
 _FACTS_BYTES = 8 << 20
 _DUMPS = 100_000
@@ -49,8 +48,7 @@ _LONGEST_TEXT = 300
 _LARGEST_NUMBER = 1 << 63
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """What the engine did with one record. Times are seconds since 1970, boots are boot_ids.
 
     Before a record is erased, `clearing` is written; afterwards `cleared`. A record that stands in
@@ -79,12 +77,12 @@ class Fact:
 
     def about_to_clear(self, now: int, boot: str) -> Fact:
         """The fact to write before the record is erased."""
-        return replace(self, clearing=now, clearing_boot=boot)
+        return self._replace(clearing=now, clearing_boot=boot)
 
     def after_clearing(self, now: int, boot: str) -> Fact:
         """The fact to write after the record was erased."""
         again = boot if self.times else ""
-        return replace(self, cleared=now, cleared_boot=boot, times=self.times + 1, again_boot=again)
+        return self._replace(cleared=now, cleared_boot=boot, times=self.times + 1, again_boot=again)
 
 
 def is_dump_name(name: str) -> bool:
@@ -105,8 +103,7 @@ def raw_name(file: str, sha256: str, taken: Iterable[str]) -> str:
     return f"{file}~{sha256[:8]}" if file in taken else file
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """The dumps of an archive: each raw/ with its files, and what was passed over, in sentences."""
 
     dumps: Mapping[str, Mapping[str, Stamp]]
@@ -165,13 +162,13 @@ def _fact(row: object) -> Fact | None:
     if not isinstance(row, dict):
         return None
     values: dict[str, Any] = {}
-    for field in fields(Fact):
-        value = row.get(field.name, field.default)
+    for name, kind in get_type_hints(Fact).items():
+        value = row.get(name, Fact._field_defaults.get(name))
         number = type(value) is int and 0 <= value < _LARGEST_NUMBER
         text = isinstance(value, str) and len(value) <= _LONGEST_TEXT
-        if not (number if field.type == "int" else text):
+        if not (number if kind is int else text):
             return None
-        values[field.name] = value
+        values[name] = value
     fact = Fact(**values)
     return fact if raw_file(fact.file) and _SHA256.fullmatch(fact.sha256) else None
 
@@ -189,9 +186,8 @@ def facts_text(facts: Iterable[Fact]) -> bytes:
     """records.json."""
     import json
 
-    names = [field.name for field in fields(Fact)]
     rows = [
-        json.dumps({name: getattr(fact, name) for name in names} | {"returns": fact.returns})
+        json.dumps(fact._asdict() | {"returns": fact.returns})
         for fact in sorted(facts, key=lambda fact: (fact.file, fact.sha256))
     ]
     lines = ",\n".join(rows)

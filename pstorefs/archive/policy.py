@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pstorefs.archive.layout import Fact
 from pstorefs.archive.place import DEFAULT, ArchiveError
@@ -28,8 +27,7 @@ class Compose(Protocol):
         """`read` gives a text as its `Reading` has it; `facts` what was done, by item.path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """How a command is carried out."""
 
     #: The archive may lie where a reboot empties it.
@@ -49,8 +47,7 @@ class Policy:
 CLEARED, KEPT, SKIPPED, FAILED = "cleared", "kept", "skipped", "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one record that a command was about.
 
     ``result`` is cleared; kept (whole in the store on purpose; `why` is a key of `rules.WHY`);

@@ -22,9 +22,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.text import (
@@ -40,6 +39,10 @@ __all__ = ["MAX_INPUT", "CodecError", "Decoded", "Salvaged", "decode", "output_b
 
 #: Larger than any record a kernel writes (SteamOS: 2 MiB).
 MAX_INPUT = 8 << 20
+# A record holds at most three times its size of text (fs/pstore/platform.c).
+_MOST_TEXT = 3 * MAX_INPUT
+# To salvage takes many times the memory of decoding: no more than the largest real record.
+_MAX_SALVAGED, _MOST_SALVAGED_TEXT = 2 << 20, 6 << 20
 # Text without a header is believed only if there is enough of it to rule out chance.
 _ENOUGH_TEXT = 32
 # The same for text whose header is damaged, in clean log lines.
@@ -54,16 +57,14 @@ class _Codec(Protocol):
     def salvage(self, data: bytes, limit: int) -> Remains: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A payload that is a whole record. `compression` is the format's name."""
 
     text: bytes
     compression: str
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(NamedTuple):
     """What is left of a broken payload: certain text, and text that may be wrong or have holes."""
 
     certain: bytes
@@ -79,7 +80,7 @@ class Salvaged:
 
 def output_bound(size: int) -> int:
     """The most text, in bytes, that a payload of this size may decode to."""
-    return min(64 << 20, max(64 << 10, 32 * size))
+    return min(_MOST_TEXT, max(64 << 10, 32 * size))
 
 
 def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
@@ -104,8 +105,8 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
 
 def salvage(payload: bytes, *, header: bool) -> Salvaged:
     """All that can be had of a payload that `decode` refuses. `CodecError` if nothing can."""
-    if header and len(payload) <= MAX_INPUT:
-        limit = output_bound(len(payload))
+    if header and len(payload) <= _MAX_SALVAGED:
+        limit = min(output_bound(len(payload)), _MOST_SALVAGED_TEXT)
         found = []
         for codec in _candidates(payload):
             remains = codec.salvage(payload, limit)

@@ -14,7 +14,7 @@ package's face does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A byte of text that a salvaged stream refers to but that was lost: U+FFFD, which every terminal
 # shows as a question mark in a box and which no kernel writes.
@@ -28,8 +28,7 @@ class CodecError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """A stream that decoded from its first byte to its end."""
 
     text: bytes
@@ -40,8 +39,7 @@ class Stream:
     checked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(NamedTuple):
     """What is left of a stream that does not decode.
 
     ``text`` is exactly what a decoder had put out when it reached the break: certain, if everything

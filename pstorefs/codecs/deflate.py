@@ -17,7 +17,6 @@ some other format now and then "ends" after a few bytes. Whoever calls must look
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
 
@@ -55,7 +54,7 @@ def salvage(data: bytes, limit: int) -> Remains:
 
     text, rest = inflate_on(data, limit)
     # zlib gave no symbols of the byte in which the break is; it has read long streams to their end.
-    return replace(remains, text=max(text, remains.text, key=len), rest=rest)
+    return remains._replace(text=max(text, remains.text, key=len), rest=rest)
 
 
 def _inflate_up_to_break(data: bytes, limit: int) -> Remains:

@@ -8,7 +8,9 @@ holes, which further matches copy like any other byte, and ``UNKNOWN`` at the en
 
 from __future__ import annotations
 
+import codecs
 import re
+import sys
 from array import array
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,9 @@ _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 HOLE = 0x100
 # Nobody learns more from a longer run of marks.
 _LONGEST_RUN = 24
+# An array("H") as text: each number is one character.
+_NATIVE = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
+_MARK_HOLES = "pstorefs-holes"
 _LONG_RUN = re.compile(f"{chr(HOLE)}{{{_LONGEST_RUN + 1},}}")
 
 
@@ -105,7 +110,16 @@ def agreed(versions: Sequence[array[int]]) -> array[int]:
 
 def render(out: array[int], limit: int) -> bytes:
     """Bytes, with ``UNKNOWN`` for a hole; long runs of holes shortened; ``limit`` bytes at most."""
-    letters = "".join(map(chr, out))
+    letters = out.tobytes().decode(_NATIVE)
     letters = _LONG_RUN.sub(chr(HOLE) * _LONGEST_RUN, letters)
-    runs = (run.encode("latin-1") for run in letters.split(chr(HOLE)))
-    return UNKNOWN.join(runs)[:limit]
+    return letters.encode("latin-1", _MARK_HOLES)[:limit]
+
+
+def _mark(error: UnicodeError) -> tuple[bytes, int]:
+    """What stands for characters that are no bytes: holes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return UNKNOWN * (error.end - error.start), error.end
+
+
+codecs.register_error(_MARK_HOLES, _mark)

@@ -6,6 +6,7 @@ For the salvage of damaged streams, which tells text from rubbish where there ar
 from __future__ import annotations
 
 import re
+from array import array
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,9 @@ def unreadable(data: bytes | bytearray) -> bytes | bytearray:
     return data.translate(_UNREADABLE_TABLE)
 
 
-def unreadable_before(data: bytes) -> list[int]:
+def unreadable_before(data: bytes) -> array[int]:
     """For each position in the data, how many unreadable bytes come before it."""
-    return [0, *accumulate(unreadable(data))]
+    return array("I", accumulate(unreadable(data), initial=0))
 
 
 class Model:

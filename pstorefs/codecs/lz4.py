@@ -32,6 +32,7 @@ _MATCH_MINIMUM = 4
 _EXTENDED = 15  # a length in a token that goes on in further bytes
 _EXTENSION = 255  # an added byte that another follows
 _WINDOW = 1 << 16  # bytes of text that a distance can reach back
+_NOTHING = bytes(_MATCH_MINIMUM)  # what the library makes of the shortest match without distance
 _EXPANSION = 255  # bytes of text that a byte of a block can give, at most
 # Bytes of text that a byte of a log's block has given until then, generously: a distance that
 # reaches further back is none.
@@ -55,7 +56,21 @@ def decode(data: bytes, limit: int) -> Stream:
         text: bytes = lz4.block.decompress(data, uncompressed_size=room)
     except (lz4.block.LZ4BlockError, ValueError, OverflowError, MemoryError):
         raise CodecError(f"no LZ4 block with at most {limit} bytes of text") from None
+    # The library (seen with 1.9.4) takes a distance of 0, and puts out zeros for such a match. Text
+    # has none: hardly any block is walked through.
+    if _NOTHING in text and _has_match_of_nothing(data):
+        raise CodecError("a match without distance")
     return Stream(text, len(data))
+
+
+def _has_match_of_nothing(data: bytes) -> bool:
+    """Whether a whole block has a match whose distance is 0."""
+    at, size = 0, len(data)
+    while at < size:
+        _, match, distance, _, at = _sequence(data, at)
+        if match < size and not distance:
+            return True
+    return False
 
 
 def salvage(data: bytes, limit: int) -> Remains:

@@ -303,6 +303,8 @@ def _decode_parts(data: bytes, limit: int) -> Stream:
         if len(text) != part.size:
             raise CodecError(f"the header promises {part.size} bytes of text, not {len(text)}")
         out += text
+    if parts[-1].end > len(data):
+        raise Break("the data ends inside a part", len(data), truncated=True)
     return Stream(bytes(out[: len(out) - ignore]), parts[-1].end, checked=True)
 
 
@@ -321,12 +323,15 @@ def _salvage_parts(data: bytes, limit: int) -> Remains:
             rest = bytearray(broken.rest)
             for other in parts[number + 1 :]:
                 rest += _attempt(other, min(other.size, limit))[0]
+            text += broken.text
             return Remains(
-                bytes(text) + broken.text,
-                part.end - len(part.data) + broken.used,
+                bytes(text),
+                min(part.end - len(part.data) + broken.used, len(data)),
                 broken.reason,
-                bytes(rest[:limit]),
+                bytes(rest[: limit - len(text)]),
                 broken.truncated and not rest,
             )
         text += out
+    if parts[-1].end > len(data):
+        return Remains(bytes(text), len(data), "the data ends inside a part", truncated=True)
     return Remains(bytes(text), parts[-1].end, "nothing in the data is wrong")

@@ -100,7 +100,8 @@ def salvage_trail(trail: Trail, limit: int) -> Remains:
         return Remains(text, end.used, str(end), truncated=True)
     # Where the text turns unreadable before the decoder noticed, the damage lies there.
     first = end.used if clean == len(text) else _stop(trail.expand, 0, bytearray(), clean).used
-    rest = _Search(trail, text[:clean], limit, (first + 1) * trail.per_byte).rest()
+    room = limit - len(text)
+    rest = _Search(trail, text[:clean], room, (first + 1) * trail.per_byte).rest()
     return Remains(text, end.used, str(end), rest, truncated=end.truncated and not rest)
 
 
@@ -108,7 +109,8 @@ def _stop(expand: _Expand, place: int, out: bytearray, limit: int) -> Break:
     try:
         return Break("nothing in the data is wrong", expand(place, out, limit))
     except Break as stop:
-        return stop
+        # A new one: with the traceback of this one the text and all tables would stay in memory.
+        return Break(str(stop), stop.used, truncated=stop.truncated)
 
 
 class _Version(NamedTuple):

@@ -35,8 +35,18 @@ HEADER = re.compile(
 LOG_LINE = re.compile(
     rb"(?:<\d{1,4}>)?\[ *(?P<seconds>\d{1,9})\.\d{6}\](?:\[ *[TC]\d{1,7}\])?(?: |\Z)"
 )
+# Found one by one: a list of all lines takes many times the memory of a text made of newlines.
+_LONG_LINE = re.compile(rb"[^\n]{25,}")
 # Tab is the one control character that kernels print on purpose.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+# To a byte that is never part of UTF-8; a substitution would cost 100 bytes for each of them.
+_CONTROLS_TO_NO_TEXT = bytes(0xFF if _CONTROL.match(bytes([byte])) else byte for byte in range(256))
+# The rest of what terminals obey, C1, and what turns or breaks lines where they are shown.
+_UNFIT = dict.fromkeys(
+    (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+    UNKNOWN.decode(),
+)
+_LONG_GAP = re.compile(f"{UNKNOWN.decode()}{{9,}}")
 _ODD = re.compile(rb"[^\t\n\x20-\x7e]")
 # Log lines of several CPUs can stand slightly out of order; more than this is no disorder.
 _DISORDER_SECONDS = 60
@@ -64,9 +74,8 @@ def is_text(data: bytes) -> bool:
 
 def log_lines(text: bytes) -> int:
     """The number of lines that are whole, clean log lines."""
-    return sum(
-        1 for line in text.split(b"\n") if LOG_LINE.match(line) and is_text(line) and len(line) > 24
-    )
+    lines = (found[0] for found in _LONG_LINE.finditer(text))
+    return sum(1 for line in lines if LOG_LINE.match(line) and is_text(line))
 
 
 def believable(text: bytes) -> int:
@@ -107,5 +116,5 @@ def legible_beginning(data: bytes) -> bytes:
 
 def legible(data: bytes) -> bytes:
     """Uncertain text fit to be shown: what is no text becomes U+FFFD, in runs of eight at most."""
-    text = _CONTROL.sub(UNKNOWN, data).decode("utf-8", "replace").encode()
-    return re.sub(rb"(?:" + UNKNOWN + rb"){9,}", UNKNOWN * 8, text)
+    text = data.translate(_CONTROLS_TO_NO_TEXT).decode("utf-8", "replace").translate(_UNFIT)
+    return _LONG_GAP.sub(UNKNOWN.decode() * 8, text).encode()

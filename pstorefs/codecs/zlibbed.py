@@ -9,7 +9,6 @@ demand, is never used by kernels.
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 
 from pstorefs.codecs import deflate
 from pstorefs.codecs.base import CodecError, Remains, Stream
@@ -22,7 +21,7 @@ _PRESET_DICTIONARY = 0x20
 
 def decode(data: bytes, limit: int) -> Stream:
     """Decode one zlib stream, its checksum verified; ``CodecError`` where anything disagrees."""
-    return replace(deflate.inflate_whole(data, limit, wbits=15), checked=True)
+    return deflate.inflate_whole(data, limit, wbits=15)._replace(checked=True)
 
 
 def salvage(data: bytes, limit: int) -> Remains:
@@ -44,7 +43,7 @@ def salvage(data: bytes, limit: int) -> Remains:
         if not remains.truncated:
             # Going on behind the break wants to end where the stream does.
             remains = deflate.salvage(body[:-_CHECKSUM_SIZE], limit)
-        return replace(remains, used=_HEADER_SIZE + remains.used)
+        return remains._replace(used=_HEADER_SIZE + remains.used)
     return _judge(stream, body[stream.used :])
 
 

@@ -10,7 +10,6 @@ used up exactly, which RFC 8878 (4.2.2) calls faulty. So we look ourselves.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
@@ -54,7 +53,7 @@ def salvage(data: bytes, limit: int) -> Remains:
         if remains.reason:
             return remains
         if isinstance(error, MissingLibraryError):
-            return replace(remains, reason=str(error))
+            return remains._replace(reason=str(error))
         # Its checksum: the damage is nowhere to be seen, and may be anywhere.
         return Remains(b"", 0, str(error), rest=remains.text)
     follow = len(data) - stream.used

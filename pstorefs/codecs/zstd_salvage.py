@@ -20,7 +20,6 @@ from pstorefs.codecs.base import CodecError, Remains
 from pstorefs.codecs.holes import match, play, play_behind, render
 from pstorefs.codecs.zstd_blocks import State, read_literals, read_sequences
 from pstorefs.codecs.zstd_frame import (
-    BLOCK_MAX,
     CHECKSUM_SIZE,
     RAW,
     RLE,
@@ -128,10 +127,10 @@ def _read_block(salvage: _Salvage, data: bytes, block: Block) -> None:
         raise _TooMuchError(f"only {_MOST_BLOCKS} compressed blocks are decoded")
     else:
         salvage.blocks_left -= 1
-        _read_compressed(salvage, content, cut_off=block.end > len(data))
+        _read_compressed(salvage, content, block.text_max, cut_off=block.end > len(data))
 
 
-def _read_compressed(salvage: _Salvage, content: bytes, *, cut_off: bool) -> None:
+def _read_compressed(salvage: _Salvage, content: bytes, text_max: int, *, cut_off: bool) -> None:
     if cut_off:
         # Even a broken header is most likely just cut off.
         salvage.break_off("the data ends inside a block", truncated=True)
@@ -143,7 +142,7 @@ def _read_compressed(salvage: _Salvage, content: bytes, *, cut_off: bool) -> Non
     literals = place_literals(parts, steps, bytes(salvage.text))
     sound = sum(part.size for part in takewhile(lambda part: part.sound, parts))
     place = 0
-    end_of_block = salvage.size + BLOCK_MAX
+    end_of_block = salvage.size + text_max
     for step in steps:
         stop = place + step.literals
         size = salvage.size + step.literals
@@ -153,6 +152,8 @@ def _read_compressed(salvage: _Salvage, content: bytes, *, cut_off: bool) -> Non
         _put_literals(salvage, literals[place:stop], sound - place)
         salvage.put([match(step.distance, step.length)], step.length)
         place = stop
+    if not problem and salvage.size + len(literals) - place > end_of_block:
+        problem = f"a block has more than {text_max} bytes of text"
     if problem:
         salvage.break_off(problem)
     _put_literals(salvage, literals[place:], sound - place)

@@ -13,11 +13,15 @@ from pstorefs.codecs.text import legible
 from pstorefs.reading import DAMAGED, SALVAGED, SUSPECT, UNDECODABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pstorefs.dump import Dump
     from pstorefs.dump.item import Item
     from pstorefs.dump.part import Part
+
+#: A dump's text holds no more bytes, if it has several parts: a dump of SteamOS, the largest of all
+#: (2 MiB of ramoops), holds 6 MiB.
+LONGEST = 8 << 20
 
 # What is said before a part of each state; `salvaged` carries its marks in its text.
 _BEFORE = {
@@ -30,26 +34,33 @@ _BEFORE = {
 
 def join(dump: Dump, text_of: Callable[[Item], bytes]) -> bytes:
     """The whole text. `text_of` gives the text of a record as its `Reading` has it."""
-    joined = bytearray()
+    pieces: list[bytes] = []
     for piece, ours in _pieces(dump, text_of):
-        if ours and joined and not joined.endswith(b"\n"):
-            joined += b"\n"
-        joined += piece
-    return bytes(joined)
+        if ours and pieces and not pieces[-1].endswith(b"\n"):
+            pieces.append(b"\n")
+        if piece:
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[bytes, bool]]:
     """Pieces of text, each with whether it is a line of this program."""
     gaps = list(reversed(dump.missing))
+    highest = max(0, *(last for _, last in gaps), *(part.number or 0 for part in dump.parts))
+    too_long = _too_long(dump.parts)
     doubtful = ""
-    for part in dump.parts:
+    for at, part in enumerate(dump.parts):
         number = part.number
         while gaps and number is not None and gaps[0][0] > number:
-            yield _say(_missing(dump, *gaps.pop(0))), True
+            yield _say(_missing(highest, *gaps.pop(0))), True
             doubtful = ""
         if doubtful:
             yield _say(f"end of {doubtful}"), True
         item = part.item
+        if at < too_long:
+            yield _say(f"{_part_name(part)} is left out: the dump is too long; see raw/"), True
+            doubtful = ""
+            continue
         form = _BEFORE.get(item.state)
         doubtful = _part_name(part) if form and item.state != UNDECODABLE else ""
         if form:
@@ -58,7 +69,18 @@ def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[byte
             text = body(item, text_of(item))
             yield (legible(text) if item.state == SUSPECT else text), False
     for gap in gaps:
-        yield _say(_missing(dump, *gap)), True
+        yield _say(_missing(highest, *gap)), True
+
+
+def _too_long(parts: Sequence[Part]) -> int:
+    """How many of the oldest parts have no room in the text: the crash is in the newest."""
+    room = LONGEST
+    for left in range(len(parts), 0, -1):
+        item = parts[left - 1].item
+        room -= item.text_size if item.state != UNDECODABLE else 0
+        if room < 0 and left < len(parts):
+            return left
+    return 0
 
 
 def body(item: Item, text: bytes) -> bytes:
@@ -79,8 +101,7 @@ def _describe(form: str, part: Part) -> str:
     return form.format(part=_part_name(part), broken=part.item.broken, blocks=blocks)
 
 
-def _missing(dump: Dump, first: int, last: int) -> str:
-    highest = max(dump.missing[-1][1], *(part.number or 0 for part in dump.parts))
+def _missing(highest: int, first: int, last: int) -> str:
     if first == last:
         return f"part {first} of at least {highest} is missing"
     return f"parts {last} to {first} of at least {highest} are missing"

@@ -11,10 +11,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pstorefs.terminal import printable
+
 #: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
 LINE_MAX = 1024
 #: How far into a line another program's prefix may reach.
 PREFIX_MAX = 120
+
+#: Of a longer text the end is looked at: more than any kernel's log, and where the crash is.
+TEXT_MAX = 4 << 20
+LINES_MAX = 1 << 16
 
 _STAMP = r"\[ *(\d{1,10})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
@@ -27,7 +33,6 @@ _OTHER = re.compile(
     re.ASCII,
 )
 _SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Line(NamedTuple):
@@ -41,16 +46,34 @@ class Line(NamedTuple):
 
 
 def split(text: bytes) -> list[Line]:
-    """Return the lines of a log in their order; every byte belongs to one line or is a newline."""
+    """Return the lines of a log in their order; every byte belongs to one line or is a newline.
+
+    Of a log that is longer than any, the last ones.
+    """
     result = []
-    start = 0
-    for raw in text.decode("latin-1").split("\n"):
+    start = _start(text)
+    for raw in text[start:].decode("latin-1").split("\n"):
         end = start + len(raw)
         result.append(_parse(raw, start, end))
         start = end + 1
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result
+
+
+def _start(text: bytes) -> int:
+    """Where the part of a text begins that is looked at: at its first line, mostly."""
+    if len(text) <= LINES_MAX:
+        return 0
+    first = 0
+    if len(text) > TEXT_MAX:
+        first = text.find(b"\n", len(text) - TEXT_MAX) + 1
+    if text.count(b"\n", first) > LINES_MAX:
+        end = len(text)
+        for _ in range(LINES_MAX):
+            end = text.rfind(b"\n", first, end)
+        first = end + 1
+    return first
 
 
 def _parse(raw: str, start: int, end: int) -> Line:
@@ -74,7 +97,7 @@ def _without_prefix(raw: str) -> str:
 def clean(text: str, limit: int = 256) -> str:
     """Return Latin-1 text of a line as UTF-8 text that is safe to compose with: no controls."""
     decoded = text[:limit].strip().encode("latin-1", "replace").decode("utf-8", "replace")
-    return _UNPRINTABLE.sub("?", decoded)
+    return printable(decoded, "?")
 
 
 def stamped(text: bytes) -> list[bytes]:

@@ -11,7 +11,7 @@ import hashlib
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pstorefs.store import Stamp
 from pstorefs.tree.node import (
@@ -30,8 +30,7 @@ from pstorefs.tree.node import (
 _CHECK_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose composed places are, and their modes: those of the source's root."""
 
     uid: int
@@ -77,7 +76,7 @@ class ComposedFile(File):
     It is lazy: a listing does not compose it, as that may need every record decoded and read.
     """
 
-    __slots__ = ("_checked", "_compose", "_digest", "_opened", "_owner", "mtime_ns")
+    __slots__ = ("_checked", "_compose", "_digest", "_opened", "_owner", "_stale", "mtime_ns")
 
     def __init__(self, compose: Callable[[], bytes], owner: Owner, mtime_ns: int) -> None:
         super().__init__(owner.file(0, mtime_ns))
@@ -86,6 +85,8 @@ class ComposedFile(File):
         self._digest = b""
         self._checked = 0.0
         self._opened = False
+        #: Somebody was told to look it up again: he must not be given the same once more.
+        self._stale = False
         self.mtime_ns = mtime_ns
 
     @property
@@ -120,8 +121,13 @@ class ComposedFile(File):
         return Snapshot(content)
 
     def same(self, other: ComposedFile) -> bool:
-        """Whether both, being ready, show the same."""
-        return self._digest == other._digest and self.attributes == other.attributes
+        """Whether both, being ready, show the same, and this one may be handed out again.
+
+        Content may change back: between the look-up that follows a `StaleError` and its `open` it
+        would change once more, and the kernel tries twice only. A node never opened cannot fail.
+        """
+        alike = self._digest == other._digest and self.attributes == other.attributes
+        return alike and not self._stale
 
     def _take(self) -> bytes:
         """Compose it. Once it was opened, it must come out the same each time.
@@ -135,6 +141,7 @@ class ComposedFile(File):
             self.attributes = self._owner.file(len(content), self.mtime_ns)
             self._digest = digest
         elif digest != self._digest:
+            self._stale = True
             raise StaleError
         self._checked = time.monotonic()
         return content

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from pstorefs.commands import VERBS, Command, CommandError, Lines, Result, parse
-from pstorefs.survey import printable
+from pstorefs.terminal import printable
 from pstorefs.tree.composed import Owner
 from pstorefs.tree.node import File, Opened, Snapshot, Writer
 
@@ -81,6 +81,8 @@ class Control(File):
         said = os.strerror(result.error) if result.error else "done"
         short = printable(what if len(what) < 200 else what[:200] + " ...")
         lines = "".join(f"  {printable(line)}\n" for line in result.lines)
+        if len(lines) > _LONGEST_ANSWER:
+            lines = "  ...\n" + lines[-_LONGEST_ANSWER:].partition("\n")[2]
         self._answers.append(f"\n{now:%Y-%m-%dT%H:%M:%SZ} {short}: {said}\n{lines}")
 
     def _content(self) -> bytes:

@@ -115,9 +115,9 @@ class Meta:
         tree = self._tree()
         if folder in tree.items:
             return self._values(tree.items[folder]).get(name)
-        if name in tree.folders.get(folder, ()):
-            return self._folder((*folder, name))
-        return None if folder else self._extras().get(name)
+        if not folder and name in self._extra:
+            return self._extras()[name]
+        return self._folder((*folder, name)) if name in tree.folders.get(folder, ()) else None
 
     def _extras(self) -> dict[str, Node]:
         owner = self._owner()

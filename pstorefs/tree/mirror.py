@@ -18,10 +18,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
 
-from pstorefs import reading
-from pstorefs.codecs import MAX_INPUT
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.reserved import shown, stored
 from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
@@ -45,19 +42,26 @@ _log = logging.getLogger("pstorefs")
 _SLOW = ("lzo", "842", "zstd")
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
+_AS_THE_SOURCE = Access()
 
 
-@dataclass
 class Mirror:
     """What all nodes of one mirror share."""
 
-    store: Store
-    access: Access = field(default_factory=Access)
-    texts: TextShelf = field(default_factory=TextShelf)
-    #: One record is decoded at a time: pure Python decoders would only take turns anyway.
-    decoding: threading.Lock = field(default_factory=threading.Lock)
-    #: rm of a record, given its path in the source. None: not permitted.
-    remove: Callable[[str], None] | None = None
+    def __init__(
+        self,
+        store: Store,
+        access: Access = _AS_THE_SOURCE,
+        *,
+        remove: Callable[[str], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.access = access
+        self.texts = TextShelf()
+        #: One record is decoded at a time: pure Python decoders would only take turns anyway.
+        self.decoding = threading.Lock()
+        #: rm of a record, given its path in the source. None: not permitted.
+        self.remove = remove
 
     def root(self, *, renamed: bool = False) -> MirrorDirectory:
         """The root of the tree. `renamed`: virtual places stand beside it, see reserved.shown."""
@@ -76,13 +80,18 @@ class MirrorFile(File):
         self.file = file
         self.stamp = stamp
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        return self.mirror.store.patient
+
     def open(self) -> Opened:
         """See `File`."""
         store = self.mirror.store
         try:
             if self.stamp.size <= SNAPSHOT_LIMIT:
                 return Snapshot(store.read(self.folder, self.file, self.stamp))
-            return _Direct(store.open(self.folder, self.file, self.stamp), self.stamp)
+            return _Direct(store, store.open(self.folder, self.file, self.stamp), self.stamp)
         except OSError as error:
             raise _answer(error) from error
 
@@ -123,15 +132,16 @@ class MeasuredFile(MirrorFile):
 class RecordFile(MirrorFile):
     """A record that the kernel left compressed, shown as text."""
 
-    __slots__ = ("_ready", "compression", "failed", "name", "serial", "state")
+    __slots__ = ("_ready", "failed", "legible", "name", "quick", "serial")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
     ) -> None:
         super().__init__(mirror, folder, file, stamp)
         self.name = name
-        self.state = ""
-        self.compression = ""
+        #: Once it is ready: whether there is a text, and whether decoding it takes no time.
+        self.legible = False
+        self.quick = False
         self.failed = False
         self.serial = next(_SERIALS)
         self._ready = False
@@ -144,8 +154,7 @@ class RecordFile(MirrorFile):
     @property
     def shown_name(self) -> str:
         """The name it goes by, once it is ready."""
-        as_text = self.state not in ("", reading.UNDECODABLE)
-        return self.name.plain if as_text else self.file
+        return self.name.plain if self.legible else self.file
 
     def prepare(self) -> None:
         """See `Node`. A record that cannot be read stays what it is; opening it says why."""
@@ -153,7 +162,7 @@ class RecordFile(MirrorFile):
             if self._ready:
                 return
             try:
-                self._text()
+                self._decode()
             except OSError:
                 self.failed = True
             except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
@@ -163,7 +172,7 @@ class RecordFile(MirrorFile):
 
     def open(self) -> Opened:
         """See `File`."""
-        if self.state in ("", reading.UNDECODABLE):
+        if not self.legible:
             return super().open()
         text = self.mirror.texts.take(self.serial)
         if text is not None:
@@ -173,20 +182,21 @@ class RecordFile(MirrorFile):
             data = self.mirror.store.read(self.folder, self.file, self.stamp)
         except OSError as error:
             raise _answer(error) from error
-        slow = self.compression in _SLOW or self.state != reading.DECODED
-        return _Undecoded(self.name, data, slow)
+        return _Undecoded(self.name, data, slow=not self.quick)
 
-    def _text(self) -> bytes:
-        if self.stamp.size > MAX_INPUT:
-            self.state = reading.UNDECODABLE
-            return b""
+    def _decode(self) -> None:
+        # At the moment of need: a mount is ready before the first record is decoded.
+        from pstorefs import codecs, reading
+
+        if self.stamp.size > codecs.MAX_INPUT:
+            return
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
         record = reading.read_encoded(self.name, data)
-        self.state, self.compression = record.state, record.compression
         self.attributes = self.mirror.access.attributes(self.stamp, len(record.text))
-        if record.state != reading.UNDECODABLE:
+        self.quick = record.state == reading.DECODED and record.compression not in _SLOW
+        self.legible = record.state != reading.UNDECODABLE
+        if self.legible:
             self.mirror.texts.put(self.serial, record.text)
-        return record.text
 
 
 class MirrorLink(Link):
@@ -239,6 +249,11 @@ class MirrorDirectory(Directory):
         self._renamed = renamed
         self._children: dict[str, Node] = {}
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`. If so, several threads may be here: each finds a node that will do."""
+        return self.mirror.store.patient
+
     def look(self) -> Attributes:
         """See `Directory`."""
         if not self.folder:
@@ -261,7 +276,7 @@ class MirrorDirectory(Directory):
         except OSError as error:
             raise _answer(error) from error
         for gone in self._children.keys() - found.keys():
-            del self._children[gone]
+            self._children.pop(gone, None)
         return [
             (self._shown(file), self._child(file, stamp, found)) for file, stamp in found.items()
         ]
@@ -375,6 +390,8 @@ class _Undecoded:
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`. By two threads at once, it is decoded twice."""
         if self._text is None:
+            from pstorefs import reading
+
             self._text = reading.read_encoded(self._name, self._data).text
             self.slow = False
         return self._text[offset : offset + size]
@@ -386,17 +403,18 @@ class _Undecoded:
 class _Direct:
     """An open file too large to be kept in memory. Ends with EIO if it is changed meanwhile."""
 
-    __slots__ = ("_descriptor", "_stamp")
-    slow = False
+    __slots__ = ("_descriptor", "_stamp", "_store", "slow")
 
-    def __init__(self, descriptor: int, stamp: Stamp) -> None:
+    def __init__(self, store: Store, descriptor: int, stamp: Stamp) -> None:
+        self._store = store
         self._descriptor = descriptor
         self._stamp = stamp
+        self.slow = store.patient
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`."""
-        data = os.pread(self._descriptor, size, offset)
-        if Stamp.of(os.fstat(self._descriptor)) != self._stamp:
+        data, stamp = self._store.pread(self._descriptor, size, offset)
+        if stamp != self._stamp:
             raise OSError(errno.EIO, "the file changed while it was read")
         return data
 

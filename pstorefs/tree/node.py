@@ -15,8 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pstorefs.store import Stamp
 
@@ -30,8 +29,7 @@ class StaleError(OSError):
         super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What stat(2) says of a node. Sizes in bytes, times in nanoseconds since 1970."""
 
     mode: int
@@ -47,8 +45,7 @@ class Attributes:
         return -(-self.size // 4096) * (4096 // BLOCK)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """Owner and mode of everything in a mount, as the options uid=, gid=, umask= ... change it.
 
     None leaves what the source says.

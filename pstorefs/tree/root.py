@@ -20,6 +20,11 @@ class Root(Directory):
         self._places = places
         super().__init__(self._mirror.attributes)
 
+    @property
+    def slow(self) -> bool:
+        """See `Node`."""
+        return self._mirror.slow
+
     def look(self) -> Attributes:
         """See `Directory`."""
         # One link: not counted, as in `Owner.directory`. The source's own would leave places out.

@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -243,7 +242,7 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Pat
         return drive.compose(dump, read, facts)
 
     store = Store(str(scene.source))
-    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]
     assert (outcome.result, outcome.why, outcome.errno) == ("kept", "changed", errno.EPERM)
@@ -272,7 +271,7 @@ def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path)
         return drive.compose(dump, read, facts)
 
     store = Store(str(scene.source))
-    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]
     assert (outcome.result, outcome.why, bool(outcome.dump)) == ("kept", "changed", True)
@@ -289,7 +288,7 @@ def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_p
         raise ValueError("a text that trips it up")
 
     store = Store(str(scene.source))
-    policy = replace(POLICY, compose=compose, say=said.append)
+    policy = POLICY._replace(compose=compose, say=said.append)
     outcomes = archive(store, str(scene.target), None, policy)
     store.close()
     assert {o.result for o in outcomes} == {"cleared"}
@@ -458,7 +457,7 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
     (dump / "records.json").write_text("[" * 100_000)
     said: list[str] = []
     store = Store(str(scene.source))
-    outcomes = archive(store, str(scene.target), None, replace(POLICY, say=said.append))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
     store.close()
     assert {o.result for o in outcomes} == {"cleared"}
     for words in ("dmesg-erst-7", "dmesg-erst-8", "dmesg-erst-9", "20200101", "bad name"):
@@ -519,7 +518,7 @@ def test_a_record_that_somebody_else_removes_is_no_failure(tmp_path: Path) -> No
         return {}
 
     store = Store(str(scene.source))
-    outcomes = archive(store, str(scene.target), None, replace(POLICY, compose=compose))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     assert first_error(outcomes, named=False) == 0
     del scene.records[victim]

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from pstorefs.store import Store
 from tests.archive import drive, judge, strace
 from tests.records import capture
 
-POLICY = replace(drive.POLICY, volatile=False)
+POLICY = drive.POLICY._replace(volatile=False)
 ROOT = Path(__file__).parents[2]
 
 
@@ -129,7 +128,7 @@ def test_a_directory_that_others_can_write_to_is_refused(source: Path, tmp_path:
 
 
 def test_too_little_room_is_enospc_before_anything_is_done(source: Path, tmp_path: Path) -> None:
-    policy = replace(POLICY, reserve_bytes=1 << 60)
+    policy = POLICY._replace(reserve_bytes=1 << 60)
     error = refused(source, tmp_path / "archive", policy)
     assert error.errno == errno.ENOSPC
     assert "must stay free" in str(error)
@@ -148,7 +147,7 @@ def test_a_disk_that_runs_full_meanwhile_leaves_nothing(
         target.mkdir(mode=0o700)
         (target / "filler").write_bytes(b"")
         try:
-            outcomes = run(source, target, replace(drive.POLICY, reserve_bytes=-(1 << 40)))
+            outcomes = run(source, target, drive.POLICY._replace(reserve_bytes=-(1 << 40)))
             errors = {o.errno for o in outcomes if o.result != "cleared"}
         except ArchiveError as error:
             errors = {error.errno or 0}
@@ -174,7 +173,7 @@ def test_another_process_that_works_there_is_waited_for(source: Path, tmp_path: 
         fcntl.flock(lock, fcntl.LOCK_EX)
         store = Store(str(source))
         with pytest.raises(ArchiveError) as caught:
-            archive(store, str(target), None, replace(POLICY, wait_seconds=0.2))
+            archive(store, str(target), None, POLICY._replace(wait_seconds=0.2))
         store.close()
         assert caught.value.errno == errno.EAGAIN
         threading.Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
@@ -234,7 +233,7 @@ def dump_of(base: Path, number: int, signature: str) -> Path:
     def compose(*_: object) -> dict[str, bytes]:
         return {"summary.json": b'{"signature": "%s"}' % signature.encode()}
 
-    assert {o.result for o in run(source, base / "archive", replace(POLICY, compose=compose))} == {
+    assert {o.result for o in run(source, base / "archive", POLICY._replace(compose=compose))} == {
         "cleared"
     }
     return source
@@ -243,7 +242,7 @@ def dump_of(base: Path, number: int, signature: str) -> Path:
 def kept(base: Path, keep: Keep) -> tuple[int, list[str]]:
     said: list[str] = []
     (base / "empty").mkdir(exist_ok=True)
-    run(base / "empty", base / "archive", replace(POLICY, keep=keep, say=said.append))
+    run(base / "empty", base / "archive", POLICY._replace(keep=keep, say=said.append))
     assert not list((base / "archive").glob(".pstorefs-old-*"))
     return len(list((base / "archive").glob("[!.]*"))), said
 

@@ -245,6 +245,14 @@ def test_mounted_over_the_source_rm_erases(source: Path, mount: MountMaker) -> N
     assert len(os.listdir(source)) == 31
 
 
+def test_it_erases_also_once_all_modules_are_loaded(source: Path, mount: MountMaker) -> None:
+    """Found by the fuzzer: a module and a function of one name, and which of them came last."""
+    mount(source, point=source)
+    time.sleep(4)  # the program loads what it has not needed yet
+    (source / RECORD).unlink()
+    assert len(os.listdir(source)) == 31
+
+
 def test_a_suspect_record_is_saved_and_stays(
     tmp_path: Path, archive: Path, mount: MountMaker
 ) -> None:

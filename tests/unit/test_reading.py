@@ -6,6 +6,7 @@ import zlib
 import pytest
 
 from pstorefs import reading
+from pstorefs.codecs.text import legible
 from pstorefs.record import parse_name
 from tests.records import Record, capture, captures, records, without_notice
 
@@ -152,6 +153,13 @@ def test_records_of_other_types_need_no_header() -> None:
     text = b"a user's own words, of no form that anybody knows\n" * 3
     shown = read("pmsg-ramoops-0.enc.z", zlib.compress(text))
     assert (shown.state, shown.text, shown.compression) == (reading.DECODED, text, "zlib")
+
+
+def test_uncertain_text_commands_no_terminal() -> None:
+    """C0, C1 in UTF-8 and alone, marks that turn text round; letters of all scripts stay."""
+    doubtful = "\x1b[2J \x9b2J \x85 \u202e \u2066 \u2028 é中\t\n".encode() + b"\x9b\xff"
+    shown = legible(doubtful).decode()
+    assert shown == "�[2J �2J � � � � é中\t\n��"
 
 
 def test_nothing_at_all() -> None:

@@ -14,6 +14,7 @@ FLOORS = [
     ["cli"],
     ["daemon"],
     ["fuse", "cat"],
+    ["loop"],
     ["tree"],
     ["commands"],
     ["status", "journal"],
@@ -22,14 +23,14 @@ FLOORS = [
     ["survey"],
     ["archive"],
     ["dump", "options"],
-    ["reading", "oops"],
+    ["reading", "oops", "patience"],
     ["store", "record", "reserved", "texts"],
-    ["codecs", "mounts", "machine", "limits"],
+    ["codecs", "mounts", "machine", "limits", "terminal"],
     [""],
 ]
 ALLOWED = {
-    "pyfuse3": ["fuse", "daemon"],
-    "trio": ["cli", "daemon", "fuse"],
+    "pyfuse3": ["fuse", "daemon", "loop"],
+    "trio": ["cli", "daemon", "fuse", "loop"],
     "lz4": ["codecs"],
     "zstandard": ["codecs"],
 }
@@ -77,6 +78,22 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
             assert place(path) in ALLOWED[library], f"{path} imports {library}"
         else:
             assert library in sys.stdlib_module_names or library == "pstorefs", name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.name == "__init__.py"],
+    ids=lambda path: str(path.parent.relative_to(PACKAGE.parent)),
+)
+def test_no_module_has_the_name_of_what_its_package_offers(path: Path) -> None:
+    """The import of a module puts it into its package, in the place of what has that name."""
+    tree = ast.parse(path.read_text())
+    package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+    offered = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module != package:
+            offered |= {alias.asname or alias.name for alias in node.names}
+    assert not offered & {module.stem for module in path.parent.glob("*.py")}
 
 
 def test_pstorecat_works_without_fuse_and_trio() -> None:

@@ -1,0 +1,47 @@
+"""What comes from outside, fit to stand in a line that this program composes. Pure.
+
+File names, comm and hardware names, kernel versions, option values: any of them may hold a newline
+that would begin a forged line, an escape code, or a mark that turns the rest of a line round.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `pstorefs --archive` at each boot needs neither this nor traceback
+    import logging
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str, instead: str = _REPLACEMENT) -> str:
+    """One line without what could move a terminal's cursor, turn its text or end the line.
+
+    That is everything that Unicode calls control, format, surrogate, private or unassigned, and all
+    separators but the blank.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else instead for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same of several lines of our own, such as a traceback: newlines stay."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def clean_log_record(record: logging.LogRecord) -> bool:
+    """A filter for a logger: makes printable what is said. Newlines are left to tracebacks."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    if record.exc_info and not record.exc_text:
+        import traceback
+
+        words = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        record.exc_text = printable_lines(words)
+    return True
+
+
+def whole(text: str) -> str:
+    """A file name for JSON, which escapes controls but knows no bytes that are not UTF-8."""
+    return os.fsencode(text).decode(errors="replace")

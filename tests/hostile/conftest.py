@@ -1,0 +1,161 @@
+"""Mounts that are watched: how much memory they took, and how long somebody else had to wait."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.figures import record
+from tests.mount.conftest import Mount, mount, reference, source
+from tests.records import capture
+
+__all__ = ["mount", "reference", "source"]
+
+#: What a mount or a program may take at most, in MiB, whatever the records are.
+MOST_MEMORY = 160
+#: A file elsewhere in the mount is looked at and read within so many seconds, whatever goes on.
+MOST_WAITING = 2.0
+
+CALM = "dmesg-erst-7646229349632311297"
+
+
+def put_calm_record(source: Path) -> bytes:
+    """A real record among the others, and its text."""
+    real = capture("erst-mixed-upgrade")
+    file = source / f"{CALM}.enc.z"
+    file.write_bytes(real.enc[file.name].data)
+    return real.ref[CALM].data
+
+
+def peak(process: int) -> float:
+    """The most memory that a process ever had, in MiB: VmHWM of proc(5)."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no VmHWM")
+
+
+class Watch:
+    """What was measured while a scene went on. Times in seconds."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.longest = 0.0
+        self.seconds = 0.0
+        self.looks = 0
+
+
+@contextmanager
+def elsewhere(file: Path, content: bytes) -> Iterator[Watch]:
+    """Meanwhile somebody looks at another file again and again; it shows the same each time."""
+    watch, over, wrong = Watch(), threading.Event(), []
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            try:
+                os.stat(file)
+                if file.read_bytes() != content:
+                    wrong.append("other content")
+            except OSError as error:
+                wrong.append(str(error))
+            watch.longest = max(watch.longest, time.monotonic() - began)
+            watch.looks += 1
+            over.wait(0.05)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        watch.seconds = time.monotonic() - watch.began
+        over.set()
+        thread.join()
+    assert not wrong, wrong[:3]
+    assert watch.looks > 1 or watch.seconds < 0.2
+
+
+def note(scene: str, one: Mount, watch: Watch, *, seconds: float) -> None:
+    """Enter the figures of a scene, and hold them to the bounds. `seconds`: the answer's bound."""
+    memory = peak(one.process.pid)
+    within = memory <= MOST_MEMORY
+    record("bounds", f"{scene}: peak memory", f"{memory:.0f} MiB", f"<= {MOST_MEMORY} MiB", within)
+    in_time = watch.seconds <= seconds
+    record(
+        "bounds",
+        f"{scene}: all of it answered",
+        f"{watch.seconds:.1f} s",
+        f"<= {seconds:.0f} s",
+        in_time,
+    )
+    prompt = watch.longest <= MOST_WAITING
+    record(
+        "bounds",
+        f"{scene}: a stat and a read elsewhere meanwhile",
+        f"{watch.longest * 1000:.0f} ms at worst of {watch.looks}",
+        f"<= {MOST_WAITING:.0f} s",
+        prompt,
+    )
+    assert within, f"{memory:.0f} MiB"
+    assert in_time, f"{watch.seconds:.1f} s"
+    assert prompt, f"{watch.longest:.2f} s"
+
+
+_MEASURE = (
+    "import resource, subprocess, sys; run = subprocess.run(sys.argv[1:]);"
+    "most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss;"
+    "print(f'{most} {run.returncode}', file=sys.stderr)"
+)
+
+
+def run_measured(
+    *words: str, program: str = "pstorefs"
+) -> tuple[subprocess.CompletedProcess[bytes], float, float]:
+    """Run a program of ours: what it wrote, its peak memory in MiB, and the seconds it took."""
+    module = "pstorefs.cat" if program == "pstorecat" else "pstorefs"
+    command = [sys.executable, "-c", _MEASURE, sys.executable, "-m", module, *words]
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, check=True, timeout=110)
+    seconds = time.monotonic() - began
+    *errors, last, _ = done.stderr.split(b"\n")
+    most, status = last.split()
+    words_said = b"".join(line + b"\n" for line in errors)
+    return (
+        subprocess.CompletedProcess(command, int(status), done.stdout, words_said),
+        int(most) / 1024,
+        seconds,
+    )
+
+
+def note_program(scene: str, memory: float, seconds: float, most_seconds: float) -> None:
+    """Enter the figures of a program that ran once, and hold them to the bounds."""
+    within, in_time = memory <= MOST_MEMORY, seconds <= most_seconds
+    record("bounds", f"{scene}: peak memory", f"{memory:.0f} MiB", f"<= {MOST_MEMORY} MiB", within)
+    record("bounds", f"{scene}: time", f"{seconds:.1f} s", f"<= {most_seconds:.0f} s", in_time)
+    assert within, f"{memory:.0f} MiB"
+    assert in_time, f"{seconds:.1f} s"
+
+
+def read_everything(point: Path) -> dict[str, int | OSError]:
+    """List, stat and read all of a mount as cp would: path to size read, or the error."""
+    found: dict[str, int | OSError] = {}
+    top = os.fsencode(point)
+    for folder, _, files in os.walk(top, onerror=lambda error: found.update({str(error): error})):
+        for name in files:
+            path = os.path.join(folder, name)
+            shown = os.fsdecode(os.path.relpath(path, top))
+            try:
+                if os.path.islink(path) or not os.path.isfile(path):
+                    continue
+                with open(path, "rb") as file:
+                    found[shown] = sum(map(len, iter(lambda: file.read(1 << 20), b"")))
+                assert found[shown] == os.stat(path).st_size or shown == "control"
+            except OSError as error:
+                found[shown] = error
+    return found

@@ -1,0 +1,167 @@
+"""A source that is served by somebody who stops to answer, or never ends a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pstorefs import mounts
+from pstorefs.patience import PATIENCE
+from tests.figures import record
+from tests.hostile.conftest import CALM, elsewhere, note, put_calm_record
+from tests.hostile.unreliable import ENDLESS, SLOW
+from tests.mount.conftest import MountMaker
+
+# Each may hang once in opening, once in reading, before it is known that it hangs.
+MOST_SECONDS = 3 * PATIENCE
+
+
+class Server:
+    """The file system, and what hangs in it."""
+
+    def __init__(self, top: Path) -> None:
+        self.flags, self.point = top / "flags", top / "served"
+        self.files = self.flags / "files"
+        self.files.mkdir(parents=True)
+        self.point.mkdir()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.hostile.unreliable", str(self.flags), str(self.point)]
+        )
+        while mounts.at(str(self.point)) is None:
+            assert self.process.poll() is None
+            time.sleep(0.02)
+
+    def hang(self, what: str) -> None:
+        (self.flags / what).touch()
+
+    def answer(self) -> None:
+        for flag in self.flags.iterdir():
+            if flag.is_file():
+                flag.unlink()
+
+    def end(self) -> None:
+        self.answer()
+        subprocess.run(["umount", "-l", self.point], check=False, stderr=subprocess.DEVNULL)
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path)
+    yield made
+    made.end()
+
+
+def _outcome(call: Callable[[], object]) -> tuple[int, float]:
+    """The errno of a call, and how long it took."""
+    began = time.monotonic()
+    try:
+        call()
+    except OSError as error:
+        return error.errno or 0, time.monotonic() - began
+    return 0, time.monotonic() - began
+
+
+@pytest.mark.parametrize("what", ["lookup", "open", "read"])
+@pytest.mark.parametrize("suffix", ["", ".enc.z"], ids=["plain record", "encoded record"])
+def test_a_record_that_hangs_keeps_no_other_from_being_read(
+    server: Server, mount: MountMaker, what: str, suffix: str
+) -> None:
+    calm = put_calm_record(server.files)
+    text = b"Panic#1 Part1\n<4>[    1.000000] slow\n"
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    data = packer.compress(text) + packer.flush() if suffix else text
+    (server.files / (SLOW + suffix)).write_bytes(data)
+    server.start()
+    one = mount(server.point)
+    assert (one.point / CALM).read_bytes() == calm
+    assert os.listdir(one.point)
+    # A listing keeps a text until its first reader takes it.
+    assert (one.point / SLOW).read_bytes() == text
+    server.hang(what)
+    with elsewhere(one.point / CALM, calm) as watch:
+        number, seconds = _outcome((one.point / SLOW).read_bytes)
+        assert number == errno.ETIMEDOUT
+        _, listed = _outcome(lambda: os.listdir(one.point))
+        _, status = _outcome((one.point / "status").read_bytes)
+    kind = "encoded" if suffix else "plain"
+    for did, took in (("its own reader", seconds), ("a listing", listed), ("status", status)):
+        words = f"a source that hangs ({what}, {kind} record): {did} is answered after"
+        record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
+        assert took <= MOST_SECONDS
+    note(f"a source that hangs ({what}, {kind} record)", one, watch, seconds=3 * MOST_SECONDS)
+    server.answer()
+    time.sleep(0.5)
+    assert (one.point / SLOW).read_bytes() == text
+    assert one.end() == 0
+
+
+def test_a_mount_whose_source_hangs_is_unmounted_and_ends(
+    server: Server, mount: MountMaker
+) -> None:
+    put_calm_record(server.files)
+    (server.files / SLOW).write_bytes(b"Panic#1 Part1\n<4>[    1.000000] slow\n")
+    server.start()
+    one = mount(server.point)
+    server.hang("read")
+    reader = subprocess.Popen(["cat", one.point / SLOW], stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    began = time.monotonic()
+    one.expect("unmounting")
+    one.process.send_signal(signal.SIGTERM)
+    while one.mounted():
+        assert time.monotonic() < began + MOST_SECONDS
+        time.sleep(0.05)
+    assert reader.wait(MOST_SECONDS)
+    seconds = time.monotonic() - began
+    what = "a source that hangs: unmounted, and its readers free, after SIGTERM"
+    record("bounds", what, f"{seconds:.1f} s", f"<= {MOST_SECONDS} s", seconds <= MOST_SECONDS)
+    # A thread in a call of another FUSE program cannot be ended by anybody: the server answers.
+    server.answer()
+    assert one.process.wait(MOST_SECONDS) == 0
+
+
+def test_a_listing_that_hangs_is_given_up(server: Server, mount: MountMaker) -> None:
+    """Meanwhile the kernel lets nobody look anything up in that folder of the source."""
+    calm = put_calm_record(server.files)
+    server.start()
+    one = mount(server.point)
+    server.hang("readdir")
+    number, listed = _outcome(lambda: os.listdir(one.point))
+    assert number == errno.ETIMEDOUT
+    _, looked = _outcome(lambda: os.stat(one.point / "nothing"))
+    _, status = _outcome((one.point / "status").read_bytes)
+    for did, took in (("listing", listed), ("look-up", looked), ("status", status)):
+        words = f"a source that hangs (readdir): a {did} is answered after"
+        record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
+        assert took <= MOST_SECONDS
+    server.answer()
+    time.sleep(0.5)
+    assert CALM in os.listdir(one.point)
+    assert (one.point / CALM).read_bytes() == calm
+
+
+@pytest.mark.parametrize("suffix", ["", ".enc.z"], ids=["plain record", "encoded record"])
+def test_a_file_that_never_ends_is_given_up(server: Server, mount: MountMaker, suffix: str) -> None:
+    calm = put_calm_record(server.files)
+    (server.files / (ENDLESS + suffix)).write_bytes(b"size 7\n")
+    server.start()
+    one = mount(server.point)
+    with elsewhere(one.point / CALM, calm) as watch:
+        number, _ = _outcome((one.point / ENDLESS).read_bytes)
+        assert os.listdir(one.point)
+        assert (one.point / "status").read_bytes()
+    assert number in (errno.EFBIG, errno.ENOENT)
+    note(f"a file without an end{suffix}", one, watch, seconds=60)
