@@ -51,9 +51,13 @@ class Owner(NamedTuple):
         return Owner(self.uid, self.gid, self.directory_mode & 0o700, self.file_mode & 0o700)
 
     def directory(self, mtime_ns: int) -> Attributes:
-        """The attributes of a directory."""
+        """The attributes of a directory. One link: its subdirectories are not counted.
+
+        Two would say that there are none: programs that go by that (find of old, File::Find of
+        Perl if told so) would never look into them.
+        """
         mode = stat.S_IFDIR | self.directory_mode
-        return Attributes(mode, self.uid, self.gid, 0, mtime_ns, links=2)
+        return Attributes(mode, self.uid, self.gid, 0, mtime_ns, links=1)
 
     def file(self, size: int, mtime_ns: int) -> Attributes:
         """The attributes of a file."""
