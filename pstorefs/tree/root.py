@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pstorefs.reserved import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
@@ -28,7 +26,7 @@ class Root(Directory):
     def look(self) -> Attributes:
         """See `Directory`."""
         # One link: not counted, as in `Owner.directory`. The source's own would leave places out.
-        self.attributes = replace(self._mirror.look(), links=1)
+        self.attributes = self._mirror.look()._replace(links=1)
         return self.attributes
 
     def names(self) -> list[tuple[str, Node]]:

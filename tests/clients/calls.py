@@ -1,7 +1,7 @@
 """Every call that would change something, tried in a directory: each one's result, or its errno.
 
-Run as a program, by any user: ``python3 calls.py DIRECTORY``. It prints JSON: names of calls to what
-came of them. It imports nothing of this project, as others may not reach it. The directory holds
+Run as a program, by any user: ``python3 calls.py DIRECTORY``. It prints JSON: names of calls to
+what came of them. It imports nothing of this project, as others may not reach it. The directory holds
 ``file``, ``other``, ``link`` (to file), ``dangling``, ``folder`` (with ``inner``) and ``hollow``
 (empty), or what is given for these names as ``NAME=PATH``. Nothing there is called ``new``.
 """
@@ -317,7 +317,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "utime, nothing": lambda: _c(
         "utimensat", _AT_FDCWD, p.file, (ctypes.c_long * 4)(0, 0x3FFFFFFE, 0, 0x3FFFFFFE), 0
     ),
-    "futime file": _reading(lambda n: os.utime(n)),
+    "futime file": _reading(os.utime),
     "truncate file": lambda: os.truncate(p.file, 0),
     "truncate file as it is": lambda: os.truncate(p.file, os.stat(p.file).st_size),
     "truncate file, longer": lambda: os.truncate(p.file, 1 << 30),
@@ -345,15 +345,17 @@ CALLS: dict[str, Callable[[], object]] = {
     "ftruncate": _reading(lambda n: os.ftruncate(n, 0)),
     "ftruncate folder": _in_folder(lambda n: os.ftruncate(n, 0)),
     "fallocate": _reading(lambda n: _c("fallocate", n, 0, ctypes.c_long(0), ctypes.c_long(99))),
-    "fallocate, punch": _reading(lambda n: _c("fallocate", n, 3, ctypes.c_long(0), ctypes.c_long(9))),
+    "fallocate, punch": _reading(
+        lambda n: _c("fallocate", n, 3, ctypes.c_long(0), ctypes.c_long(9))
+    ),
     "posix_fallocate": _reading(lambda n: os.posix_fallocate(n, 0, 9)),
     "copy_file_range into": _reading(_copy_into),
     "copy_file_range out": _reading(_copy_out),
     "sendfile into": _reading(_sent_into),
     "splice into": _reading(_spliced_into),
-    "fsync": _reading(lambda n: os.fsync(n)),
-    "fdatasync": _reading(lambda n: os.fdatasync(n)),
-    "fsync folder": _in_folder(lambda n: os.fsync(n)),
+    "fsync": _reading(os.fsync),
+    "fdatasync": _reading(os.fdatasync),
+    "fsync folder": _in_folder(os.fsync),
     "syncfs": _reading(lambda n: _c("syncfs", n)),
     "set O_APPEND": _reading(lambda n: fcntl.fcntl(n, fcntl.F_SETFL, os.O_APPEND)),
     "set O_DIRECT": _reading(lambda n: fcntl.fcntl(n, fcntl.F_SETFL, os.O_DIRECT)),
@@ -416,7 +418,8 @@ def main(folder: str, *given: str) -> None:
     """Try all calls in a directory; of those given by ``NAME=PATH``, other paths."""
     os.chdir(folder)
     names.update(dict(word.split("=", 1) for word in given))
-    print(json.dumps({name: repr(result(call)) for name, call in CALLS.items()}))
+    found = {name: repr(result(call)) for name, call in CALLS.items()}
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":
