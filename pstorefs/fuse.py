@@ -36,6 +36,7 @@ from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0
 
+_LONGEST_NAME = 255  # in bytes: NAME_MAX, limits.h
 _ENCODING = sys.getfilesystemencoding()
 # Decoding takes turns anyway, but a source that hangs must not hold up all others.
 _THREADS = 4
@@ -111,6 +112,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """Find a name in a directory."""
+        if len(name) > _LONGEST_NAME:
+            raise pyfuse3.FUSEError(errno.ENAMETOOLONG)  # FUSE itself takes names of 1024
         directory = self._directory(parent_inode)
         wanted = os.fsdecode(name)
         node: Node | None

@@ -1,9 +1,10 @@
 """Every call that would change something, tried in a directory: each one's result, or its errno.
 
 Run as a program, by any user: ``python3 calls.py DIRECTORY``. It prints JSON: names of calls to
-what came of them. It imports nothing of this project, as others may not reach it. The directory holds
-``file``, ``other``, ``link`` (to file), ``dangling``, ``folder`` (with ``inner``) and ``hollow``
-(empty), or what is given for these names as ``NAME=PATH``. Nothing there is called ``new``.
+what came of them. It imports nothing of this project, as others may not reach it. The directory
+holds ``file``, ``other``, ``link`` (to file), ``dangling``, ``folder`` (with ``inner``) and
+``hollow`` (empty), or what is given for these names as ``NAME=PATH``. Nothing there is called
+``new``.
 """
 
 from __future__ import annotations
