@@ -334,7 +334,7 @@ class Readers:
             self._members(data, top, epoch, began)
 
     def _members(self, data: bytes, top: str, epoch: int, began: float) -> None:
-        if self.moved(epoch) and len(data) % 512:
+        if self.moved(epoch) and (not data or len(data) % 512):
             return
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
