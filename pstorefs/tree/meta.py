@@ -37,7 +37,7 @@ from pstorefs.dump.item import NO_TIME, Item
 from pstorefs.report import rfc3339
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
-from pstorefs.tree.node import Attributes, Node
+from pstorefs.tree.node import Attributes, Node, StaleError
 
 
 def values(item: Item, dump: str | None) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Meta:
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()
         if folder in tree.items:
-            return self._values(tree.items[folder])
+            return self._values(folder, tree.items[folder])
         if not folder:
             for gone in self._directories.keys() - tree.items.keys() - tree.folders.keys() - {()}:
                 del self._directories[gone]
@@ -114,7 +114,7 @@ class Meta:
     def _entry(self, folder: tuple[str, ...], name: str) -> Node | None:
         tree = self._tree()
         if folder in tree.items:
-            return self._values(tree.items[folder]).get(name)
+            return self._values(folder, tree.items[folder]).get(name)
         if not folder and name in self._extra:
             return self._extras()[name]
         return self._folder((*folder, name)) if name in tree.folders.get(folder, ()) else None
@@ -136,16 +136,22 @@ class Meta:
             self._known = _Tree(self.survey.generation, by_path, folders)
         return self._known
 
-    def _values(self, item: Item) -> Mapping[str, Node]:
+    def _values(self, folder: tuple[str, ...], item: Item) -> Mapping[str, Node]:
         dump = self.survey.dump_of(item)
         known = values(item, dump.name if dump else None)
         owner = self._owner()
         contents = {name: _text(value) for name, value in known.items()}
         contents["all.json"] = json.dumps(known, indent=1).encode() + b"\n"
         return {
-            name: ComposedFile(partial(bytes, content), owner, item.mtime_ns)
+            name: ComposedFile(partial(self._value, folder, item, content), owner, item.mtime_ns)
             for name, content in contents.items()
         }
+
+    def _value(self, folder: tuple[str, ...], item: Item, content: bytes) -> bytes:
+        """A value of a record, if that is still the one that stands there."""
+        if self._tree().items.get(folder) != item:
+            raise StaleError
+        return content
 
 
 def _shown(item: Item, taken: set[str]) -> str:

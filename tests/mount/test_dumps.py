@@ -180,6 +180,22 @@ def test_meta_has_one_value_in_each_file(source: Path, mount: MountMaker) -> Non
     }
 
 
+def test_a_value_in_meta_is_that_of_the_record_that_stands_there(
+    reference: Path, mount: MountMaker
+) -> None:
+    """Not of the one before it, although the kernel still knows that name: open looks again."""
+    record = min(path for path in reference.iterdir() if path.name.startswith("dmesg"))
+    one = mount(reference)
+    value = one.point / "meta" / record.name / "size"
+    for _ in range(3):
+        before = int(value.read_text())
+        new = reference.parent / "new"
+        new.write_bytes(record.read_bytes() + b"<6>[99999.000000] one line more\n")
+        new.rename(record)
+        time.sleep(0.6)  # more than a survey holds, less than a name does
+        assert int(value.read_text()) == before + 32
+
+
 def test_folders_of_the_source_are_repeated_in_meta(tmp_path: Path, mount: MountMaker) -> None:
     source = tmp_path / "source"
     capture("efi-zstd-6.1.192").write("enc", source / "1786795204" / "001")

@@ -32,6 +32,8 @@ TOLERANCE = {
     "handles": (0.0, 0),
     "listings": (0.0, 0),
 }
+# So many quiet points tell what memory does: five minutes.
+_MANY = 8
 #: What is the same at each quiet point.
 EXACT = {"inodes": _ROOT, "lookups": 0, "opens": 0, "handles": 0, "listings": 0}
 
@@ -58,11 +60,12 @@ class History:
         return max(self.values[name][0] * share, least)
 
     def grown(self) -> list[str]:
-        """What grew by more than that."""
+        """What grew by more than that. Memory counts once the caches are full."""
+        few = len(self.times) < _MANY
         return [
             f"{name} by {self.growth(name):.0f}, not {self.allowed(name):.0f}: {values}"
             for name, values in self.values.items()
-            if self.growth(name) > self.allowed(name)
+            if self.growth(name) > self.allowed(name) and not (few and TOLERANCE[name][0])
         ]
 
 

@@ -24,6 +24,7 @@ from tests.soak.ledger import FRESH_SECONDS, Version
 from tests.soak.memory import Group
 from tests.soak.site import Site
 from tests.soak.stage import HANG_SECONDS, LONG_SECONDS, Actor, Stage, Violation
+from tests.soak.troubles import STOP_SECONDS
 
 _VANISHED = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 #: What a mount answers that is being taken away, and the place below it.
@@ -168,10 +169,9 @@ class Readers:
         with self._reading("meta", shown):
             began = time.monotonic()
             found = json.loads(_whole(self.site.point / shown))
-            # The survey is half a second old at most, and its content that of its own moment.
-            versions = self.site.ledger.between(
-                version.shown, began - FRESH_SECONDS, time.monotonic()
-            )
+            # A survey holds for half a second once it is made; its daemon may be stopped before.
+            since = began - FRESH_SECONDS - STOP_SECONDS
+            versions = self.site.ledger.between(version.shown, since, time.monotonic())
             facts = [(v.digest, len(v.content.text)) for v in versions]
             if (found["sha256"], found["size"]) not in facts:
                 raise Violation(f"{shown}: {found['sha256']}, {found['size']}: no such record")
@@ -334,7 +334,7 @@ class Readers:
             self._members(data, top, epoch, began)
 
     def _members(self, data: bytes, top: str, epoch: int, began: float) -> None:
-        if self.moved(epoch) and len(data) % 512:
+        if self.moved(epoch) and (not data or len(data) % 512):
             return
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:

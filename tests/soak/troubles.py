@@ -13,6 +13,8 @@ from tests.soak.memory import Group
 from tests.soak.site import Site
 from tests.soak.stage import LONG_SECONDS, Actor, Stage, Violation
 
+#: A daemon is stopped for so long at most.
+STOP_SECONDS = 2.0
 _ENDS = ("umount", "lazy", "SIGTERM", "SIGINT", "SIGHUP", "SIGKILL")
 _HOUR, _YEAR = 3600, 31_556_952
 _JUMPS = (0, 1, -1, _HOUR, -_HOUR, 30 * _HOUR, -30 * _HOUR, _YEAR, -_YEAR, 9 * _YEAR, -30 * _YEAR)
@@ -44,7 +46,7 @@ class Troubles:
         """The daemon stands still for a while."""
         with self.stage.operation("daemon stopped", self.site.name, quiet=False), \
                 self.site.stopped():  # fmt: skip
-            time.sleep(rng.choice((0.02, 0.2, 1.0, 2.0)))
+            time.sleep(rng.choice((0.02, 0.2, 1.0, STOP_SECONDS)))
 
     def evict(self, rng: random.Random) -> None:
         """Names, inodes and pages leave the kernel's caches."""
