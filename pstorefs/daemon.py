@@ -80,7 +80,8 @@ def _free_mountpoint(path: str) -> str:
     mounted = mounts.at(point)
     if mounted is not None and mounted.kind == TYPE:
         try:
-            os.stat(point)
+            # Not stat: what a dead mount said last the kernel goes on saying, for a second.
+            os.statvfs(point)
         except OSError as error:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error

@@ -200,6 +200,7 @@ class Site:
         if found is None or found.kind != "fuse.pstorefs":
             return False
         try:
+            os.statvfs(self.point)  # of a dead mount the kernel knows names and sizes for a second
             return (self.point / "control").exists()
         except OSError:
             return False
