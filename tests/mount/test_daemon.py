@@ -115,10 +115,13 @@ def test_a_signal_unmounts_cleanly(
         assert not one.mounted()
 
 
-def test_a_dead_mount_of_an_earlier_run_is_replaced(source: Path, point: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])  # a fault in a C library
+def test_a_dead_mount_of_an_earlier_run_is_replaced(
+    number: signal.Signals, source: Path, point: Path
+) -> None:
     assert pstorefs("-o", "plain", source, point).returncode == 0
     pid = daemon_of(point)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
         os.listdir(point)
