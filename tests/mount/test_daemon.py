@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pstorefs import mounts
+from tests.figures import record
 from tests.mount.conftest import COMMAND, EVERYBODYS_PYTHON, MountMaker, everybodys_copy
 from tests.records import capture
 
@@ -125,10 +126,13 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
         os.listdir(point)
+    began = time.monotonic()
     done = pstorefs("-o", "plain", source, point)
     assert done.returncode == 0
     assert "dead mount" in done.stderr
     assert len(os.listdir(point)) == 32
+    took = f"{(time.monotonic() - began) * 1000:.0f} ms"
+    record("privileges", f"a new start after {number.name}, to the first listing", took)
     assert sum(mount.point == str(point) for mount in mounts.table()) == 1
 
 
