@@ -1,8 +1,8 @@
 """python3 -m tests.bench.isolate: the price of decoding in a process of its own, over pipes.
 
-For each format a real record of the corpus, decoded here and by a worker that does nothing else: the
-CPU time of both sides, as others may use this CPU. And what the worker costs: its start to the first
-answer, its share of memory (PSS). SECURITY.md says what was decided by that.
+For each format a real record of the corpus, decoded here and by a worker that does nothing else:
+the CPU time of both sides, as others may use this CPU. And what the worker costs: its start to the
+first answer, its share of memory (PSS). SECURITY.md says what was decided by that.
 """
 
 from __future__ import annotations

@@ -168,6 +168,31 @@ def test_what_cannot_be_given_up_is_said_once_and_the_mount_goes_on(
     assert {**sets, "CapBnd": NOTHING} == stated(READS)  # the rest is given up
 
 
+def test_as_the_service_it_gives_up_all_that_the_unit_leaves_it(
+    source: Path, tmp_path: Path, point: Path
+) -> None:
+    unit = (ROOT / "contrib/systemd/pstorefs.service").read_text()
+    (names,) = re.findall(r"^CapabilityBoundingSet=(.+)$", unit, re.MULTILINE)
+    bounds = ",".join(
+        ["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names.split())]
+    )
+    confined = ["setpriv", "--bounding-set", bounds, "--no-new-privs"]
+    options = f"archive={tmp_path / 'archive'},archive_volatile"
+    command = [*confined, *COMMAND, "-f", "-o", options, source, point]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        end = time.monotonic() + 20
+        while mounts.at(str(point)) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        (point / "control").write_text("archive\n")
+        threads = of_threads(process.pid)
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "")
+    assert mounts.at(str(point)) is None
+    assert os.listdir(source) == []
+    assert all(thread == stated(CHANGES) for thread in threads)
+
+
 def test_how_long_it_takes_to_give_them_up() -> None:
     code = (
         "import ctypes, time; from pstorefs import privileges; began = time.perf_counter();"
