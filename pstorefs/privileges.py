@@ -39,6 +39,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 # The header of capget(2) and capset(2): two words of 32 bits for each set, since Linux 2.6.26.
 _VERSION_3 = 0x20080522
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 _log = logging.getLogger("pstorefs")
 
 
@@ -118,7 +120,7 @@ def _capabilities(name: str, sets: tuple[int, int, int]) -> tuple[int, int, int]
 
 def _call(name: str, *arguments: object) -> int:
     """A function of libc; its result. OSError if that is negative."""
-    result = int(getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments))
+    result = int(getattr(_LIBC, name)(*arguments))
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
