@@ -23,7 +23,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pstorefs
-from pstorefs import mounts
+from pstorefs import mounts, privileges
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
@@ -211,6 +211,7 @@ def _mount_and_serve(
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
     mounted()
+    privileges.drop(changes=_may_change(settings, store))
     sys.setswitchinterval(_SWITCH_SECONDS)
     one_heap()
     gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
@@ -218,6 +219,7 @@ def _mount_and_serve(
     try:
         trio.run(_serve)
     finally:
+        privileges.regain()
         pyfuse3.close()
         store.close()
 
@@ -298,6 +300,12 @@ def _executor(
         say=lambda sentence: _log.info("%s", sentence),
     )
     return Executor(store, Survey(known), target, policy, rm)
+
+
+def _may_change(settings: Settings, store: Store) -> bool:
+    """Whether any command or rm can save or erase something."""
+    somewhere = settings.default_source or settings.archive is not None or store.pinned
+    return somewhere and not settings.read_only
 
 
 def _removal(settings: Settings, store: Store, target: str | None) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pstorefs import mounts
+from tests.figures import record
 from tests.mount.conftest import COMMAND, EVERYBODYS_PYTHON, MountMaker, everybodys_copy
 from tests.records import capture
 
@@ -115,17 +116,23 @@ def test_a_signal_unmounts_cleanly(
         assert not one.mounted()
 
 
-def test_a_dead_mount_of_an_earlier_run_is_replaced(source: Path, point: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])  # a fault in a C library
+def test_a_dead_mount_of_an_earlier_run_is_replaced(
+    number: signal.Signals, source: Path, point: Path
+) -> None:
     assert pstorefs("-o", "plain", source, point).returncode == 0
     pid = daemon_of(point)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
         os.listdir(point)
+    began = time.monotonic()
     done = pstorefs("-o", "plain", source, point)
     assert done.returncode == 0
     assert "dead mount" in done.stderr
     assert len(os.listdir(point)) == 32
+    took = f"{(time.monotonic() - began) * 1000:.0f} ms"
+    record("privileges", f"a new start after {number.name}, to the first listing", took)
     assert sum(mount.point == str(point) for mount in mounts.table()) == 1
 
 

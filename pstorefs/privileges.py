@@ -1,0 +1,127 @@
+"""What the daemon may do as root once it is mounted: the rest is given up, for good.
+
+=================== ========== ===================================================================
+capability          kept       what for
+=================== ========== ===================================================================
+CAP_SYS_ADMIN       permitted  to unmount at the end: `regain` makes it effective there, and nothing
+                               that reads a record runs with it
+CAP_DAC_READ_SEARCH effective  in a mount that changes nothing: sources that belong to others
+CAP_DAC_OVERRIDE    effective  instead of it where records may be saved or erased: sources and
+                               archives in directories that belong to others
+all others          no
+=================== ========== ===================================================================
+
+The bounding set is emptied and no_new_privs set: what the daemon starts (journalctl, for `status`)
+has no capability at all. An ordinary user has nothing to give up, and needs fusermount3, which is
+set-uid: so no_new_privs would leave a dead mount behind at SIGTERM, and is left alone there.
+
+Capabilities belong to a thread (capabilities(7)): `drop` is for a process that has one, whose
+further threads inherit what is left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import os
+from ctypes import c_int, c_uint32, c_ulong
+
+# include/uapi/linux/capability.h
+DAC_OVERRIDE = 1
+DAC_READ_SEARCH = 2
+SYS_ADMIN = 21
+
+# include/uapi/linux/prctl.h
+_PR_CAPBSET_READ = 23
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+# The header of capget(2) and capset(2): two words of 32 bits for each set, since Linux 2.6.26.
+_VERSION_3 = 0x20080522
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+_log = logging.getLogger("pstorefs")
+
+
+def drop(*, changes: bool) -> None:
+    """Give up what is not needed from here on. `changes`: records may be saved or erased.
+
+    What cannot be given up (an old kernel, a container that forbids the calls) is logged once, and
+    the mount goes on.
+    """
+    if os.geteuid() != 0:
+        return
+    access = 1 << (DAC_OVERRIDE if changes else DAC_READ_SEARCH)
+    failed = []
+    for step, call in (
+        # Needs CAP_SETPCAP, so it comes first.
+        ("the bounding set", _empty_bounding_set),
+        ("no_new_privs", lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1)),
+        ("capabilities", lambda: _limit(access | 1 << SYS_ADMIN, access)),
+    ):
+        try:
+            call()
+        except (OSError, AttributeError) as error:
+            failed.append(f"{step}: {getattr(error, 'strerror', None) or error}")
+    if failed:
+        _log.warning("privileges that are not needed are kept: %s", "; ".join(failed))
+
+
+def regain() -> None:
+    """Make effective what is permitted: to unmount, at the end."""
+    if os.geteuid() != 0:
+        return
+    try:
+        permitted = _sets()[1]
+        _limit(permitted, permitted)
+    except (OSError, AttributeError) as error:
+        _log.warning("cannot regain the privilege to unmount: %s", error)
+
+
+def _empty_bounding_set() -> None:
+    for capability in range(64):
+        try:
+            if not _prctl(_PR_CAPBSET_READ, capability):
+                continue
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return  # the kernel knows no capability of that number, nor a higher one
+            raise
+        _prctl(_PR_CAPBSET_DROP, capability)
+
+
+def _prctl(option: int, argument: int) -> int:
+    """prctl(2)."""
+    arguments = [c_ulong(value) for value in (argument, 0, 0, 0)]
+    return _call("prctl", c_int(option), *arguments)
+
+
+def _limit(permitted: int, effective: int) -> None:
+    """Keep of the permitted set what is named; nothing is inherited by what is started."""
+    held = _sets()[1] & permitted
+    _capabilities("capset", (held & effective, held, 0))
+
+
+def _sets() -> tuple[int, int, int]:
+    """The sets of this thread: effective, permitted, inheritable."""
+    return _capabilities("capget", (0, 0, 0))
+
+
+def _capabilities(name: str, sets: tuple[int, int, int]) -> tuple[int, int, int]:
+    """capget(2) or capset(2): in memory, the low words of the three sets, then the high ones."""
+    header = (c_uint32 * 2)(_VERSION_3, 0)
+    data = (c_uint32 * 6)(*(each >> shift & 0xFFFFFFFF for shift in (0, 32) for each in sets))
+    _call(name, header, data)
+    low, high = data[:3], data[3:]
+    effective, permitted, inheritable = (a | b << 32 for a, b in zip(low, high, strict=True))
+    return effective, permitted, inheritable
+
+
+def _call(name: str, *arguments: object) -> int:
+    """A function of libc; its result. OSError if that is negative."""
+    result = int(getattr(_LIBC, name)(*arguments))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
