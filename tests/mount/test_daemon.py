@@ -122,6 +122,7 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
 ) -> None:
     assert pstorefs("-o", "plain", source, point).returncode == 0
     pid = daemon_of(point)
+    os.stat(point)  # which the kernel now knows for a second, whoever dies
     os.kill(pid, number)
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
