@@ -122,7 +122,6 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
 ) -> None:
     assert pstorefs("-o", "plain", source, point).returncode == 0
     pid = daemon_of(point)
-    os.stat(point)  # which the kernel now knows for a second, whoever dies
     os.kill(pid, number)
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
@@ -135,6 +134,19 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
     took = f"{(time.monotonic() - began) * 1000:.0f} ms"
     record("privileges", f"a new start after {number.name}, to the first listing", took)
     assert sum(mount.point == str(point) for mount in mounts.table()) == 1
+
+
+def test_a_mount_that_died_a_moment_ago_is_replaced(source: Path, mount: MountMaker) -> None:
+    one = mount(source, "-o", "plain")
+    os.stat(one.point)
+    one.process.kill()
+    one.process.wait(10)
+    os.stat(one.point)  # for a second the kernel goes on telling what it was told
+    done = pstorefs("-o", "plain", source, one.point)
+    assert done.returncode == 0, done.stderr
+    assert "dead mount" in done.stderr
+    assert len(os.listdir(one.point)) == 32
+    subprocess.run(["umount", one.point], check=True)
 
 
 def one_line(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
