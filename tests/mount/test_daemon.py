@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -122,6 +123,7 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
 ) -> None:
     assert pstorefs("-o", "plain", source, point).returncode == 0
     pid = daemon_of(point)
+    resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
     os.kill(pid, number)
     assert gone(pid)
     with pytest.raises(OSError, match="not connected"):
