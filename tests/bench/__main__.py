@@ -82,7 +82,7 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += rows.dumps_row(bench)
     if "growth" in wanted:
         points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
-        found += rows.growth_rows(points[rows.OWN])
+        found += rows.growth_rows(points)
         if not options.short:
             Path(options.plot).write_text(plot.svg(points))
     return found

@@ -333,7 +333,8 @@ def growth(bench: Bench, counts: list[int]) -> dict[str, list[Point]]:
         records = Records(bench.place / f"growth-{count}", count, folders=True)
         for tree in bench.trees(records, OWN, BINDFS):
             walks, cats, memories = [], [], []
-            for _ in range(3 if count <= 10_000 else 1):
+            # The first round pays for memory that the host of a virtual machine has to find.
+            for _ in range(3 if count <= 10_000 else 2):
                 with pinned():
                     try:
                         tree.start()
@@ -343,24 +344,26 @@ def growth(bench: Bench, counts: list[int]) -> dict[str, list[Point]]:
                         cats.append(shell("cat", tree.point))
                     finally:
                         tree.stop()
-            middle = [statistics.median(values) for values in (walks, cats, memories)]
+            middle = [statistics.median_low(values) for values in (walks, cats, memories)]
             found.setdefault(tree.name, []).append(Point(count, *middle))
         shutil.rmtree(records.stored.parent)
     return found
 
 
-def growth_rows(points: list[Point]) -> list[Row]:
-    """What must hold between the points."""
-    rows = []
+def growth_rows(found: dict[str, list[Point]]) -> list[Row]:
+    """What must hold between the points; and what another file system shows of the machine."""
+    rows, points = [], found[OWN]
     if len(points) > 2:
         # From 1,000 on: below, the cache of texts fills up, which has its bound.
         few, most = points[1], points[-1]
         each = (most.memory - few.memory) / (most.count - few.count)
         what = f"memory per record, {few.count:,} to {most.count:,}"
         rows.append(Row(what, "", 1.8, 1.3, Figure(each), "{:.2f} KiB"))
-        before = points[-2]
-        times = most.count / before.count
-        for name, a, b in (("walk", most.walk, before.walk), ("cat", most.cat, before.cat)):
-            what = f"{name} of {most.count:,}, growth per record"
-            rows.append(Row(what, f"{before.count:,}", 1.2, None, Figure(a / b / times)))
+        for name, peer in found.items():
+            before, most = peer[-2:]
+            times, must = most.count / before.count, 1.2 if name == OWN else None
+            for work, a, b in (("walk", most.walk, before.walk), ("cat", most.cat, before.cat)):
+                of = "" if name == OWN else f" ({name})"
+                what = f"{work} of {most.count:,}, growth per record{of}"
+                rows.append(Row(what, f"{before.count:,}", must, None, Figure(a / b / times)))
     return rows
