@@ -19,9 +19,6 @@ from typing import NamedTuple
 from pstorefs import codecs
 from pstorefs.record import Ecc, Header, Name, parse_header, parse_notice, split_notice
 
-#: Bytes; what is longer is no record.
-MAX_INPUT = codecs.MAX_INPUT
-
 PLAIN = "plain"
 DECODED = "decoded"
 SALVAGED = "salvaged"

@@ -18,8 +18,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Container
-from functools import cache
-from types import ModuleType
 
 from pstorefs.record import ENCODED, Name, parse_name
 from pstorefs.reserved import shown, stored
@@ -199,8 +197,10 @@ class RecordFile(MirrorFile):
 
     def _decode(self) -> int | None:
         """The size of the text; None if there is none."""
-        reading = _reading()
-        if self.stamp.size > reading.MAX_INPUT:
+        # At the moment of need: a mount is ready before the first record is decoded.
+        from pstorefs import codecs, reading
+
+        if self.stamp.size > codecs.MAX_INPUT:
             return None
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
         record = reading.read_encoded(self.name, data)
@@ -386,14 +386,6 @@ class MirrorDirectory(Directory):
         return stored(name) if self._renamed else name
 
 
-@cache
-def _reading() -> ModuleType:
-    """The module, at the moment of need: a mount is ready before the first record is decoded."""
-    from pstorefs import reading
-
-    return reading
-
-
 class _Undecoded:
     """An open record. It is decoded when somebody reads: mostly the kernel has its pages already.
 
@@ -411,7 +403,9 @@ class _Undecoded:
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`. By two threads at once, it is decoded twice."""
         if self._text is None:
-            self._text = _reading().read_encoded(self._name, self._data).text
+            from pstorefs import reading
+
+            self._text = reading.read_encoded(self._name, self._data).text
             self.slow = False
         return self._text[offset : offset + size]
 
