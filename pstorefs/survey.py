@@ -129,19 +129,22 @@ class Survey:
 
     def stored(self, item: Item) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
-        *folder, file = item.path.split("/")
-        place, stamp = self._where(item)
-        with place.opened() as store:
-            return store.read(tuple(folder), file, stamp)
+        with self._seen(item) as (store, folder, file, stamp):
+            return store.read(folder, file, stamp)
 
-    def _where(self, item: Item) -> tuple[Place, Stamp]:
-        """Where a record lies, and what was seen there. `ChangedError` if it is not known."""
+    @contextmanager
+    def _seen(self, item: Item) -> Iterator[tuple[Store, tuple[str, ...], str, Stamp]]:
+        """Where a record lies, and its stamp at the last look. `ChangedError` if it is unknown."""
+        *folder, file = item.path.split("/")
         with self._lock:
-            for kind, place in self._places.items():
+            for kind in self._places:
                 known = self._known.get((kind, item.path))
                 if known is not None and known.item == item:
-                    return place, known.stamp
-        raise ChangedError(f"{item.path} has changed")
+                    break
+            else:
+                raise ChangedError(f"{item.path} has changed")
+        with self._places[kind].opened() as store:
+            yield store, tuple(folder), file, known.stamp
 
     def reading(self, item: Item) -> reading.Reading:
         """A record's text and state. OSError as from `stored`."""
@@ -161,10 +164,8 @@ class Survey:
         text = self._decoded.take((item.place, item.path, item.sha256))
         if text is None:
             return self.reading(item).text
-        *folder, file = item.path.split("/")
-        place, stamp = self._where(item)
-        with place.opened() as store:
-            if store.stamp(tuple(folder), file) != stamp:
+        with self._seen(item) as (store, folder, file, stamp):
+            if store.stamp(folder, file) != stamp:
                 raise ChangedError(f"{item.path} has changed")
         return text
 
