@@ -83,7 +83,7 @@ class Dump:
 def group(items: Iterable[Item]) -> list[Dump]:
     """All dumps, the oldest first, undated ones before them; whatever the order of the items."""
     # In an order of their own: equal texts leave it open which of two dumps goes with a third.
-    groups = sorted(grouping.split(items), key=_identity)
+    groups = sorted(grouping.split(items), key=lambda each: _tie_break(each.parts[0].item))
     facts = [_facts(each) for each in groups]
     dumping = [index for index, each in enumerate(groups) if each.parts[0].item.is_dump]
     ties = _ties(facts, set(dumping))
@@ -120,8 +120,8 @@ def systemd_record(path: str) -> bool:
     )
 
 
-def _identity(each: Group) -> tuple[str, str, str]:
-    item = each.parts[0].item
+def _tie_break(item: Item) -> tuple[str, str, str]:
+    """For equal texts, such as empty ones, any order will do that is not the directory's."""
     return item.text_hash, item.path, item.place
 
 
@@ -192,9 +192,7 @@ def _age(dump: Dump) -> tuple[int | str, ...]:
     time = dump.time_ns or 0
     # Where all else fails: systemd-pstore copied an older record earlier.
     copied = 0 if dump.time_ns else item.mtime_ns
-    # Equal texts, such as empty ones: any order will do that is not that of the directory.
-    last = (item.text_hash, item.path, item.place)
-    return time // 10**9, copied // 10**9, dump.count or 0, time, *last
+    return time // 10**9, copied // 10**9, dump.count or 0, time, *_tie_break(item)
 
 
 def _ordered(dumps: list[Dump]) -> list[Dump]:
