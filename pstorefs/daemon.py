@@ -264,7 +264,7 @@ def _load_the_rest() -> None:
 def _tree(settings: Settings, store: Store) -> Directory:
     """What the mount looks like."""
     machine = Machine()
-    target = settings.archive or (DEFAULT_ARCHIVE if settings.default_source else None)
+    target = _target(settings)
     rm = _removal(settings, store, target)
     # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
     executor = cache(lambda: _executor(settings, store, machine, target, rm))
@@ -302,10 +302,14 @@ def _executor(
     return Executor(store, Survey(known), target, policy, rm)
 
 
+def _target(settings: Settings) -> str | None:
+    """Where dumps are saved. None: nowhere, unless `archive=` says so for foreign records."""
+    return settings.archive or (DEFAULT_ARCHIVE if settings.default_source else None)
+
+
 def _may_change(settings: Settings, store: Store) -> bool:
     """Whether any command or rm can save or erase something."""
-    somewhere = settings.default_source or settings.archive is not None or store.pinned
-    return somewhere and not settings.read_only
+    return (_target(settings) is not None or store.pinned) and not settings.read_only
 
 
 def _removal(settings: Settings, store: Store, target: str | None) -> str:
