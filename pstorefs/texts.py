@@ -30,7 +30,7 @@ def one_heap() -> None:
         mallopt(_M_TOP_PAD, 4 << 20)
 
 
-def give_back() -> None:
+def _give_back() -> None:
     """Return free memory to the system, that between pieces in use as well (malloc_trim(3))."""
     import ctypes
 
@@ -114,4 +114,4 @@ class TextShelf:
             self._sweeper = None
             if self._texts:
                 self._sweep_later()
-        give_back()
+        _give_back()
