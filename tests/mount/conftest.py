@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from pstorefs import mounts
 from tests.records import capture
 
 READY_SECONDS = 20
+NOBODY = pwd.getpwnam("nobody").pw_uid
 COMMAND = [sys.executable, "-m", "pstorefs"]
 # The Python that .venv was made from: other users may not reach a checkout in somebody's home.
 EVERYBODYS_PYTHON = os.path.realpath(sys.executable)
@@ -38,6 +41,21 @@ def everybodys_copy() -> Path:
     return place
 
 
+def mounted(point: Path) -> bool:
+    found = mounts.at(os.path.realpath(point))
+    return found is not None and found.kind == "fuse.pstorefs"
+
+
+def until_mounted(point: Path, process: subprocess.Popen[Any]) -> bool:
+    """Wait for a mount by this process. Whether it came."""
+    end = time.monotonic() + READY_SECONDS
+    while not mounted(point):
+        if process.poll() is not None or time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 class Mount:
     """A foreground pstorefs. What it wrote to standard error must have been expected."""
 
@@ -52,16 +70,12 @@ class Mount:
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
             )
-        end = time.monotonic() + READY_SECONDS
-        while not self.mounted():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.process.kill()
-                pytest.fail(f"no mount: {self.errors()}")
-            time.sleep(0.01)
+        if not until_mounted(point, self.process):
+            self.process.kill()
+            pytest.fail(f"no mount: {self.errors()}")
 
     def mounted(self) -> bool:
-        found = mounts.at(os.path.realpath(self.point))
-        return found is not None and found.kind == "fuse.pstorefs"
+        return mounted(self.point)
 
     def errors(self) -> str:
         return self._errors.read_text()
@@ -123,3 +137,26 @@ def source(tmp_path: Path) -> Path:
 def reference(tmp_path: Path) -> Path:
     """A plain directory with the texts of `source`."""
     return capture("erst-mixed-upgrade").write("ref", tmp_path / "reference")
+
+
+@pytest.fixture
+def point(tmp_path: Path) -> Iterator[Path]:
+    where = tmp_path / "point"
+    where.mkdir()
+    yield where
+    while mounts.at(str(where)) is not None:
+        subprocess.run(["umount", "-l", where], check=True)
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A directory of the user nobody's, with copies of records and a mount point."""
+    home = Path(tempfile.mkdtemp(prefix="pstorefs-test-"))
+    capture("erst-zstd-6.1.192").write("enc", home / "records")
+    (home / "point").mkdir()
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    yield home
+    if mounts.at(str(home / "point")) is not None:
+        subprocess.run(["umount", "-l", home / "point"], check=True)
+    shutil.rmtree(home)

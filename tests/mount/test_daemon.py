@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,66 +17,12 @@ import pytest
 
 from pstorefs import mounts
 from tests.figures import record
-from tests.mount.conftest import COMMAND, EVERYBODYS_PYTHON, MountMaker, everybodys_copy
+from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
+from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
 from tests.records import capture
 
-ROOT = Path(__file__).parents[2]
-NOBODY = pwd.getpwnam("nobody").pw_uid
 # The kernel lets in whoever has the mounter's uid and gid.
 AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-
-
-def pstorefs(
-    *arguments: str | Path, uid: int = 0, path: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    program = everybodys_copy() if uid else ROOT
-    command = [EVERYBODYS_PYTHON, *COMMAND[1:]] if uid else COMMAND
-    environment = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
-    if path is not None:
-        environment["PATH"] = path
-    return subprocess.run(
-        [*command, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        user=uid,
-        group=uid or None,
-        extra_groups=[] if uid else None,
-        env=environment,
-        cwd="/",
-    )
-
-
-def daemon_of(point: Path) -> int:
-    """The process that serves a mount point."""
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if os.fsencode(point) in words and b"pstorefs" in words:
-            return int(process.name)
-    raise AssertionError(f"no process serves {point}")
-
-
-def gone(pid: int, seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-@pytest.fixture
-def point(tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "point"
-    where.mkdir()
-    yield where
-    while mounts.at(str(where)) is not None:
-        subprocess.run(["umount", "-l", where], check=True)
 
 
 def test_in_the_background_it_returns_when_the_mount_answers(source: Path, point: Path) -> None:
@@ -241,20 +184,6 @@ def test_default_permissions_are_not_widened_by_allow_other(source: Path, point:
         assert "Permission denied" in done.stderr
 
 
-@pytest.fixture
-def nobodys() -> Iterator[Path]:
-    """A directory of the user nobody's, with copies of records and a mount point."""
-    home = Path(tempfile.mkdtemp(prefix="pstorefs-test-"))
-    capture("erst-zstd-6.1.192").write("enc", home / "records")
-    (home / "point").mkdir()
-    for path in [home, *home.rglob("*")]:
-        os.chown(path, NOBODY, NOBODY)
-    yield home
-    if mounts.at(str(home / "point")) is not None:
-        subprocess.run(["umount", "-l", home / "point"], check=True)
-    shutil.rmtree(home)
-
-
 def test_an_ordinary_user_mounts_copies_of_records(nobodys: Path) -> None:
     point = nobodys / "point"
     done = pstorefs(nobodys / "records", point, uid=NOBODY)
@@ -307,9 +236,7 @@ def test_it_stays_in_its_process_group_until_it_is_mounted(
     command = ["strace", "-f", "-e", "trace=mount,setsid,setpgid", "-o", trace, *COMMAND]
     # strace stays as long as the program does.
     with subprocess.Popen([*command, source, point], cwd=ROOT) as process:
-        end = time.monotonic() + 20
-        while mounts.at(str(point)) is None and time.monotonic() < end:
-            time.sleep(0.05)
+        assert until_mounted(point, process)
         assert len(os.listdir(point)) > 30
         subprocess.run(["umount", point], check=True)
         process.wait(20)

@@ -6,16 +6,10 @@ So whoever exchanges a directory for a link meanwhile leads nobody elsewhere.
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from pathlib import Path
 
-from pstorefs import mounts
 from tests.mount.conftest import COMMAND
-from tests.mount.test_daemon import ROOT, point
-from tests.mount.test_network import use
-
-__all__ = ["point"]  # a fixture
+from tests.mount.programs import live
 
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += ", re.MULTILINE)
 OPENS = re.compile(r'^(\d+|AT_FDCWD), "([^"]*)", (\S+)')
@@ -31,13 +25,7 @@ def test_nothing_below_source_and_archive_is_reached_by_a_path(
     )
     strace = ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=%file", "-o", trace]
     options = ["-o", f"archive={archive},archive_volatile", source, point]
-    with subprocess.Popen([*strace, *COMMAND, "-f", *options], cwd=ROOT) as process:
-        end = time.monotonic() + 20
-        while mounts.at(str(point)) is None and time.monotonic() < end:
-            time.sleep(0.05)
-        use(point)
-        subprocess.run(["umount", point], check=True)
-        assert process.wait(30) == 0
+    live([*strace, *COMMAND, "-f", *options], point)
     text = trace.read_text()
     for place in (source, archive):
         assert f'"{place}"' in text

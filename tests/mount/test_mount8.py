@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -18,11 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.conftest import EVERYBODYS_PYTHON, everybodys_copy
+from tests.mount.conftest import EVERYBODYS_PYTHON, NOBODY, everybodys_copy
 from tests.records import capture
 
 ROOT = Path(__file__).parents[2]
-NOBODY = pwd.getpwnam("nobody").pw_uid
 PROGRAM = f"""\
 #!{EVERYBODYS_PYTHON}
 import sys

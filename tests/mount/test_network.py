@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
 from tests.figures import record
 from tests.mount.conftest import COMMAND
-from tests.mount.test_daemon import ROOT, point
-
-__all__ = ["point"]  # a fixture
+from tests.mount.programs import ROOT, live
 
 # What makes a socket, by its first argument; all others use one that was made, or sent.
 MAKES = re.compile(r"\b(?:socket|socketpair)\((\w+)")
@@ -33,29 +28,13 @@ def families(trace: Path) -> list[str]:
     return MAKES.findall(text) + NAMES.findall(text)
 
 
-def use(point: Path) -> None:
-    """All that a mount does: texts, reports, status, commands."""
-    for where, _, files in os.walk(point):
-        for name in files:
-            Path(where, name).read_bytes()
-    (point / "control").write_text("rescan\n")
-    os.unlink(point / min(name for name in os.listdir(point) if name.startswith("dmesg-")))
-    (point / "control").write_text("archive\n")
-
-
 @pytest.mark.parametrize("foreground", [True, False])
 def test_a_mount_uses_no_network(
     foreground: bool, source: Path, point: Path, tmp_path: Path
 ) -> None:
     options = ["-o", f"archive={tmp_path / 'archive'},archive_volatile", source, point]
     command = [*COMMAND, *(["-f"] if foreground else []), *options]
-    with subprocess.Popen(traced(tmp_path / "trace", *command), cwd=ROOT) as process:
-        end = time.monotonic() + 20
-        while mounts.at(str(point)) is None and time.monotonic() < end:
-            time.sleep(0.05)
-        use(point)
-        subprocess.run(["umount", point], check=True)
-        assert process.wait(30) == 0
+    live(traced(tmp_path / "trace", *command), point)
     found = families(tmp_path / "trace")
     assert "AF_UNIX" in found, "trio's own wake-up is a socket: the trace sees sockets"
     others = len(found) - found.count("AF_UNIX")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,13 +15,10 @@ import pytest
 from pstorefs import mounts
 from pstorefs.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
 from tests.figures import record
-from tests.mount.conftest import COMMAND, MountMaker
-from tests.mount.test_daemon import ROOT, daemon_of, gone, nobodys, point, pstorefs
+from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
+from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
 from tests.records import capture
 
-__all__ = ["nobodys", "point"]  # fixtures
-
-NOBODY = pwd.getpwnam("nobody").pw_uid
 RECORD = "dmesg-erst-7646229349632311297"
 NOTHING = 0
 READS, CHANGES, UNMOUNTS = 1 << DAC_READ_SEARCH, 1 << DAC_OVERRIDE, 1 << SYS_ADMIN
@@ -155,9 +150,7 @@ def test_what_cannot_be_given_up_is_said_once_and_the_mount_goes_on(
     """Without CAP_SETPCAP, as in a container, the bounding set cannot be emptied."""
     confined = ["setpriv", "--bounding-set", "-setpcap", *COMMAND, "-f", source, point]
     with subprocess.Popen(confined, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        end = time.monotonic() + 20
-        while mounts.at(str(point)) is None and time.monotonic() < end:
-            time.sleep(0.05)
+        assert until_mounted(point, process)
         assert (point / RECORD).read_bytes()
         sets = of_threads(process.pid)[0]
         subprocess.run(["umount", point], check=True)
@@ -180,9 +173,7 @@ def test_as_the_service_it_gives_up_all_that_the_unit_leaves_it(
     options = f"archive={tmp_path / 'archive'},archive_volatile"
     command = [*confined, *COMMAND, "-f", "-o", options, source, point]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        end = time.monotonic() + 20
-        while mounts.at(str(point)) is None and time.monotonic() < end:
-            time.sleep(0.05)
+        assert until_mounted(point, process)
         (point / "control").write_text("archive\n")
         threads = of_threads(process.pid)
         process.terminate()
