@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pstorefs import codecs
+from tests.bench.trees import memory_of
 from tests.figures import record
 from tests.records import capture
 
@@ -50,12 +51,6 @@ class Worker:
         put.write(_LENGTH.pack(len(data)) + data)
         put.flush()
         return get.read(_LENGTH.unpack(get.read(_LENGTH.size))[0])
-
-    def memory(self) -> int:
-        """Its proportional share of memory, in bytes."""
-        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
-        (kilobytes,) = (line.split()[1] for line in text.splitlines() if line.startswith("Pss:"))
-        return int(kilobytes) << 10
 
     def seconds(self) -> float:
         """CPU time that it has used."""
@@ -106,7 +101,7 @@ def main() -> None:
             f"{mine * 1e6:.0f} us here, {its * 1e6:.0f} us there: {its / mine:.2f} times",
         )
     note("start of the worker to its first answer", f"{min(starts) * 1000:.0f} ms")
-    note("its memory (PSS)", f"{worker.memory() / (1 << 20):.1f} MiB")
+    note("its memory (PSS)", f"{memory_of(worker.process.pid, 'Pss') / 1024:.1f} MiB")
     worker.end()
     reader, writer = os.pipe()
     child = os.fork()
@@ -114,9 +109,8 @@ def main() -> None:
         os.close(writer)
         os.read(reader, 1)
         os._exit(0)
-    text_of = Path(f"/proc/{child}/smaps_rollup").read_text().splitlines()
-    (private,) = (line.split()[1] for line in text_of if line.startswith("Private_Dirty:"))
-    note("memory of its own of one that is forked, at once", f"{int(private) / 1024:.1f} MiB")
+    private = memory_of(child, "Private_Dirty")
+    note("memory of its own of one that is forked, at once", f"{private / 1024:.1f} MiB")
     os.close(writer)
     os.close(reader)
     os.waitpid(child, 0)

@@ -134,10 +134,7 @@ class Tree:
     def memory(self) -> float:
         """The program's PSS in KiB."""
         assert self.process is not None
-        for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return float(line.split()[1])
-        raise RuntimeError("no Pss")
+        return memory_of(self.process.pid, "Pss")
 
     def wake_ups(self) -> int:
         """How often the program's threads went to sleep of their own will, so far."""
@@ -148,6 +145,12 @@ class Tree:
                 if line.startswith("voluntary_ctxt_switches"):
                     total += int(line.split()[1])
         return total
+
+
+def memory_of(process: int, what: str) -> float:
+    """A figure of /proc/PID/smaps_rollup, in KiB."""
+    words = Path(f"/proc/{process}/smaps_rollup").read_text().split()
+    return float(words[words.index(f"{what}:") + 1])
 
 
 def command(program: Callable[[], list[str]], *arguments: str) -> list[str]:
