@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
 from tests import figures
-from tests.clients.conftest import read_only
-from tests.mount.conftest import Mount
+from tests.clients.conftest import RECORD, read_only
+from tests.mount.conftest import Mount, MountMaker
+from tests.records import capture
 
 _CALLS = Path(__file__).with_name("calls.py")
 _NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -58,6 +58,19 @@ _HARMLESS = {
 }
 
 
+_META = f"meta/{RECORD}"
+# Where the names of calls.py are found among what exists in no store. Nothing there is empty.
+_COMPOSED = (
+    *(f"file={_META}/type", f"other={_META}/state", f"folder={_META}", f"inner={_META}/size"),
+    *("hollow=dumps/latest/raw", "link=dumps/latest"),
+)
+# The one link there leads to a directory, and none leads nowhere: these ask about another thing.
+_OTHER_LINKS = {
+    *("open link: WRONLY", "open link: RDWR|TRUNC", "open link: CREAT|WRONLY", "truncate link"),
+    *("open dangling link: NOFOLLOW|WRONLY", "lchown dangling"),
+}
+
+
 def _fill(folder: Path) -> None:
     (folder / "folder").mkdir(parents=True)
     (folder / "hollow").mkdir()
@@ -80,68 +93,57 @@ def _state(folder: Path) -> dict[str, object]:
     return found
 
 
-def _results(folder: Path, user: tuple[str, ...]) -> dict[str, str]:
-    # By standard input: nobody cannot reach this file.
+def _results(folder: Path, user: str, names: tuple[str, ...] = ()) -> dict[str, str]:
+    # By standard input, and where it starts: nobody reaches neither by its path.
     done = subprocess.run(
-        [*user, "/usr/bin/python3", "-", folder],
+        [*USERS[user], "/usr/bin/python3", "-", ".", *names],
+        cwd=folder,
         input=_CALLS.read_text(),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, str] = json.loads(done.stdout)
     return {name: result.strip("'") for name, result in found.items() if name not in _NOT_COMPARED}
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that nobody can enter, too."""
-    with tempfile.TemporaryDirectory(prefix="pstorefs-calls.") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
 def _both(
-    place: Path, user: tuple[str, ...], options: str
+    source: Path, user: str, one: Mount, names: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The results in a read-only bind mount and in a mount of ours, whose source stays as it is."""
-    plain, source = place / "plain", place / "source"
-    for folder in (plain, source):
-        _fill(folder)
     before = _state(source)
-    one = Mount(source, place / "mount", "-o", options)
-    try:
-        with read_only(plain, place / "still") as still:
-            expected, found = _results(still, user), _results(one.point, user)
-        one.check()
-    finally:
-        one.abandon()
+    plain = source.parent / "plain"
+    _fill(plain)
+    with read_only(plain, source.parent / "still") as still:
+        expected = _results(still, user)
+    found = _results(one.point, user, names)
     assert _state(source) == before
     assert expected.keys() == found.keys()
     return expected, found
 
 
-@pytest.mark.parametrize("user", USERS)
-def test_a_read_only_mount_answers_as_a_read_only_bind_mount_does(user: str, place: Path) -> None:
-    expected, found = _both(place, USERS[user], "plain,ro,allow_other")
-    different = {
+def _stated(user: str) -> dict[str, tuple[str, str]]:
+    stated = {name: (plain, ours) for name, (plain, ours, _) in EXCEPTIONS.items()}
+    if user == "nobody":  # the permission is denied before
+        del stated["open file: WRONLY|RDWR"]
+    return stated
+
+
+def _different(expected: dict[str, str], found: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Other results than a file system has that is read-only as a whole."""
+    return {
         name: (expected[name], found[name])
         for name in expected
         if expected[name] != found[name] and (expected[name], found[name]) != _BOTH
     }
-    stated = {name: (plain, ours) for name, (plain, ours, _) in EXCEPTIONS.items()}
-    if user == "nobody":  # the permission is denied before
-        del stated["open file: WRONLY|RDWR"]
-    assert different == stated
-    measured = f"{len(expected)} calls, {len(stated)} stated exceptions"
-    figures.record("clients", f"errno of calls, ro, as {user}", measured, "no other", True)
 
 
-@pytest.mark.parametrize("user", USERS)
-def test_a_mount_that_is_not_read_only_refuses_the_same_calls(user: str, place: Path) -> None:
-    expected, found = _both(place, USERS[user], "plain,allow_other")
+def _refused(
+    expected: dict[str, str], found: dict[str, str], earlier: AbstractSet[str] = _EARLIER
+) -> None:
+    """Nothing is done that is not done in a read-only directory."""
     for name, plain in expected.items():
         ours = found[name]
         if ours == plain or (name in EXCEPTIONS and ours == EXCEPTIONS[name][1]):
@@ -150,5 +152,51 @@ def test_a_mount_that_is_not_read_only_refuses_the_same_calls(user: str, place: 
             assert ours in ("None", "0", *_BOTH), (name, ours)
             continue
         assert plain == "EROFS", (name, plain, ours)
-        assert ours in _EARLIER, (name, plain, ours)
+        assert ours in earlier, (name, plain, ours)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A directory of what calls.py names."""
+    _fill(tmp_path / "source")
+    return tmp_path / "source"
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_read_only_mount_answers_as_a_read_only_bind_mount_does(
+    user: str, source: Path, mount: MountMaker
+) -> None:
+    expected, found = _both(source, user, mount(source, "-o", "plain,ro,allow_other"))
+    stated = _stated(user)
+    assert _different(expected, found) == stated
+    measured = f"{len(expected)} calls, {len(stated)} stated exceptions"
+    figures.record("clients", f"errno of calls, ro, as {user}", measured, "no other", True)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_mount_that_is_not_read_only_refuses_the_same_calls(
+    user: str, source: Path, mount: MountMaker
+) -> None:
+    expected, found = _both(source, user, mount(source, "-o", "plain,allow_other"))
+    _refused(expected, found)
     figures.record("clients", f"errno of calls, as {user}", f"{len(expected)} calls", "", True)
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("options", ["ro,allow_other", "allow_other"])
+def test_what_is_composed_refuses_the_same_calls(
+    options: str, user: str, tmp_path: Path, mount: MountMaker
+) -> None:
+    records = capture("erst-mixed-upgrade").write("enc", tmp_path / "records")
+    records.chmod(0o755)
+    expected, found = _both(records, user, mount(records, "-o", options), _COMPOSED)
+    if "ro" in options.split(","):
+        different = _different(expected, found)
+        assert {name: different.pop(name, None) for name in _stated(user)} == _stated(user)
+        assert different.keys() == _OTHER_LINKS
+    else:
+        assert {found[name] for name in _OTHER_LINKS} <= _EARLIER
+        others = {name: plain for name, plain in expected.items() if name not in _OTHER_LINKS}
+        _refused(others, found, _EARLIER | {"ENOTEMPTY"})
+    what = f"errno of calls, composed, {options}, as {user}"
+    figures.record("clients", what, f"{len(found)} calls", "", True)
