@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pstorefs import codecs
+from tests.bench.measure import pinned
 from tests.bench.trees import memory_of
 from tests.figures import record
 from tests.records import capture
@@ -117,4 +118,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with pinned():  # on another CPU the worker would have to be woken for each record
+        main()
