@@ -263,11 +263,15 @@ class Store:
     def erase(self, folder: tuple[str, ...], name: str) -> None:
         """Remove a record for good. OSError if the store refuses, or if it is still there."""
         with self.folder(folder) as descriptor:
+            before = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             os.unlink(name, dir_fd=descriptor)
             try:
-                os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                after = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             except FileNotFoundError:
                 return
+        # Another file is a new record: ramoops and efi use names again.
+        if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
+            return
         raise OSError(errno.EIO, f"{name} is still there although the store said it was erased")
 
     def readlink(self, folder: tuple[str, ...], name: str) -> str:

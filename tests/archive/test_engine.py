@@ -332,6 +332,49 @@ def test_a_store_that_refuses_is_told(number: int, tmp_path: Path) -> None:
     assert all(o.dump and o.message for o in outcomes)
 
 
+class _Busy(Store):
+    """Its owner writes the next record as soon as one is erased, under the same name."""
+
+    def erase(self, folder: tuple[str, ...], name: str) -> None:
+        unlink = os.unlink
+        with pytest.MonkeyPatch.context() as patch:
+
+            def unlink_and_write(name: str, *, dir_fd: int) -> None:
+                unlink(name, dir_fd=dir_fd)
+                (Path(self.path) / name).write_bytes(b"the next record")
+
+            patch.setattr(os, "unlink", unlink_and_write)
+            super().erase(folder, name)
+
+
+def test_a_new_record_under_an_erased_ones_name_is_no_failure_and_stays(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "ramoops-deflate-6.1.192")
+    name = next(each for each in scene.records if each.startswith("dmesg"))
+    store = _Busy(str(scene.source))
+    outcomes = archive(store, str(scene.target), [name], POLICY)
+    store.close()
+    assert [(o.record, o.result) for o in outcomes] == [(name, "cleared")]
+    assert (scene.source / name).read_bytes() == b"the next record"
+
+
+class _Lying(Store):
+    """It says that a record was erased, and keeps it."""
+
+    def erase(self, folder: tuple[str, ...], name: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "unlink", lambda name, *, dir_fd: None)  # noqa: ARG005
+            super().erase(folder, name)
+
+
+def test_a_store_that_keeps_what_it_says_it_erased_is_told(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    store = _Lying(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, POLICY)
+    store.close()
+    assert {(o.result, o.errno) for o in outcomes} == {("failed", errno.EIO)}
+    assert all("still there" in o.message for o in outcomes)
+
+
 def test_clear_erases_whatever_is_named(tmp_path: Path) -> None:
     scene = Scene(tmp_path, "ramoops-lz4-6.1.192")
     store = Store(str(scene.source))
