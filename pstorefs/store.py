@@ -39,7 +39,15 @@ class ChangedError(OSError):
 
 
 #: What the kernel says where a name stands for something else by now, or for nothing.
-CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL)
+CHANGED = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.ESPIPE,
+    errno.EINVAL,
+)
 
 
 def has_changed(error: OSError) -> bool:
@@ -242,14 +250,11 @@ class Store:
             raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any record has", name)
         file = self._open(folder, name)
         try:
-            # All of the stamp is compared at the end; but a FIFO or device must not even be read.
-            status = os.fstat(file)
-            if status.st_ino != expected.inode or status.st_mode != expected.mode:
-                raise ChangedError(f"{name} has changed")
-            data = os.read(file, expected.size + 1)
+            # Of a FIFO that took the file's place, pread takes nothing away: it fails.
+            data = os.pread(file, expected.size + 1, 0)
             # To the end, whatever the size says: the kernel's is wrong for ftrace records.
-            if more := os.read(file, _LITTLE):
-                data = _rest(file, [data, more], _ENDLESS)
+            if len(data) != expected.size or self.is_pstore:
+                data = _to_the_end(file, data, _ENDLESS)
             if Stamp.of(os.fstat(file)) != expected:
                 raise ChangedError(f"{name} changed while it was read")
         finally:
@@ -289,12 +294,13 @@ def _open_directory(path: str) -> int:
     return os.open(path, _DIRECTORY)
 
 
-def _rest(file: int, pieces: list[bytes], limit: int) -> bytes:
-    """All that is still to be read, behind what was read. OSError if there is no end to it."""
-    total = 0
-    while pieces[-1]:
-        pieces.append(os.read(file, _READ_STEP))
-        total += len(pieces[-1])
+def _to_the_end(file: int, data: bytes, limit: int) -> bytes:
+    """All of an open file that begins with `data`. OSError if there is no end to it."""
+    pieces, total, step = [data], len(data), _LITTLE
+    while more := os.pread(file, step, total):
+        pieces.append(more)
+        total += len(more)
+        step = _READ_STEP
         if total > limit:
             raise OSError(errno.EFBIG, "the file does not end")
     return b"".join(pieces)
