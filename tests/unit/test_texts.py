@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pstorefs import texts
 from pstorefs.texts import TextCache, TextShelf
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_cache_drops_what_was_not_asked_for_longest() -> None:
@@ -71,3 +76,36 @@ def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
     assert shelf.take("a") is None
     shelf.put("c", b"0" * 20)
     assert shelf.take("c"), "what was dropped still takes room"
+
+
+# In a process of its own: what it tells malloc holds for all of a process.
+_LARGE_LISTING = """
+import os, time
+from pathlib import Path
+from pstorefs import texts
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+texts.one_heap()
+texts._SHELF_SECONDS = -0.8
+shelf = texts.TextShelf()
+for turn in range(3):
+    before = resident()
+    for key in range(900):
+        shelf.put(key, os.urandom(17_000))
+    full = resident()
+    end = time.monotonic() + 10
+    while resident() - before > 3 << 20 and time.monotonic() < end:
+        time.sleep(0.01)
+    print(full - before, resident() - before)
+"""
+
+
+def test_what_a_large_listing_took_is_given_back() -> None:
+    command = [sys.executable, "-c", _LARGE_LISTING]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    for line in said.splitlines():
+        taken, kept = map(int, line.split())
+        assert taken > 14 << 20
+        assert kept < 3 << 20
