@@ -72,7 +72,7 @@ def read_plain(name: Name, data: bytes) -> Reading:
 def read_encoded(name: Name, data: bytes) -> Reading:
     """A record whose name ends in .enc.z."""
     payload, notice = split_notice(data)
-    ecc = parse_notice(notice)
+    ecc = parse_notice(notice) if notice else None
     damaged = ecc is not None and ecc.unrecoverable > 0
     dump = name.type == "dmesg"
     try:

@@ -21,7 +21,6 @@ input to its last byte. Linux 6.12 demanded neither, and took an LZ4 record for 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -95,9 +94,11 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
     """
     if len(payload) > MAX_INPUT:
         raise CodecError(f"{len(payload)} bytes are more than any kernel writes into one record")
-    for codec in _candidates(payload):
+    limit = output_bound(len(payload))
+    for name in _candidates(payload):
+        codec = _codec(name)
         try:
-            stream = codec.decode(payload, output_bound(len(payload)))
+            stream = codec.decode(payload, limit)
         except CodecError:
             continue
         if stream.used == len(payload) and _accepted(codec, stream, header, damaged):
@@ -110,7 +111,8 @@ def salvage(payload: bytes, *, header: bool) -> Salvaged:
     if header and len(payload) <= _MAX_SALVAGED:
         limit = min(output_bound(len(payload)), _MOST_SALVAGED_TEXT)
         found = []
-        for codec in _candidates(payload):
+        for candidate in _candidates(payload):
+            codec = _codec(candidate)
             remains = codec.salvage(payload, limit)
             if worth := _worth(remains):
                 found.append((worth, codec.NAME, remains))
@@ -154,14 +156,12 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
     return Salvaged(certain, doubt, compression, remains.reason, used, remains.truncated)
 
 
-def _candidates(payload: bytes) -> Iterator[_Codec]:
+def _candidates(payload: bytes) -> tuple[str, ...]:
     """The formats in the order of likelihood. All are tried: a magic can arise by chance."""
     likely = _likely(payload)
-    if likely:
-        yield _codec(likely)
-    for name in _WITHOUT_MAGIC:
-        if name != likely:
-            yield _codec(name)
+    if not likely:
+        return _WITHOUT_MAGIC
+    return likely, *(name for name in _WITHOUT_MAGIC if name != likely)
 
 
 def _likely(payload: bytes) -> str:
