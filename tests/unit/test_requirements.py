@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = ["contrib/requirements.txt", "tests/requirements.txt", "tests/fuzz/requirements.txt"]
+FILES = [
+    "contrib/requirements.txt",
+    "contrib/build-requirements.txt",
+    "tests/requirements.txt",
+    "tests/fuzz/requirements.txt",
+]
 PINNED = re.compile(r"([a-z0-9-]+)==([0-9a-z.]+)(?: ; python_version < \"3\.11\")?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
@@ -32,6 +37,13 @@ def pinned(file: str) -> dict[str, str]:
 @pytest.mark.parametrize("file", FILES)
 def test_every_package_is_pinned_with_its_hashes(file: str) -> None:
     assert pinned(file)
+
+
+def test_what_compiles_is_pinned() -> None:
+    # Of pyfuse3: setuptools, setuptools-scm, Cython; of pstorefs: setuptools.
+    assert {"setuptools", "setuptools-scm", "cython"} <= set(
+        pinned("contrib/build-requirements.txt")
+    )
 
 
 def test_all_that_the_package_depends_on_is_pinned() -> None:
