@@ -141,7 +141,7 @@ class MeasuredFile(MirrorFile):
 class RecordFile(MirrorFile):
     """A record that the kernel left compressed, shown as text."""
 
-    __slots__ = ("_ready", "failed", "legible", "name", "quick", "serial")
+    __slots__ = ("_ready", "failed", "gone", "legible", "name", "quick", "serial")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
@@ -151,7 +151,9 @@ class RecordFile(MirrorFile):
         #: Once it is ready: whether there is a text, and whether decoding it takes no time.
         self.legible = False
         self.quick = False
+        #: Looked for again with the next listing; and whether it is not to be seen in this one.
         self.failed = False
+        self.gone = False
         self.serial = next(_SERIALS)
         self._ready = False
 
@@ -172,7 +174,9 @@ class RecordFile(MirrorFile):
                 return
             size = None
             try:
-                size = self._decode()
+                size = self._decode_current()
+            except FileNotFoundError:
+                self.failed = self.gone = True
             except OSError:
                 self.failed = True
             except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
@@ -194,6 +198,19 @@ class RecordFile(MirrorFile):
         except OSError as error:
             raise _answer(error) from error
         return _Undecoded(self.name, data, slow=not self.quick)
+
+    def _decode_current(self) -> int | None:
+        """As `_decode`; of a record that was written anew since it was listed, as it is now."""
+        try:
+            return self._decode()
+        except OSError as error:
+            if not has_changed(error):
+                raise
+            # Nobody was told its attributes yet: it may still become another.
+            self.stamp = self.mirror.store.stamp(self.folder, self.file)
+            if not self.stamp.is_file:
+                raise FileNotFoundError(errno.ENOENT, "no longer a file", self.file) from error
+        return self._decode()
 
     def _decode(self) -> int | None:
         """The size of the text; None if there is none."""
@@ -329,7 +346,7 @@ class MirrorDirectory(Directory):
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         if isinstance(node, RecordFile):
-            return node.shown_name, node
+            return None if node.gone else (node.shown_name, node)
         return name, node
 
     def _stamp(self, file: str) -> Stamp | None:

@@ -1,0 +1,71 @@
+"""What a listing shows of records that change between its names and its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pstorefs import reading
+from pstorefs.record import parse_name
+from pstorefs.store import Store
+from pstorefs.tree.mirror import Mirror
+from tests.records import capture
+
+CAPTURE = "erst-deflate-6.1.192"
+
+
+def listing(source: Path, meanwhile: Callable[[], object]) -> dict[str, int]:
+    """Names and sizes, as the adapter finds them; `meanwhile` happens before anything is read."""
+    store = Store(str(source))
+    root = Mirror(store).root()
+    names = root.names()
+    meanwhile()
+    shown = {}
+    for name, node in names:
+        node.prepare()
+        settled = root.settle(name, node)
+        if settled is not None:
+            shown[settled[0]] = settled[1].attributes.size
+    assert all(node.ready for _, node in root.names()), "what is known is not read again"
+    store.close()
+    return shown
+
+
+def size_of_text(path: Path) -> int:
+    name = parse_name(path.name)
+    assert name
+    return len(reading.read(name, path.read_bytes()).text)
+
+
+def test_a_record_that_vanished_is_not_listed(tmp_path: Path) -> None:
+    source = capture(CAPTURE).write("enc", tmp_path)
+    first, *others = sorted(source.iterdir())
+    shown = listing(source, first.unlink)
+    assert shown == {path.name.removesuffix(".enc.z"): size_of_text(path) for path in others}
+
+
+def test_a_record_that_was_written_anew_is_listed_as_it_is_now(tmp_path: Path) -> None:
+    source = capture(CAPTURE).write("enc", tmp_path)
+    first, second, *_ = sorted(source.iterdir())
+    text = second.read_bytes()
+    assert text != first.read_bytes()
+    shown = listing(source, lambda: (first.unlink(), first.write_bytes(text)))
+    assert shown[first.name.removesuffix(".enc.z")] == size_of_text(second)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_a_record_whose_place_something_else_took_is_not_listed(kind: str, tmp_path: Path) -> None:
+    source = capture(CAPTURE).write("enc", tmp_path)
+    first, second, *others = sorted(source.iterdir())
+
+    def replace() -> None:
+        first.unlink()
+        if kind == "folder":
+            first.mkdir()
+        else:
+            first.symlink_to(second)
+
+    shown = listing(source, replace)
+    assert set(shown) == {path.name.removesuffix(".enc.z") for path in (second, *others)}
