@@ -117,9 +117,14 @@ class Survey:
 
     def live(self) -> list[Item]:
         """The records of the store, those that systemd-pstore put there in its layout included."""
+        return self.live_of_generation()[1]
+
+    def live_of_generation(self) -> tuple[int, list[Item]]:
+        """The generation, and the records of the store at it."""
         with self._lock:
             self.dumps()
-            return [known.item for (kind, _), known in self._known.items() if kind == STORE]
+            live = [known.item for (kind, _), known in self._known.items() if kind == STORE]
+            return self.generation, live
 
     def dump_of(self, item: Item) -> Dump | None:
         """The dump that a record belongs to."""
@@ -152,11 +157,14 @@ class Survey:
 
     def text(self, dump: Dump) -> bytes:
         """dmesg.txt of a dump; of a record that is no dump, its text. OSError as from `stored`."""
-        key = (dump.name, self.generation)
-        text = self._texts.get(key)
+        with self._lock:
+            key = (dump.name, self.generation)
+            current = self._dumps.get(dump.name) is dump
+        text = self._texts.get(key) if current else None
         if text is None:
             text = dumps_of.join(dump, self._shown)
-            self._texts.put(key, text)
+            if current:
+                self._texts.put(key, text)
         return text
 
     def _shown(self, item: Item) -> bytes:

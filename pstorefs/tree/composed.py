@@ -172,6 +172,7 @@ class ComposedDirectory(Directory):
 
     `children` gives the entries by name, freshly made or the same ones as before; those that show
     the same as before are exchanged for the old ones, so that the kernel's cache of them holds.
+    Both are called by several threads at once.
     `child` gives a single one, where that is less work. `describe` gives the directory's own
     attributes.
     """
@@ -204,7 +205,7 @@ class ComposedDirectory(Directory):
         """See `Directory`."""
         children = self._children()
         for gone in self._known.keys() - children.keys():
-            del self._known[gone]
+            self._known.pop(gone, None)
         return list(children.items())
 
     def lookup(self, name: str) -> Node | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from pstorefs import report
@@ -39,8 +40,8 @@ class Dumps:
         self._owner = owner
         self._machine = machine
         self._own = own
-        self._directories: dict[str, ComposedDirectory] = {}
-        self._raws: dict[str, ComposedDirectory] = {}
+        #: Of each dump its directory, and raw/ in it.
+        self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
         self.root = ComposedDirectory(
             self._entries, lambda: self._owner().directory(0), self._entry
         )
@@ -48,8 +49,11 @@ class Dumps:
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.survey.dumps()
         for gone in self._directories.keys() - dumps.keys():
-            del self._directories[gone], self._raws[gone]
-        entries: dict[str, Node] = {name: self._directory(name) for name in dumps}
+            self._directories.pop(gone, None)
+        entries: dict[str, Node] = {}
+        for name in dumps:
+            with suppress(FileNotFoundError):  # it went meanwhile
+                entries[name] = self._directory(name)[0]
         latest = self._latest()
         if latest is not None:
             entries[LATEST] = latest
@@ -58,7 +62,7 @@ class Dumps:
     def _entry(self, name: str) -> Node | None:
         if name == LATEST:
             return self._latest()
-        return self._directory(name) if name in self.survey.dumps() else None
+        return self._directory(name)[0] if name in self.survey.dumps() else None
 
     def _latest(self) -> Node | None:
         latest = self.survey.latest()
@@ -66,13 +70,18 @@ class Dumps:
             return None
         return ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
 
-    def _directory(self, name: str) -> ComposedDirectory:
-        """The directory of a dump: one as long as there is a dump of that name."""
-        if name not in self._directories:
+    def _directory(self, name: str) -> tuple[ComposedDirectory, ComposedDirectory]:
+        """The directory of a dump, and raw/ in it: the same ones as long as the dump is there.
+
+        Raises FileNotFoundError.
+        """
+        known = self._directories.get(name)
+        if known is None:
             describe = partial(self._describe, name)
-            self._directories[name] = ComposedDirectory(partial(self._files, name), describe)
-            self._raws[name] = ComposedDirectory(partial(self._raw, name), describe)
-        return self._directories[name]
+            files = ComposedDirectory(partial(self._files, name), describe)
+            raw = ComposedDirectory(partial(self._raw, name), describe)
+            known = self._directories.setdefault(name, (files, raw))
+        return known
 
     def _dump(self, name: str) -> tuple[Dump, Owner]:
         """A dump and who may see it. Raises FileNotFoundError."""
@@ -100,7 +109,7 @@ class Dumps:
             file: ComposedFile(partial(self._compose, compose, name), owner, _mtime(dump))
             for file, compose in composers.items()
         }
-        entries["raw"] = self._raws[name]
+        entries["raw"] = self._directory(name)[1]
         return entries
 
     def _raw(self, name: str) -> Mapping[str, Node]:

@@ -91,11 +91,13 @@ class Meta:
 
     def _folder(self, folder: tuple[str, ...]) -> ComposedDirectory:
         """The directory for a folder of the source, or for a record."""
-        if folder not in self._directories:
-            self._directories[folder] = ComposedDirectory(
+        known = self._directories.get(folder)
+        if known is None:
+            new = ComposedDirectory(
                 partial(self._entries, folder), self._describe, partial(self._entry, folder)
             )
-        return self._directories[folder]
+            known = self._directories.setdefault(folder, new)
+        return known
 
     def _describe(self) -> Attributes:
         return self._owner().directory(0)
@@ -106,7 +108,7 @@ class Meta:
             return self._values(folder, tree.items[folder])
         if not folder:
             for gone in self._directories.keys() - tree.items.keys() - tree.folders.keys() - {()}:
-                del self._directories[gone]
+                self._directories.pop(gone, None)
         names = tree.folders.get(folder, set())
         entries: dict[str, Node] = {name: self._folder((*folder, name)) for name in names}
         return entries if folder else {**entries, **self._extras()}
@@ -125,16 +127,17 @@ class Meta:
 
     def _tree(self) -> _Tree:
         """Live records by the path under which the mirror shows them."""
-        items = self.survey.live()
-        if self._known is None or self._known.generation != self.survey.generation:
+        generation, items = self.survey.live_of_generation()
+        known = self._known
+        if known is None or known.generation != generation:
             taken = {item.path for item in items}
             by_path = {tuple(_shown(item, taken).split("/")): item for item in items}
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             for path in by_path:
                 for depth in range(len(path)):
                     folders.setdefault(path[:depth], set()).add(path[depth])
-            self._known = _Tree(self.survey.generation, by_path, folders)
-        return self._known
+            self._known = known = _Tree(generation, by_path, folders)
+        return known
 
     def _values(self, folder: tuple[str, ...], item: Item) -> Mapping[str, Node]:
         dump = self.survey.dump_of(item)

@@ -268,7 +268,10 @@ class Site:
             self._ended(self.daemon, "umount", self._errors)
 
     def abandon(self) -> None:
-        """Whatever happened, leave nothing behind."""
+        """Whatever happened, leave nothing behind; what the daemon said of it is in the log."""
+        for file in sorted(self.base.glob("stderr*")):
+            if said := file.read_text().strip():
+                self.stage.note(f"{self.name}, {file.name}: {said}")
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.kill()
             self.daemon.wait()

@@ -1,0 +1,97 @@
+"""The virtual places while several threads look at them and the store changes, as in a mount."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pstorefs import survey as surveys
+from pstorefs.dump.item import STORE
+from pstorefs.machine import Machine
+from pstorefs.store import Store
+from pstorefs.survey import Place, Survey
+from pstorefs.tree.composed import ComposedDirectory, Owner
+from pstorefs.tree.dumps import Dumps
+from pstorefs.tree.meta import Meta
+from tests.records import capture
+
+OWNER = Owner(0, 0, 0o750, 0o440)
+THREADS, SECONDS = 4, 1.5
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store, half of whose records come and go all the time; each look is a new one."""
+    monkeypatch.setattr(surveys, "_CURRENT_SECONDS", 0.0)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    store, aside = tmp_path / "store", tmp_path / "aside"
+    capture("erst-deflate-6.1.192").write("enc", store)
+    aside.mkdir()
+    moving = sorted(path.name for path in store.iterdir())[::2]
+    end = threading.Event()
+
+    def change() -> None:
+        while not end.is_set():
+            for name in moving:
+                shutil.move(store / name, aside / name)
+            for name in moving:
+                shutil.move(aside / name, store / name)
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    yield store
+    end.set()
+    changer.join()
+    sys.setswitchinterval(before)
+
+
+def everything(directory: ComposedDirectory) -> None:
+    """List it and what is below. What went meanwhile is no failure: that is what is told."""
+    for name, _ in directory.names():
+        try:
+            node = directory.lookup(name)
+            if isinstance(node, ComposedDirectory):
+                everything(node)
+        except FileNotFoundError:
+            pass
+
+
+def failures(look: Callable[[], None]) -> list[BaseException]:
+    """What goes wrong while some threads look."""
+    found: list[BaseException] = []
+    end = time.monotonic() + SECONDS
+
+    def run() -> None:
+        while time.monotonic() < end and not found:
+            try:
+                look()
+            except BaseException as error:  # noqa: BLE001 (whatever it is, it is what we look for)
+                found.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.parametrize("place", ["dumps", "meta"])
+def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
+    place: str, source: Path
+) -> None:
+    store = Store(str(source))
+    survey = Survey([Place(STORE, store)])
+    if place == "dumps":
+        root = Dumps(survey, lambda: OWNER, Machine(), own=False).root
+    else:
+        root = Meta(survey, lambda: OWNER, {}).root
+    assert failures(lambda: everything(root)) == []
+    store.close()
