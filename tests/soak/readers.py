@@ -328,10 +328,19 @@ class Readers:
                 # A folder does change; a file never, as long as it is open.
                 name = line.removeprefix("tar: ./").partition(":")[0]
                 changed = "shrank" in line or "changed as we read" in line
-                known = any(v.shown == name for v in self.site.ledger.versions())
-                if changed and (known or "/raw/" in name) and not self.moved(epoch):
+                if changed and self._steady(name, began) and not self.moved(epoch):
                     raise Violation(f"tar: {line}")
             self._members(data, top, epoch, began)
+
+    def _steady(self, name: str, began: float) -> bool:
+        """Whether a name stood for one and the same file: tar looks at it before it opens it."""
+        if "/raw/" in name:
+            versions = self.site.ledger.of_file(name.rpartition("/")[2].partition("~")[0])
+        else:
+            versions = [v for v in self.site.ledger.versions() if v.shown == name]
+        return len(versions) == 1 and all(
+            v.born < began - FRESH_SECONDS and v.dead == float("inf") for v in versions
+        )
 
     def _members(self, data: bytes, top: str, epoch: int, began: float) -> None:
         if self.moved(epoch) and (not data or len(data) % 512):
