@@ -18,7 +18,7 @@ _MANY = 1 << 20
 # malloc.h; mman.h
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _USUAL_THRESHOLD, _LARGEST_THRESHOLD = 128 << 10, 32 << 20
-_MADV_HUGEPAGE, _HUGE = 14, 2 << 20
+_MADV_HUGEPAGE, _MADV_NOHUGEPAGE, _HUGE = 14, 15, 2 << 20
 
 
 def one_heap() -> None:
@@ -34,13 +34,15 @@ def one_heap() -> None:
         mallopt(_M_TOP_PAD, 4 << 20)
 
 
-def _grow(size: int) -> None:
+def _grow(size: int) -> tuple[int, int]:
     """Let the heap grow by so much at once, and that be huge pages (madvise(2)) where there are.
 
-    For the first touch of each page there is a fault: 2.4 us of 70 per record otherwise.
+    For the first touch of each page there is a fault: 2.4 us of 70 per record otherwise. Begin and
+    length of what was made so, for `_give_back`; 0 and 0 if nothing was.
     """
     import ctypes
 
+    begin = length = 0
     with suppress(AttributeError):
         c = ctypes.CDLL(None)
         c.malloc.restype = ctypes.c_void_p
@@ -51,17 +53,20 @@ def _grow(size: int) -> None:
         c.mallopt(_M_MMAP_THRESHOLD, _USUAL_THRESHOLD)
         if room:
             begin = -(-room // _HUGE) * _HUGE
-            length = (room + size - begin) // _HUGE * _HUGE
+            length = max(0, (room + size - begin) // _HUGE * _HUGE)
             c.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), _MADV_HUGEPAGE)
             c.free(ctypes.c_void_p(room))
+    return begin, length
 
 
-def _give_back() -> None:
+def _give_back(begin: int, length: int) -> None:
     """Return free memory to the system, that between pieces in use as well (malloc_trim(3))."""
     import ctypes
 
     with suppress(AttributeError):
         c = ctypes.CDLL(None)
+        # Else khugepaged fills what is given back: one page in use makes 2 MiB of it again.
+        c.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), _MADV_NOHUGEPAGE)
         c.mallopt(_M_TRIM_THRESHOLD, _USUAL_THRESHOLD)
         c.malloc_trim(0)
 
@@ -108,7 +113,8 @@ class TextShelf:
         self._texts: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
         self._lock = threading.Lock()
         self._sweeper: threading.Timer | None = None
-        self._grown = False
+        #: What `_grow` made for the listing that lies here; None: nothing yet.
+        self._grown: tuple[int, int] | None = None
 
     def take(self, key: Hashable) -> bytes | None:
         """The text under this key, if it is still there. The next one gets None."""
@@ -122,19 +128,24 @@ class TextShelf:
         with self._lock:
             if self._size + len(text) > self._limit or key in self._texts:
                 return
+            if self._sweeper is None and not self._sweep_later():
+                return
             self._texts[key] = time.monotonic(), text
             self._size += len(text)
-            if self._size > _MANY and not self._grown:
-                self._grown = True
-                _grow(self._limit)
-            if self._sweeper is None:
-                self._sweep_later()
+            if self._size > _MANY and self._grown is None:
+                self._grown = _grow(self._limit)
 
-    def _sweep_later(self) -> None:
+    def _sweep_later(self) -> bool:
+        """False if there can be no further thread: nothing is to be kept that nobody drops."""
         # A little later than need be: what one listing decoded goes at one time.
-        self._sweeper = threading.Timer(_SHELF_SECONDS + 1, self._sweep)
-        self._sweeper.daemon = True
-        self._sweeper.start()
+        sweeper = threading.Timer(_SHELF_SECONDS + 1, self._sweep)
+        sweeper.daemon = True
+        try:
+            sweeper.start()
+        except RuntimeError:
+            return False
+        self._sweeper = sweeper
+        return True
 
     def _sweep(self) -> None:
         """Drop what nobody came for; an idle mount needs no memory for it, and wakes no more."""
@@ -144,7 +155,8 @@ class TextShelf:
                 _, (_, dropped) = self._texts.popitem(last=False)
                 self._size -= len(dropped)
             self._sweeper = None
-            self._grown = False
-            if self._texts:
-                self._sweep_later()
-        _give_back()
+            grown, self._grown = self._grown or (0, 0), None
+            if self._texts and not self._sweep_later():
+                self._texts.clear()
+                self._size = 0
+        _give_back(*grown)

@@ -224,8 +224,9 @@ class RecordFile(MirrorFile):
         if record.state == reading.UNDECODABLE:
             return None
         self.quick = record.state == reading.DECODED and record.compression not in _SLOW
-        self.legible = True
         self.mirror.texts.put(self.serial, record.text)
+        # Last: what is legible has the size of its text.
+        self.legible = True
         return len(record.text)
 
 

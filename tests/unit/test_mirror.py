@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,18 @@ def test_a_record_whose_place_something_else_took_is_not_listed(kind: str, tmp_p
 
     shown = listing(source, replace)
     assert set(shown) == {path.name.removesuffix(".enc.z") for path in (second, *others)}
+
+
+def test_a_text_that_cannot_be_kept_is_not_shown_with_the_size_of_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = capture(CAPTURE).write("enc", tmp_path)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    shown = listing(source, lambda: None)
+    assert shown == {
+        path.name.removesuffix(".enc.z"): size_of_text(path) for path in source.iterdir()
+    }

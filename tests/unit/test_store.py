@@ -27,6 +27,20 @@ def test_a_fifo_in_a_files_place_keeps_its_data(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_device_in_a_files_place_has_changed_and_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "dmesg-erst-1"
+    place.write_bytes(b"text")
+    store = Store(str(tmp_path))
+    stamp = store.stamp((), place.name)
+    place.unlink()
+    monkeypatch.setattr(store, "_open", lambda *_: os.open("/dev/zero", os.O_RDONLY))
+    with pytest.raises(ChangedError):
+        store.read((), place.name, stamp)
+    store.close()
+
+
 @pytest.mark.parametrize("text", [b"", b"tex", b"texts", b"text" * 20_000])
 def test_a_file_that_grew_or_shrank_is_not_read(text: bytes, tmp_path: Path) -> None:
     place = tmp_path / "dmesg-erst-1"
