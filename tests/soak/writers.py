@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import subprocess
+import threading
 import time
 from contextlib import suppress
 
@@ -41,7 +42,9 @@ class Writers:
 
     def __init__(self, stage: Stage, site: Site, group: Group) -> None:
         self.stage, self.site, self.group = stage, site, group
-        self._folders = 0
+        # A folder that gets another name and a record that is taken from it, at once: the books
+        # would not know which came first.
+        self._moving = threading.Lock()
 
     def actors(self) -> list[Actor]:
         name = self.site.name
@@ -205,7 +208,7 @@ class Writers:
         """A record comes, is replaced, or goes."""
         site = self.site
         there = sum(len(files) for _, _, files in os.walk(site.source))
-        with self.stage.operation("change", site.name):
+        with self._moving, self.stage.operation("change", site.name):
             if there > MOST_RECORDS or rng.random() < 0.15:
                 for version in self._some(rng, 1 if there <= MOST_RECORDS else 5):
                     self.stage.note(f"{site.name}: taken: {version.path}")
@@ -230,7 +233,7 @@ class Writers:
     def folder(self, rng: random.Random) -> None:
         """A folder comes with its records, gets another name, or goes with all of them."""
         site = self.site
-        with self.stage.operation("folder", site.name):
+        with self._moving, self.stage.operation("folder", site.name):
             folders = sorted(path.name for path in site.source.iterdir() if path.is_dir())
             if len(folders) >= _MOST_FOLDERS or (folders and rng.random() < 0.3):
                 self._remove_folder(rng.choice(folders))
