@@ -56,6 +56,8 @@ def _answered(method: _Method) -> _Method:
             raise
         except OSError as error:
             raise pyfuse3.FUSEError(error.errno or errno.EIO) from error
+        except MemoryError as error:
+            raise pyfuse3.FUSEError(errno.ENOMEM) from error
         except Exception as error:
             _log.exception("%s failed: please report this", method.__name__)
             raise pyfuse3.FUSEError(errno.EIO) from error

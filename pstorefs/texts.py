@@ -135,6 +135,12 @@ class TextShelf:
             if self._size > _MANY and self._grown is None:
                 self._grown = _grow(self._limit)
 
+    def clear(self) -> None:
+        """Keep nothing: memory is scarce."""
+        with self._lock:
+            self._texts.clear()
+            self._size = 0
+
     def _sweep_later(self) -> bool:
         """False if there can be no further thread: nothing is to be kept that nobody drops."""
         # A little later than need be: what one listing decoded goes at one time.
@@ -156,7 +162,7 @@ class TextShelf:
                 self._size -= len(dropped)
             self._sweeper = None
             grown, self._grown = self._grown or (0, 0), None
-            if self._texts and not self._sweep_later():
-                self._texts.clear()
-                self._size = 0
+            unswept = bool(self._texts) and not self._sweep_later()
+        if unswept:
+            self.clear()
         _give_back(*grown)

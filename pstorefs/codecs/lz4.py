@@ -54,7 +54,7 @@ def decode(data: bytes, limit: int) -> Stream:
     room = min(limit, len(data) * _EXPANSION)
     try:
         text: bytes = lz4.block.decompress(data, uncompressed_size=room)
-    except (lz4.block.LZ4BlockError, ValueError, OverflowError, MemoryError):
+    except (lz4.block.LZ4BlockError, ValueError, OverflowError):
         raise CodecError(f"no LZ4 block with at most {limit} bytes of text") from None
     # The library (seen with 1.9.4) takes a distance of 0, and puts out zeros for such a match. Text
     # has none: hardly any block is walked through.

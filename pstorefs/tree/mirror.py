@@ -168,13 +168,18 @@ class RecordFile(MirrorFile):
         return self.name.plain if self.legible else self.file
 
     def prepare(self) -> None:
-        """See `Node`. A record that cannot be read stays what it is; opening it says why."""
+        """See `Node`. A record that cannot be read stays what it is; opening it says why.
+
+        MemoryError if there is none even without the texts that wait: nothing is known then.
+        """
         with self.mirror.decoding:
             if self._ready:
                 return
             size = None
             try:
                 size = self._decode_current()
+            except MemoryError:
+                raise
             except FileNotFoundError:
                 self.failed = self.gone = True
             except OSError:
@@ -203,6 +208,8 @@ class RecordFile(MirrorFile):
         """As `_decode`; of a record that was written anew since it was listed, as it is now."""
         try:
             return self._decode()
+        except MemoryError:
+            self.mirror.texts.clear()
         except OSError as error:
             if not has_changed(error):
                 raise

@@ -1,0 +1,58 @@
+"""A mount that gets no more memory: it says so, and goes on when there is some again."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.conftest import CALM, put_calm_record
+from tests.mount.conftest import MountMaker
+from tests.records import capture
+
+_RECORDS = 950
+# The program, and when it has loaded all its modules (daemon.py).
+_LOADED_SECONDS = 6
+
+
+def set_limit(process: int, more: int) -> None:
+    """Let a process get only so many bytes more."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (size,) = (int(each.split()[1]) for each in status.splitlines() if each.startswith("VmData:"))
+    _, hard = resource.prlimit(process, resource.RLIMIT_DATA)
+    resource.prlimit(process, resource.RLIMIT_DATA, (size * 1024 + more, hard))
+
+
+@pytest.mark.parametrize("more", [500 << 10, 4000 << 10])
+def test_a_mount_without_memory_answers_and_shows_all_when_there_is_some(
+    more: int, tmp_path: Path, mount: MountMaker
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    put_calm_record(source)
+    real = sorted(capture("erst-lz4-6.1.192-many").enc.items())
+    sizes = {}
+    for number in range(_RECORDS):
+        file, stored = real[number % len(real)]
+        name = f"dmesg-erst-{7646229349632400000 + number}"
+        (source / f"{name}.enc.z").write_bytes(stored.data)
+        plain = file.removesuffix(".enc.z")
+        sizes[name] = len(capture("erst-lz4-6.1.192-many").ref[plain].data)
+    one = mount(source)
+    (one.point / CALM).read_bytes()
+    time.sleep(_LOADED_SECONDS)
+    set_limit(one.process.pid, more)
+    listing = ["find", str(one.point), "-maxdepth", "1", "-name", "dmesg-erst-76462293496324*"]
+    listing += ["-printf", "%f %s\n"]
+    listed = subprocess.run(listing, check=False, capture_output=True, text=True, timeout=100)
+    assert listed.returncode == 0 or "Cannot allocate memory" in listed.stderr
+    resource.prlimit(one.process.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2)
+    time.sleep(1.5)
+    listed = subprocess.run(listing, capture_output=True, text=True, timeout=100, check=True)
+    shown = dict(line.split(" ") for line in listed.stdout.splitlines())
+    assert {name: int(size) for name, size in shown.items()} == sizes
+    assert os.path.getsize(one.point / CALM) > 0
