@@ -48,11 +48,17 @@ def test_a_mount_without_memory_answers_and_shows_all_when_there_is_some(
     set_limit(one.process.pid, more)
     listing = ["find", str(one.point), "-maxdepth", "1", "-name", "dmesg-erst-76462293496324*"]
     listing += ["-printf", "%f %s\n"]
-    listed = subprocess.run(listing, check=False, capture_output=True, text=True, timeout=100)
-    assert listed.returncode == 0 or "Cannot allocate memory" in listed.stderr
+    listed = subprocess.Popen(listing, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        _, said = listed.communicate(timeout=100)
+    except subprocess.TimeoutExpired:
+        one.process.kill()  # nothing else ends who waits for it
+        listed.communicate()
+        pytest.fail("the listing hangs")
+    assert listed.returncode == 0 or "Cannot allocate memory" in said
     resource.prlimit(one.process.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2)
     time.sleep(1.5)
-    listed = subprocess.run(listing, capture_output=True, text=True, timeout=100, check=True)
-    shown = dict(line.split(" ") for line in listed.stdout.splitlines())
+    found = subprocess.run(listing, capture_output=True, text=True, timeout=100, check=True).stdout
+    shown = dict(line.split(" ") for line in found.splitlines())
     assert {name: int(size) for name, size in shown.items()} == sizes
     assert os.path.getsize(one.point / CALM) > 0
