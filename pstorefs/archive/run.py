@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import defaultdict
 from contextlib import contextmanager, suppress
@@ -64,6 +65,9 @@ class Run:
             yield
         except ChangedError as error:
             self.errors.setdefault(directory, error)
+        except FileNotFoundError:
+            words = f"{self.path}/{directory}: somebody removed it meanwhile: repeat the command"
+            self.errors.setdefault(directory, place.ArchiveError(errno.ENOENT, words))
         except OSError as error:
             self.errors.setdefault(directory, place.explain(f"{self.path}/{directory}", error))
 

@@ -23,7 +23,7 @@ from pstorefs.archive import durable, layout, place, rules
 from pstorefs.archive.plan import as_archived
 from pstorefs.archive.run import Move
 from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.store import ChangedError
+from pstorefs.store import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,7 +174,9 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
     }
     try:
         composed = run.policy.compose(dump, read, facts)
-    except OSError:
+    except OSError as error:
+        if has_changed(error):
+            raise ChangedError(f"{job.directory} changed while it was archived") from error
         raise
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
         run.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")

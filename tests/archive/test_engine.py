@@ -568,6 +568,46 @@ def test_a_record_that_somebody_else_removes_is_no_failure(tmp_path: Path) -> No
     assert judge.lost(scene.records, scene.source, scene.target) == []
 
 
+def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    victim = max(scene.records)
+
+    def compose(
+        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+    ) -> dict[str, bytes]:
+        (scene.source / victim).unlink(missing_ok=True)
+        return drive.compose(dump, read, facts)
+
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
+    store.close()
+    (outcome,) = [o for o in outcomes if o.record == victim]
+    assert (outcome.result, first_error(outcomes, named=False)) == ("skipped", 0)
+    del scene.records[victim]
+    assert judge.lost(scene.records, scene.source, scene.target) == []
+
+
+def test_a_dump_that_somebody_deletes_while_a_part_joins_it_is_told(tmp_path: Path) -> None:
+    scene = erst(tmp_path)
+    first = "20260307T142206Z-oops-1"
+    (part, *others) = (o.record for o in scene.archive().values() if o.dump == first)
+    for name in others:  # as if they came later
+        (scene.source / name).write_bytes(scene.records[name])
+        (scene.target / first / "raw" / name).unlink()
+
+    def compose(*_: object) -> dict[str, bytes]:
+        shutil.rmtree(scene.target / first, ignore_errors=True)
+        return {}
+
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
+    store.close()
+    assert {(o.result, o.errno) for o in outcomes} == {("failed", errno.ENOENT)}
+    assert all("removed it meanwhile: repeat the command" in o.message for o in outcomes)
+    del scene.records[part]  # that copy was deleted
+    assert {o.result for o in scene.archive().values()} == {"cleared"}
+
+
 def test_long_names_find_a_directory(tmp_path: Path) -> None:
     source = tmp_path / "store"
     source.mkdir()
