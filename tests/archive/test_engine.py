@@ -15,7 +15,9 @@ import pytest
 
 from pstorefs import mounts, reading
 from pstorefs.archive import Fact, Outcome, Policy, archive, clear, first_error, rules
+from pstorefs.archive.plan import Shelf
 from pstorefs.dump import Dump, Item
+from pstorefs.dump.item import STORE
 from pstorefs.record import Name
 from pstorefs.store import Store
 from tests.archive import drive, judge
@@ -575,10 +577,13 @@ def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(tmp_p
     def compose(
         dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
     ) -> dict[str, bytes]:
-        (scene.source / victim).unlink(missing_ok=True)
+        if victim in {item.file for item in dump.items}:
+            (scene.source / victim).unlink()
         return drive.compose(dump, read, facts)
 
     store = Store(str(scene.source))
+    # Known from an earlier command: then its text is not at hand, but read again.
+    Shelf(store, STORE, store.scan(())).item(victim)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim]
