@@ -207,6 +207,7 @@ def _mount_and_serve(
 
     loop.shorten()
     _log.addFilter(clean_log_record)
+    logging.getLogger("pyfuse3").addFilter(is_news)
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
@@ -222,6 +223,15 @@ def _mount_and_serve(
         privileges.regain()
         pyfuse3.close()
         store.close()
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether pyfuse3 tells something that somebody should know.
+
+    An answer that finds its request gone (ENOENT) is none: who asked was killed, or the mount went.
+    """
+    gone = (os.strerror(errno.ENOENT),)
+    return not ("fuse_reply_" in str(record.msg) and record.args == gone)
 
 
 async def _serve() -> None:
