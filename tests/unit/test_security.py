@@ -19,6 +19,13 @@ def test_all_tests_that_it_names_exist() -> None:
     assert [name for name in files if not list((ROOT / "tests").glob(f"*/{name}"))] == []
 
 
+def test_whatever_was_found_has_a_test_that_is_there() -> None:
+    text = (ROOT / "tests/RESULTS.md").read_text().partition("## The figures")[0]
+    named = re.findall(r"^\|.*\| (\w+/\S*) \|$", text, re.MULTILINE)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+
+
 def test_the_privileges_that_it_states_are_those_that_are_kept() -> None:
     kept = {name for name in dir(privileges) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", name)}
     stated = set(re.findall(r"^\| CAP_(\w+) \|", TEXT, re.MULTILINE))
