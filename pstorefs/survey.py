@@ -88,6 +88,7 @@ class Survey:
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
         self._dump_of: dict[tuple[str, str], Dump] = {}
+        self._live: list[Item] = []
         self._latest: Dump | None = None
         self._looked = float("-inf")
         #: What could not be read at the last look, by path, with the reason.
@@ -116,15 +117,13 @@ class Survey:
             return self._latest
 
     def live(self) -> list[Item]:
-        """The records of the store, those that systemd-pstore put there in its layout included."""
-        return self.live_of_generation()[1]
+        """The records of the store, those that systemd-pstore put there in its layout included.
 
-    def live_of_generation(self) -> tuple[int, list[Item]]:
-        """The generation, and the records of the store at it."""
+        The very same list for as long as nothing new is found.
+        """
         with self._lock:
             self.dumps()
-            live = [known.item for (kind, _), known in self._known.items() if kind == STORE]
-            return self.generation, live
+            return self._live
 
     def dump_of(self, item: Item) -> Dump | None:
         """The dump that a record belongs to."""
@@ -221,6 +220,7 @@ class Survey:
         if found == self._known and self.generation:
             return
         self._known = found
+        self._live = [known.item for (kind, _), known in found.items() if kind == STORE]
         self.generation += 1
         grouped = dumps_of.group(known.item for known in found.values())
         self._dumps = {dump.name: dump for dump in grouped}

@@ -172,9 +172,8 @@ class ComposedDirectory(Directory):
 
     `children` gives the entries by name, freshly made or the same ones as before; those that show
     the same as before are exchanged for the old ones, so that the kernel's cache of them holds.
-    Both are called by several threads at once.
     `child` gives a single one, where that is less work. `describe` gives the directory's own
-    attributes.
+    attributes. Several threads call them at once.
     """
 
     __slots__ = ("_child", "_children", "_describe", "_known")

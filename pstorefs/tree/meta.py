@@ -65,9 +65,9 @@ def values(item: Item, dump: str | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """What meta/ looks like at one generation of the survey."""
+    """What meta/ looks like while the survey finds nothing new."""
 
-    generation: int
+    live: list[Item]
     items: dict[tuple[str, ...], Item]
     #: Names in each folder.
     folders: dict[tuple[str, ...], set[str]]
@@ -127,16 +127,16 @@ class Meta:
 
     def _tree(self) -> _Tree:
         """Live records by the path under which the mirror shows them."""
-        generation, items = self.survey.live_of_generation()
+        live = self.survey.live()
         known = self._known
-        if known is None or known.generation != generation:
-            taken = {item.path for item in items}
-            by_path = {tuple(_shown(item, taken).split("/")): item for item in items}
+        if known is None or known.live is not live:
+            taken = {item.path for item in live}
+            by_path = {tuple(_shown(item, taken).split("/")): item for item in live}
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             for path in by_path:
                 for depth in range(len(path)):
                     folders.setdefault(path[:depth], set()).add(path[depth])
-            self._known = known = _Tree(generation, by_path, folders)
+            self._known = known = _Tree(live, by_path, folders)
         return known
 
     def _values(self, folder: tuple[str, ...], item: Item) -> Mapping[str, Node]:
