@@ -10,7 +10,7 @@ from contextlib import suppress
 
 # The kernel's page cache holds what is read.
 _LIMIT = 8 << 20
-# A text not decoded again saves 45 us, and to keep it costs 5.
+# A text not decoded again saves 45 us, and to keep it costs 4.
 _SHELF_LIMIT = 16 << 20
 _SHELF_SECONDS = 10
 # So much of a shelf is a large listing, and more will follow.

@@ -34,11 +34,14 @@ def put_calm_record(source: Path) -> bytes:
 
 
 def peak(process: int) -> float:
-    """The most memory that a process ever had, in MiB: VmHWM of proc(5)."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmHWM")
+    """The most memory that a process ever had, in MiB."""
+    return memory_of(process, "VmHWM") / 1024
+
+
+def memory_of(process: int, what: str) -> int:
+    """A figure of /proc/PID/status, in KiB: see proc(5)."""
+    words = Path(f"/proc/{process}/status").read_text().split()
+    return int(words[words.index(f"{what}:") + 1])
 
 
 class Watch:

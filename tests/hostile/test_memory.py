@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.conftest import CALM, put_calm_record
+from tests.hostile.conftest import CALM, memory_of, put_calm_record
 from tests.mount.conftest import MountMaker
 from tests.records import capture
 
@@ -21,10 +21,9 @@ _LOADED_SECONDS = 6
 
 def set_limit(process: int, more: int) -> None:
     """Let a process get only so many bytes more."""
-    status = Path(f"/proc/{process}/status").read_text()
-    (size,) = (int(each.split()[1]) for each in status.splitlines() if each.startswith("VmData:"))
     _, hard = resource.prlimit(process, resource.RLIMIT_DATA)
-    resource.prlimit(process, resource.RLIMIT_DATA, (size * 1024 + more, hard))
+    limit = memory_of(process, "VmData") * 1024 + more
+    resource.prlimit(process, resource.RLIMIT_DATA, (limit, hard))
 
 
 @pytest.mark.parametrize("more", [500 << 10, 4000 << 10])
