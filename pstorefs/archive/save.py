@@ -17,6 +17,7 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, place, rules
@@ -26,7 +27,7 @@ from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.store import ChangedError, has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.run import Run
@@ -146,13 +147,23 @@ def _stage_facts(run: Run, directory: str) -> None:
 
 
 def _stored(run: Run, item: Item) -> bytes:
-    try:
+    with _reading(item):
         data = run.source.read(item.path)
-    except FileNotFoundError:
-        data = b""
     if _digest(data) != item.sha256:
-        raise ChangedError(f"{item.file} changed while it was archived")
+        raise ChangedError(f"{item.path} changed while it was archived")
     return data
+
+
+@contextmanager
+def _reading(item: Item) -> Iterator[None]:
+    """A record is read from the source: what goes wrong here is none of the archive's."""
+    try:
+        yield
+    except OSError as error:
+        if has_changed(error):
+            raise ChangedError(f"{item.path} changed while it was archived") from error
+        words = f"{item.path}: cannot be read: {error.strerror or error}"
+        raise place.ArchiveError(error.errno or errno.EIO, words) from error
 
 
 def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
@@ -164,7 +175,10 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
 
     def read(item: Item) -> bytes:
         live = items.get(source_of.get(item.path, ""))
-        return run.source.text(live) if live else run.shelf.text(item)
+        if live is None:
+            return run.shelf.text(item)
+        with _reading(live):
+            return run.source.text(live)
 
     dump = as_archived(job)
     facts = {
@@ -174,9 +188,7 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
     }
     try:
         composed = run.policy.compose(dump, read, facts)
-    except OSError as error:
-        if has_changed(error):
-            raise ChangedError(f"{job.directory} changed while it was archived") from error
+    except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
         run.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")

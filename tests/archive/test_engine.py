@@ -592,6 +592,54 @@ def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(tmp_p
     assert judge.lost(scene.records, scene.source, scene.target) == []
 
 
+@pytest.mark.parametrize("read_for", ["raw", "report"])
+@pytest.mark.parametrize("what", ["nothing", "a link", "a FIFO", "a directory", "another"])
+def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
+    what: str, read_for: str, tmp_path: Path
+) -> None:
+    scene = erst(tmp_path)
+    victim = scene.source / max(scene.records)
+    changed: list[str] = []
+
+    def become() -> None:
+        victim.unlink()
+        if what == "a link":
+            victim.symlink_to("elsewhere")
+        elif what == "a FIFO":
+            os.mkfifo(victim)
+        elif what == "a directory":
+            victim.mkdir()
+        elif what == "another":
+            victim.write_bytes(scene.records[victim.name][::-1])
+
+    def compose(
+        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+    ) -> dict[str, bytes]:
+        now = victim.name in {item.file for item in dump.items}
+        # The dumps before it are composed before it is read for raw/.
+        if now == (read_for == "report") and not changed:
+            become()
+            changed.append(what)
+        return drive.compose(dump, read, facts)
+
+    store = Store(str(scene.source))
+    # Known from an earlier command: then its text is not at hand, but read again.
+    Shelf(store, STORE, store.scan(())).item(victim.name)
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
+    store.close()
+    (outcome,) = [o for o in outcomes if o.record == victim.name]
+    assert (outcome.result, outcome.why) == (
+        ("skipped", "") if what == "nothing" else ("kept", "changed")
+    )
+    assert first_error(outcomes, named=False) == 0
+    others = {o.record for o in outcomes if o.dump}
+    assert others
+    for record in scene.records.keys() - others - {victim.name}:
+        assert (scene.source / record).exists(), record
+    del scene.records[victim.name]
+    assert judge.lost(scene.records, scene.source, scene.target) == []
+
+
 def test_a_dump_that_somebody_deletes_while_a_part_joins_it_is_told(tmp_path: Path) -> None:
     scene = erst(tmp_path)
     first = "20260307T142206Z-oops-1"
