@@ -171,7 +171,9 @@ class _Command:
             self.policy.say(sentence)
         shelf.stamps.update(plan.list_archive(listing))
         related = plan.related_dumps(listing, source, records)
-        archived = self._items(shelf, (path for paths in related.values() for path in paths))
+        archived = [
+            item for dump, paths in related.items() for item in self._whole(shelf, dump, paths)
+        ]
         items = self._items(source, records, clear)
         planner = plan.Planner(archived, listing, clear, others)
         jobs, skipped = planner.jobs(items)
@@ -184,8 +186,33 @@ class _Command:
         self.outcomes += [_missing(name) for name in sorted(planner.wanted)]
         return jobs
 
+    def _whole(self, shelf: Shelf, dump: str, paths: Iterable[str]) -> list[Item]:
+        """Records of a dump in the archive; none if it is damaged.
+
+        Then nothing may join it: its dmesg.txt can be all that is left of a record, and would be
+        composed anew without it.
+        """
+        sums = layout.sums_in(shelf.store, dump)
+        items = []
+        for path in paths:
+            try:
+                item = shelf.item(path)
+            except OSError as error:
+                why = f"cannot be read: {error.strerror or error}"
+            else:
+                items.append(item)
+                if sums.get(path.rpartition("/")[2], item.sha256) == item.sha256:
+                    continue
+                why = "is not what SHA256SUMS tells"
+            self.policy.say(
+                f"{self.path}/{path} {why}: {dump} is left as it is, and what belongs to it is"
+                " saved in a directory of its own"
+            )
+            return []
+        return items
+
     def _items(
-        self, shelf: Shelf, paths: Iterable[str], clear: Container[str] | None = ()
+        self, shelf: Shelf, paths: Iterable[str], clear: Container[str] | None
     ) -> list[Item]:
         """Read records. What cannot be read is an outcome if it was to be cleared."""
         items = []

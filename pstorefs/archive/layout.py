@@ -43,6 +43,8 @@ _RECORDS = 20_000
 _DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
 _RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SUM = re.compile(rf"^([0-9a-f]{{64}})  {RAW}/(.+)$", re.ASCII | re.MULTILINE)
+_SUMS_BYTES = _RECORDS * 300
 _SCHEMA = 1
 _LONGEST_TEXT = 300
 _LARGEST_NUMBER = 1 << 63
@@ -197,6 +199,16 @@ def facts_text(facts: Iterable[Fact]) -> bytes:
 def sums_text(sums: Mapping[str, str]) -> bytes:
     """SHA256SUMS, as sha256sum(1) reads it, of names in raw/ to their SHA-256."""
     return "".join(f"{sums[name]}  {RAW}/{name}\n" for name in sorted(sums)).encode()
+
+
+def sums_in(store: Store, dump: str) -> dict[str, str]:
+    """What SHA256SUMS tells: names in raw/ to SHA-256. Empty if it cannot be read."""
+    try:
+        with store.folder((dump,)) as directory:
+            text = durable.read_small(directory, SUMS, _SUMS_BYTES).decode("ascii")
+    except (OSError, ValueError):
+        return {}
+    return {name: digest for digest, name in _SUM.findall(text)}
 
 
 def is_finished(directory: int, sums: Mapping[str, str]) -> bool:

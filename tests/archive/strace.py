@@ -11,11 +11,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-#: System calls that change something, or that decide when something may be changed.
-CHANGING = [
+#: System calls that change something, or that decide when something may be changed, and pread64,
+#: which reads records of the store.
+CALLS = [
     *("openat", "mkdirat", "mkdir", "write", "pwrite64", "fchmod", "utimensat", "fadvise64"),
     *("fsync", "fdatasync", "renameat", "renameat2", "rename", "unlinkat", "unlink", "rmdir"),
-    *("ftruncate", "flock", "linkat", "fallocate", "syncfs"),
+    *("ftruncate", "flock", "linkat", "fallocate", "syncfs", "pread64"),
 ]
 _CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
 _COMMAND = [sys.executable, "-m", "tests.archive.drive"]
@@ -39,15 +40,17 @@ class Point:
 def points(source: Path, archive: Path, *names: str) -> list[Point]:
     """All calls of an undisturbed run that concern the archive or the store."""
     trace = archive.parent / "trace"
-    _strace([f"-etrace={','.join(CHANGING)}", f"-o{trace}"], source, archive, *names)
+    _strace([f"-etrace={','.join(CALLS)}", f"-o{trace}"], source, archive, *names)
     found = []
     counts: Counter[str] = Counter()
     for line in trace.read_text().splitlines():
         match = _CALL.match(line)
-        if match is None or match[1] not in CHANGING:
+        if match is None or match[1] not in CALLS:
             continue
         counts[match[1]] += 1
         if match[1] == "openat" and "O_CREAT" not in match[2]:
+            continue
+        if match[1] == "pread64" and ", 0) = " not in match[2]:  # ld.so reads programs
             continue
         if match[1] == "write" and match[2].startswith(("1,", "2,")):
             continue
