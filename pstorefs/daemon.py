@@ -23,14 +23,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pstorefs
-from pstorefs import mounts, privileges
+from pstorefs import heap, mounts, privileges
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
 from pstorefs.patience import PatientStore
 from pstorefs.store import Store
 from pstorefs.terminal import clean_log_record, printable
-from pstorefs.texts import one_heap
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
@@ -214,7 +213,7 @@ def _mount_and_serve(
     mounted()
     privileges.drop(changes=_may_change(settings, store))
     sys.setswitchinterval(_SWITCH_SECONDS)
-    one_heap()
+    heap.share()
     gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
     gc.enable()
     try:

@@ -33,6 +33,7 @@ _SURELY_READ = 1 << 16
 # What ends an LZ4 block is held to rules that concern the speed of decoders (block format, "End of
 # block conditions"): at least so many literals, and the last match that far from the end.
 _LAST_LITERALS, _LAST_MATCH = 5, 12
+_NO_SEQUENCES = b"\x80\x00"  # a count of 0 in two bytes, where one would do
 
 _LINES = b"".join(
     b"<%d>[ %4d.%06d] line %d of a log, fn_%d+0x%x/0x%x\n" % (n % 8, n, n * 7, n, n % 5, n, n * 2)
@@ -197,9 +198,6 @@ def _ends_oddly(data: bytes) -> bool:
         text += length
         at = following
     return bool(last_match) and (literals_after < _LAST_LITERALS or text - last_match < _LAST_MATCH)
-
-
-_NO_SEQUENCES = b"\x80\x00"
 
 
 def check_zstd(raw: bytes) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -73,15 +73,11 @@ def test_a_record_whose_place_something_else_took_is_not_listed(kind: str, tmp_p
 
 
 def test_a_text_that_cannot_be_kept_is_not_shown_with_the_size_of_what_is_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, without_threads: AbstractContextManager[None]
 ) -> None:
     source = capture(CAPTURE).write("enc", tmp_path)
-
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Timer, "start", refuse)
-    shown = listing(source, lambda: None)
+    with without_threads:
+        shown = listing(source, lambda: None)
     assert shown == {
         path.name.removesuffix(".enc.z"): size_of_text(path) for path in source.iterdir()
     }

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -82,12 +83,12 @@ def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
 _LARGE_LISTING = """
 import os, time
 from pathlib import Path
-from pstorefs import texts
+from pstorefs import heap, texts
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-texts.one_heap()
+heap.share()
 texts._SHELF_SECONDS = -0.8
 shelf = texts.TextShelf()
 for turn in range(3):
@@ -114,13 +115,11 @@ def test_what_a_large_listing_took_is_given_back() -> None:
         assert not hinted, "khugepaged would take it again, see transhuge.rst (max_ptes_none)"
 
 
-def test_without_a_thread_to_drop_it_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
+def test_without_a_thread_to_drop_it_nothing_is_kept(
+    without_threads: AbstractContextManager[None],
+) -> None:
     shelf = TextShelf()
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Timer, "start", refuse)
+    with without_threads:
         shelf.put("a", b"text")
         assert shelf.take("a") is None
     shelf.put("a", b"text")
@@ -128,17 +127,15 @@ def test_without_a_thread_to_drop_it_nothing_is_kept(monkeypatch: pytest.MonkeyP
 
 
 def test_what_no_further_sweep_could_drop_is_dropped_at_once(
-    monkeypatch: pytest.MonkeyPatch,
+    without_threads: AbstractContextManager[None],
 ) -> None:
-    monkeypatch.setattr(texts, "_SHELF_SECONDS", 10)
     shelf = TextShelf(limit=20)
     shelf.put("a", b"0123456789")
     sweeper = shelf._sweeper
     assert sweeper
     sweeper.cancel()
-    monkeypatch.setattr(shelf, "_sweep_later", lambda: False)
-    shelf._sweep()
+    with without_threads:
+        shelf._sweep()
     assert shelf.take("a") is None
-    monkeypatch.undo()
     shelf.put("b", b"0" * 20)
     assert shelf.take("b")

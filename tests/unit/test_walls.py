@@ -25,7 +25,7 @@ FLOORS = [
     ["dump", "options"],
     ["reading", "oops", "patience"],
     ["store", "record", "reserved", "texts"],
-    ["codecs", "mounts", "machine", "limits", "terminal", "privileges"],
+    ["codecs", "mounts", "machine", "limits", "terminal", "privileges", "heap"],
     [""],
 ]
 ALLOWED = {

@@ -1,0 +1,73 @@
+"""The heap of the C library, told how to grow and when to give memory back. glibc only.
+
+With another C library all of this does nothing. Facts: mallopt(3), malloc_trim(3), madvise(2).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
+
+# malloc.h; mman.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
+_USUAL_THRESHOLD, _LARGEST_THRESHOLD = 128 << 10, 32 << 20
+_MADV_HUGEPAGE, _MADV_NOHUGEPAGE, _HUGE = 14, 15, 2 << 20
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    import ctypes  # a daemon's trio has it already
+
+    c = ctypes.CDLL(None)
+    if not (hasattr(c, "mallopt") and hasattr(c, "malloc_trim")):
+        return None
+    c.malloc.restype = ctypes.c_void_p
+    c.malloc.argtypes = [ctypes.c_size_t]
+    c.free.argtypes = [ctypes.c_void_p]
+    c.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    return c
+
+
+def share() -> None:
+    """Let threads take memory from the main heap, and that grow by 4 MiB at a time.
+
+    A thread's own heap grows with a system call for each decoded text: 2.5 us of 70 per record.
+    """
+    if c := _glibc():
+        c.mallopt(_M_ARENA_MAX, 1)
+        c.mallopt(_M_TOP_PAD, 4 << 20)
+
+
+def grow(size: int) -> tuple[int, int]:
+    """Let the heap grow by so much at once, and that be huge pages where there are.
+
+    For the first touch of each page there is a fault: 2.4 us of 70 per record otherwise. Begin and
+    length of what was made so, for `give_back`; 0 and 0 if nothing was.
+    """
+    c = _glibc()
+    if c is None:
+        return 0, 0
+    # Room at the end of the heap, to be kept there: below what would be mapped by itself.
+    c.mallopt(_M_TRIM_THRESHOLD, 2 * size)
+    c.mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+    room = c.malloc(size)
+    c.mallopt(_M_MMAP_THRESHOLD, _USUAL_THRESHOLD)
+    if not room:
+        return 0, 0
+    begin = -(-room // _HUGE) * _HUGE
+    length = max(0, (room + size - begin) // _HUGE * _HUGE)
+    c.madvise(begin, length, _MADV_HUGEPAGE)
+    c.free(room)
+    return begin, length
+
+
+def give_back(begin: int, length: int) -> None:
+    """Return free memory to the system, that between pieces in use as well."""
+    if c := _glibc():
+        # Else khugepaged fills what is given back: one page in use makes 2 MiB of it again.
+        c.madvise(begin, length, _MADV_NOHUGEPAGE)
+        c.mallopt(_M_TRIM_THRESHOLD, _USUAL_THRESHOLD)
+        c.malloc_trim(0)
