@@ -40,6 +40,8 @@ _log = logging.getLogger("pstorefs")
 
 # Codecs that take longer than handing the work to a thread does, per record.
 _SLOW = ("lzo", "842", "zstd")
+# Reads of a record that is written anew each time; a writer without pause hits one in twenty.
+_TRIES = 4
 # Keys of the text cache: never used again, as the address of a node would be.
 _SERIALS = itertools.count()
 _AS_THE_SOURCE = Access()
@@ -206,17 +208,19 @@ class RecordFile(MirrorFile):
 
     def _decode_current(self) -> int | None:
         """As `_decode`; of a record that was written anew since it was listed, as it is now."""
-        try:
-            return self._decode()
-        except MemoryError:
-            self.mirror.texts.clear()
-        except OSError as error:
-            if not has_changed(error):
-                raise
-            # Nobody was told its attributes yet: it may still become another.
-            self.stamp = self.mirror.store.stamp(self.folder, self.file)
-            if not self.stamp.is_file:
-                raise FileNotFoundError(errno.ENOENT, "no longer a file", self.file) from error
+        for _ in range(_TRIES):
+            try:
+                return self._decode()
+            except MemoryError:
+                self.mirror.texts.clear()
+                break
+            except OSError as error:
+                if not has_changed(error):
+                    raise
+                # Nobody was told its attributes yet: it may still become another.
+                self.stamp = self.mirror.store.stamp(self.folder, self.file)
+                if not self.stamp.is_file:
+                    raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
         return self._decode()
 
     def _decode(self) -> int | None:

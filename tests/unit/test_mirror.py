@@ -10,7 +10,7 @@ import pytest
 
 from pstorefs import reading
 from pstorefs.record import parse_name
-from pstorefs.store import Store
+from pstorefs.store import Stamp, Store
 from pstorefs.tree.mirror import Mirror
 from tests.records import capture
 
@@ -54,6 +54,26 @@ def test_a_record_that_was_written_anew_is_listed_as_it_is_now(tmp_path: Path) -
     assert text != first.read_bytes()
     shown = listing(source, lambda: (first.unlink(), first.write_bytes(text)))
     assert shown[first.name.removesuffix(".enc.z")] == size_of_text(second)
+
+
+def test_a_record_that_is_written_anew_again_and_again_is_listed_under_its_plain_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = capture(CAPTURE).write("enc", tmp_path)
+    first, second, *_ = sorted(source.iterdir())
+    texts = [second.read_bytes(), first.read_bytes()] * 2
+    read = Store.read
+
+    def late(store: Store, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
+        if name == first.name and texts:
+            (tmp_path / "new").write_bytes(texts.pop())
+            (tmp_path / "new").replace(first)
+        return read(store, folder, name, expected)
+
+    monkeypatch.setattr(Store, "read", late)
+    shown = listing(source, lambda: None)
+    assert not texts
+    assert shown[first.name.removesuffix(".enc.z")] == size_of_text(first)
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])
