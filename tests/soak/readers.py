@@ -123,10 +123,11 @@ class Readers:
                     if rng.random() < 0.3:
                         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
                     offset, length = rng.randrange(size + 100), rng.choice((1, 17, 4096, 70000))
-                    piece = os.pread(file, length, offset)
+                    piece = _piece(file, length, offset)
                     texts = [text for text in texts if text[offset : offset + length] == piece]
                     if not texts:
-                        words = f"{length} bytes at {offset} of {size}: {piece[:60]!r}"
+                        words = f"{len(piece)} of {length} bytes at {offset} of {size}"
+                        words += f": {piece[:60]!r}; {[len(v.content.text) for v in found]}"
                         raise Violation(f"pread {version.shown}: {words}: no such text")
             finally:
                 os.close(file)
@@ -388,6 +389,14 @@ def _whole(path: Path) -> bytes:
     if len(data) != size:
         raise Violation(f"{path}: {len(data)} bytes, but its size is {size}")
     return data
+
+
+def _piece(file: int, length: int, offset: int) -> bytes:
+    """As much as there is. Of a mount that goes a read may end at the last page that was kept."""
+    piece = b""
+    while more := os.pread(file, length - len(piece), offset + len(piece)):
+        piece += more
+    return piece
 
 
 def _lines(text: bytes) -> int:
