@@ -77,7 +77,8 @@ def _archive(settings: Settings) -> int:
 def _mount(settings: Settings) -> int:
     # Imports make little garbage: looking for it is 6 of the 93 ms that pyfuse3 and trio take.
     gc.disable()
-    from pstorefs.daemon import MountError, run
+    from pstorefs.checks import MountError
+    from pstorefs.daemon import run
 
     try:
         run(settings)

@@ -14,8 +14,6 @@ import logging
 import os
 import signal
 import socket
-import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,20 +22,26 @@ from typing import TYPE_CHECKING
 
 import pstorefs
 from pstorefs import heap, mounts, privileges
+from pstorefs.checks import (
+    TYPE,
+    MountError,
+    check_archive,
+    check_fuse,
+    detach,
+    free_mountpoint,
+    open_source,
+)
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.machine import Machine
 from pstorefs.options import Settings
-from pstorefs.patience import PatientStore
 from pstorefs.store import Store
-from pstorefs.terminal import clean_log_record, printable
+from pstorefs.terminal import clean_log_record
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Access, Directory
 
 if TYPE_CHECKING:
     from pstorefs.commands import Executor
 
-TYPE = "fuse.pstorefs"
-_DEVICE = "/dev/fuse"
 _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 # A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
 # default is 0.005): a stat waits for a few such slices at worst.
@@ -49,18 +53,15 @@ _LOAD_SECONDS = 2
 _log = logging.getLogger("pstorefs")
 
 
-class MountError(Exception):
-    """The mount cannot be made. The message says what, why, and what to do."""
-
-
 def run(settings: Settings) -> None:
     """Mount and serve until unmounted. Raises `MountError`. In the background, returns at once.
 
     Whoever calls has switched garbage collection off, see `cli`: it is on again once it is mounted.
     """
-    mountpoint = _free_mountpoint(settings.mountpoint)
-    store = _open_source(settings, mountpoint)
-    _check_fuse(settings)
+    mountpoint = free_mountpoint(settings.mountpoint)
+    store = open_source(settings, mountpoint)
+    check_archive(_target(settings), mountpoint)
+    check_fuse(settings)
     if settings.check_only:
         store.close()
         return
@@ -68,123 +69,6 @@ def run(settings: Settings) -> None:
         _mount_and_serve(settings, store, mountpoint, _notify_systemd)
     else:
         _serve_in_background(settings, store, mountpoint)
-
-
-# What can be wrong before anything is mounted
-
-
-def _free_mountpoint(path: str) -> str:
-    """The mount point's real path, with a dead mount of an earlier run taken away."""
-    point = os.path.realpath(path)
-    mounted = mounts.at(point)
-    if mounted is not None and mounted.kind == TYPE:
-        try:
-            # Not stat: what a dead mount said last the kernel goes on saying, for a second.
-            os.statvfs(point)
-        except OSError as error:
-            if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
-                raise MountError(f"{path}: {error.strerror}") from error
-            _detach(point)
-            words = f"{printable(path)}: a dead mount of an earlier run taken away"
-            print(f"pstorefs: {words}", file=sys.stderr)
-        else:
-            raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
-    try:
-        status = os.stat(point)
-    except FileNotFoundError:
-        raise MountError(f"{path}: no such mount point: make it with: mkdir -p {path}") from None
-    except OSError as error:
-        raise MountError(f"{path}: {error.strerror}") from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise MountError(f"{path}: not a directory: a mount point has to be one")
-    return point
-
-
-def _detach(point: str) -> None:
-    """Unmount lazily: a dead mount answers nothing, and must not be asked."""
-    command = ["umount", "-l", point] if os.geteuid() == 0 else ["fusermount3", "-u", "-z", point]
-    with suppress(OSError):
-        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
-
-
-def _open_source(settings: Settings, mountpoint: str) -> Store:
-    source = settings.source
-    real = os.path.realpath(source)
-    over_source = real == mountpoint or real.startswith(mountpoint.rstrip("/") + "/")
-    if mountpoint.startswith(real.rstrip("/") + "/"):
-        raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
-    optional = settings.default_source and (settings.nofail or _has_archive(settings))
-    try:
-        kind = PatientStore if mounts.may_hang(real) else Store
-        store = kind(real, pinned=over_source, optional=optional)
-        store.scan(())
-    except FileNotFoundError:
-        if settings.default_source:
-            raise MountError(
-                f"{source}: not there: this kernel has no pstore (CONFIG_PSTORE),"
-                " or sysfs is not mounted"
-            ) from None
-        raise MountError(f"{source}: no such directory: give the one that holds records") from None
-    except NotADirectoryError:
-        raise MountError(
-            f"{source}: not a directory: give the one that holds records"
-            " (to decode one file: pstorecat FILE)"
-        ) from None
-    except PermissionError:
-        raise MountError(
-            f"{source}: permission denied: crash records are for root; use sudo, or copies"
-        ) from None
-    except OSError as error:
-        raise MountError(f"{source}: {error.strerror}") from error
-    if settings.default_source and not store.is_pstore and not optional:
-        raise MountError(
-            f"{source}: no pstore file system is mounted there:"
-            " mount -t pstore pstore /sys/fs/pstore (or use -o nofail to wait for it)"
-        )
-    return store
-
-
-def _has_archive(settings: Settings) -> bool:
-    """Whether there is something to show although there is no store."""
-    try:
-        with os.scandir(settings.archive or DEFAULT_ARCHIVE) as entries:
-            return any(entry.is_dir() for entry in entries)
-    except OSError:
-        return False
-
-
-def _check_fuse(settings: Settings) -> None:
-    if not os.path.exists(_DEVICE):
-        raise MountError(f"{_DEVICE}: not there: load the kernel module with: modprobe fuse")
-    if os.geteuid() == 0:
-        try:
-            os.close(os.open(_DEVICE, os.O_RDWR))
-        except OSError as error:
-            raise MountError(
-                f"{_DEVICE}: {error.strerror}: in a container, give it this device"
-            ) from error
-    elif not _fusermount():
-        raise MountError(
-            "fusermount3 is not installed, which users other than root need: apt install fuse3"
-        )
-    if settings.allow_other and os.geteuid() != 0 and not _others_allowed():
-        raise MountError(
-            "allow_other: only root may, unless /etc/fuse.conf has a line user_allow_other"
-        )
-
-
-def _fusermount() -> bool:
-    import shutil  # with bz2 and lzma; root does not need it
-
-    return shutil.which("fusermount3") is not None
-
-
-def _others_allowed() -> bool:
-    try:
-        with open("/etc/fuse.conf") as file:
-            return any(line.strip() == "user_allow_other" for line in file)
-    except OSError:
-        return False
 
 
 # Mount and serve
@@ -427,7 +311,7 @@ def _serve_in_background(settings: Settings, store: Store, mountpoint: str) -> N
     reason = said.removeprefix(_READY).decode(errors="surrogateescape")
     mounted = mounts.at(mountpoint)
     if mounted is not None and mounted.kind == TYPE:
-        _detach(mountpoint)
+        detach(mountpoint)
     raise MountError(reason or f"{mountpoint}: the program died before the mount answered")
 
 

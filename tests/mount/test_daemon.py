@@ -115,6 +115,10 @@ def test_what_is_wrong_with_the_mount_point_is_said(source: Path, tmp_path: Path
     (tmp_path / "file").write_text("")
     one_line(pstorefs(source, tmp_path / "file"), 32, "not a directory")
     one_line(pstorefs(tmp_path, tmp_path / "source"), 32, "inside the source")
+    one_line(pstorefs(source, "/"), 32, "root directory", "hides")
+    archive = f"archive={source.parent}/above/archive"
+    (source.parent / "above").mkdir()
+    one_line(pstorefs("-o", archive, source, source.parent / "above"), 32, "hides", "archive=DIR")
 
 
 def test_a_busy_mount_point_is_refused(source: Path, point: Path) -> None:

@@ -13,7 +13,7 @@ FLOORS = [
     ["__main__"],
     ["cli"],
     ["daemon"],
-    ["fuse", "cat"],
+    ["fuse", "cat", "checks"],
     ["loop"],
     ["tree"],
     ["commands"],
