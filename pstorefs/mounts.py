@@ -86,12 +86,17 @@ def kind_of(device: int) -> str:
 
 def holding(descriptor: int) -> Mount | None:
     """The mount that an open file lies on; None if /proc does not tell (mnt_id: Linux 3.15)."""
+    number = number_of(descriptor)
+    return next((mount for mount in table() if number and mount.number == number), None)
+
+
+def number_of(descriptor: int) -> int:
+    """The number of the mount that an open file lies on; 0 if /proc does not tell."""
     try:
         with open(f"/proc/self/fdinfo/{descriptor}") as file:
-            numbers = [int(line.split()[1]) for line in file if line.startswith("mnt_id:")]
+            return next((int(line.split()[1]) for line in file if line.startswith("mnt_id:")), 0)
     except OSError:
-        return None
-    return next((mount for mount in table() if mount.number in numbers), None)
+        return 0
 
 
 def above(path: str) -> Mount | None:

@@ -186,21 +186,52 @@ def replace(parent: int, name: str, target: int, new: str) -> None:
     os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
 
 
-def remove(parent: int, name: str, depth: int = _DEPTH) -> None:
-    """Remove a file or a directory with what is in it. What is gone already is no error."""
-    try:
-        status = Stamp.of(os.stat(name, dir_fd=parent, follow_symlinks=False))
-        if not status.is_directory:
-            os.unlink(name, dir_fd=parent)
+def remove(parent: int, name: str) -> None:
+    """Remove a file or a directory with what is in it. What is gone already is no error.
+
+    Nothing is removed of a directory in which something is mounted, or that is not of this program.
+    """
+    check_removable(parent, name)
+    _remove(parent, name)
+
+
+def check_removable(parent: int, name: str, depth: int = _DEPTH) -> None:
+    """Raise OSError for what `remove` must not touch, or not all of. Nothing is changed."""
+    with suppress(FileNotFoundError):
+        if not _is_directory(parent, name):
             return
         if depth == 0:
             raise error(errno.ENOTEMPTY, f"{name} is nested too deep to be of this program")
         descriptor = open_directory(parent, name)
         try:
+            if _mount(descriptor) != _mount(parent):
+                raise error(errno.EBUSY, f"something is mounted on {name}: unmount it")
             for entry in os.listdir(descriptor):
-                remove(descriptor, entry, depth - 1)
+                check_removable(descriptor, entry, depth - 1)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(parent: int, name: str) -> None:
+    with suppress(FileNotFoundError):
+        if not _is_directory(parent, name):
+            os.unlink(name, dir_fd=parent)
+            return
+        descriptor = open_directory(parent, name)
+        try:
+            # Once more: somebody may have mounted it meanwhile.
+            if _mount(descriptor) != _mount(parent):
+                raise error(errno.EBUSY, f"something is mounted on {name}: unmount it")
+            for entry in os.listdir(descriptor):
+                _remove(descriptor, entry)
         finally:
             os.close(descriptor)
         os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:
-        return
+
+
+def _is_directory(parent: int, name: str) -> bool:
+    return Stamp.of(os.stat(name, dir_fd=parent, follow_symlinks=False)).is_directory
+
+
+def _mount(descriptor: int) -> tuple[int, int]:
+    return mounts.number_of(descriptor), os.fstat(descriptor).st_dev

@@ -44,11 +44,15 @@ def archive(
             return [_missing(name) for name in dict.fromkeys(names or ())]
         try:
             with place.locked(descriptor, policy.wait_seconds):
-                place.clean(descriptor)
+                for words in place.clean(descriptor):
+                    policy.say(words)
                 # What another command left, while this one waited for the lock.
                 command = _Command(store, archive_dir, descriptor, policy, list_source(store))
                 outcomes = command.archive(names) if command.files or names else []
-                command.keep()
+                try:
+                    command.keep()
+                except OSError as error:
+                    policy.say(f"keep= is given up: {place.explain(archive_dir, error).strerror}")
                 return outcomes
         except ArchiveError:
             raise
@@ -170,12 +174,15 @@ class _Command:
         for sentence in listing.passed_over:
             self.policy.say(sentence)
         shelf.stamps.update(plan.list_archive(listing))
-        related = plan.related_dumps(listing, source, records)
-        archived = [
-            item for dump, paths in related.items() for item in self._whole(shelf, dump, paths)
-        ]
         items = self._items(source, records, clear)
-        planner = plan.Planner(archived, listing, clear, others)
+        live = {item.sha256 for item in items}
+        archived, damaged = [], set()
+        for dump in plan.related_dumps(listing, source, records):
+            found = self._whole(shelf, listing, dump, live)
+            archived += found
+            if not found:
+                damaged.add(dump)
+        planner = plan.Planner(archived, listing, clear, others, damaged)
         jobs, skipped = planner.jobs(items)
         for path, error in planner.refused:
             words = error.strerror or str(error)
@@ -186,30 +193,42 @@ class _Command:
         self.outcomes += [_missing(name) for name in sorted(planner.wanted)]
         return jobs
 
-    def _whole(self, shelf: Shelf, dump: str, paths: Iterable[str]) -> list[Item]:
-        """Records of a dump in the archive; none if it is damaged.
+    def _whole(
+        self, shelf: Shelf, listing: layout.Listing, dump: str, live: Container[str]
+    ) -> list[Item]:
+        """Records of a dump in the archive; none if it is damaged, as nothing may join it then."""
+        from pstorefs.archive import damage, plan
 
-        Then nothing may join it: its dmesg.txt can be all that is left of a record, and would be
-        composed anew without it.
-        """
-        sums = layout.sums_in(shelf.store, dump)
-        items = []
-        for path in paths:
+        items: list[Item] = []
+        why = damage.found(listing, shelf.store, dump, live)
+        sums = {} if why else layout.sums_in(shelf.store, dump) or {}
+        for name in () if why else plan.records_of(listing, dump):
+            path = f"{dump}/{layout.RAW}/{name}"
             try:
-                item = shelf.item(path)
+                item = self._again(shelf, path)
             except OSError as error:
-                why = f"cannot be read: {error.strerror or error}"
-            else:
-                items.append(item)
-                if sums.get(path.rpartition("/")[2], item.sha256) == item.sha256:
-                    continue
-                why = "is not what SHA256SUMS tells"
-            self.policy.say(
-                f"{self.path}/{path} {why}: {dump} is left as it is, and what belongs to it is"
-                " saved in a directory of its own"
-            )
-            return []
-        return items
+                why = f"/{layout.RAW}/{name} cannot be read: {error.strerror or error}"
+                break
+            if sums.get(name, item.sha256) != item.sha256:
+                why = f"/{layout.RAW}/{name} is not what {layout.SUMS} tells"
+                break
+            items.append(item)
+        if not why:
+            return items
+        self.policy.say(
+            f"{self.path}/{dump}{why}: it is left as it is; what belongs to it and is not saved yet"
+            " goes to a directory of its own"
+        )
+        return []
+
+    def _again(self, shelf: Shelf, path: str) -> Item:
+        """Read a record of the archive; once more if just its links, owner or mode changed."""
+        try:
+            return shelf.item(path)
+        except ChangedError:
+            *folder, name = path.split("/")
+            shelf.stamps[path] = shelf.store.stamp(tuple(folder), name)
+            return shelf.item(path)
 
     def _items(
         self, shelf: Shelf, paths: Iterable[str], clear: Container[str] | None

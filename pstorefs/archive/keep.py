@@ -2,7 +2,8 @@
 
 Oldest first, by when they were saved: a machine whose clock was wrong has dumps of any date. Never
 a dump whose records still stand in the store, and never the first and the newest of a signature:
-the one tells when a fault began, the other what it looks like now.
+the one tells when a fault began, the other what it looks like now. Where that one is damaged, the
+next one as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout
+from pstorefs.archive import damage, durable, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +50,8 @@ def remove_old(
         return []
     dumps = sorted(_dumps(archive, root), key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
-    protected = _ends(dumps) | {dump.name for dump in dumps if dump.hashes & in_store}
+    protected = {dump.name for dump in dumps if dump.hashes & in_store}
+    ends: set[str] | None = None
     count, size = len(dumps), sum(dump.size for dump in dumps)
     removed = []
     for dump in dumps:
@@ -62,7 +64,15 @@ def remove_old(
             reason = f"{size} bytes are more than {keep.size}"
         if not reason or dump.name in protected:
             continue
-        _remove(root, dump.name)
+        if ends is None:  # read at the moment of need: on most boots nothing is to be removed
+            ends = _ends(dumps, lambda name: damage.is_whole(archive, name))
+        if dump.name in ends:
+            continue
+        try:
+            _remove(root, dump.name)
+        except OSError as error:
+            say(f"{dump.name}: keep= cannot remove it: {error.strerror or error}")
+            continue
         count, size = count - 1, size - dump.size
         removed.append(dump.name)
         say(f"{dump.name}: removed from the archive, as keep= asks for: {reason}")
@@ -99,15 +109,24 @@ def _signature(directory: int, name: str) -> str:
     return "kind " + (kind[1] if kind else name)
 
 
-def _ends(dumps: list[_Kept]) -> set[str]:
+def _ends(dumps: list[_Kept], is_whole: Callable[[str], bool]) -> set[str]:
+    """The first and the newest of each signature, and all before and after that are damaged."""
     families: dict[str, list[str]] = defaultdict(list)
     for dump in dumps:
         families[dump.signature].append(dump.name)
-    return {name for names in families.values() for name in (names[0], names[-1])}
+    found = set()
+    for names in families.values():
+        for ordered in (names, names[::-1]):
+            for name in ordered:
+                found.add(name)
+                if is_whole(name):
+                    break
+    return found
 
 
 def _remove(root: int, name: str) -> None:
     """Take a dump out of sight at once, then to pieces. The next run finishes what is cut off."""
+    durable.check_removable(root, name)
     old = durable.OLD + name
     durable.move_new(root, name, root, old)
     durable.remove(root, old)

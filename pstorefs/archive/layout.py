@@ -43,7 +43,7 @@ _RECORDS = 20_000
 _DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
 _RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SUM = re.compile(rf"^([0-9a-f]{{64}})  {RAW}/(.+)$", re.ASCII | re.MULTILINE)
+_SUM = re.compile(rf"([0-9a-f]{{64}})  {RAW}/([^/]+)", re.ASCII)
 _SUMS_BYTES = _RECORDS * 300
 _SCHEMA = 1
 _LONGEST_TEXT = 300
@@ -110,13 +110,16 @@ class Listing(NamedTuple):
 
     dumps: Mapping[str, Mapping[str, Stamp]]
     passed_over: tuple[str, ...]
+    #: All names that are taken in it.
+    names: frozenset[str] = frozenset()
 
 
 def read_archive(store: Store) -> Listing:
     """List an archive, opened as a `Store`."""
     dumps: dict[str, dict[str, Stamp]] = {}
     odd: list[str] = []
-    for name, stamp in sorted(store.scan(()).items()):
+    entries = store.scan(())
+    for name, stamp in sorted(entries.items()):
         if name.startswith("."):
             continue
         if not stamp.is_directory or not is_dump_name(name):
@@ -126,7 +129,7 @@ def read_archive(store: Store) -> Listing:
             break
         else:
             dumps[name] = _read_raw(store, name, odd)
-    return Listing(dumps, tuple(odd))
+    return Listing(dumps, tuple(odd), frozenset(entries))
 
 
 def _read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
@@ -201,14 +204,15 @@ def sums_text(sums: Mapping[str, str]) -> bytes:
     return "".join(f"{sums[name]}  {RAW}/{name}\n" for name in sorted(sums)).encode()
 
 
-def sums_in(store: Store, dump: str) -> dict[str, str]:
-    """What SHA256SUMS tells: names in raw/ to SHA-256. Empty if it cannot be read."""
+def sums_in(store: Store, dump: str) -> dict[str, str] | None:
+    """What SHA256SUMS tells: names in raw/ to SHA-256. None if it is not as it was written."""
     try:
         with store.folder((dump,)) as directory:
             text = durable.read_small(directory, SUMS, _SUMS_BYTES).decode("ascii")
     except (OSError, ValueError):
-        return {}
-    return {name: digest for digest, name in _SUM.findall(text)}
+        return None
+    found = [_SUM.fullmatch(line) for line in text.splitlines()]
+    return {match[2]: match[1] for match in found if match} if found and all(found) else None
 
 
 def is_finished(directory: int, sums: Mapping[str, str]) -> bool:

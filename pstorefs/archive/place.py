@@ -208,11 +208,18 @@ def locked(archive: int, wait_seconds: float) -> Iterator[None]:
 
 
 def clean(archive: int) -> list[str]:
-    """Remove what interrupted runs left. For the one who holds the lock."""
-    names = [name for name in os.listdir(archive) if name.startswith((durable.NEW, durable.OLD))]
-    for name in names:
-        durable.remove(archive, name)
-    return names
+    """Remove what interrupted runs left. For the one who holds the lock.
+
+    What cannot be removed stops nobody: a sentence tells of it.
+    """
+    said = []
+    for name in os.listdir(archive):
+        if name.startswith((durable.NEW, durable.OLD)):
+            try:
+                durable.remove(archive, name)
+            except OSError as error:
+                said.append(f"{name} in the archive cannot be removed: {error.strerror or error}")
+    return said
 
 
 def check_room(path: str, archive: int, sizes: list[int], dumps: int, policy: Policy) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs import dump as dumps
 from pstorefs import reading
-from pstorefs.archive import layout
+from pstorefs.archive import durable, layout
 from pstorefs.archive.rules import LOGS
 from pstorefs.dump import Dump, Item
 from pstorefs.dump.grouping import SLOTS
@@ -22,7 +22,7 @@ from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.record import Name, id_seconds, parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pstorefs.store import Stamp, Store
 
@@ -194,23 +194,27 @@ def related_records(files: Mapping[str, Stamp], named: Iterable[str]) -> list[st
     ]
 
 
-def related_dumps(
-    listing: layout.Listing, source: Shelf, paths: Iterable[str]
-) -> dict[str, list[str]]:
-    """Dumps of the archive that can have to do with records of the store: paths of their files."""
+def records_of(listing: layout.Listing, dump: str) -> list[str]:
+    """Names of the records in a dump's raw/."""
+    return [name for name in listing.dumps[dump] if _name_of_raw(name)]
+
+
+def related_dumps(listing: layout.Listing, source: Shelf, paths: Iterable[str]) -> list[str]:
+    """Dumps of the archive that can have to do with records of the store."""
     relatives = Relatives((name, source.stamps[path]) for path in paths if (name := name_of(path)))
-    return {
-        dump: [f"{dump}/{layout.RAW}/{name}" for name in raw if _name_of_raw(name)]
+    return [
+        dump
         for dump, raw in listing.dumps.items()
         if any((name := _name_of_raw(file)) and relatives.include(name, raw[file]) for file in raw)
-    }
+    ]
 
 
 class Planner:
     """Makes jobs of records of the store and the related ones of the archive.
 
     `clear` holds the paths that were named; None: all, but for logs that belong to no crash.
-    `wanted` holds names of dumps, which stand for all their records.
+    `wanted` holds names of dumps, which stand for all their records; one of `damaged` stands for
+    what was saved beside it, too.
     """
 
     def __init__(
@@ -219,6 +223,7 @@ class Planner:
         listing: layout.Listing,
         clear: set[str] | None,
         wanted: Iterable[str] = (),
+        damaged: Collection[str] = (),
     ) -> None:
         #: Names of dumps that were not met.
         self.wanted = set(wanted)
@@ -227,7 +232,8 @@ class Planner:
         self._archived = archived
         self._listing = listing
         self._clear = clear
-        self._names = set(listing.dumps)
+        self._damaged = damaged
+        self._names = set(listing.names)
         self._saved: dict[_Identity, str] = {}
         self._sums: dict[str, dict[str, str]] = defaultdict(dict)
         for item in archived:
@@ -239,9 +245,11 @@ class Planner:
         """The jobs, and the records of the store that are left alone."""
         jobs: list[Job] = []
         skipped: list[Item] = []
+        met: set[str] = set()
         for dump in dumps.group([*items, *self._archived]):
-            if self._clear is not None and dump.name in self.wanted:
-                self.wanted.remove(dump.name)
+            asked = self.wanted & self._names_of(dump)
+            if self._clear is not None and asked:
+                met |= asked
                 self._clear |= {item.path for item in dump.items if item.place == STORE}
             ours, left = _share(dump, self._clear)
             skipped += left
@@ -250,7 +258,12 @@ class Planner:
                     jobs.append(self._job(dump, ours))
                 except OSError as error:  # of this dump alone
                     self.refused += [(item.path, error) for item in ours]
+        self.wanted -= met
         return jobs, skipped
+
+    def _names_of(self, dump: Dump) -> set[str]:
+        """Its name, and that of the damaged dump beside which it was saved."""
+        return {dump.name, *(name for name in self._damaged if dump.name.startswith(f"{name}-"))}
 
     def _job(self, dump: Dump, ours: list[Item]) -> Job:
         homes = {item.path.partition("/")[0] for item in dump.items if item.place == ARCHIVE}
@@ -291,7 +304,8 @@ class Planner:
         )
         for tag in tags:
             name = dump.name[:_LONGEST_NAME] + tag
-            if name not in self._names and layout.is_dump_name(name):
+            taken = {name, durable.NEW + name} & self._names
+            if not taken and layout.is_dump_name(name):
                 return name
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
 

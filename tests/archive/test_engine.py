@@ -661,32 +661,6 @@ def test_a_dump_that_somebody_deletes_while_a_part_joins_it_is_told(tmp_path: Pa
     assert {o.result for o in scene.archive().values()} == {"cleared"}
 
 
-def test_nothing_joins_a_dump_that_was_damaged_in_the_archive(tmp_path: Path) -> None:
-    scene = erst(tmp_path)
-    late, first = "dmesg-erst-7614518854466666500.enc.z", "20260307T142207Z-panic-2"
-    data = scene.records.pop(late)
-    (scene.source / late).unlink()
-    scene.archive()
-    (copy,) = (scene.target / first / "raw").iterdir()
-    times = copy.stat()
-    copy.write_bytes(copy.read_bytes()[:-1] + b"\0")
-    os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))
-    before = {path: path.read_bytes() for path in scene.target.glob(f"{first}/**/*.*")}
-    assert before
-
-    said: list[str] = []
-    (scene.source / late).write_bytes(data)
-    store = Store(str(scene.source))
-    (outcome,) = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
-    store.close()
-    assert outcome.result == "cleared"
-    assert outcome.dump != first
-    assert judge.lost({late: data}, scene.source, scene.target) == []
-    assert judge.unfinished(scene.target) == [f"{first}: sha256sum"]
-    assert before == {path: path.read_bytes() for path in scene.target.glob(f"{first}/**/*.*")}
-    assert [line for line in said if f"raw/{copy.name} is not what SHA256SUMS tells" in line]
-
-
 def test_long_names_find_a_directory(tmp_path: Path) -> None:
     source = tmp_path / "store"
     source.mkdir()
