@@ -91,6 +91,11 @@ class Stamp(NamedTuple):
         )
 
     @property
+    def rights(self) -> Stamp:
+        """Owner, group and mode alone: who may do what with it."""
+        return Stamp(0, 0, self.mode, self.uid, self.gid, 0, 0, 0, 0)
+
+    @property
     def is_file(self) -> bool:
         """Whether it is a regular file."""
         return stat.S_ISREG(self.mode)

@@ -69,6 +69,8 @@ class Place:
 class _Known:
     stamp: Stamp
     item: Item
+    #: The rights of the folders that it lies in, from the outermost, the place's own left out.
+    above: tuple[Stamp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,12 @@ class Survey:
         with self._lock:
             self.dumps()
             return self._live
+
+    def rights(self, item: Item) -> tuple[Stamp, ...]:
+        """The rights of the folders that a live record lies in, and its own; none if it is gone."""
+        with self._lock:
+            known = self._known.get((STORE, item.path))
+            return (*known.above, known.stamp.rights) if known else ()
 
     def dump_of(self, item: Item) -> Dump | None:
         """The dump that a record belongs to."""
@@ -209,13 +217,13 @@ class Survey:
         unreadable: dict[str, str] = {}
         for place in self._places.values():
             with place.opened() as store:
-                for folder, file, stamp in _files(place.kind, store, unreadable):
+                for folder, file, stamp, above in _files(place.kind, store, unreadable):
                     path = "/".join((*folder, file))
                     known = self._known.get((place.kind, path))
-                    if known is None or known.stamp != stamp:
-                        known = self._read(place.kind, store, path, stamp, unreadable)
-                    if known is not None:
-                        found[place.kind, path] = known
+                    if known is not None and known.stamp == stamp:
+                        found[place.kind, path] = _Known(stamp, known.item, above)
+                    elif item := self._read(place.kind, store, path, stamp, unreadable):
+                        found[place.kind, path] = _Known(stamp, item, above)
         self.unreadable = unreadable
         if found == self._known and self.generation:
             return
@@ -231,7 +239,7 @@ class Survey:
 
     def _read(
         self, kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
-    ) -> _Known | None:
+    ) -> Item | None:
         *folder, file = path.split("/")
         file = _kernels_name(kind, file)
         name = parse_name(file)
@@ -250,17 +258,17 @@ class Survey:
         item = Item.of(file, place, stamp.mtime_ns, data, read, path)
         if name.encoded:
             self._decoded.put((item.place, item.path, item.sha256), read.text)
-        return _Known(stamp, item)
+        return item
 
 
 def _files(
     kind: str, store: Store, unreadable: dict[str, str]
-) -> Iterator[tuple[tuple[str, ...], str, Stamp]]:
-    """All files of a place that a kernel's records could be."""
+) -> Iterator[tuple[tuple[str, ...], str, Stamp, tuple[Stamp, ...]]]:
+    """All files of a place that a kernel's records could be, each with the rights above it."""
     count = 0
-    folders: list[tuple[str, ...]] = [()]
+    folders: list[tuple[tuple[str, ...], tuple[Stamp, ...]]] = [((), ())]
     while folders:
-        folder = folders.pop()
+        folder, above = folders.pop()
         try:
             entries = store.scan(folder)
         except OSError as error:
@@ -270,12 +278,12 @@ def _files(
         for file, stamp in entries.items():
             path = "/".join((*folder, file))
             if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
-                folders.append((*folder, file))
+                folders.append(((*folder, file), (*above, stamp.rights)))
             elif stamp.is_file and _belongs(kind, path):
                 if stamp.size > MAX_INPUT:
                     unreadable[path] = "longer than any record of a kernel"
                     continue
-                yield folder, file, stamp
+                yield folder, file, stamp, above
                 count += 1
                 if count >= _MOST_RECORDS:
                     _log.warning("%s: more than %d records", printable(store.path), _MOST_RECORDS)

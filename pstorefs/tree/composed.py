@@ -7,9 +7,10 @@ and if it says something else by now, the caller is told to look the name up aga
 
 from __future__ import annotations
 
+import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from pstorefs.store import Stamp
@@ -27,15 +28,19 @@ from pstorefs.tree.node import (
 
 # What was composed less than so many seconds ago still holds: attributes are at most a second old.
 _CHECK_SECONDS = 0.5
+# Of a file that nobody asked for yet: nobody may do anything with it.
+_NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
 
 
 class Owner(NamedTuple):
-    """Whose composed places are, and their modes: those of the source's root."""
+    """Whose composed places are, and their modes: those of the source's root, or less."""
 
     uid: int
     gid: int
     directory_mode: int
     file_mode: int
+    #: Whose archived dumps are.
+    keeper: int
 
     @classmethod
     def of(cls, root: Stamp, access: Access) -> Owner:
@@ -43,12 +48,37 @@ class Owner(NamedTuple):
         shown = access.attributes(root)
         mode = stat.S_IMODE(shown.mode)
         file_mode = 0o444 & (mode if access.file_mask is None else ~access.file_mask)
-        return cls(shown.uid, shown.gid, mode, file_mode)
+        keeper = os.geteuid() if access.uid is None else access.uid
+        return cls(shown.uid, shown.gid, mode, file_mode, keeper)
 
     @property
     def alone(self) -> Owner:
         """The same for what comes from an archive: readable by its owner alone."""
-        return Owner(self.uid, self.gid, self.directory_mode & 0o700, self.file_mode & 0o700)
+        return self.masked(0o700)._replace(uid=self.keeper)
+
+    def within(self, rights: Iterable[Stamp], access: Access) -> Owner:
+        """The same for what is composed of records: for those who may read all of them.
+
+        `rights` are those of the records, and of the folders that they lie in.
+        """
+        readers = 0o444
+        strange = False
+        for shown in map(access.attributes, set(rights)):
+            # To read what is in a folder x is what it takes.
+            readers &= (shown.mode & 0o111) << 2 if stat.S_ISDIR(shown.mode) else shown.mode
+            strange |= (shown.uid, shown.gid) != (self.uid, self.gid)
+        if not strange:
+            return self.masked(readers | readers >> 1 | readers >> 2)
+        # Of several owners none may read what is another's: it is the daemon's, or everybody's.
+        everybody = 0o777 if readers & 0o044 == 0o044 else 0o700
+        own = self._replace(uid=self.keeper, file_mode=self.file_mode | 0o400)
+        return own.masked(everybody)
+
+    def masked(self, mask: int) -> Owner:
+        """The same with these bits at most."""
+        return self._replace(
+            directory_mode=self.directory_mode & mask, file_mode=self.file_mode & mask
+        )
 
     def directory(self, mtime_ns: int) -> Attributes:
         """The attributes of a directory. One link: its subdirectories are not counted.
@@ -77,9 +107,12 @@ class ComposedFile(File):
 
     __slots__ = ("_checked", "_compose", "_digest", "_opened", "_owner", "_stale", "mtime_ns")
 
-    def __init__(self, compose: Callable[[], bytes], owner: Owner, mtime_ns: int) -> None:
-        super().__init__(owner.file(0, mtime_ns))
+    def __init__(
+        self, compose: Callable[[], bytes], owner: Callable[[], Owner], mtime_ns: int
+    ) -> None:
+        super().__init__(_NOT_YET)
         self._compose = compose
+        #: Asked once it is composed: who may read it can depend on what it is composed of.
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
@@ -144,7 +177,7 @@ class ComposedFile(File):
         # Python's SipHash: of texts that a cache hands out again it is known already.
         digest = len(content), hash(content)
         if not self._opened:
-            self.attributes = self._owner.file(len(content), self.mtime_ns)
+            self.attributes = self._owner().file(len(content), self.mtime_ns)
             self._digest = digest
         elif digest != self._digest:
             self._stale = True

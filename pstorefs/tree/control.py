@@ -36,9 +36,9 @@ class Control(File):
     __slots__ = ("_answers", "_lock", "_run")
 
     def __init__(self, run: Callable[[Command], Result], owner: Owner, mtime_ns: int) -> None:
-        # Whoever owns the root may write, nobody else.
-        writable = Owner(owner.uid, owner.gid, owner.directory_mode, owner.file_mode | 0o200)
-        super().__init__(writable.file(0, mtime_ns))
+        # Whoever owns the root may write. Answers name records, those in closed folders too.
+        mode = owner.file_mode & 0o400 | 0o200
+        super().__init__(owner._replace(file_mode=mode).file(0, mtime_ns))
         self._run = run
         self._answers: deque[str] = deque(maxlen=_ANSWERS_KEPT)
         self._lock = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -12,7 +12,7 @@ from pstorefs.dump import Dump
 from pstorefs.dump.item import STORE
 from pstorefs.machine import Machine
 from pstorefs.report import Context, Sibling
-from pstorefs.store import ChangedError
+from pstorefs.store import ChangedError, Stamp
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import (
     ComposedDirectory,
@@ -31,7 +31,7 @@ class Dumps:
     def __init__(
         self,
         survey: Survey,
-        owner: Callable[[], Owner],
+        owner: Callable[[Iterable[Stamp]], Owner],
         machine: Machine,
         *,
         own: bool,
@@ -43,7 +43,7 @@ class Dumps:
         #: Of each dump its directory, and raw/ in it.
         self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
         self.root = ComposedDirectory(
-            self._entries, lambda: self._owner().directory(0), self._entry
+            self._entries, lambda: self._owner(()).directory(0), self._entry
         )
 
     def _entries(self) -> Mapping[str, Node]:
@@ -68,7 +68,7 @@ class Dumps:
         latest = self.survey.latest()
         if latest is None:
             return None
-        return ComposedLink(latest.name, self._owner(), latest.time_ns or 0)
+        return ComposedLink(latest.name, self._owner(()), latest.time_ns or 0)
 
     def _directory(self, name: str) -> tuple[ComposedDirectory, ComposedDirectory]:
         """The directory of a dump, and raw/ in it: the same ones as long as the dump is there.
@@ -88,9 +88,10 @@ class Dumps:
         dump = self.survey.dumps().get(name)
         if dump is None:
             raise FileNotFoundError(errno.ENOENT, "no such dump", name)
-        owner = self._owner()
-        live = all(item.place == STORE for item in dump.items)
-        return dump, owner if live else owner.alone
+        rights = [self.survey.rights(item) for item in dump.items if item.place == STORE]
+        owner = self._owner(right for each in rights for right in each)
+        # Also what is gone from the store by now.
+        return dump, owner if len(rights) == len(dump.items) and all(rights) else owner.alone
 
     def _describe(self, name: str) -> Attributes:
         dump, owner = self._dump(name)
@@ -106,7 +107,7 @@ class Dumps:
         if report.console_of(dump) is not None:
             composers["console.txt"] = self.console
         entries: dict[str, Node] = {
-            file: ComposedFile(partial(self._compose, compose, name), owner, _mtime(dump))
+            file: ComposedFile(partial(self._compose, compose, name), lambda: owner, _mtime(dump))
             for file, compose in composers.items()
         }
         entries["raw"] = self._directory(name)[1]
@@ -119,7 +120,7 @@ class Dumps:
             item = part.item
             file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
             compose = partial(self._stored, name, item.sha256)
-            entries[file] = ComposedFile(compose, owner, item.mtime_ns)
+            entries[file] = ComposedFile(compose, lambda: owner, item.mtime_ns)
         return entries
 
     def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:

@@ -26,7 +26,7 @@ sha256       of the bytes as stored
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,6 +35,7 @@ from pstorefs import dump as dumps_of
 from pstorefs import reading
 from pstorefs.dump.item import NO_TIME, Item
 from pstorefs.report import rfc3339
+from pstorefs.store import Stamp
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.node import Attributes, Node, StaleError
@@ -71,6 +72,8 @@ class _Tree:
     items: dict[tuple[str, ...], Item]
     #: Names in each folder.
     folders: dict[tuple[str, ...], set[str]]
+    #: Of each folder and each record the rights of all on the way to it, and its own.
+    rights: dict[tuple[str, ...], tuple[Stamp, ...]]
 
 
 class Meta:
@@ -79,11 +82,11 @@ class Meta:
     def __init__(
         self,
         survey: Survey,
-        owner: Callable[[], Owner],
-        extra: Mapping[str, Callable[[], bytes]],
+        owner: Callable[[Iterable[Stamp]], Owner],
+        extra: Mapping[str, Callable[[], Node]],
     ) -> None:
         self.survey = survey
-        self._owner = owner
+        self._place = owner
         self._extra = extra
         self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
         self._known: _Tree | None = None
@@ -94,13 +97,19 @@ class Meta:
         known = self._directories.get(folder)
         if known is None:
             new = ComposedDirectory(
-                partial(self._entries, folder), self._describe, partial(self._entry, folder)
+                partial(self._entries, folder),
+                partial(self._describe, folder),
+                partial(self._entry, folder),
             )
             known = self._directories.setdefault(folder, new)
         return known
 
-    def _describe(self) -> Attributes:
-        return self._owner().directory(0)
+    def _describe(self, folder: tuple[str, ...]) -> Attributes:
+        return self._owner(folder).directory(0)
+
+    def _owner(self, path: tuple[str, ...]) -> Owner:
+        """For those who may read a record, or what is in a folder."""
+        return self._place(self._tree().rights.get(path, ()) if path else ())
 
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()
@@ -111,19 +120,15 @@ class Meta:
                 self._directories.pop(gone, None)
         names = tree.folders.get(folder, set())
         entries: dict[str, Node] = {name: self._folder((*folder, name)) for name in names}
-        return entries if folder else {**entries, **self._extras()}
+        return entries if folder else entries | {name: of() for name, of in self._extra.items()}
 
     def _entry(self, folder: tuple[str, ...], name: str) -> Node | None:
         tree = self._tree()
         if folder in tree.items:
             return self._values(folder, tree.items[folder]).get(name)
         if not folder and name in self._extra:
-            return self._extras()[name]
+            return self._extra[name]()
         return self._folder((*folder, name)) if name in tree.folders.get(folder, ()) else None
-
-    def _extras(self) -> dict[str, Node]:
-        owner = self._owner()
-        return {name: ComposedFile(compose, owner, 0) for name, compose in self._extra.items()}
 
     def _tree(self) -> _Tree:
         """Live records by the path under which the mirror shows them."""
@@ -133,16 +138,19 @@ class Meta:
             taken = {item.path for item in live}
             by_path = {tuple(_shown(item, taken).split("/")): item for item in live}
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
-            for path in by_path:
+            rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
+            for path, item in by_path.items():
+                way = self.survey.rights(item)
                 for depth in range(len(path)):
                     folders.setdefault(path[:depth], set()).add(path[depth])
-            self._known = known = _Tree(live, by_path, folders)
+                    rights[path[: depth + 1]] = way[: depth + 1]
+            self._known = known = _Tree(live, by_path, folders, rights)
         return known
 
     def _values(self, folder: tuple[str, ...], item: Item) -> Mapping[str, Node]:
         dump = self.survey.dump_of(item)
         known = values(item, dump.name if dump else None)
-        owner = self._owner()
+        owner = partial(self._owner, folder)
         contents = {name: _text(value) for name, value in known.items()}
         contents["all.json"] = json.dumps(known, indent=1).encode() + b"\n"
         return {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pstorefs.commands import Executor, returned
+from pstorefs.dump.item import STORE
 from pstorefs.health import Finding
 from pstorefs.machine import Machine
 from pstorefs.reserved import shown
 from pstorefs.status import Reporter
+from pstorefs.store import Stamp
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps
@@ -18,8 +22,17 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
     """The places as a directory. `own`: the records are those of this machine."""
     survey, target = executor.survey, executor.target
 
-    def owner() -> Owner:
-        return Owner.of(mirror.store.stamp(()), mirror.access)
+    def owner(rights: Iterable[Stamp] = ()) -> Owner:
+        """As the source's root; of what is composed of records, for those who may read these."""
+        return Owner.of(mirror.store.stamp(()), mirror.access).within(rights, mirror.access)
+
+    def overview() -> Owner:
+        """For those who may read all that it tells of, unless the options say who may."""
+        if mirror.access.file_mask is not None:
+            return owner()
+        items = {item for dump in survey.dumps().values() for item in dump.items}
+        found = owner(right for item in items for right in survey.rights(item))
+        return found if all(item.place == STORE for item in items) else found.alone
 
     def further() -> list[Finding]:
         return returned(survey, target) if target else []
@@ -28,7 +41,7 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
     reporter = Reporter(
         survey, mirror.store.path, machine, own=own, archive=target, further=further
     )
-    meta = Meta(survey, owner, {"status.json": reporter.json})
+    meta = Meta(survey, owner, {"status.json": lambda: ComposedFile(reporter.json, overview, 0)})
     started = mirror.store.stamp(()).mtime_ns
     control = Control(executor.run, owner(), started)
 
@@ -43,7 +56,7 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
             "control": control,
             "dumps": dumps.root,
             "meta": meta.root,
-            "status": ComposedFile(reporter.text, owner(), started),
+            "status": ComposedFile(reporter.text, overview, started),
         },
         lambda: owner().directory(0),
     )

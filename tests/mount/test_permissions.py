@@ -144,3 +144,58 @@ def test_modes_and_owners(
                 assert mode == record, path
             elif name != "control":
                 assert mode == composed, path
+
+
+PLAIN = "dmesg-erst-7648935187618725890"  # of DUMP
+DUMP = "dumps/20260608T081503Z-panic-1"
+
+
+def readable(path: Path) -> bool:
+    done = subprocess.run(
+        [EVERYBODYS_PYTHON, "-c", "import sys; open(sys.argv[1], 'rb').read()", str(path)],
+        user=NOBODY,
+        group=NOGROUP,
+        extra_groups=[],
+        capture_output=True,
+        check=False,
+        cwd="/",
+    )
+    return done.returncode == 0
+
+
+def test_dumps_show_nobody_a_record_that_the_source_denies_him(
+    mount: MountMaker, tmp_path: Path, source: Path
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    source.chmod(0o755)
+    (source / PLAIN).chmod(0o400)
+    point = mount(source, "-o", "allow_other").point
+    assert not readable(source / PLAIN)
+    assert not readable(point / PLAIN)
+    assert not readable(point / DUMP / "raw" / PLAIN)
+    assert not readable(point / DUMP / "dmesg.txt")
+    assert not readable(point / DUMP / "report.txt")
+    assert not readable(point / DUMP / "summary.json")
+    assert not readable(point / "meta" / PLAIN / "all.json")
+    assert not readable(point / "status")
+    others = [p for p in point.glob("dumps/*/dmesg.txt") if p.resolve().parent.name not in DUMP]
+    assert {readable(path) for path in others} == {True}, "what the source lets everybody read"
+
+
+def test_dumps_show_nobody_records_in_a_folder_that_is_closed_to_him(
+    mount: MountMaker, tmp_path: Path, source: Path
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    source.chmod(0o755)
+    closed = source / "closed"
+    closed.mkdir(0o700)
+    for record in source.glob("dmesg-erst-76489*"):
+        record.rename(closed / record.name)
+    point = mount(source, "-o", "allow_other").point
+    assert not readable(closed / PLAIN)
+    assert not readable(point / "closed" / PLAIN)
+    assert not readable(point / DUMP / "raw" / PLAIN)
+    assert not readable(point / DUMP / "dmesg.txt")
+    assert not readable(point / "meta/closed" / PLAIN / "all.json")

@@ -9,7 +9,7 @@ import pytest
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.node import Node, StaleError
 
-OWNER = Owner(0, 0, 0o750, 0o440)
+OWNER = Owner(0, 0, 0o750, 0o440, 0)
 
 
 def look_up(directory: ComposedDirectory) -> Node:
@@ -27,7 +27,7 @@ def place(contents: Iterator[bytes]) -> ComposedDirectory:
         return next(contents)
 
     return ComposedDirectory(
-        lambda: {"status": ComposedFile(compose, OWNER, 0)}, lambda: OWNER.directory(0)
+        lambda: {"status": ComposedFile(compose, lambda: OWNER, 0)}, lambda: OWNER.directory(0)
     )
 
 

@@ -21,7 +21,7 @@ from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
 from tests.records import capture
 
-OWNER = Owner(0, 0, 0o750, 0o440)
+OWNER = Owner(0, 0, 0o750, 0o440, 0)
 THREADS, SECONDS = 4, 1.5
 
 
@@ -90,8 +90,8 @@ def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
     store = Store(str(source))
     survey = Survey([Place(STORE, store)])
     if place == "dumps":
-        root = Dumps(survey, lambda: OWNER, Machine(), own=False).root
+        root = Dumps(survey, lambda _: OWNER, Machine(), own=False).root
     else:
-        root = Meta(survey, lambda: OWNER, {}).root
+        root = Meta(survey, lambda _: OWNER, {}).root
     assert failures(lambda: everything(root)) == []
     store.close()
