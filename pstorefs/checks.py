@@ -53,12 +53,17 @@ def free_mountpoint(path: str) -> str:
     return point
 
 
-def check_archive(archive: str | None, mountpoint: str) -> None:
-    """Raise `MountError` if the mount would hide the archive from everybody, itself included."""
-    if archive and f"{os.path.realpath(archive)}/".startswith(mountpoint.rstrip("/") + "/"):
-        raise MountError(
-            f"{mountpoint}: hides the archive {archive}: mount elsewhere, or give archive=DIR"
-        )
+def check_hidden(mountpoint: str, archive: str | None) -> None:
+    """Raise `MountError` if the mount would hide what the program needs, from itself included."""
+    needed = [("the archive", archive), ("Python", os.__file__), ("pstorefs itself", __file__)]
+    for what, path in needed:
+        if path and is_below(path, mountpoint):
+            raise MountError(f"{mountpoint}: hides {what} ({path}): mount elsewhere")
+
+
+def is_below(path: str, directory: str) -> bool:
+    """Whether a path leads to a directory, or into it. An empty one is the working directory."""
+    return f"{os.path.realpath(path or '.')}/".startswith(directory.rstrip("/") + "/")
 
 
 def detach(point: str) -> None:
@@ -72,9 +77,13 @@ def open_source(settings: Settings, mountpoint: str) -> Store:
     """The source; without one, an empty store that waits for it, where that is allowed."""
     source = settings.source
     real = os.path.realpath(source)
-    over_source = real == mountpoint or real.startswith(mountpoint.rstrip("/") + "/")
-    if mountpoint.startswith(real.rstrip("/") + "/"):
+    over_source = real == mountpoint
+    if is_below(mountpoint, real) and not over_source:
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
+    if is_below(real, mountpoint) and not over_source:
+        raise MountError(
+            f"{settings.mountpoint}: hides the source {source}: mount elsewhere, or on the source"
+        )
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
         kind = PatientStore if mounts.may_hang(real) else Store

@@ -25,10 +25,11 @@ from pstorefs import heap, mounts, privileges
 from pstorefs.checks import (
     TYPE,
     MountError,
-    check_archive,
     check_fuse,
+    check_hidden,
     detach,
     free_mountpoint,
+    is_below,
     open_source,
 )
 from pstorefs.limits import DEFAULT_ARCHIVE
@@ -60,12 +61,13 @@ def run(settings: Settings) -> None:
     """
     mountpoint = free_mountpoint(settings.mountpoint)
     store = open_source(settings, mountpoint)
-    check_archive(_target(settings), mountpoint)
+    check_hidden(mountpoint, _target(settings))
     check_fuse(settings)
     if settings.check_only:
         store.close()
         return
     if settings.foreground or settings.debug:
+        log_to_terminal()
         _mount_and_serve(settings, store, mountpoint, _notify_systemd)
     else:
         _serve_in_background(settings, store, mountpoint)
@@ -89,6 +91,9 @@ def _mount_and_serve(
     from pstorefs.fuse import Adapter
 
     loop.shorten()
+    # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
+    # itself, and wait for its own answer.
+    sys.path[:] = [path for path in sys.path if not is_below(path, mountpoint)]
     _log.addFilter(clean_log_record)
     logging.getLogger("pyfuse3").addFilter(is_news)
     root = _tree(settings, store)
@@ -335,6 +340,13 @@ def _leave_terminal() -> None:
     log_to_system()
 
 
+def log_to_terminal() -> None:
+    """Log to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("pstorefs: %(message)s"))
+    _log_to(handler)
+
+
 def log_to_system() -> None:
     """Log to the journal or syslog; to nowhere, where neither listens."""
     import logging.handlers  # 4 ms, which only the background needs
@@ -344,7 +356,12 @@ def log_to_system() -> None:
             "/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON
         )
         handler.ident = f"pstorefs[{os.getpid()}]: "
-        _log.addHandler(handler)
+        _log_to(handler)
+    _log.propagate = False
+
+
+def _log_to(handler: logging.Handler) -> None:
+    _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     _log.propagate = False
 

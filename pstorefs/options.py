@@ -288,6 +288,8 @@ def _is_bundle(word: str, flags: Mapping[str, str]) -> bool:
 
 
 def _placed(settings: Settings, places: list[str]) -> Settings:
+    if "" in places:
+        raise UsageError("an empty word is no directory: is a variable of a script not set?")
     if settings.archive_now:
         if len(places) > 1:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")

@@ -118,7 +118,39 @@ def test_what_is_wrong_with_the_mount_point_is_said(source: Path, tmp_path: Path
     one_line(pstorefs(source, "/"), 32, "root directory", "hides")
     archive = f"archive={source.parent}/above/archive"
     (source.parent / "above").mkdir()
-    one_line(pstorefs("-o", archive, source, source.parent / "above"), 32, "hides", "archive=DIR")
+    one_line(pstorefs("-o", archive, source, source.parent / "above"), 32, "hides the archive")
+    one_line(pstorefs(source, source.parent), 32, "hides the source", "on the source")
+    one_line(pstorefs(source, "/usr"), 32, "hides Python")
+    one_line(pstorefs(source, ""), 1, "empty", "variable")
+    one_line(pstorefs("", source), 1, "empty", "variable")
+
+
+def test_the_working_directory_may_be_the_mount_point(source: Path, tmp_path: Path) -> None:
+    point = tmp_path / "point"
+    point.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [*COMMAND, "-f", str(source), "."]
+    with subprocess.Popen(command, cwd=point, env=environment) as process:
+        try:
+            assert until_mounted(point, process)
+            time.sleep(3)  # by then it has loaded all its modules
+            names = subprocess.run(["ls", "-R", point], timeout=20, check=True, capture_output=True)
+            assert b"dmesg.txt" in names.stdout
+        finally:
+            subprocess.run(["umount", "-l", point], check=False)
+            process.terminate()
+
+
+def test_the_log_of_a_mount_in_the_foreground_is_on_standard_error(
+    source: Path, tmp_path: Path, mount: MountMaker
+) -> None:
+    one = mount(source, "-o", f"archive={tmp_path / 'archive'}")
+    record = min(one.point.glob("dmesg-*"))
+    record.unlink()
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(10) == 0
+    assert f"pstorefs: rm {record.name}.enc.z: " in one.errors()
+    assert "pstorefs: unmounting on SIGTERM" in one.errors()
 
 
 def test_a_busy_mount_point_is_refused(source: Path, point: Path) -> None:
