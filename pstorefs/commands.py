@@ -12,12 +12,16 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from pstorefs.archive import Outcome, Policy, archive, clear, facts_in, first_error
 from pstorefs.archive.policy import FAILED
 from pstorefs.dump.item import ARCHIVE, STORE
 from pstorefs.health import Finding, counted
+from pstorefs.record import ENCODED
 from pstorefs.reserved import shown, stored
 from pstorefs.store import Store
 from pstorefs.survey import Survey
@@ -31,6 +35,7 @@ VERBS = {
     "clear": "clear NAME...       erase records without saving them",
     "rescan": "rescan              look at the source again now",
 }
+_BLANKS = re.compile("[ \t]+")
 # The smallest buffer that anything cuts at.
 _CUT = 4096
 #: A line may be so long: more names than a store can hold.
@@ -47,6 +52,8 @@ class Command:
 
     verb: str
     names: tuple[str, ...] = ()
+    #: All names as they were written: it may be one with blanks in it.
+    words: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return " ".join((self.verb, *self.names))
@@ -93,17 +100,25 @@ class Lines:
 
 def parse(line: bytes) -> Command | None:
     """A line's command; None for an empty one. `CommandError` if it is none."""
-    try:
-        verb, *names = line.decode("utf-8", "surrogateescape").split()
-    except ValueError:
+    # At blanks alone: names may hold what else str.split takes for one.
+    text = line.decode("utf-8", "surrogateescape").strip(" \t\r")
+    if not text:
         return None
+    verb, *rest = _BLANKS.split(text, maxsplit=1)
+    words = "".join(rest)
+    names = _BLANKS.split(words) if words else []
     if verb not in VERBS:
         raise CommandError(f"unknown command {verb}: there are {', '.join(VERBS)}")
     if verb == "rescan" and names:
         raise CommandError("rescan takes no names")
     if verb == "clear" and not names:
         raise CommandError("clear wants the names of records: it erases them without saving them")
-    return Command(verb, tuple(name.removeprefix("./").rstrip("/") for name in names))
+    return Command(verb, tuple(map(_plain, names)), _plain(words))
+
+
+def _plain(name: str) -> str:
+    """A name as a shell may complete it."""
+    return name.removeprefix("./").rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,25 @@ class Executor:
             self.store.refresh(now=True)
             dumps = self.survey.dumps(now=True)
             return Result(0, (f"records: {len(self.survey.live())}, dumps: {len(dumps)}",))
-        return self._change(command.verb, command.names)
+        names = command.names
+        if len(names) > 1 and self._is_record(command.words):
+            if all(map(self._is_record, names)):
+                words = f"this is one record, and {len(names)}: rename one in {self.store.path}"
+                return Result(errno.EINVAL, (words,))
+            names = (command.words,)
+        return self._change(command.verb, names)
+
+    def _is_record(self, name: str) -> bool:
+        """Whether a file of the source is shown under this name."""
+        path = stored(name)
+        if path is None:
+            return False
+        *folder, file = path.split("/")
+        for each in (file, file + ENCODED):
+            with suppress(OSError):
+                if self.store.stamp(tuple(folder), each).is_file:
+                    return True
+        return False
 
     def remove(self, path: str) -> Result:
         """The rm of a record, by its path in the source."""
@@ -144,7 +177,7 @@ class Executor:
         outcomes = [Outcome(name, FAILED, "", errno.ENOENT, "", "no such dump") for name in unknown]
         try:
             if verb == "clear":
-                outcomes += clear(self.store, paths)
+                outcomes += clear(self.store, list(self._records(paths)))
             elif self.target is not None and (paths or not names):
                 outcomes += archive(self.store, self.target, paths or None, self.policy)
         except OSError as error:
@@ -153,6 +186,13 @@ class Executor:
             self.survey.dumps(now=True)
         lines = tuple(_said(outcome) for outcome in outcomes) or ("nothing to do",)
         return Result(first_error(outcomes, named=bool(names)), lines)
+
+    def _records(self, paths: Iterable[str]) -> Iterator[str]:
+        """Records by path; a dump stands for those of its records that the store holds."""
+        dumps = self.survey.dumps()
+        for path in paths:
+            items = dumps[path].items if path in dumps else ()
+            yield from [item.path for item in items if item.place == STORE] or [path]
 
     def _find(self, name: str) -> str | None:
         """What the engine calls a name as the mount shows it; None if it names no dump."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import layout, place, rules
 from pstorefs.archive.place import ArchiveError
 from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
-from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store
+from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -248,7 +248,7 @@ class _Command:
     def _unreadable(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
             self.outcomes.append(gone(path))
-        elif isinstance(error, ChangedError):
+        elif has_changed(error):
             words = rules.message("changed", path)
             self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "changed", words))
         else:

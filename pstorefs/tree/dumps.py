@@ -12,7 +12,7 @@ from pstorefs.dump import Dump
 from pstorefs.dump.item import STORE
 from pstorefs.machine import Machine
 from pstorefs.report import Context, Sibling
-from pstorefs.store import ChangedError, Stamp
+from pstorefs.store import Stamp, has_changed
 from pstorefs.survey import Survey
 from pstorefs.tree.composed import (
     ComposedDirectory,
@@ -127,11 +127,15 @@ class Dumps:
         """A file of a dump as it is now; what changes at this moment is to be looked up again."""
         try:
             return compose(self._dump(name)[0])
-        except (ChangedError, FileNotFoundError):
+        except OSError as error:
+            if not has_changed(error):
+                raise
             self.survey.dumps(now=True)  # somebody else changed the store a moment ago
         try:
             return compose(self._dump(name)[0])
-        except (ChangedError, FileNotFoundError) as error:
+        except OSError as error:
+            if not has_changed(error):
+                raise
             raise StaleError from error
 
     def _stored(self, name: str, sha256: str) -> bytes:

@@ -48,7 +48,8 @@ def values(item: Item, dump: str | None) -> dict[str, Any]:
     return {
         "type": item.name.type,
         "backend": item.name.backend,
-        "id": item.name.id,
+        # Of 64 bits: as a number, programs that know only doubles (jq) would round it.
+        "id": None if item.name.id is None else str(item.name.id),
         "time": None if source == NO_TIME else rfc3339(nanoseconds),
         "time_source": source,
         "reason": header.reason if header else None,

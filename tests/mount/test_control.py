@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -454,3 +455,35 @@ def test_status_tells_of_records_that_came_back(source: Path, mounted: Mount) ->
     os.utime(back, ns=(kept[1], kept[1]))
     (mounted.point / "control").write_text("rescan\n")
     assert "1 record came back although cleared" in (mounted.point / "status").read_text()
+
+
+def test_a_name_with_a_blank_is_one_name(mount: MountMaker, tmp_path: Path, source: Path) -> None:
+    record = "dmesg-erst-7648935187618725890"
+    odd = source / f"{record} copy"
+    shutil.copy2(source / record, odd)
+    one = mount(source, "-o", f"archive={tmp_path / 'archive'}")
+    control = one.point / "control"
+    shutil.copy2(odd, source / "copy")
+    # These may be one record or two.
+    with pytest.raises(OSError, match="Invalid argument"):
+        control.write_text(f"clear {odd.name}\n")
+    assert {"copy", record, odd.name} <= set(os.listdir(source))
+    assert "this is one record, and 2" in control.read_text()
+    (source / "copy").unlink()
+    # What `archive` says of it, word for word.
+    control.write_text("archive\n")
+    assert f"to erase it: clear {odd.name}\n" in control.read_text()
+    shutil.copy2(odd, source / record)
+    control.write_text(f"clear {odd.name}\n")
+    assert (source / record).exists(), "a record that nobody named is gone, unsaved"
+    assert not odd.exists()
+
+
+def test_clear_takes_the_name_of_a_dump(mount: MountMaker, tmp_path: Path, source: Path) -> None:
+    one = mount(source, "-o", f"archive={tmp_path / 'archive'}")
+    dump = "20260601T011501Z-oops-1"
+    records = set(os.listdir(one.point / "dumps" / dump / "raw"))
+    before = set(os.listdir(source))
+    (one.point / "control").write_text(f"clear dumps/{dump}\n")
+    assert set(os.listdir(source)) == before - records
+    assert not (tmp_path / "archive").exists()

@@ -62,6 +62,8 @@ COMMANDS = [
     (b"archive " + NAME, Command("archive", (NAME.decode(),))),
     (b"archive ./a dumps/b/ c", Command("archive", ("a", "dumps/b", "c"))),
     (b"clear a", Command("clear", ("a",))),
+    (b"archive\ta \t b\r", Command("archive", ("a", "b"))),
+    ("clear a\u3000b\x85".encode(), Command("clear", ("a\u3000b\x85",))),
     (b"rescan", Command("rescan")),
     (b"", None),
     (b" \t", None),
