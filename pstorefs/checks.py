@@ -12,7 +12,7 @@ from contextlib import suppress
 from pstorefs import mounts
 from pstorefs.limits import DEFAULT_ARCHIVE
 from pstorefs.options import Settings
-from pstorefs.patience import PatientStore
+from pstorefs.patience import open_store, real_path
 from pstorefs.store import Store
 from pstorefs.terminal import printable
 
@@ -57,13 +57,20 @@ def check_hidden(mountpoint: str, archive: str | None) -> None:
     """Raise `MountError` if the mount would hide what the program needs, from itself included."""
     needed = [("the archive", archive), ("Python", os.__file__), ("pstorefs itself", __file__)]
     for what, path in needed:
-        if path and is_below(path, mountpoint):
+        if path and is_below(_real(path), mountpoint):
             raise MountError(f"{mountpoint}: hides {what} ({path}): mount elsewhere")
 
 
 def is_below(path: str, directory: str) -> bool:
-    """Whether a path leads to a directory, or into it. An empty one is the working directory."""
-    return f"{os.path.realpath(path or '.')}/".startswith(directory.rstrip("/") + "/")
+    """Whether a path is that of a directory, or of something in it. Both without links."""
+    return f"{path}/".startswith(directory.rstrip("/") + "/")
+
+
+def _real(path: str) -> str:
+    try:
+        return real_path(path)
+    except OSError as error:
+        raise MountError(f"{path}: {error.strerror}") from error
 
 
 def detach(point: str) -> None:
@@ -76,7 +83,7 @@ def detach(point: str) -> None:
 def open_source(settings: Settings, mountpoint: str) -> Store:
     """The source; without one, an empty store that waits for it, where that is allowed."""
     source = settings.source
-    real = os.path.realpath(source)
+    real = _real(source)
     over_source = real == mountpoint
     if is_below(mountpoint, real) and not over_source:
         raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
@@ -86,8 +93,7 @@ def open_source(settings: Settings, mountpoint: str) -> Store:
         )
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        kind = PatientStore if mounts.may_hang(real) else Store
-        store = kind(real, pinned=over_source, optional=optional)
+        store = open_store(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:
         if settings.default_source:

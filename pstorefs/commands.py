@@ -215,10 +215,13 @@ def _said(outcome: Outcome) -> str:
 
 def returned(survey: Survey, target: str) -> list[Finding]:
     """What to say of records that came back although they were cleared."""
+    dumps = survey.dumps().values()
+    if ARCHIVE in survey.unreadable:  # it does not answer
+        return []
     found = 0
     store = Store(target, optional=True)
     try:
-        for dump in survey.dumps().values():
+        for dump in dumps:
             live = {item.sha256 for item in dump.items if item.place == STORE}
             folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
             for folder in folders if live else ():

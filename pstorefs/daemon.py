@@ -93,7 +93,7 @@ def _mount_and_serve(
     loop.shorten()
     # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
     # itself, and wait for its own answer.
-    sys.path[:] = [path for path in sys.path if not is_below(path, mountpoint)]
+    sys.path[:] = [p for p in sys.path if not is_below(os.path.realpath(p), mountpoint)]
     _log.addFilter(clean_log_record)
     logging.getLogger("pyfuse3").addFilter(is_news)
     root = _tree(settings, store)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pstorefs import mounts
 from pstorefs.store import Stamp, Store
 
 #: Seconds without an answer, or of a listing without a further name, until it is given up.
@@ -29,15 +30,70 @@ MOST_HUNG = 32
 _Result = TypeVar("_Result")
 
 
-class PatientStore(Store):
+class Patience:
+    """Makes calls that may hang, and gives them up."""
+
+    def __init__(self) -> None:
+        self._room = threading.BoundedSemaphore(MOST_HUNG)
+        self._hung: dict[object, float] = {}
+
+    def attempt(
+        self,
+        what: object,
+        call: Callable[[], _Result],
+        progress: Callable[[], int] = lambda: 0,
+        late: Callable[[_Result], object] = lambda _: None,
+    ) -> _Result:
+        """Its result or OSError, within `PATIENCE` seconds after the last progress.
+
+        `late` is given a result that nobody waits for any more.
+        """
+        until = self._hung.get(what, 0.0)
+        if time.monotonic() < until or not self._room.acquire(blocking=False):
+            raise _no_answer()
+        results: list[_Result] = []
+        errors: list[BaseException] = []
+        ended, lock, given_up = threading.Event(), threading.Lock(), False
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
+                errors.append(error)
+            with lock:
+                ended.set()
+                if given_up and results:
+                    late(results[0])
+            self._room.release()
+            self._hung.pop(what, None)
+
+        threading.Thread(target=run, daemon=True).start()
+        seen = -1
+        while not ended.wait(PATIENCE):
+            if progress() == seen:
+                break
+            seen = progress()
+            if not seen:
+                break
+        with lock:
+            given_up = not ended.is_set()
+            if given_up:
+                self._hung[what] = time.monotonic() + RESPITE
+        if given_up:
+            raise _no_answer()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+class PatientStore(Patience, Store):
     """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
 
     patient = True
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
-        self._room = threading.BoundedSemaphore(MOST_HUNG)
-        self._hung: dict[object, float] = {}
-        super().__init__(path, pinned=pinned, optional=optional)
+        Patience.__init__(self)
+        self.attempt("open", lambda: Store.__init__(self, path, pinned=pinned, optional=optional))
 
     def refresh(self, *, now: bool = False) -> None:
         """See `Store`. If the source does not answer, what is held tells what is left of it."""
@@ -90,54 +146,18 @@ class PatientStore(Store):
         """See `Store`."""
         return self.attempt("statvfs", super().statvfs)
 
-    def attempt(
-        self,
-        what: object,
-        call: Callable[[], _Result],
-        progress: Callable[[], int] = lambda: 0,
-        late: Callable[[_Result], object] = lambda _: None,
-    ) -> _Result:
-        """Its result or OSError, within `PATIENCE` seconds after the last progress.
 
-        `late` is given a result that nobody waits for any more.
-        """
-        until = self._hung.get(what, 0.0)
-        if time.monotonic() < until or not self._room.acquire(blocking=False):
-            raise _no_answer()
-        results: list[_Result] = []
-        errors: list[BaseException] = []
-        ended, lock, given_up = threading.Event(), threading.Lock(), False
+def real_path(path: str) -> str:
+    """A path without symbolic links; OSError (ETIMEDOUT) if something on the way hangs."""
+    return Patience().attempt("links", lambda: os.path.realpath(path))
 
-        def run() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
-                errors.append(error)
-            with lock:
-                ended.set()
-                if given_up and results:
-                    late(results[0])
-            self._room.release()
-            self._hung.pop(what, None)
 
-        threading.Thread(target=run, daemon=True).start()
-        seen = -1
-        while not ended.wait(PATIENCE):
-            if progress() == seen:
-                break
-            seen = progress()
-            if not seen:
-                break
-        with lock:
-            given_up = not ended.is_set()
-            if given_up:
-                self._hung[what] = time.monotonic() + RESPITE
-        if given_up:
-            raise _no_answer()
-        if errors:
-            raise errors[0]
-        return results[0]
+def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
+    """The `Store` of a directory, a patient one where it may hang. OSError as of `Store`."""
+    real = real_path(path)
+    kind = PatientStore if mounts.may_hang(real) else Store
+    return kind(real, pinned=pinned, optional=optional)
 
 
 def _no_answer() -> OSError:
-    return OSError(errno.ETIMEDOUT, "the source does not answer")
+    return OSError(errno.ETIMEDOUT, "it does not answer")

@@ -7,6 +7,7 @@ the archive, or the directory that systemd-pstore moves records to.
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import threading
@@ -22,6 +23,7 @@ from pstorefs.codecs import MAX_INPUT
 from pstorefs.dump import Dump
 from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
 from pstorefs.oops import Facts, parse_dump
+from pstorefs.patience import RESPITE, open_store
 from pstorefs.record import parse_name
 from pstorefs.store import ChangedError, Stamp, Store, has_changed
 from pstorefs.terminal import printable
@@ -50,19 +52,29 @@ class Place:
     def __init__(self, kind: str, where: Store | str) -> None:
         self.kind = kind
         self._where = where
+        self._hung_until = 0.0
 
     @contextmanager
     def opened(self) -> Iterator[Store]:
-        """The directory; an empty store where it does not exist."""
+        """The directory; an empty store where it does not exist.
+
+        TimeoutError if it does not answer, and at once for some time after that.
+        """
         if isinstance(self._where, Store):
             self._where.refresh()
             yield self._where
             return
-        store = Store(self._where, optional=True)
+        if time.monotonic() < self._hung_until:
+            raise TimeoutError(errno.ETIMEDOUT, "it did not answer a moment ago")
         try:
-            yield store
-        finally:
-            store.close()
+            store = open_store(self._where, optional=True)
+            try:
+                yield store
+            finally:
+                store.close()
+        except TimeoutError:
+            self._hung_until = time.monotonic() + RESPITE
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +228,13 @@ class Survey:
         found: dict[tuple[str, str], _Known] = {}
         unreadable: dict[str, str] = {}
         for place in self._places.values():
-            with place.opened() as store:
-                for folder, file, stamp, above in _files(place.kind, store, unreadable):
-                    path = "/".join((*folder, file))
-                    known = self._known.get((place.kind, path))
-                    if known is not None and known.stamp == stamp:
-                        found[place.kind, path] = _Known(stamp, known.item, above)
-                    elif item := self._read(place.kind, store, path, stamp, unreadable):
-                        found[place.kind, path] = _Known(stamp, item, above)
+            try:
+                with place.opened() as store:
+                    self._look_at(place.kind, store, found, unreadable)
+            except TimeoutError as error:
+                # What was there is still there, as far as anybody knows.
+                unreadable[place.kind] = error.strerror or str(error)
+                found.update((k, known) for k, known in self._known.items() if k[0] == place.kind)
         self.unreadable = unreadable
         if found == self._known and self.generation:
             return
@@ -237,6 +248,21 @@ class Survey:
         ids = {dump.id for dump in grouped}
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
 
+    def _look_at(
+        self,
+        kind: str,
+        store: Store,
+        found: dict[tuple[str, str], _Known],
+        unreadable: dict[str, str],
+    ) -> None:
+        for folder, file, stamp, above in _files(kind, store, unreadable):
+            path = "/".join((*folder, file))
+            known = self._known.get((kind, path))
+            if known is not None and known.stamp == stamp:
+                found[kind, path] = _Known(stamp, known.item, above)
+            elif item := self._read(kind, store, path, stamp, unreadable):
+                found[kind, path] = _Known(stamp, item, above)
+
     def _read(
         self, kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
     ) -> Item | None:
@@ -248,6 +274,7 @@ class Survey:
         try:
             data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
         except OSError as error:
+            _must_go_on(kind, error)
             if not has_changed(error):
                 unreadable[path] = error.strerror or str(error)
             return None
@@ -272,6 +299,7 @@ def _files(
         try:
             entries = store.scan(folder)
         except OSError as error:
+            _must_go_on(kind, error)
             if folder and not has_changed(error):
                 unreadable["/".join(folder)] = error.strerror or str(error)
             continue
@@ -288,6 +316,12 @@ def _files(
                 if count >= _MOST_RECORDS:
                     _log.warning("%s: more than %d records", printable(store.path), _MOST_RECORDS)
                     return
+
+
+def _must_go_on(kind: str, error: OSError) -> None:
+    """Give up a place that hangs at its first file: an archive has thousands. The store has not."""
+    if kind != STORE and isinstance(error, TimeoutError):
+        raise error
 
 
 def _belongs(kind: str, path: str) -> bool:

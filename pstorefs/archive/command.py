@@ -84,7 +84,7 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
     """Archive everything once; the exit status. `compose` is called when there is something."""
     try:
         target = archive_of(settings)
-        store = Store(settings.source)
+        store = _open(settings)
     except ArchiveError as error:
         return _fail(str(error.strerror))
     except FileNotFoundError as error:
@@ -118,6 +118,14 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
             _say(f"standard output: {error.strerror}")
         return _status(outcomes)
     return status
+
+
+def _open(settings: ArchiveSettings) -> Store:
+    if settings.default_source:
+        return Store(settings.source)
+    from pstorefs.patience import open_store
+
+    return open_store(settings.source)
 
 
 def _late(load: Callable[[], Compose]) -> Compose:

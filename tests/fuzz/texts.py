@@ -604,7 +604,7 @@ def check_control(raw: bytes) -> None:
         assert lines.pending == pending
     assert got == wanted
     assert b"".join(got) + pending == b"".join(writes).replace(b"\n", b"")
-    control = Control(lambda command: Result(0, (str(command),)), Owner(0, 0, 0o750, 0o440), 0)
+    control = Control(lambda command: Result(0, (str(command),)), Owner(0, 0, 0o750, 0o440, 0), 0)
     for line in got[:50]:
         assert len(line) <= LONGEST_LINE
         check_line(line)

@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from pstorefs.patience import PATIENCE
 from tests.figures import record
 from tests.hostile.conftest import CALM, elsewhere, note, put_calm_record
 from tests.hostile.unreliable import ENDLESS, SLOW
-from tests.mount.conftest import MountMaker
+from tests.mount.conftest import COMMAND, MountMaker
 
 # Each may hang once in opening, once in reading, before it is known that it hangs.
 MOST_SECONDS = 3 * PATIENCE
@@ -165,3 +166,78 @@ def test_a_file_that_never_ends_is_given_up(server: Server, mount: MountMaker, s
         assert (one.point / "status").read_bytes()
     assert number in (errno.EFBIG, errno.ENOENT)
     note(f"a file without an end{suffix}", one, watch, seconds=60)
+
+
+def test_what_hangs_before_the_start_is_given_up(server: Server, tmp_path: Path) -> None:
+    put_calm_record(server.files)
+    server.start()
+    point = tmp_path / "point"
+    point.mkdir()
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        for what, arguments in (
+            ("mount", [server.point, point]),
+            ("--archive", ["--archive", "-o", f"archive={tmp_path / 'archive'}", server.point]),
+        ):
+            began = time.monotonic()
+            done = subprocess.run(
+                [*COMMAND, *map(str, arguments)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=6 * MOST_SECONDS,
+            )
+            took = time.monotonic() - began
+            words = f"a source that hangs already: {what} ends after"
+            record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
+            assert took <= MOST_SECONDS
+            assert done.returncode in (2, 32), done
+            assert f"{server.point}: it does not answer" in done.stderr
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def test_an_archive_that_hangs_keeps_nobody_from_the_records(
+    mount: MountMaker, tmp_path: Path
+) -> None:
+    source, archive, served = (tmp_path / name for name in ("source", "archive", "served"))
+    source.mkdir()
+    served.mkdir()
+    calm = put_calm_record(source)
+    raw = archive / "20260101T000000Z-panic-1" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "dmesg-erst-1").write_bytes(b"Panic#1 Part1\n<4>[    1.000000] archived\n")
+    server = subprocess.Popen(["bindfs", "-f", archive, served])
+    try:
+        while mounts.at(str(served)) is None:
+            assert server.poll() is None
+            time.sleep(0.02)
+        one = mount(source, "-o", f"archive={served}")
+        before = set(os.listdir(one.point / "dumps"))
+        assert len(before) == 3, "two dumps, and latest"
+        time.sleep(1)
+        server.send_signal(signal.SIGSTOP)
+        did: dict[str, Callable[[], Any]] = {
+            "cat of a record": (one.point / CALM).read_bytes,
+            "ls": lambda: os.listdir(one.point),
+            "ls dumps": lambda: os.listdir(one.point / "dumps"),
+            "cat status": (one.point / "status").read_bytes,
+        }
+        got = {}
+        for what, call in did.items():
+            began = time.monotonic()
+            got[what] = call()
+            took = time.monotonic() - began
+            words = f"an archive that hangs: {what} is answered after"
+            record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
+            assert took <= MOST_SECONDS, what
+        assert got["cat of a record"] == calm
+        assert set(got["ls dumps"]) == before, "what was there is still listed"
+        assert b"archive: it does not answer" in got["cat status"] or (
+            b"archive: it did not answer a moment ago" in got["cat status"]
+        )
+    finally:
+        server.send_signal(signal.SIGCONT)
+        subprocess.run(["umount", "-l", served], check=False)
+        server.terminate()
+        server.wait(20)
