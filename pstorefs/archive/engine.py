@@ -241,7 +241,7 @@ class _Command:
             except OSError as error:
                 if clear is None or path in clear:
                     self._unreadable(path, error)
-                else:
+                elif not has_changed(error):
                     self.policy.say(f"{path}: cannot be read: {error.strerror or error}")
         return items
 
