@@ -32,7 +32,7 @@ part (the others are shown all the same), 2 wrong usage.
 
 _STANDARD_INPUT = "-"
 # An error of errno's table says it all; the name of the call adds nothing for a user.
-_FINE = (reading.PLAIN, reading.DECODED, reading.DAMAGED)
+_FINE = (reading.PLAIN, reading.DECODED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -83,16 +83,18 @@ def archive_of(settings: ArchiveSettings) -> str:
 def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None = None) -> int:
     """Archive everything once; the exit status. `compose` is called when there is something."""
     try:
-        target = archive_of(settings)
         store = _open(settings)
-    except ArchiveError as error:
-        return _fail(str(error.strerror))
     except FileNotFoundError as error:
         if settings.default_source:
             return DONE  # a kernel without pstore: nothing will ever be there
         return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
     except OSError as error:
         return _fail(f"{settings.source}: {error.strerror}")
+    try:
+        target = archive_of(settings)
+    except ArchiveError as error:
+        store.close()
+        return _fail(str(error.strerror))
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,

@@ -250,16 +250,22 @@ def sync_above(archive: int) -> None:
     current = os.dup(archive)
     try:
         for _ in range(_LEVELS):
-            status = os.fstat(current)
+            # By name alone first: what is above may be a file system that hangs.
+            above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=current)
             try:
-                parent = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=current)
+                if mounts.number_of(above) != mounts.number_of(current):
+                    return
+                status, higher = os.fstat(current), os.fstat(above)
+                if higher.st_dev != status.st_dev or higher.st_ino == status.st_ino:
+                    return
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+                parent = os.open(".", flags, dir_fd=above)
             except PermissionError:
                 return  # not ours, so not made by us
+            finally:
+                os.close(above)
             os.close(current)
             current = parent
-            higher = os.fstat(current)
-            if higher.st_dev != status.st_dev or higher.st_ino == status.st_ino:
-                return
             durable.sync(current)
     finally:
         os.close(current)

@@ -94,6 +94,8 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
     """
     if len(payload) > MAX_INPUT:
         raise CodecError(f"{len(payload)} bytes are more than any kernel writes into one record")
+    if not payload:
+        raise CodecError("empty: nothing was stored")
     limit = output_bound(len(payload))
     for name in _candidates(payload):
         codec = _codec(name)

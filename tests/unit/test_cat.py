@@ -57,6 +57,17 @@ def test_one_bad_record_does_not_hide_the_others(tmp_path: Path) -> None:
     assert "/no/file: No such file" in errors[1]
 
 
+def test_a_record_with_memory_errors_is_shown_and_is_not_whole(tmp_path: Path) -> None:
+    record = tmp_path / "dmesg-ramoops-0"
+    record.write_bytes(
+        b"Panic#1 Part1\n<4>[    1.0] a\n\n1 Corrected bytes, 2 unrecoverable blocks\n"
+    )
+    done = pstorecat(record)
+    assert done.stdout == record.read_bytes()
+    assert done.returncode == 1
+    assert b"memory errors beyond correction" in done.stderr
+
+
 def test_a_cut_record_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     one = capture("erst-deflate-6.1.192")
     name, stored = min(one.enc.items())
