@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from pstorefs.store import Store
 
-# linux/fs.h: FS_IOC_GETFLAGS, FS_IMMUTABLE_FL and FS_APPEND_FL, see ioctl_iflags(2).
+# linux/fs.h: FS_IOC_GETFLAGS, FS_IMMUTABLE_FL and FS_APPEND_FL, see ioctl_iflags(2). The number is
+# that of most 64-bit machines; where it is another, the call fails, and no flag is known.
 _GET_FLAGS, _FIXED = 0x80086601, 0x10 | 0x20
 
 
