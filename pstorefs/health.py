@@ -54,6 +54,13 @@ def health(machine: Machine, survey: Survey, *, own: bool) -> Iterator[Finding]:
             f" {printable(path)}: {printable(reason)}",
             "mount as root, if it is the permission; what is no record may be moved away",
         )
+    if survey.rotten:
+        yield Finding(
+            "archive-damaged",
+            f"{counted(len(survey.rotten), 'record')} in the archive not as saved:"
+            f" {printable(survey.rotten[0])}",
+            "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
+        )
     if own:
         for check in (_no_backend, _kdump, _systemd_pstore, _hidden_in_efi, _full):
             yield from check(machine, survey)

@@ -14,11 +14,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
 from pstorefs import reading
+from pstorefs.archive.layout import SUMS, parse_sums
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.dump import Dump
 from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
@@ -83,6 +84,8 @@ class _Known:
     item: Item
     #: The rights of the folders that it lies in, from the outermost, the place's own left out.
     above: tuple[Stamp, ...]
+    #: Of the archive: it is not what SHA256SUMS tells.
+    rotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ class Survey:
         self._looked = float("-inf")
         #: What could not be read at the last look, by path, with the reason.
         self.unreadable: dict[str, str] = {}
+        #: Paths in the archive of records that are not what was saved.
+        self.rotten: list[str] = []
         #: Counts the surveys that found something new; what was composed before is to be redone.
         self.generation = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
@@ -239,6 +244,7 @@ class Survey:
         if found == self._known and self.generation:
             return
         self._known = found
+        self.rotten = sorted(path for (_, path), known in found.items() if known.rotten)
         self._live = [known.item for (kind, _), known in found.items() if kind == STORE]
         self.generation += 1
         grouped = dumps_of.group(known.item for known in found.values())
@@ -255,13 +261,15 @@ class Survey:
         found: dict[tuple[str, str], _Known],
         unreadable: dict[str, str],
     ) -> None:
+        sums = _Sums(store)
         for folder, file, stamp, above in _files(kind, store, unreadable):
             path = "/".join((*folder, file))
             known = self._known.get((kind, path))
             if known is not None and known.stamp == stamp:
-                found[kind, path] = _Known(stamp, known.item, above)
+                found[kind, path] = _Known(stamp, known.item, above, known.rotten)
             elif item := self._read(kind, store, path, stamp, unreadable):
-                found[kind, path] = _Known(stamp, item, above)
+                rotten = kind == ARCHIVE and sums.of(folder[0], file) not in ("", item.sha256)
+                found[kind, path] = _Known(stamp, item, above, rotten)
 
     def _read(
         self, kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
@@ -286,6 +294,25 @@ class Survey:
         if name.encoded:
             self._decoded.put((item.place, item.path, item.sha256), read.text)
         return item
+
+
+class _Sums:
+    """The checksums of an archive's dumps, read one dump at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._dump = ""
+        self._sums: dict[str, str] = {}
+
+    def of(self, dump: str, file: str) -> str:
+        """The SHA-256 that a record in raw/ was saved with; empty if that is not known."""
+        if dump != self._dump:
+            self._dump, self._sums = dump, {}
+            with suppress(OSError):
+                stamp = self._store.stamp((dump,), SUMS)
+                if stamp.is_file:
+                    self._sums = parse_sums(self._store.read((dump,), SUMS, stamp)) or {}
+        return self._sums.get(file, "")
 
 
 def _files(

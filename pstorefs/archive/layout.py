@@ -208,10 +208,15 @@ def sums_in(store: Store, dump: str) -> dict[str, str] | None:
     """What SHA256SUMS tells: names in raw/ to SHA-256. None if it is not as it was written."""
     try:
         with store.folder((dump,)) as directory:
-            text = durable.read_small(directory, SUMS, _SUMS_BYTES).decode("ascii")
-    except (OSError, ValueError):
+            return parse_sums(durable.read_small(directory, SUMS, _SUMS_BYTES))
+    except OSError:
         return None
-    found = [_SUM.fullmatch(line) for line in text.splitlines()]
+
+
+def parse_sums(text: bytes) -> dict[str, str] | None:
+    """A SHA256SUMS taken apart; None if it is not as this program writes it."""
+    lines = text.decode("ascii", "replace").splitlines()
+    found = [_SUM.fullmatch(line) for line in lines[:_RECORDS]]
     return {match[2]: match[1] for match in found if match} if found and all(found) else None
 
 

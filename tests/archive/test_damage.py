@@ -12,7 +12,9 @@ import pytest
 
 from pstorefs.archive import Outcome, Policy, archive
 from pstorefs.dump.item import ARCHIVE, STORE
+from pstorefs.health import health
 from pstorefs.limits import Keep
+from pstorefs.machine import Machine
 from pstorefs.store import Store
 from pstorefs.survey import Place, Survey
 from tests.archive import drive, judge
@@ -163,6 +165,21 @@ def test_a_dump_split_by_damage_is_found_under_the_name_that_the_mount_shows(
     (outcome,) = archive(store, str(scene.target), [shown], POLICY)
     store.close()
     assert outcome.errno == 0, (shown, outcome)
+
+
+def test_status_tells_of_records_that_are_not_as_they_were_saved(tmp_path: Path) -> None:
+    _, dump, _ = late_part(tmp_path)
+
+    def findings() -> dict[str, str]:
+        survey = Survey([Place(ARCHIVE, str(dump.parent))])
+        survey.dumps()
+        return {each.key: each.what for each in health(Machine(), survey, own=False)}
+
+    assert findings() == {}
+    zeroed(dump)
+    assert findings() == {
+        "archive-damaged": f"1 record in the archive not as saved: {DUMP}/raw/{OLD}"
+    }
 
 
 def test_a_backup_by_hard_links_is_no_damage(tmp_path: Path) -> None:

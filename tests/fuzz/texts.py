@@ -404,6 +404,7 @@ class _Survey:
         self.texts = texts
         self.by_name = {dump.name: dump for dump in group(items)}
         self.unreadable = {item.file: item.broken for item in items if item.broken}
+        self.rotten: list[str] = []
 
     def text(self, dump: Dump) -> bytes:
         return join(dump, lambda item: self.texts[item.sha256 + item.file])
