@@ -54,11 +54,16 @@ def free_mountpoint(path: str) -> str:
 
 
 def check_hidden(mountpoint: str, archive: str | None) -> None:
-    """Raise `MountError` if the mount would hide what the program needs, from itself included."""
+    """Raise `MountError` if the mount would hide what the program needs, from itself included.
+
+    Or if it would be part of the archive: to look through that, it would have to ask itself.
+    """
     needed = [("the archive", archive), ("Python", os.__file__), ("pstorefs itself", __file__)]
     for what, path in needed:
         if path and is_below(_real(path), mountpoint):
             raise MountError(f"{mountpoint}: hides {what} ({path}): mount elsewhere")
+    if archive and is_below(mountpoint, _real(archive)):
+        raise MountError(f"{mountpoint}: lies inside the archive {archive}: mount elsewhere")
 
 
 def is_below(path: str, directory: str) -> bool:

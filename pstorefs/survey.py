@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
 from pstorefs import reading
-from pstorefs.archive.layout import SUMS, parse_sums
+from pstorefs.archive.layout import RAW, SUMS, is_dump_name, parse_sums
 from pstorefs.codecs import MAX_INPUT
 from pstorefs.dump import Dump
 from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD, Item
@@ -332,7 +332,7 @@ def _files(
             continue
         for file, stamp in entries.items():
             path = "/".join((*folder, file))
-            if stamp.is_directory and len(folder) < _DEEPEST and file.isprintable():
+            if stamp.is_directory and _leads_on(kind, folder, file):
                 folders.append(((*folder, file), (*above, stamp.rights)))
             elif stamp.is_file and _belongs(kind, path):
                 if stamp.size > MAX_INPUT:
@@ -343,6 +343,13 @@ def _files(
                 if count >= _MOST_RECORDS:
                     _log.warning("%s: more than %d records", printable(store.path), _MOST_RECORDS)
                     return
+
+
+def _leads_on(kind: str, folder: tuple[str, ...], name: str) -> bool:
+    """Whether to look into a folder in another."""
+    if kind == ARCHIVE:  # DUMP/raw, and nothing else: what others keep there may hang
+        return is_dump_name(name) if not folder else len(folder) == 1 and name == RAW
+    return len(folder) < _DEEPEST and name.isprintable()
 
 
 def _must_go_on(kind: str, error: OSError) -> None:

@@ -154,7 +154,12 @@ class ComposedFile(File):
 
     def open(self) -> Opened:
         """See `File`."""
+        told = self.attributes if self.ready else None
         content = self._take()
+        if told and _rights(told) != _rights(self.attributes):
+            # Whoever opens it was let in by what it was before.
+            self._stale = True
+            raise StaleError
         self._opened = True
         return Snapshot(content)
 
@@ -174,16 +179,21 @@ class ComposedFile(File):
         for the node that was just looked up, however fast its content changes.
         """
         content = self._compose()
+        attributes = self._owner().file(len(content), self.mtime_ns)
         # Python's SipHash: of texts that a cache hands out again it is known already.
         digest = len(content), hash(content)
         if not self._opened:
-            self.attributes = self._owner().file(len(content), self.mtime_ns)
+            self.attributes = attributes
             self._digest = digest
-        elif digest != self._digest:
+        elif digest != self._digest or attributes != self.attributes:
             self._stale = True
             raise StaleError
         self._checked = time.monotonic()
         return content
+
+
+def _rights(of: Attributes) -> tuple[int, int, int]:
+    return of.mode, of.uid, of.gid
 
 
 class ComposedLink(Link):

@@ -93,12 +93,15 @@ class Dumps:
         # Also what is gone from the store by now.
         return dump, owner if len(rights) == len(dump.items) and all(rights) else owner.alone
 
+    def _owner_of(self, name: str) -> Owner:
+        return self._dump(name)[1]
+
     def _describe(self, name: str) -> Attributes:
         dump, owner = self._dump(name)
         return owner.directory(_mtime(dump))
 
     def _files(self, name: str) -> Mapping[str, Node]:
-        dump, owner = self._dump(name)
+        dump, _ = self._dump(name)
         composers: dict[str, Callable[[Dump], bytes]] = {
             "dmesg.txt": self.survey.text,
             "report.txt": self.report,
@@ -107,20 +110,22 @@ class Dumps:
         if report.console_of(dump) is not None:
             composers["console.txt"] = self.console
         entries: dict[str, Node] = {
-            file: ComposedFile(partial(self._compose, compose, name), lambda: owner, _mtime(dump))
+            file: ComposedFile(
+                partial(self._compose, compose, name), partial(self._owner_of, name), _mtime(dump)
+            )
             for file, compose in composers.items()
         }
         entries["raw"] = self._directory(name)[1]
         return entries
 
     def _raw(self, name: str) -> Mapping[str, Node]:
-        dump, owner = self._dump(name)
+        dump, _ = self._dump(name)
         entries: dict[str, Node] = {}
         for part in (*dump.parts, *dump.others):
             item = part.item
             file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
             compose = partial(self._stored, name, item.sha256)
-            entries[file] = ComposedFile(compose, lambda: owner, item.mtime_ns)
+            entries[file] = ComposedFile(compose, partial(self._owner_of, name), item.mtime_ns)
         return entries
 
     def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:

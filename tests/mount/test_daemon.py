@@ -120,6 +120,9 @@ def test_what_is_wrong_with_the_mount_point_is_said(source: Path, tmp_path: Path
     (source.parent / "above").mkdir()
     one_line(pstorefs("-o", archive, source, source.parent / "above"), 32, "hides the archive")
     one_line(pstorefs(source, source.parent), 32, "hides the source", "on the source")
+    archive, point = f"archive={tmp_path / 'archive'}", tmp_path / "archive" / "point"
+    point.mkdir(parents=True)
+    one_line(pstorefs("-o", archive, source, point), 32, "inside the archive", "elsewhere")
     one_line(pstorefs(source, "/usr"), 32, "hides Python")
     one_line(pstorefs(source, ""), 1, "empty", "variable")
     one_line(pstorefs("", source), 1, "empty", "variable")

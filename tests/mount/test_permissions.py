@@ -7,6 +7,8 @@ import os
 import pwd
 import stat
 import subprocess
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,23 @@ def test_dumps_show_nobody_records_in_a_folder_that_is_closed_to_him(
     assert not readable(point / DUMP / "raw" / PLAIN)
     assert not readable(point / DUMP / "dmesg.txt")
     assert not readable(point / "meta/closed" / PLAIN / "all.json")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_record_that_is_closed_meanwhile_is_closed_in_dumps(
+    held: bool, mount: MountMaker, tmp_path: Path, source: Path
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    source.chmod(0o755)
+    point = mount(source, "-o", "allow_other").point
+    files = [point / DUMP / "dmesg.txt", point / DUMP / "raw" / PLAIN]
+    assert [readable(path) for path in files] == [True, True]
+    with ExitStack() as stack:
+        if held:
+            for path in files:
+                stack.enter_context(path.open())
+        (source / PLAIN).chmod(0o400)
+        time.sleep(2)
+        assert [readable(path) for path in files] == [False, False]
+        assert all(path.read_bytes() for path in files), "root"
