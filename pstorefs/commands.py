@@ -177,7 +177,8 @@ class Executor:
         outcomes = [Outcome(name, FAILED, "", errno.ENOENT, "", "no such dump") for name in unknown]
         try:
             if verb == "clear":
-                outcomes += clear(self.store, list(self._records(paths)))
+                found = [name for name in names if name not in unknown]
+                outcomes += clear(self.store, list(self._records(found)))
             elif self.target is not None and (paths or not names):
                 outcomes += archive(self.store, self.target, paths or None, self.policy)
         except OSError as error:
@@ -187,11 +188,15 @@ class Executor:
         lines = tuple(_said(outcome) for outcome in outcomes) or ("nothing to do",)
         return Result(first_error(outcomes, named=bool(names)), lines)
 
-    def _records(self, paths: Iterable[str]) -> Iterator[str]:
-        """Records by path; a dump stands for those of its records that the store holds."""
+    def _records(self, names: Iterable[str]) -> Iterator[str]:
+        """Paths of records; a dump stands for those of its records that the store holds.
+
+        A file that bears a dump's name is that file.
+        """
         dumps = self.survey.dumps()
-        for path in paths:
-            items = dumps[path].items if path in dumps else ()
+        for name in names:
+            path = self._find(name) or name
+            items = dumps[path].items if path in dumps and not self._is_record(name) else ()
             yield from [item.path for item in items if item.place == STORE] or [path]
 
     def _find(self, name: str) -> str | None:

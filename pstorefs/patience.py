@@ -93,7 +93,11 @@ class PatientStore(Patience, Store):
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
         Patience.__init__(self)
-        self.attempt("open", lambda: Store.__init__(self, path, pinned=pinned, optional=optional))
+        self.attempt(
+            "open",
+            lambda: Store.__init__(self, path, pinned=pinned, optional=optional),
+            late=lambda _: self.close(),
+        )
 
     def refresh(self, *, now: bool = False) -> None:
         """See `Store`. If the source does not answer, what is held tells what is left of it."""

@@ -266,7 +266,9 @@ class Survey:
             path = "/".join((*folder, file))
             known = self._known.get((kind, path))
             if known is not None and known.stamp == stamp:
-                found[kind, path] = _Known(stamp, known.item, above, known.rotten)
+                # It may be the checksums that were wrong, and are right again.
+                rotten = known.rotten and sums.of(folder[0], file) not in ("", known.item.sha256)
+                found[kind, path] = _Known(stamp, known.item, above, rotten)
             elif item := self._read(kind, store, path, stamp, unreadable):
                 rotten = kind == ARCHIVE and sums.of(folder[0], file) not in ("", item.sha256)
                 found[kind, path] = _Known(stamp, item, above, rotten)

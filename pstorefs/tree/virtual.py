@@ -27,12 +27,11 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
         return Owner.of(mirror.store.stamp(()), mirror.access).within(rights, mirror.access)
 
     def overview() -> Owner:
-        """For those who may read all that it tells of, unless the options say who may."""
-        if mirror.access.file_mask is not None:
-            return owner()
+        """For those who may read all that it tells of. Of archived dumps a mask may say who."""
         items = {item for dump in survey.dumps().values() for item in dump.items}
         found = owner(right for item in items for right in survey.rights(item))
-        return found if all(item.place == STORE for item in items) else found.alone
+        told = mirror.access.file_mask is not None
+        return found if told or all(item.place == STORE for item in items) else found.alone
 
     def further() -> list[Finding]:
         return returned(survey, target) if target else []

@@ -487,3 +487,31 @@ def test_clear_takes_the_name_of_a_dump(mount: MountMaker, tmp_path: Path, sourc
     (one.point / "control").write_text(f"clear dumps/{dump}\n")
     assert set(os.listdir(source)) == before - records
     assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("how", ["rm", "clear"])
+def test_a_file_that_bears_a_dumps_name_is_that_file(
+    how: str, mount: MountMaker, tmp_path: Path, source: Path
+) -> None:
+    dump = "20260601T011501Z-oops-1"
+    (source / dump).write_text("somebody's")
+    before = set(os.listdir(source))
+    one = mount(source, "-o", f"archive={tmp_path / 'archive'},rm=clear")
+    assert dump in os.listdir(one.point / "dumps")
+    if how == "rm":
+        (one.point / dump).unlink()
+    else:
+        (one.point / "control").write_text(f"clear {dump}\n")
+    assert set(os.listdir(source)) == before - {dump}
+
+
+def test_a_name_below_dumps_is_the_dump_also_where_a_file_bears_it(
+    mount: MountMaker, tmp_path: Path, source: Path
+) -> None:
+    dump = "20260601T011501Z-oops-1"
+    (source / dump).write_text("somebody's")
+    one = mount(source, "-o", f"archive={tmp_path / 'archive'}")
+    raw = set(os.listdir(one.point / "dumps" / dump / "raw"))
+    before = set(os.listdir(source))
+    (one.point / "control").write_text(f"clear dumps/{dump}\n")
+    assert set(os.listdir(source)) == before - raw

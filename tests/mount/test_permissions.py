@@ -201,6 +201,9 @@ def test_dumps_show_nobody_records_in_a_folder_that_is_closed_to_him(
     assert not readable(point / DUMP / "raw" / PLAIN)
     assert not readable(point / DUMP / "dmesg.txt")
     assert not readable(point / "meta/closed" / PLAIN / "all.json")
+    another = mount(source, "-o", "allow_other,fmask=022", point=tmp_path / "another").point
+    assert not readable(another / DUMP / "dmesg.txt")
+    assert not readable(another / "status")
 
 
 @pytest.mark.parametrize("held", [False, True])
