@@ -62,17 +62,20 @@ class Owner(NamedTuple):
         `rights` are those of the records, and of the folders that they lie in.
         """
         readers = 0o444
-        strange = False
+        owners = set()
         for shown in map(access.attributes, set(rights)):
             # To read what is in a folder x is what it takes.
-            readers &= (shown.mode & 0o111) << 2 if stat.S_ISDIR(shown.mode) else shown.mode
-            strange |= (shown.uid, shown.gid) != (self.uid, self.gid)
-        if not strange:
-            return self.masked(readers | readers >> 1 | readers >> 2)
-        # Of several owners none may read what is another's: it is the daemon's, or everybody's.
-        everybody = 0o777 if readers & 0o044 == 0o044 else 0o700
-        own = self._replace(uid=self.keeper, file_mode=self.file_mode | 0o400)
-        return own.masked(everybody)
+            may = (shown.mode & 0o111) << 2 if stat.S_ISDIR(shown.mode) else shown.mode & 0o444
+            readers &= may
+            if may != 0o444:  # who owns what everybody may read is all the same
+                owners.add((shown.uid, shown.gid))
+        if len(owners) > 1:
+            # Of several owners none may read what is another's.
+            owners = {(self.keeper, self.gid)}
+            readers = 0o400
+        uid, gid = next(iter(owners), (self.uid, self.gid))
+        own = self._replace(uid=uid, gid=gid, file_mode=self.file_mode | 0o400)
+        return own.masked(readers | readers >> 1 | readers >> 2)
 
     def masked(self, mask: int) -> Owner:
         """The same with these bits at most."""

@@ -8,6 +8,7 @@ import pwd
 import stat
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -152,12 +153,12 @@ PLAIN = "dmesg-erst-7648935187618725890"  # of DUMP
 DUMP = "dumps/20260608T081503Z-panic-1"
 
 
-def readable(path: Path) -> bool:
+def readable(path: Path, groups: Sequence[int] = ()) -> bool:
     done = subprocess.run(
         [EVERYBODYS_PYTHON, "-c", "import sys; open(sys.argv[1], 'rb').read()", str(path)],
         user=NOBODY,
         group=NOGROUP,
-        extra_groups=[],
+        extra_groups=groups,
         capture_output=True,
         check=False,
         cwd="/",
@@ -224,3 +225,28 @@ def test_a_record_that_is_closed_meanwhile_is_closed_in_dumps(
         time.sleep(2)
         assert [readable(path) for path in files] == [False, False]
         assert all(path.read_bytes() for path in files), "root"
+
+
+@pytest.mark.parametrize(
+    ("uid", "gid", "mode", "groups"),
+    [(0, ADM, 0o440, MEMBER_OF_ADM), (NOBODY, NOGROUP, 0o400, NOBODY_AT_ALL)],
+)
+def test_who_may_read_all_records_may_read_dumps(
+    uid: int,
+    gid: int,
+    mode: int,
+    groups: list[int],
+    mount: MountMaker,
+    tmp_path: Path,
+    source: Path,
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    source.chmod(0o755)
+    for record in source.iterdir():
+        os.chown(record, uid, gid)
+        record.chmod(mode)
+    point = mount(source, "-o", "allow_other").point
+    for path in (point / PLAIN, point / DUMP / "dmesg.txt", point / DUMP / "raw" / PLAIN):
+        assert readable(path, groups), path
+        assert readable(path, NOBODY_AT_ALL) == (uid == NOBODY), path
