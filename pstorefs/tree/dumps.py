@@ -23,6 +23,8 @@ from pstorefs.tree.composed import (
 from pstorefs.tree.node import Attributes, Node, StaleError
 
 LATEST = "latest"
+# In place of the title of a dump that is closed to some who may read this one.
+_CLOSED = "see its own report"
 
 
 class Dumps:
@@ -167,7 +169,7 @@ class Dumps:
         siblings = tuple(
             Sibling(
                 other.name,
-                self.survey.brief(other).title,
+                self.survey.brief(other).title if self._is_as_open(other, dump) else _CLOSED,
                 other.order or 0,
                 other.reason or "",
             )
@@ -175,6 +177,14 @@ class Dumps:
             if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
         )
         return Context(self._machine, self._own, siblings)
+
+    def _is_as_open(self, other: Dump, dump: Dump) -> bool:
+        """Whether the records of another dump are open to all who may read this one's."""
+        if any(item.place != STORE for item in other.items):
+            return True
+        its, ours = self._owner_of(other.name), self._owner_of(dump.name)
+        alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
+        return alike and not ours.file_mode & ~its.file_mode
 
     def report(self, dump: Dump) -> bytes:
         """report.txt."""

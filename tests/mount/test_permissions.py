@@ -250,3 +250,18 @@ def test_who_may_read_all_records_may_read_dumps(
     for path in (point / PLAIN, point / DUMP / "dmesg.txt", point / DUMP / "raw" / PLAIN):
         assert readable(path, groups), path
         assert readable(path, NOBODY_AT_ALL) == (uid == NOBODY), path
+
+
+def test_a_report_does_not_tell_the_title_of_a_closed_dump_of_the_same_boot(
+    mount: MountMaker, source: Path
+) -> None:
+    source.chmod(0o755)
+    point = mount(source, "-o", "allow_other").point
+    dumps = point / "dumps"
+    report, title = dumps / "20260601T011501Z-oops-1/report.txt", "sysrq triggered crash"
+    assert title in report.read_text()
+    for name in os.listdir(dumps / "20260601T011502Z-panic-2/raw"):
+        (source / name).chmod(0o400)
+    time.sleep(2)
+    assert title not in report.read_text()
+    assert "see its own report" in report.read_text()
