@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import durable, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from pstorefs.store import Store
 
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 _GET_FLAGS, _FIXED = 0x80086601, 0x10 | 0x20
 
 
-def found(listing: layout.Listing, store: Store, dump: str, live: Container[str]) -> str:
+def found(
+    listing: layout.Listing,
+    store: Store,
+    dump: str,
+    live: Container[str],
+    sums: Mapping[str, str] | None,
+) -> str:
     """What is wrong with a dump, in words that go on from its path; empty if nothing is.
 
-    Its records are not read. `live`: the SHA-256 of what the store holds: a record that comes back
-    makes its dump whole again.
+    Its records are not read. `sums`: what `layout.sums_in` says of it. `live`: the SHA-256 of what
+    the store holds: a record that comes back makes its dump whole again.
     """
     begin = durable.NEW + dump
     if any(name == begin or name.startswith(begin + "~") for name in listing.names):
@@ -40,7 +46,6 @@ def found(listing: layout.Listing, store: Store, dump: str, live: Container[str]
         return f" cannot be read: {error.strerror or error}"
     if obstacle:
         return obstacle
-    sums = layout.sums_in(store, dump)
     if sums is None:
         return f"/{layout.SUMS} is not there, or not as it was written"
     gone = (n for n, digest in sums.items() if n not in listing.dumps[dump] and digest not in live)

@@ -202,10 +202,8 @@ def check_removable(parent: int, name: str, depth: int = _DEPTH) -> None:
             return
         if depth == 0:
             raise error(errno.ENOTEMPTY, f"{name} is nested too deep to be of this program")
-        descriptor = open_directory(parent, name)
+        descriptor = _open_on_the_same_mount(parent, name)
         try:
-            if _mount(descriptor) != _mount(parent):
-                raise error(errno.EBUSY, f"something is mounted on {name}: unmount it")
             for entry in os.listdir(descriptor):
                 check_removable(descriptor, entry, depth - 1)
         finally:
@@ -217,11 +215,9 @@ def _remove(parent: int, name: str) -> None:
         if not _is_directory(parent, name):
             os.unlink(name, dir_fd=parent)
             return
-        descriptor = open_directory(parent, name)
+        # Once more: somebody may have mounted something meanwhile.
+        descriptor = _open_on_the_same_mount(parent, name)
         try:
-            # Once more: somebody may have mounted it meanwhile.
-            if _mount(descriptor) != _mount(parent):
-                raise error(errno.EBUSY, f"something is mounted on {name}: unmount it")
             for entry in os.listdir(descriptor):
                 _remove(descriptor, entry)
         finally:
@@ -231,6 +227,14 @@ def _remove(parent: int, name: str) -> None:
 
 def _is_directory(parent: int, name: str) -> bool:
     return Stamp.of(os.stat(name, dir_fd=parent, follow_symlinks=False)).is_directory
+
+
+def _open_on_the_same_mount(parent: int, name: str) -> int:
+    descriptor = open_directory(parent, name)
+    if _mount(descriptor) != _mount(parent):
+        os.close(descriptor)
+        raise error(errno.EBUSY, f"something is mounted on {name}: unmount it")
+    return descriptor
 
 
 def _mount(descriptor: int) -> tuple[int, int]:

@@ -200,8 +200,8 @@ class _Command:
         from pstorefs.archive import damage, plan
 
         items: list[Item] = []
-        why = damage.found(listing, shelf.store, dump, live)
-        sums = {} if why else layout.sums_in(shelf.store, dump) or {}
+        sums = layout.sums_in(shelf.store, dump)
+        why = damage.found(listing, shelf.store, dump, live, sums)
         for name in () if why else plan.records_of(listing, dump):
             path = f"{dump}/{layout.RAW}/{name}"
             try:
@@ -209,7 +209,7 @@ class _Command:
             except OSError as error:
                 why = f"/{layout.RAW}/{name} cannot be read: {error.strerror or error}"
                 break
-            if sums.get(name, item.sha256) != item.sha256:
+            if (sums or {}).get(name, item.sha256) != item.sha256:
                 why = f"/{layout.RAW}/{name} is not what {layout.SUMS} tells"
                 break
             items.append(item)

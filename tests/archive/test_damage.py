@@ -105,24 +105,41 @@ def test_a_record_that_stays_composes_nothing_away(tmp_path: Path) -> None:
     assert (dump / "dmesg.txt").read_bytes() == before
 
 
-@pytest.mark.parametrize("kind", ["link", "file"])
-def test_what_is_no_dump_takes_a_name_as_well(kind: str, tmp_path: Path) -> None:
-    scene, dump, data = late_part(tmp_path)
-    dump.rename(tmp_path / "moved")
-    if kind == "link":
-        dump.symlink_to(tmp_path / "moved")
-    else:
-        dump.write_text("moved")
-    put(scene, data)
-    (outcome,) = run(scene)
-    assert outcome.result == "cleared", outcome
+def moved(dump: Path) -> None:
+    dump.rename(dump.parent.parent / "moved")
 
 
-@pytest.mark.parametrize("name", ["SHA256SUMS", "records.json", "dmesg.txt"])
-def test_a_directory_in_a_files_place_stops_no_archiving(name: str, tmp_path: Path) -> None:
+def moved_and_linked(dump: Path) -> None:
+    moved(dump)
+    dump.symlink_to(dump.parent.parent / "moved")
+
+
+def moved_and_a_file_there(dump: Path) -> None:
+    moved(dump)
+    dump.write_text("moved")
+
+
+def directory_for(name: str) -> Callable[[Path], None]:
+    def replace(dump: Path) -> None:
+        (dump / name).unlink()
+        (dump / name).mkdir()
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        moved_and_linked,
+        moved_and_a_file_there,
+        *map(directory_for, ("SHA256SUMS", "records.json", "dmesg.txt")),
+    ],
+)
+def test_what_stands_in_the_way_of_a_dump_stops_no_archiving(
+    obstacle: Callable[[Path], None], tmp_path: Path
+) -> None:
     scene, dump, data = late_part(tmp_path)
-    (dump / name).unlink()
-    (dump / name).mkdir()
+    obstacle(dump)
     put(scene, data)
     (outcome,) = run(scene)
     assert outcome.result == "cleared", outcome

@@ -49,17 +49,24 @@ if os.path.exists(f"{point}/control"):
 """
 
 
-def attempts(mount: Mount, groups: list[int]) -> dict[str, str]:
-    done = subprocess.run(
-        [EVERYBODYS_PYTHON, "-c", TRY, str(mount.point), RECORD],
+def as_nobody(
+    groups: Sequence[int], program: str, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [EVERYBODYS_PYTHON, "-c", program, *map(str, arguments)],
         user=NOBODY,
         group=NOGROUP,
         extra_groups=groups,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd="/",
     )
+
+
+def attempts(mount: Mount, groups: list[int]) -> dict[str, str]:
+    done = as_nobody(groups, TRY, mount.point, RECORD)
+    done.check_returncode()
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 
 
@@ -153,25 +160,21 @@ PLAIN = "dmesg-erst-7648935187618725890"  # of DUMP
 DUMP = "dumps/20260608T081503Z-panic-1"
 
 
+def open_to_all(tmp_path: Path, source: Path) -> None:
+    """Let everybody come as far as the records."""
+    for folder in (source, tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+
+
 def readable(path: Path, groups: Sequence[int] = ()) -> bool:
-    done = subprocess.run(
-        [EVERYBODYS_PYTHON, "-c", "import sys; open(sys.argv[1], 'rb').read()", str(path)],
-        user=NOBODY,
-        group=NOGROUP,
-        extra_groups=groups,
-        capture_output=True,
-        check=False,
-        cwd="/",
-    )
+    done = as_nobody(groups, "import sys; open(sys.argv[1], 'rb').read()", path)
     return done.returncode == 0
 
 
 def test_dumps_show_nobody_a_record_that_the_source_denies_him(
     mount: MountMaker, tmp_path: Path, source: Path
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    source.chmod(0o755)
+    open_to_all(tmp_path, source)
     (source / PLAIN).chmod(0o400)
     point = mount(source, "-o", "allow_other").point
     assert not readable(source / PLAIN)
@@ -189,9 +192,7 @@ def test_dumps_show_nobody_a_record_that_the_source_denies_him(
 def test_dumps_show_nobody_records_in_a_folder_that_is_closed_to_him(
     mount: MountMaker, tmp_path: Path, source: Path
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    source.chmod(0o755)
+    open_to_all(tmp_path, source)
     closed = source / "closed"
     closed.mkdir(0o700)
     for record in source.glob("dmesg-erst-76489*"):
@@ -211,9 +212,7 @@ def test_dumps_show_nobody_records_in_a_folder_that_is_closed_to_him(
 def test_a_record_that_is_closed_meanwhile_is_closed_in_dumps(
     held: bool, mount: MountMaker, tmp_path: Path, source: Path
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    source.chmod(0o755)
+    open_to_all(tmp_path, source)
     point = mount(source, "-o", "allow_other").point
     files = [point / DUMP / "dmesg.txt", point / DUMP / "raw" / PLAIN]
     assert [readable(path) for path in files] == [True, True]
@@ -240,9 +239,7 @@ def test_who_may_read_all_records_may_read_dumps(
     tmp_path: Path,
     source: Path,
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    source.chmod(0o755)
+    open_to_all(tmp_path, source)
     for record in source.iterdir():
         os.chown(record, uid, gid)
         record.chmod(mode)
