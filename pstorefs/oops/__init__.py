@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pstorefs.oops.choice import Choice, choose_console, choose_dump
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
 from pstorefs.oops.reports import Report
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.titles import name, panic_message, signature
 from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
+from pstorefs.oops.which_report import Choice, choose_console, choose_dump
 
 __all__ = ["Facts", "Frame", "Location", "Other", "Span", "parse_console", "parse_dump", "stamped"]
 

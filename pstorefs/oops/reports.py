@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.kinds import CUT_HERE, PREFACES, Blame, Kind, recognise
+from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, recognise
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line

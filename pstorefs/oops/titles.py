@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.blame import blame
-from pstorefs.oops.kinds import SYMBOL, trap_name
+from pstorefs.oops.guilty import blame
 from pstorefs.oops.lines import Line, clean
-from pstorefs.oops.machinery import first
+from pstorefs.oops.report_kinds import SYMBOL, trap_name
+from pstorefs.oops.skip_functions import first
 from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.kinds import SYMBOL
 from pstorefs.oops.lines import Line, clean
+from pstorefs.oops.report_kinds import SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.kinds import SYMBOL, Blame
-from pstorefs.oops.machinery import entry, first, is_machinery, plain
+from pstorefs.oops.report_kinds import SYMBOL, Blame
+from pstorefs.oops.skip_functions import entry, first, is_machinery, plain
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
