@@ -2,6 +2,6 @@
 
 import sys
 
-from pstorefs.cli import main
+from pstorefs.cli.pstorefs import main
 
 sys.exit(main())

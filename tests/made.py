@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pstorefs.dump.item import STORE, Item
-from pstorefs.reading import UNDECODABLE, Reading, read
-from pstorefs.record import parse_name
+from pstorefs.record.name import parse_name
+from pstorefs.record.reading import UNDECODABLE, Reading, read
+from pstorefs.record.record import STORE, Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

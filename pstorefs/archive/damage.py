@@ -17,7 +17,7 @@ from pstorefs.archive import durable, layout
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from pstorefs.store import Store
+    from pstorefs.source.directory import Store
 
 # linux/fs.h: FS_IOC_GETFLAGS, FS_IMMUTABLE_FL and FS_APPEND_FL, see ioctl_iflags(2). The number is
 # that of most 64-bit machines; where it is another, the call fails, and no flag is known.

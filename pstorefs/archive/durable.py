@@ -13,8 +13,8 @@ import re
 import stat
 from contextlib import suppress
 
-from pstorefs import mounts
-from pstorefs.store import ChangedError, Stamp
+from pstorefs.source.directory import ChangedError, Stamp
+from pstorefs.system import mountinfo
 
 #: Temporary names begin so. What bears them is left over from an interrupted run.
 NEW, OLD = ".pstorefs-new-", ".pstorefs-old-"
@@ -90,7 +90,7 @@ def sync_filesystem(descriptor: int, files: int) -> bool:
     """
     if files <= MANY or _release() < (5, 8):
         return False
-    mount = mounts.holding(descriptor)
+    mount = mountinfo.holding(descriptor)
     if mount is None or mount.kind not in _SYNCFS:
         return False
     import ctypes
@@ -238,4 +238,4 @@ def _open_on_the_same_mount(parent: int, name: str) -> int:
 
 
 def _mount(descriptor: int) -> tuple[int, int]:
-    return mounts.number_of(descriptor), os.fstat(descriptor).st_dev
+    return mountinfo.number_of(descriptor), os.fstat(descriptor).st_dev

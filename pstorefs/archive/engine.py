@@ -13,16 +13,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import layout, place, rules
-from pstorefs.archive.place import ArchiveError
-from pstorefs.archive.policy import FAILED, KEPT, SKIPPED, Outcome, Policy, gone
-from pstorefs.store import SNAPSHOT_LIMIT, ChangedError, Stamp, Store, has_changed
+from pstorefs.archive import directory, layout, never_erased
+from pstorefs.archive.errors import ArchiveError, explain
+from pstorefs.archive.outcome import FAILED, KEPT, SKIPPED, Outcome, gone
+from pstorefs.archive.policy import Policy
+from pstorefs.source.directory import SNAPSHOT_LIMIT, ChangedError, Stamp, Store, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
     from pstorefs.archive.plan import Job, Shelf
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
 #: Directories below the source's root that are looked into.
 _DEPTH = 8
@@ -37,14 +38,14 @@ def archive(
     """
     store.refresh()
     files = list_source(store, policy.say)
-    with place.opened(
+    with directory.opened(
         archive_dir, store, volatile=policy.volatile, create=bool(files)
     ) as descriptor:
         if descriptor is None:
             return [_missing(name) for name in dict.fromkeys(names or ())]
         try:
-            with place.locked(descriptor, policy.wait_seconds):
-                for words in place.clean(descriptor):
+            with directory.locked(descriptor, policy.wait_seconds):
+                for words in directory.clean(descriptor):
                     policy.say(words)
                 # What another command left, while this one waited for the lock.
                 command = _Command(store, archive_dir, descriptor, policy, list_source(store))
@@ -52,12 +53,12 @@ def archive(
                 try:
                     command.keep()
                 except OSError as error:
-                    policy.say(f"keep= is given up: {place.explain(archive_dir, error).strerror}")
+                    policy.say(f"keep= is given up: {explain(archive_dir, error).strerror}")
                 return outcomes
         except ArchiveError:
             raise
         except OSError as error:
-            raise place.explain(archive_dir, error) from error
+            raise explain(archive_dir, error) from error
 
 
 def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
@@ -71,14 +72,6 @@ def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
         path = _path_of(name, files)
         outcomes.append(clear_unsaved(store, path) if path else _missing(name))
     return outcomes
-
-
-def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
-    """The errno of a command: the first failure's, 0 if there is none.
-
-    What is kept on purpose, or is gone, is a failure only where it was named.
-    """
-    return next((o.errno for o in outcomes if o.errno and (named or o.result == FAILED)), 0)
 
 
 def list_source(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[str, Stamp]:
@@ -131,7 +124,7 @@ class _Command:
         from pstorefs.archive.plan import Shelf
         from pstorefs.archive.run import Run
         from pstorefs.archive.save import save
-        from pstorefs.dump.item import ARCHIVE, STORE
+        from pstorefs.record.record import ARCHIVE, STORE
 
         source = Shelf(self.store, STORE, self.files)
         view = Store.at(self.descriptor, self.path)
@@ -140,7 +133,7 @@ class _Command:
             jobs = self._plan(names, source, shelf)
             if jobs:
                 self._check_room(jobs)
-                now, boot = int(time.time()), rules.boot_id()
+                now, boot = int(time.time()), never_erased.boot_id()
                 run = Run(self.path, self.descriptor, source, shelf, self.policy, now, boot, jobs)
                 try:
                     save(run)
@@ -148,7 +141,7 @@ class _Command:
                 finally:
                     # Nothing half-done stays; if this fails, the next run does it.
                     with suppress(OSError):
-                        place.clean(self.descriptor)
+                        directory.clean(self.descriptor)
         finally:
             view.close()
         return self.outcomes
@@ -249,7 +242,7 @@ class _Command:
         if isinstance(error, FileNotFoundError):
             self.outcomes.append(gone(path))
         elif has_changed(error):
-            words = rules.message("changed", path)
+            words = never_erased.message("changed", path)
             self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "changed", words))
         else:
             words = f"cannot be read: {error.strerror or error}"
@@ -266,7 +259,7 @@ class _Command:
         sizes = [item.size for job in jobs for item, _ in job.new]
         if sizes:
             count = sum(bool(job.new) for job in jobs)
-            place.check_room(self.path, self.descriptor, sizes, count, self.policy)
+            directory.check_room(self.path, self.descriptor, sizes, count, self.policy)
 
     def keep(self) -> None:
         """Remove what is beyond the limits, if there are any."""
@@ -274,7 +267,7 @@ class _Command:
             return
         import hashlib
 
-        from pstorefs.archive.keep import remove_old
+        from pstorefs.archive.prune import remove_old
 
         standing = set()
         for path, stamp in list_source(self.store).items():

@@ -13,18 +13,18 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout, rules
-from pstorefs.archive.policy import CLEARED, FAILED, KEPT, Outcome, gone
+from pstorefs.archive import durable, layout, never_erased
+from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
 from pstorefs.archive.save import compare
-from pstorefs.store import ChangedError
+from pstorefs.source.directory import ChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.run import Run
-    from pstorefs.dump.item import Item
-    from pstorefs.store import Store
+    from pstorefs.record.record import Item
+    from pstorefs.source.directory import Store
 
 
 def clear_saved(run: Run) -> list[Outcome]:
@@ -75,7 +75,7 @@ def _clear(run: Run, job: Job, item: Item) -> Outcome:
     except ChangedError:
         return _kept(item, directory, "changed")
     except OSError as failure:
-        number, words = rules.refusal(item.file, failure)
+        number, words = never_erased.refusal(item.file, failure)
         return Outcome(item.path, FAILED, directory, number, "", words)
     return Outcome(item.path, CLEARED, directory)
 
@@ -90,7 +90,7 @@ def _stands(store: Store, item: Item) -> bool:
 
 
 def _kept(item: Item, directory: str, why: str) -> Outcome:
-    words = rules.message(why, item.path)
+    words = never_erased.message(why, item.path)
     return Outcome(item.path, KEPT, directory, errno.EPERM, why, words)
 
 
@@ -143,6 +143,6 @@ def clear_unsaved(store: Store, path: str) -> Outcome:
     except FileNotFoundError:
         return Outcome(path, CLEARED, message="it was gone already")
     except OSError as error:
-        number, words = rules.refusal(name, error)
+        number, words = never_erased.refusal(name, error)
         return Outcome(path, FAILED, "", number, "", words)
     return Outcome(path, CLEARED)

@@ -29,7 +29,7 @@ from pstorefs.archive import durable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pstorefs.store import Stamp, Store
+    from pstorefs.source.directory import Stamp, Store
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 #: What may be composed beside them.

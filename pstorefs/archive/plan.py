@@ -13,18 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pstorefs import dump as dumps
-from pstorefs import reading
 from pstorefs.archive import durable, layout
-from pstorefs.archive.rules import LOGS
+from pstorefs.archive.never_erased import LOGS
 from pstorefs.dump import Dump, Item
 from pstorefs.dump.grouping import SLOTS
-from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.record import Name, id_seconds, parse_name
+from pstorefs.record import reading
+from pstorefs.record.name import Name, id_seconds, parse_name
+from pstorefs.record.record import ARCHIVE, STORE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from pstorefs.store import Stamp, Store
+    from pstorefs.source.directory import Stamp, Store
 
     _Identity = tuple[str, str, str, int | None, bool]
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout, place
-from pstorefs.store import ChangedError
+from pstorefs.archive import durable, layout
+from pstorefs.archive.errors import ArchiveError, explain
+from pstorefs.source.directory import ChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
     from pstorefs.archive.plan import Job, Shelf
     from pstorefs.archive.policy import Policy
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Run:
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
     #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
     trees: dict[str, dict[str, str | int]] = field(default_factory=dict)
-    #: Why records of the store are not erased: keys of `rules.WHY`, by path.
+    #: Why records of the store are not erased: keys of `never_erased.WHY`, by path.
     forbidden: dict[str, str] = field(default_factory=dict)
     #: Directories whose facts are not what the archive has.
     changed: set[str] = field(default_factory=set)
@@ -67,9 +68,9 @@ class Run:
             self.errors.setdefault(directory, error)
         except FileNotFoundError:
             words = f"{self.path}/{directory}: somebody removed it meanwhile: repeat the command"
-            self.errors.setdefault(directory, place.ArchiveError(errno.ENOENT, words))
+            self.errors.setdefault(directory, ArchiveError(errno.ENOENT, words))
         except OSError as error:
-            self.errors.setdefault(directory, place.explain(f"{self.path}/{directory}", error))
+            self.errors.setdefault(directory, explain(f"{self.path}/{directory}", error))
 
     def alive(self) -> list[Job]:
         """Jobs without an error."""

@@ -20,23 +20,25 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout, place, rules
+from pstorefs.archive import durable, layout, never_erased
+from pstorefs.archive.directory import sync_above
+from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.plan import as_archived
 from pstorefs.archive.run import Move
-from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.store import ChangedError, has_changed
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.run import Run
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
 
 def save(run: Run) -> None:
     """All steps, for all jobs. What could not be done stands in ``run.errors`` then."""
-    oopsed = rules.oopsed_since_boot(run.source.store)
+    oopsed = never_erased.oopsed_since_boot(run.source.store)
     for job in run.jobs:
         _note(run, job, oopsed=oopsed)
     for job in run.alive():
@@ -64,7 +66,7 @@ def _note(run: Run, job: Job, *, oopsed: bool) -> None:
         if fact is None:
             mtime = max(0, item.mtime_ns)
             fact = layout.Fact(name, item.sha256, item.size, mtime, run.now, run.boot)
-        why = rules.forbids(item, known, oopsed=oopsed, boot=run.boot)
+        why = never_erased.forbids(item, known, oopsed=oopsed, boot=run.boot)
         if why:
             run.forbidden[item.path] = why
         elif item.path in clear:
@@ -163,7 +165,7 @@ def _reading(item: Item) -> Iterator[None]:
         if has_changed(error):
             raise ChangedError(f"{item.path} changed while it was archived") from error
         words = f"{item.path}: cannot be read: {error.strerror or error}"
-        raise place.ArchiveError(error.errno or errno.EIO, words) from error
+        raise ArchiveError(error.errno or errno.EIO, words) from error
 
 
 def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
@@ -233,7 +235,7 @@ def compare(directory: int, name: str, expected: str | int, *, synced: bool = Fa
         return
     data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
     if _digest(data) != expected:
-        raise place.ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
+        raise ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
 
 
 # 3. place
@@ -251,10 +253,10 @@ def _place(run: Run) -> None:
                 _join(run, directory, moves)
     try:
         durable.sync(run.archive)
-        place.sync_above(run.archive)
+        sync_above(run.archive)
     except OSError as error:
         for job in run.jobs:
-            run.errors.setdefault(job.directory, place.explain(run.path, error))
+            run.errors.setdefault(job.directory, explain(run.path, error))
 
 
 def _join(run: Run, directory: str, moves: list[Move]) -> None:

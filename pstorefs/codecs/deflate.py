@@ -50,7 +50,7 @@ def salvage(data: bytes, limit: int) -> Remains:
     remains = _inflate_up_to_break(data, limit)
     if remains.truncated or len(remains.text) >= limit or remains.used == len(data):
         return remains
-    from pstorefs.codecs.inflate import inflate_on  # of use to broken records only
+    from pstorefs.codecs.salvage.inflate import inflate_on  # of use to broken records only
 
     text, rest = inflate_on(data, limit)
     # zlib gave no symbols of the byte in which the break is; it has read long streams to their end.

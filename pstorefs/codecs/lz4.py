@@ -22,9 +22,9 @@ import sys
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.expand import Break, copy_match, too_long
-from pstorefs.codecs.holes import match as token
-from pstorefs.codecs.likeness import unreadable_before
-from pstorefs.codecs.resync import BAD, END, Trail, salvage_trail
+from pstorefs.codecs.salvage.log_model import unreadable_before
+from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
+from pstorefs.codecs.salvage.tokens import match as token
 
 NAME = "lz4"
 

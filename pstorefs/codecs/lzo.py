@@ -30,9 +30,9 @@ from __future__ import annotations
 
 from pstorefs.codecs.base import Remains, Stream
 from pstorefs.codecs.expand import Break, copy_match, too_long
-from pstorefs.codecs.holes import match
-from pstorefs.codecs.likeness import unreadable_before
-from pstorefs.codecs.resync import BAD, END, Trail, salvage_trail
+from pstorefs.codecs.salvage.log_model import unreadable_before
+from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
+from pstorefs.codecs.salvage.tokens import match
 
 NAME = "lzo"
 

@@ -37,8 +37,8 @@ from typing import NamedTuple
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.expand import Break, too_long
-from pstorefs.codecs.likeness import unreadable
-from pstorefs.codecs.resync import BAD, END, Trail, salvage_trail
+from pstorefs.codecs.salvage.log_model import unreadable
+from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
 
 NAME = "842"
 

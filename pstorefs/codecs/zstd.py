@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pstorefs.codecs.base import CodecError, Remains, Stream
+from pstorefs.codecs.salvage.zstd import find_flaw, salvage_frame
 from pstorefs.codecs.zstd_frame import CHECKSUM_SIZE, CutOffError, Header, read_blocks, read_header
-from pstorefs.codecs.zstd_salvage import find_flaw, salvage_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

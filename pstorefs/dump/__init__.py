@@ -22,10 +22,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pstorefs.dump import boots, grouping
-from pstorefs.dump.item import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
-from pstorefs.record import CRASHES, parse_name
+from pstorefs.record.name import CRASHES, parse_name
+from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

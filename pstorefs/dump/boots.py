@@ -14,15 +14,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.reading import DECODED, PLAIN
-from pstorefs.record import id_seconds
+from pstorefs.record.name import id_seconds
+from pstorefs.record.reading import DECODED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pstorefs.dump.item import Item
     from pstorefs.dump.part import Part
+    from pstorefs.record.record import Item
 
 # Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
 # those before an oops, which makes it show all, some may be absent; the last line may not.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from pstorefs.reading import DECODED, PLAIN
-from pstorefs.record import id_seconds
+from pstorefs.record.name import id_seconds
+from pstorefs.record.reading import DECODED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
 # Copies of one record have the same mtime, but for what archivers round off.
 _SAME_MTIME_NS = 10**6

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
     #: A record with its copies, and its running number.
     Numbered = tuple[int, tuple[Item, ...]]

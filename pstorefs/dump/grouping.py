@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pstorefs.dump import copies, erst
-from pstorefs.dump.item import NO_TIME, Item, efi_seconds, when
 from pstorefs.dump.part import Group, Part
-from pstorefs.record import id_number, id_seconds
+from pstorefs.record.name import id_number, id_seconds
+from pstorefs.record.record import NO_TIME, Item, efi_seconds, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pstorefs.codecs.text import legible
-from pstorefs.reading import DAMAGED, SALVAGED, SUSPECT, UNDECODABLE
+from pstorefs.record.reading import DAMAGED, SALVAGED, SUSPECT, UNDECODABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pstorefs.dump import Dump
-    from pstorefs.dump.item import Item
     from pstorefs.dump.part import Part
+    from pstorefs.record.record import Item
 
 #: A dump's text holds no more bytes, if it has several parts: a dump of SteamOS, the largest of all
 #: (2 MiB of ramoops), holds 6 MiB.

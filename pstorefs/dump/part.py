@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pstorefs.dump.item import Item
+    from pstorefs.record.record import Item
 
 # Lines of several CPUs stand out of order by less than a second in the corpus. By more than this,
 # and the text of the higher part cannot be the older one.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pstorefs.terminal import printable
+from pstorefs.system.printable import printable
 
 #: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
 LINE_MAX = 1024

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from pstorefs.store import Stamp
+from pstorefs.source.directory import Stamp
 from pstorefs.tree.node import (
     Access,
     Attributes,

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from pstorefs.commands import VERBS, Command, CommandError, Lines, Result, parse
-from pstorefs.terminal import printable
+from pstorefs.control.executor import VERBS, Command, CommandError, Lines, Result, parse
+from pstorefs.system.printable import printable
 from pstorefs.tree.composed import Owner
 from pstorefs.tree.node import File, Opened, Snapshot, Writer
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from pstorefs import report
+from pstorefs.catalog.catalog import Survey
 from pstorefs.dump import Dump
-from pstorefs.dump.item import STORE
-from pstorefs.machine import Machine
-from pstorefs.report import Context, Sibling
-from pstorefs.store import Stamp, has_changed
-from pstorefs.survey import Survey
+from pstorefs.record.record import STORE
+from pstorefs.report import files
+from pstorefs.report.files import Context, Sibling
+from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import (
     ComposedDirectory,
     ComposedFile,
@@ -109,7 +109,7 @@ class Dumps:
             "report.txt": self.report,
             "summary.json": self.summary,
         }
-        if report.console_of(dump) is not None:
+        if files.console_of(dump) is not None:
             composers["console.txt"] = self.console
         entries: dict[str, Node] = {
             file: ComposedFile(
@@ -159,7 +159,7 @@ class Dumps:
 
     def console(self, dump: Dump) -> bytes:
         """console.txt."""
-        item = report.console_of(dump)
+        item = files.console_of(dump)
         if item is None:
             raise StaleError
         return self.survey.reading(item).text
@@ -189,11 +189,11 @@ class Dumps:
     def report(self, dump: Dump) -> bytes:
         """report.txt."""
         facts = self.survey.facts(dump)
-        return report.report(dump, facts, self.survey.text(dump), self.context(dump))
+        return files.report(dump, facts, self.survey.text(dump), self.context(dump))
 
     def summary(self, dump: Dump) -> bytes:
         """summary.json."""
-        return report.summary(dump, self.survey.facts(dump), self.context(dump))
+        return files.summary(dump, self.survey.facts(dump), self.context(dump))
 
 
 def _mtime(dump: Dump) -> int:

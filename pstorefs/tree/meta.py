@@ -32,11 +32,11 @@ from functools import partial
 from typing import Any
 
 from pstorefs import dump as dumps_of
-from pstorefs import reading
-from pstorefs.dump.item import NO_TIME, Item
-from pstorefs.report import rfc3339
-from pstorefs.store import Stamp
-from pstorefs.survey import Survey
+from pstorefs.catalog.catalog import Survey
+from pstorefs.record import reading
+from pstorefs.record.record import NO_TIME, Item
+from pstorefs.report.files import rfc3339
+from pstorefs.source.directory import Stamp
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.node import Attributes, Node, StaleError
 

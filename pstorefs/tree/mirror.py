@@ -3,7 +3,7 @@
 ===================== ============================== ==========================================
 in the source         in the mount                   content
 ===================== ============================== ==========================================
-X.enc.z, a record     X                              its text (see `pstorefs.reading`)
+X.enc.z, a record     X                              its text (see `pstorefs.record.reading`)
 the same, undecodable X.enc.z                        as stored
 X.enc.z beside an X   X.enc.z                        as stored: X has the plain name already
 anything else         the same name                  as it is; folders are mirrored in turn
@@ -19,10 +19,10 @@ import os
 import threading
 from collections.abc import Callable, Container
 
-from pstorefs.record import ENCODED, Name, parse_name
-from pstorefs.reserved import shown, stored
-from pstorefs.store import SNAPSHOT_LIMIT, Stamp, Store, has_changed
-from pstorefs.texts import TextShelf
+from pstorefs.catalog.textcache import TextShelf
+from pstorefs.record.name import ENCODED, Name, parse_name
+from pstorefs.record.shown import shown, stored
+from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.tree.node import (
     Access,
     Attributes,
@@ -226,9 +226,10 @@ class RecordFile(MirrorFile):
     def _decode(self) -> int | None:
         """The size of the text; None if there is none."""
         # At the moment of need: a mount is ready before the first record is decoded.
-        from pstorefs import codecs, reading
+        from pstorefs.codecs import detect
+        from pstorefs.record import reading
 
-        if self.stamp.size > codecs.MAX_INPUT:
+        if self.stamp.size > detect.MAX_INPUT:
             return None
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
         record = reading.read_encoded(self.name, data)
@@ -432,7 +433,7 @@ class _Undecoded:
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`. By two threads at once, it is decoded twice."""
         if self._text is None:
-            from pstorefs import reading
+            from pstorefs.record import reading
 
             self._text = reading.read_encoded(self._name, self._data).text
             self.slow = False

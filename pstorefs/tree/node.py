@@ -17,7 +17,7 @@ import os
 import stat
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from pstorefs.store import Stamp
+from pstorefs.source.directory import Stamp
 
 BLOCK = 512  # bytes that one st_blocks counts, stat(2)
 

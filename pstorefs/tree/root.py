@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pstorefs.reserved import RESERVED
+from pstorefs.record.shown import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.node import Attributes, Directory, Node

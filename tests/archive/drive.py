@@ -11,10 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from pstorefs.archive import ArchiveError, Fact, Outcome, Policy, archive, durable, first_error
+from pstorefs.archive import durable
+from pstorefs.archive.engine import archive
+from pstorefs.archive.errors import ArchiveError
+from pstorefs.archive.layout import Fact
+from pstorefs.archive.outcome import Outcome, first_error
+from pstorefs.archive.policy import Policy
 from pstorefs.dump import Dump, Item
 from pstorefs.dump.joining import join
-from pstorefs.store import Store
+from pstorefs.source.directory import Store
 
 
 def compose(

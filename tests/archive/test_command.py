@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.archive.command import run_archive
-from pstorefs.options import Settings, UsageError, apply
+from pstorefs.cli.archive import run_archive
+from pstorefs.settings.options import Settings, UsageError, apply
 from tests.archive import judge
 from tests.records import capture
 
@@ -63,8 +63,8 @@ def test_a_failure_is_2_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_an_empty_store_costs_no_decoder_no_fuse_no_trio(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     code = (
-        "import sys; from pstorefs.archive.command import run_archive;"
-        "from pstorefs.options import Settings;"
+        "import sys; from pstorefs.cli.archive import run_archive;"
+        "from pstorefs.settings.options import Settings;"
         f"assert run_archive(Settings(source={str(tmp_path / 'store')!r},"
         f" archive={str(tmp_path / 'archive')!r})) == 0;"
         "bad = {'pyfuse3', 'trio', 'pstorefs.codecs', 'pstorefs.dump', 'json', 'logging',"

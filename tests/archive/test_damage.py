@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.archive import Outcome, Policy, archive
-from pstorefs.dump.item import ARCHIVE, STORE
-from pstorefs.health import health
-from pstorefs.limits import Keep
-from pstorefs.machine import Machine
-from pstorefs.store import Store
-from pstorefs.survey import Place, Survey
+from pstorefs.archive.engine import archive
+from pstorefs.archive.outcome import Outcome
+from pstorefs.archive.policy import Policy
+from pstorefs.catalog.catalog import Place, Survey
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.report.health import health
+from pstorefs.settings.keep import Keep
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
 from tests.archive import drive, judge
 from tests.archive.test_engine import Scene, erst
 

@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts, reading
-from pstorefs.archive import Fact, Outcome, Policy, archive, clear, first_error, rules
+from pstorefs.archive import never_erased
+from pstorefs.archive.engine import archive, clear
+from pstorefs.archive.layout import Fact
+from pstorefs.archive.outcome import Outcome, first_error
 from pstorefs.archive.plan import Shelf
+from pstorefs.archive.policy import Policy
 from pstorefs.dump import Dump, Item
-from pstorefs.dump.item import STORE
-from pstorefs.record import Name
-from pstorefs.store import Store
+from pstorefs.record import reading
+from pstorefs.record.name import Name
+from pstorefs.record.record import STORE
+from pstorefs.source.directory import Store
+from pstorefs.system import mountinfo
 from tests.archive import drive, judge
 from tests.records import capture
 
@@ -212,13 +217,13 @@ def test_slots_are_not_erased_when_this_kernel_has_oopsed(
         path = tmp_path / name
         if number is not None:
             path.write_text(number + "\n")
-        monkeypatch.setattr(rules, name, str(path))
-    monkeypatch.setattr(mounts, "kind_of", lambda _: "pstore")
+        monkeypatch.setattr(never_erased, name, str(path))
+    monkeypatch.setattr(mountinfo, "kind_of", lambda _: "pstore")
     outcomes = scene.archive()
     assert outcomes["dmesg-ramoops-0.enc.z"].why == "slot"
     assert "dmesg-ramoops-0.enc.z" in scene.left()
     # Copies in a directory have no slots.
-    monkeypatch.setattr(mounts, "kind_of", lambda _: "ext4")
+    monkeypatch.setattr(mountinfo, "kind_of", lambda _: "ext4")
     assert scene.archive()["dmesg-ramoops-0.enc.z"].result == "cleared"
 
 
@@ -226,7 +231,7 @@ def test_stores_that_erase_by_id_are_erased_although_this_kernel_has_oopsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = erst(tmp_path)
-    monkeypatch.setattr(rules, "oopsed_since_boot", lambda _: True)
+    monkeypatch.setattr(never_erased, "oopsed_since_boot", lambda _: True)
     assert {o.result for o in scene.archive().values()} == {"cleared"}
 
 
@@ -410,7 +415,7 @@ def test_a_record_that_comes_back_is_cleared_again_once_a_boot(
         assert {(o.result, o.why) for o in outcomes.values()} == {("kept", "returned")}
         assert scene.left() == set(scene.records)
         assert {fact["returns"] for fact in scene.facts()} == {boot}
-        monkeypatch.setattr(rules, "boot_id", lambda boot=boot: f"boot {boot}")
+        monkeypatch.setattr(never_erased, "boot_id", lambda boot=boot: f"boot {boot}")
     assert len(judge.saved(scene.target)) == len(scene.records)
 
 
@@ -421,7 +426,7 @@ def test_a_record_that_comes_back_under_the_backends_new_name_is_no_second_copy(
     scene.archive()
     for name, data in scene.records.items():
         (scene.source / name.replace("-efi-", "-efi_pstore-")).write_bytes(data)
-    monkeypatch.setattr(rules, "boot_id", lambda: "another boot")
+    monkeypatch.setattr(never_erased, "boot_id", lambda: "another boot")
     assert {o.result for o in scene.archive().values()} == {"cleared"}
     assert len(judge.saved(scene.target)) == len(scene.records)
 

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.archive import ArchiveError, Outcome, Policy, archive
-from pstorefs.limits import Keep, parse_keep
-from pstorefs.store import Store
+from pstorefs.archive.engine import archive
+from pstorefs.archive.errors import ArchiveError
+from pstorefs.archive.outcome import Outcome
+from pstorefs.archive.policy import Policy
+from pstorefs.settings.keep import Keep, parse_keep
+from pstorefs.source.directory import Store
 from tests.archive import drive, judge, strace
 from tests.records import capture
 

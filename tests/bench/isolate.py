@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pstorefs import codecs
+from pstorefs.codecs import detect
 from tests.bench.measure import pinned
 from tests.bench.trees import memory_of
 from tests.figures import record
@@ -30,7 +30,7 @@ def work() -> None:
     """The worker: a length and a record, answered by a length and a text, again and again."""
     while head := sys.stdin.buffer.read(_LENGTH.size):
         data = sys.stdin.buffer.read(_LENGTH.unpack(head)[0])
-        text = codecs.decode(data, header=True).text
+        text = detect.decode(data, header=True).text
         sys.stdout.buffer.write(_LENGTH.pack(len(text)) + text)
         sys.stdout.buffer.flush()
 
@@ -70,7 +70,7 @@ def spent(call: Callable[[], bytes], worker: Worker) -> float:
 
 
 def here(data: bytes) -> bytes:
-    return codecs.decode(data, header=True).text
+    return detect.decode(data, header=True).text
 
 
 def note(what: str, measured: str) -> None:

@@ -47,7 +47,7 @@ def program(name: str, module: str) -> list[str]:
 
 def pstorefs() -> list[str]:
     """The command to measure."""
-    return program("pstorefs", "pstorefs.cli")
+    return program("pstorefs", "pstorefs.cli.pstorefs")
 
 
 def bindfs() -> list[str]:

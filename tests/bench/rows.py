@@ -220,7 +220,7 @@ def _programs(bench: Bench, few: Records) -> None:
     commands = {
         "python": [peers.PYTHON, "-c", "pass"],
         "pstorefs --archive, empty": [*peers.pstorefs(), *options],
-        "pstorecat": [*peers.program("pstorecat", "pstorefs.cat"), str(record)],
+        "pstorecat": [*peers.program("pstorecat", "pstorefs.cli.pstorecat"), str(record)],
     }
     environment = {**os.environ, "PYTHONPATH": str(peers.ROOT)}
     for name, words in commands.items():

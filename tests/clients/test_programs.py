@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
+from pstorefs.system import mountinfo
 from tests import figures
 from tests.clients.conftest import PLACES, Place
 
@@ -387,7 +387,7 @@ def test_programs_that_count_on_links_look_everywhere(places: dict[str, Place]) 
 def test_who_reads_is_told(command: str, places: dict[str, Place]) -> None:
     # lsof asks every mount of the machine, and others may hang.
     roots = {str(place.shown.parent) for place in places.values()}
-    others = (m.point for m in mounts.table() if m.kind.startswith("fuse"))
+    others = (m.point for m in mountinfo.table() if m.kind.startswith("fuse"))
     exempt = " ".join(f"-e {point}" for point in others if not point.startswith(tuple(roots)))
     for place in places.values():
         said = []

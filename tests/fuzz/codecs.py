@@ -13,13 +13,14 @@ from types import ModuleType
 import lz4.block as lz4_library
 import zstandard
 
-from pstorefs.codecs import deflate, inflate, lz4, lzo, nx842, zlibbed, zstd
+from pstorefs.codecs import deflate, lz4, lzo, nx842, zlibbed, zstd
 from pstorefs.codecs.base import CodecError, Remains, Stream
 from pstorefs.codecs.expand import Break
-from pstorefs.codecs.holes import play
-from pstorefs.codecs.likeness import damage
+from pstorefs.codecs.salvage import inflate
+from pstorefs.codecs.salvage.log_model import damage
+from pstorefs.codecs.salvage.tokens import play
+from pstorefs.codecs.salvage.zstd import salvage_frame
 from pstorefs.codecs.zstd_frame import read_header
-from pstorefs.codecs.zstd_salvage import salvage_frame
 from tests.fuzz.target import Target
 from tests.records import records, without_notice
 

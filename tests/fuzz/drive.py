@@ -23,7 +23,12 @@ import atheris
 import pstorefs
 
 # Modules that import FUSE or trio; the fuzzer works below them.
-_ABOVE = ("pstorefs.fuse", "pstorefs.daemon", "pstorefs.cli", "pstorefs.__main__")
+_ABOVE = (
+    "pstorefs.mount.fuse",
+    "pstorefs.mount.daemon",
+    "pstorefs.cli.pstorefs",
+    "pstorefs.__main__",
+)
 _HERE = Path(__file__).parent
 
 

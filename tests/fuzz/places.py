@@ -16,16 +16,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pstorefs.archive import ArchiveError, Outcome, Policy, archive, clear
+from pstorefs.archive.engine import archive, clear
+from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.layout import read_archive
-from pstorefs.dump.item import ARCHIVE, STORE, SYSTEMD
-from pstorefs.limits import Keep
-from pstorefs.machine import Machine
-from pstorefs.record import parse_name
-from pstorefs.report import composer
-from pstorefs.status import Reporter
-from pstorefs.store import Store
-from pstorefs.survey import Place, Survey, printable
+from pstorefs.archive.outcome import Outcome
+from pstorefs.archive.policy import Policy
+from pstorefs.catalog.catalog import Place, Survey, printable
+from pstorefs.record.name import parse_name
+from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
+from pstorefs.report.files import composer
+from pstorefs.report.status import Reporter
+from pstorefs.settings.keep import Keep
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
 from tests.fuzz.target import Target
 from tests.fuzz.texts import check_dump_name, check_facts, printable_lines
 from tests.records import capture

@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pstorefs import codecs, reading, report, reserved, status
-from pstorefs.commands import LONGEST_LINE, VERBS, Command, CommandError, Lines, Result, parse
+from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.codecs import detect
+from pstorefs.control.executor import (
+    LONGEST_LINE,
+    VERBS,
+    Command,
+    CommandError,
+    Lines,
+    Result,
+    parse,
+)
 from pstorefs.dump import Dump, group, join, latest, systemd_record, when
-from pstorefs.dump.item import PLACES, STORE, SYSTEMD, TIME_SOURCES, Item
 from pstorefs.dump.joining import body
-from pstorefs.limits import UNLIMITED
-from pstorefs.machine import Machine
 from pstorefs.oops import OTHERS_MAX, Facts, Span, parse_console, parse_dump, stamped
-from pstorefs.options import REMOVALS, Settings, UsageError
-from pstorefs.options import parse as parse_options
-from pstorefs.options import split as split_options
-from pstorefs.reading import DAMAGED, DECODED, PLAIN, SALVAGED, STATES, SUSPECT, UNDECODABLE
-from pstorefs.record import (
+from pstorefs.record import reading, shown
+from pstorefs.record.name import (
     ENCODED,
     Name,
     id_number,
@@ -32,7 +35,14 @@ from pstorefs.record import (
     parse_notice,
     split_notice,
 )
-from pstorefs.survey import Brief, printable
+from pstorefs.record.reading import DAMAGED, DECODED, PLAIN, SALVAGED, STATES, SUSPECT, UNDECODABLE
+from pstorefs.record.record import PLACES, STORE, SYSTEMD, TIME_SOURCES, Item
+from pstorefs.report import files, status
+from pstorefs.settings.keep import UNLIMITED
+from pstorefs.settings.options import REMOVALS, Settings, UsageError
+from pstorefs.settings.options import parse as parse_options
+from pstorefs.settings.options import split as split_options
+from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import Owner
 from pstorefs.tree.control import Control
 from pstorefs.tree.meta import values
@@ -88,7 +98,7 @@ def check_record(name: Name, data: bytes, said: reading.Reading) -> None:
         assert text == data
         assert said.broken
         return
-    bound = codecs.output_bound(len(payload))
+    bound = detect.output_bound(len(payload))
     if said.state == DECODED or (said.state == DAMAGED and not said.broken):
         assert len(text) - len(notice) <= bound
         assert said.certain_length == len(text)
@@ -126,9 +136,9 @@ def check_names(raw: bytes) -> None:
     name = first.decode("utf-8", "surrogateescape")
     parsed = parse_name(name)
     check_name(name, parsed)
-    shown = reserved.shown(name)
-    assert shown.partition("/")[0] not in reserved.RESERVED
-    assert reserved.stored(shown) == name, "what is shown is not found again"
+    visible = shown.shown(name)
+    assert visible.partition("/")[0] not in shown.RESERVED
+    assert shown.stored(visible) == name, "what is shown is not found again"
     if systemd_record(name):
         assert ".." not in name.split("/")
     payload, notice = split_notice(text)
@@ -180,7 +190,7 @@ def check_times(file: str, name: Name, data: bytes, mtime: int) -> None:
     item = Item.of(file, STORE, mtime, data, reading.read(name, data))
     nanoseconds, source = when(item)
     assert source in TIME_SOURCES
-    report.rfc3339(nanoseconds)
+    files.rfc3339(nanoseconds)
     (dump,) = group([item])
     check_dump_name(dump)
     json_safe(values(item, dump.name))
@@ -358,7 +368,7 @@ def check_dumps(raw: bytes) -> None:
         check_joined(dump, texts)
         assert dump.parts
         assert all(0 < first <= last for first, last in dump.missing)
-        report.rfc3339(dump.time_ns)
+        files.rfc3339(dump.time_ns)
         if dump.boot:
             assert dump.order is not None
     _check_orders(dumps)
@@ -436,26 +446,26 @@ def check_report(raw: bytes) -> None:
     for dump in dumps:
         said, text = facts[dump.name], survey.text(dump)
         siblings = tuple(
-            report.Sibling(
+            files.Sibling(
                 each.name,
-                report.title_of(each, facts[each.name]),
+                files.title_of(each, facts[each.name]),
                 each.order or 0,
                 each.reason or "",
             )
             for each in dumps
             if each is not dump and each.boot and each.boot == dump.boot
         )
-        context = report.Context(_machine(), own=bool(len(raw) & 1), siblings=siblings)
-        composed = report.report(dump, said, text, context)
+        context = files.Context(_machine(), own=bool(len(raw) & 1), siblings=siblings)
+        composed = files.report(dump, said, text, context)
         ours = composed
         if said.span is not None:
             verbatim = text[said.span.start : said.span.end] + b"\n"
             assert composed.endswith(b"\n\nThe kernel's own report:\n\n" + verbatim)
             ours = composed[: len(composed) - len(verbatim)]
         printable_lines(ours)
-        keys = report.summary_keys(dump, said, context)
+        keys = files.summary_keys(dump, said, context)
         json_safe(keys)
-        summary = report.summary(dump, said, context)
+        summary = files.summary(dump, said, context)
         printable_lines(summary)
         for words in _deep_strings(keys):
             assert not _CONTROL.search(words), f"control characters in summary.json: {words!r}"
@@ -577,7 +587,7 @@ def _option_seeds() -> Iterator[bytes]:
 
 
 def _option_words() -> tuple[bytes, ...]:
-    from pstorefs.options import TABLE
+    from pstorefs.settings.options import TABLE
 
     return (b"\0-o\0", b"--archive", *(name.encode() for name in TABLE))
 

@@ -124,7 +124,7 @@ def run_measured(
     *words: str, program: str = "pstorefs"
 ) -> tuple[subprocess.CompletedProcess[bytes], float, float]:
     """Run a program of ours: what it wrote, its peak memory in MiB, and the seconds it took."""
-    module = "pstorefs.cat" if program == "pstorecat" else "pstorefs"
+    module = "pstorefs.cli.pstorecat" if program == "pstorecat" else "pstorefs"
     command = [sys.executable, "-c", _MEASURE, sys.executable, "-m", module, *words]
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, check=True, timeout=110)

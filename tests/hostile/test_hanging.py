@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from pstorefs import mounts
-from pstorefs.patience import PATIENCE
+from pstorefs.source.timeout import PATIENCE
+from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.hostile.conftest import CALM, elsewhere, note, put_calm_record
 from tests.hostile.unreliable import ENDLESS, SLOW
@@ -39,7 +39,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.unreliable", str(self.flags), str(self.point)]
         )
-        while mounts.at(str(self.point)) is None:
+        while mountinfo.at(str(self.point)) is None:
             assert self.process.poll() is None
             time.sleep(0.02)
 
@@ -209,7 +209,7 @@ def test_an_archive_that_hangs_keeps_nobody_from_the_records(
     (raw / "dmesg-erst-1").write_bytes(b"Panic#1 Part1\n<4>[    1.000000] archived\n")
     server = subprocess.Popen(["bindfs", "-f", archive, served])
     try:
-        while mounts.at(str(served)) is None:
+        while mountinfo.at(str(served)) is None:
             assert server.poll() is None
             time.sleep(0.02)
         one = mount(source, "-o", f"archive={served}")

@@ -281,7 +281,7 @@ def test_pstorecat_says_nothing_that_a_terminal_obeys(tmp_path: Path, what: str)
         with open(file, "wb") as opened:
             opened.write(word * 9)
     for words in (files, [b"--json", *files], [b"--" + word]):
-        done = run("pstorefs.cat", *words)
+        done = run("pstorefs.cli.pstorecat", *words)
         said = check(done.stderr, "standard error")
         assert all(line.startswith("pstorecat: ") for line in said.splitlines()), said
         assert done.returncode in (1, 2)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from pstorefs import mounts
+from pstorefs.system import mountinfo
 from tests.records import capture
 
 READY_SECONDS = 20
@@ -43,7 +43,7 @@ def everybodys_copy() -> Path:
 
 
 def mounted(point: Path) -> bool:
-    found = mounts.at(os.path.realpath(point))
+    found = mountinfo.at(os.path.realpath(point))
     return found is not None and found.kind == "fuse.pstorefs"
 
 
@@ -149,7 +149,7 @@ def point(tmp_path: Path) -> Iterator[Path]:
     where = tmp_path / "point"
     where.mkdir()
     yield where
-    while mounts.at(str(where)) is not None:
+    while mountinfo.at(str(where)) is not None:
         subprocess.run(["umount", "-l", where], check=True)
 
 
@@ -162,6 +162,6 @@ def nobodys() -> Iterator[Path]:
     for path in [home, *home.rglob("*")]:
         os.chown(path, NOBODY, NOBODY)
     yield home
-    if mounts.at(str(home / "point")) is not None:
+    if mountinfo.at(str(home / "point")) is not None:
         subprocess.run(["umount", "-l", home / "point"], check=True)
     shutil.rmtree(home)

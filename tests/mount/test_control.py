@@ -353,9 +353,9 @@ def test_pstorefs_archive_without_a_mount(source: Path, archive: Path) -> None:
 
 def test_pstorefs_archive_imports_no_fuse(source: Path, archive: Path) -> None:
     code = (
-        "import sys\nfrom pstorefs.cli import main\n"
+        "import sys\nfrom pstorefs.cli.pstorefs import main\n"
         f"main(['--archive', '-o', 'archive={archive}', {str(source)!r}])\n"
-        "assert not {'pyfuse3', 'trio', 'pstorefs.fuse'} & set(sys.modules)\n"
+        "assert not {'pyfuse3', 'trio', 'pstorefs.mount.fuse'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert records(source) == {}

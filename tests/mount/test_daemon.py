@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pstorefs import mounts
+from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
@@ -29,7 +29,7 @@ def test_in_the_background_it_returns_when_the_mount_answers(source: Path, point
     done = pstorefs("-o", "plain", source, point)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(os.listdir(point)) == 32
-    mounted = mounts.at(str(point))
+    mounted = mountinfo.at(str(point))
     assert mounted is not None
     assert (mounted.kind, mounted.source) == ("fuse.pstorefs", str(source))
     assert {"nosuid", "nodev", "noexec"} <= set(mounted.options.split(","))
@@ -52,7 +52,7 @@ def test_a_signal_unmounts_cleanly(
         pid = daemon_of(point)
         os.kill(pid, number)
         assert gone(pid)
-        assert mounts.at(str(point)) is None
+        assert mountinfo.at(str(point)) is None
     else:
         one = mount(source)
         one.process.send_signal(number)
@@ -78,7 +78,7 @@ def test_a_dead_mount_of_an_earlier_run_is_replaced(
     assert len(os.listdir(point)) == 32
     took = f"{(time.monotonic() - began) * 1000:.0f} ms"
     record("privileges", f"a new start after {number.name}, to the first listing", took)
-    assert sum(mount.point == str(point) for mount in mounts.table()) == 1
+    assert sum(mount.point == str(point) for mount in mountinfo.table()) == 1
 
 
 def test_a_mount_that_died_a_moment_ago_is_replaced(source: Path, mount: MountMaker) -> None:
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_the_source_is_said(tmp_path: Path, point: Path) -> N
     one_line(pstorefs(tmp_path / "none", point), 32, "none", "no such directory")
     (tmp_path / "file").write_text("")
     one_line(pstorefs(tmp_path / "file", point), 32, "not a directory", "pstorecat")
-    assert mounts.at(str(point)) is None
+    assert mountinfo.at(str(point)) is None
 
 
 def hidden(pattern: str) -> list[str]:
@@ -294,7 +294,7 @@ def test_help_fits_a_screen_and_version() -> None:
 def test_without_a_library_one_line_says_which(source: Path, point: Path) -> None:
     code = (
         "import sys; sys.modules['pyfuse3'] = None\n"
-        f"from pstorefs.cli import main; sys.exit(main([{str(source)!r}, {str(point)!r}]))"
+        f"from pstorefs.cli.pstorefs import main; sys.exit(main([{str(source)!r}, {str(point)!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT

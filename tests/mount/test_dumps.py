@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.record import parse_header, parse_name
+from pstorefs.record.name import parse_header, parse_name
 from tests.mount.conftest import MountMaker
 from tests.records import capture, captures
 

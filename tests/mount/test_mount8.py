@@ -26,7 +26,7 @@ PROGRAM = f"""\
 import sys
 sys.path.insert(0, {str(everybodys_copy())!r})
 sys.dont_write_bytecode = True
-from pstorefs.cli import main
+from pstorefs.cli.pstorefs import main
 sys.exit(main())
 """
 RECORDS = 32

@@ -46,7 +46,7 @@ def test_the_other_programs_use_no_network(source: Path, tmp_path: Path) -> None
     archive = ["-o", f"archive={tmp_path / 'archive'},archive_volatile", source]
     for number, arguments in enumerate(
         (
-            [*COMMAND[:1], "-m", "pstorefs.cat", *source.iterdir()],
+            [*COMMAND[:1], "-m", "pstorefs.cli.pstorecat", *source.iterdir()],
             [*COMMAND, "--archive", *archive],
         )
     ):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
-from pstorefs.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
+from pstorefs.mount.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
+from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.mount.conftest import COMMAND, NEWS, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
@@ -114,7 +114,7 @@ def test_it_unmounts_by_itself_all_the_same(
     assert of_threads(pid)[0] == stated(READS)
     os.kill(pid, number)
     assert gone(pid)
-    assert mounts.at(str(point)) is None
+    assert mountinfo.at(str(point)) is None
 
 
 def test_an_ordinary_users_daemon_can_still_call_fusermount3(nobodys: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_ordinary_users_daemon_can_still_call_fusermount3(nobodys: Path) -> N
     assert dict(sets)["NoNewPrivs"] == 0  # fusermount3 is set-uid
     os.kill(pid, signal.SIGTERM)
     assert gone(pid)
-    assert mounts.at(str(point)) is None
+    assert mountinfo.at(str(point)) is None
 
 
 def test_what_the_daemon_starts_has_no_capability() -> None:
@@ -180,7 +180,7 @@ def test_as_the_service_it_gives_up_all_that_the_unit_leaves_it(
         _, said = process.communicate(timeout=20)
     assert process.returncode == 0
     assert [line for line in said.splitlines() if not NEWS.match(line)] == []
-    assert mounts.at(str(point)) is None
+    assert mountinfo.at(str(point)) is None
     assert os.listdir(source) == []
     assert all(thread == stated(CHANGES) for thread in threads)
 

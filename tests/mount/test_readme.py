@@ -39,7 +39,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     capture("erst-mixed-upgrade").write("enc", scratch / "store")
     for folder in ("crashes", "bin", "work"):
         (scratch / folder).mkdir()
-    for command, module in (("pstorefs", "pstorefs.cli"), ("pstorecat", "pstorefs.cat")):
+    for command in ("pstorefs", "pstorecat"):
+        module = f"pstorefs.cli.{command}"
         script = scratch / "bin" / command
         source = f" {scratch}/store" if command == "pstorefs" else ""
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module}{source} "$@"\n')

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pstorefs.archive
-from pstorefs import cli, survey, texts
 from pstorefs.archive import plan
+from pstorefs.catalog import catalog, textcache
+from pstorefs.cli import pstorefs
 
 if TYPE_CHECKING:
-    from pstorefs.fuse import Adapter
+    from pstorefs.mount.fuse import Adapter
     from pstorefs.tree.node import Node
 
 _SMALL = 1 << 20
@@ -33,7 +34,7 @@ _libc = ctypes.CDLL(None)
 
 
 def _adapter() -> Adapter | None:
-    kind = getattr(sys.modules.get("pstorefs.fuse"), "Adapter", None)
+    kind = getattr(sys.modules.get("pstorefs.mount.fuse"), "Adapter", None)
     return next((one for one in gc.get_objects() if type(one) is kind), None)
 
 
@@ -81,13 +82,13 @@ def main() -> int:
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
     plan._ITEMS = _FEW
-    survey._FACTS_KEPT = _FEW
-    for kind in (texts.TextCache, texts.TextShelf):
+    catalog._FACTS_KEPT = _FEW
+    for kind in (textcache.TextCache, textcache.TextShelf):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):
         whole = functools.partial(pstorefs.archive.Policy, reserve_share=0, reserve_bytes=0)
         pstorefs.archive.Policy = whole
-    return cli.main(arguments)
+    return pstorefs.main(arguments)
 
 
 if __name__ == "__main__":

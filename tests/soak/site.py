@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pstorefs import mounts
+from pstorefs.system import mountinfo
 from tests.mount.conftest import NEWS
 from tests.soak import programs
 from tests.soak.ledger import Ledger, Version
@@ -199,7 +199,7 @@ class Site:
             self.epoch += 1
 
     def _answers(self) -> bool:
-        found = mounts.at(str(self.point))
+        found = mountinfo.at(str(self.point))
         if found is None or found.kind != "fuse.pstorefs":
             return False
         try:
@@ -248,8 +248,8 @@ class Site:
             raise Violation(f"{self.name}: the daemon lives on after {how}") from None
         if status != (-signal.SIGKILL if how == "SIGKILL" else 0):
             raise Violation(f"{self.name}: exit status {status} after {how}: {errors.read_text()}")
-        if how not in ("lazy", "SIGKILL") and mounts.at(str(self.point)):
-            found = mounts.at(str(self.point))
+        if how not in ("lazy", "SIGKILL") and mountinfo.at(str(self.point)):
+            found = mountinfo.at(str(self.point))
             if found is not None and found.kind == "fuse.pstorefs":
                 raise Violation(f"{self.name}: a mount is left after {how}")
         self._read_errors(errors)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import lz4.block
 import zstandard
 
-from pstorefs import reading
-from pstorefs.record import parse_name
+from pstorefs.record import reading
+from pstorefs.record.name import parse_name
 from tests import records
 
 _HEADER = re.compile(rb"\A\w+#\d+ Part\d+\n")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.records import capture, captures
 
-COMMAND = [sys.executable, "-m", "pstorefs.cat"]
+COMMAND = [sys.executable, "-m", "pstorefs.cli.pstorecat"]
 
 
 def pstorecat(*arguments: str | Path, data: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -109,7 +109,7 @@ def test_usage() -> None:
 
 def test_a_reader_that_stops_is_no_error(tmp_path: Path) -> None:
     source = capture("erst-lz4-6.1.192-many").write("enc", tmp_path)
-    line = f"{sys.executable} -m pstorefs.cat {source}/* | head -c 10"
+    line = f"{sys.executable} -m pstorefs.cli.pstorecat {source}/* | head -c 10"
     done = subprocess.run(["sh", "-c", line], capture_output=True, check=True)
     assert len(done.stdout) == 10
     assert done.stderr == b""

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pstorefs.codecs import zstd
 from pstorefs.codecs.base import UNKNOWN, CodecError
 from pstorefs.codecs.fse import BackwardBits, read_table
+from pstorefs.codecs.salvage.zstd import find_flaw, salvage_frame
+from pstorefs.codecs.salvage.zstd_literals import place_literals
 from pstorefs.codecs.zstd_blocks import Part, State, Step, read_literals, read_sequences
 from pstorefs.codecs.zstd_frame import BLOCK_MAX, MAGIC, read_blocks, read_header
-from pstorefs.codecs.zstd_literals import place_literals
-from pstorefs.codecs.zstd_salvage import find_flaw, salvage_frame
 from tests.records import Record, records, without_notice
 
 LIMIT = 1 << 20

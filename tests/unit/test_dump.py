@@ -9,8 +9,8 @@ from functools import cache
 import pytest
 
 from pstorefs.dump import Dump, group, join, latest
-from pstorefs.dump.item import SYSTEMD, Item
-from pstorefs.record import parse_header, split_notice
+from pstorefs.record.name import parse_header, split_notice
+from pstorefs.record.record import SYSTEMD, Item
 from tests.made import Texts, items_of
 from tests.records import capture, captures
 

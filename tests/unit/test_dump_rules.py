@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pstorefs.codecs.text import REASONS
 from pstorefs.dump import group, join, latest, systemd_record
-from pstorefs.dump.item import ARCHIVE, SYSTEMD, Item, when
-from pstorefs.reading import DAMAGED, SALVAGED, Reading
-from pstorefs.record import CRASHES, Ecc, parse_name
+from pstorefs.record.name import CRASHES, Ecc, parse_name
+from pstorefs.record.reading import DAMAGED, SALVAGED, Reading
+from pstorefs.record.record import ARCHIVE, SYSTEMD, Item, when
 from tests.made import (
     Texts,
     efi_dump,

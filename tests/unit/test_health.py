@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.health import _systemd_pstore
-from pstorefs.machine import Machine
-from pstorefs.survey import Survey
+from pstorefs.catalog.catalog import Survey
+from pstorefs.report.health import _systemd_pstore
+from pstorefs.system.machine import Machine
 
 CASES = [
     ([], "", False),

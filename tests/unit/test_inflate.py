@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pstorefs.codecs.base import UNKNOWN
-from pstorefs.codecs.holes import HOLE, agreed, match, play, play_behind, render, split
-from pstorefs.codecs.inflate import inflate_on, read_tokens
-from pstorefs.codecs.shift import estimate_shifts
+from pstorefs.codecs.salvage.inflate import inflate_on, read_tokens
+from pstorefs.codecs.salvage.lost_length import estimate_shifts
+from pstorefs.codecs.salvage.tokens import HOLE, agreed, match, play, play_behind, render, split
 from tests.records import records, without_notice
 
 LIMIT = 1 << 20

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import cli, journal
+from pstorefs.cli import pstorefs
+from pstorefs.report import journal
 from tests.records import capture
 
 
@@ -50,7 +51,7 @@ def test_each_dump_that_is_saved_is_one_entry_without_text_of_the_log(
 ) -> None:
     source = capture("erst-mixed-upgrade").write("enc", tmp_path / "records")
     options = f"archive={tmp_path}/archive,archive_volatile"
-    assert cli.main(["--archive", "-o", options, str(source)]) == 0
+    assert pstorefs.main(["--archive", "-o", options, str(source)]) == 0
     lines = capsys.readouterr().out.splitlines()
     listening.setblocking(False)
     entries = []

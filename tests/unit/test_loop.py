@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from pstorefs import loop
+from pstorefs.mount import fastpath
 
 
 def pyfuse3_of(version: str, runner: object = trio) -> SimpleNamespace:
@@ -17,8 +17,8 @@ def pyfuse3_of(version: str, runner: object = trio) -> SimpleNamespace:
 @pytest.mark.parametrize("version", ["3.2.1", "3.3.0", "3.4.2", "3.5.0"])
 def test_a_known_pyfuse3_gets_the_short_way(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = pyfuse3_of(version)
-    monkeypatch.setattr(loop, "pyfuse3", known)
-    assert loop.shorten()
+    monkeypatch.setattr(fastpath, "pyfuse3", known)
+    assert fastpath.shorten()
     assert known.trio.Lock is not trio.Lock
     assert known.trio.open_nursery is trio.open_nursery
     assert known.trio.lowlevel.current_task is trio.lowlevel.current_task
@@ -39,6 +39,6 @@ def test_any_other_goes_trios_way(
     unknown: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = getattr(unknown, "trio", None)
-    monkeypatch.setattr(loop, "pyfuse3", unknown)
-    assert not loop.shorten()
+    monkeypatch.setattr(fastpath, "pyfuse3", unknown)
+    assert not fastpath.shorten()
     assert getattr(unknown, "trio", None) is before

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import cli
-from pstorefs.options import TABLE
+from pstorefs.cli import pstorefs
+from pstorefs.settings.options import TABLE
 
 MANUALS = Path(__file__).parents[2] / "contrib" / "man"
 COMPLETION = Path(__file__).parents[2] / "contrib" / "completion" / "pstorefs"
@@ -83,7 +83,7 @@ def test_every_option_that_is_applied_is_explained() -> None:
 def test_every_flag_of_the_help_is_in_the_manual_and_in_the_completion() -> None:
     text = shown("pstorefs.8").stdout
     completion = COMPLETION.read_text()
-    for flag in re.findall(r"^ +(-\w|--[\w-]+)", cli.HELP, re.MULTILINE):
+    for flag in re.findall(r"^ +(-\w|--[\w-]+)", pstorefs.HELP, re.MULTILINE):
         assert re.search(rf"(^|\W){flag}\b", text, re.MULTILINE), flag
         assert flag in completion
 

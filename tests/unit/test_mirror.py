@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import reading
-from pstorefs.record import parse_name
-from pstorefs.store import Stamp, Store
+from pstorefs.record import reading
+from pstorefs.record.name import parse_name
+from pstorefs.source.directory import Stamp, Store
 from pstorefs.tree.mirror import Mirror
 from tests.records import capture
 

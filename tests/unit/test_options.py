@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pstorefs.options import (
+from pstorefs.settings.options import (
     DEFAULT_SOURCE,
     TABLE,
     Settings,

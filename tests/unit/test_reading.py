@@ -5,9 +5,9 @@ import zlib
 
 import pytest
 
-from pstorefs import reading
 from pstorefs.codecs.text import legible
-from pstorefs.record import parse_name
+from pstorefs.record import reading
+from pstorefs.record.name import parse_name
 from tests.records import Record, capture, captures, records, without_notice
 
 ALL = records()

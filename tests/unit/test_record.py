@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pstorefs.record import (
+from pstorefs.record.name import (
     Ecc,
     Header,
     Name,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.store import ChangedError, Store, has_changed
+from pstorefs.source.directory import ChangedError, Store, has_changed
 
 
 def test_a_fifo_in_a_files_place_keeps_its_data(tmp_path: Path) -> None:

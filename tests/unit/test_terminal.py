@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import mounts
-from pstorefs.terminal import clean_log_record, printable, printable_lines, whole
+from pstorefs.system import mountinfo
+from pstorefs.system.printable import clean_log_record, printable, printable_lines, whole
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_mount_point_cannot_forge_a_line_of_the_mount_table(
     table = tmp_path / "mountinfo"
     line = f"40 1 0:40 / {point.replace(' ', chr(92) + '040')} rw,relatime - fuse x rw\n"
     table.write_bytes(line.encode())
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
-    (only,) = mounts.table()
+    monkeypatch.setattr(mountinfo, "_TABLE", str(table))
+    (only,) = mountinfo.table()
     assert only.point == point
-    assert mounts.at("/forged") is None
+    assert mountinfo.at("/forged") is None

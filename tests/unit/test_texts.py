@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import texts
-from pstorefs.texts import TextCache, TextShelf
+from pstorefs.catalog import textcache
+from pstorefs.catalog.textcache import TextCache, TextShelf
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,7 +64,7 @@ def test_a_key_that_is_put_again_is_counted_once() -> None:
 def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(texts, "_SHELF_SECONDS", -0.9)  # swept 0.1 s later
+    monkeypatch.setattr(textcache, "_SHELF_SECONDS", -0.9)  # swept 0.1 s later
     before = threading.active_count()
     shelf = TextShelf(limit=20)
     shelf.put("a", b"0123456789")
@@ -83,14 +83,15 @@ def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
 _LARGE_LISTING = """
 import os, time
 from pathlib import Path
-from pstorefs import heap, texts
+from pstorefs.catalog import textcache
+from pstorefs.system import malloc
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-heap.share()
-texts._SHELF_SECONDS = -0.8
-shelf = texts.TextShelf()
+malloc.share()
+textcache._SHELF_SECONDS = -0.8
+shelf = textcache.TextShelf()
 for turn in range(3):
     before = resident()
     for key in range(900):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.options import parse
+from pstorefs.settings.options import parse
 
 UNITS = Path(__file__).parents[2] / "contrib" / "systemd"
 NAMES = sorted(path.name for path in UNITS.iterdir() if path.suffix != ".rules")

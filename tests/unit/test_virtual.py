@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs import survey as surveys
-from pstorefs.dump.item import STORE
-from pstorefs.machine import Machine
-from pstorefs.store import Store
-from pstorefs.survey import Place, Survey
+from pstorefs.catalog import catalog as surveys
+from pstorefs.catalog.catalog import Place, Survey
+from pstorefs.record.record import STORE
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, Owner
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta

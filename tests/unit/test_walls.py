@@ -12,25 +12,21 @@ PACKAGE = Path(__file__).parents[2] / "pstorefs"
 FLOORS = [
     ["__main__"],
     ["cli"],
-    ["daemon"],
-    ["fuse", "cat", "checks"],
-    ["loop"],
+    ["mount"],
     ["tree"],
-    ["commands"],
-    ["status", "journal"],
-    ["health"],
+    ["control"],
     ["report"],
-    ["survey"],
+    ["catalog"],
     ["archive"],
-    ["dump", "options"],
-    ["reading", "oops", "patience"],
-    ["store", "record", "reserved", "texts"],
-    ["codecs", "mounts", "machine", "limits", "terminal", "privileges", "heap"],
+    ["dump", "oops"],
+    ["source", "record"],
+    ["codecs", "settings"],
+    ["system"],
     [""],
 ]
 ALLOWED = {
-    "pyfuse3": ["fuse", "daemon", "loop"],
-    "trio": ["cli", "daemon", "fuse", "loop"],
+    "pyfuse3": ["mount"],
+    "trio": ["mount", "cli"],
     "lz4": ["codecs"],
     "zstandard": ["codecs"],
 }
@@ -98,9 +94,9 @@ def test_no_module_has_the_name_of_what_its_package_offers(path: Path) -> None:
 
 def test_pstorecat_works_without_fuse_and_trio() -> None:
     code = (
-        "import sys, pstorefs.cat\n"
-        "pstorefs.cat.main(['--help'])\n"
-        "bad = {'pyfuse3', 'trio', 'pstorefs.fuse'} & set(sys.modules)\n"
+        "import sys, pstorefs.cli.pstorecat as cat\n"
+        "cat.main(['--help'])\n"
+        "bad = {'pyfuse3', 'trio', 'pstorefs.mount.fuse'} & set(sys.modules)\n"
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -108,7 +104,7 @@ def test_pstorecat_works_without_fuse_and_trio() -> None:
 
 def test_a_plain_mount_starts_without_commands_and_dumps() -> None:
     """They are 20 modules and 50 ms, and a mount is made while a machine boots."""
-    words = "import pstorefs.daemon, sys; print(*sys.modules)"
+    words = "import pstorefs.mount.daemon, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
-    late = {"commands", "dump", "archive", "oops", "report", "survey"}
+    late = {"control", "dump", "archive", "oops", "report"}
     assert not {f"pstorefs.{name}" for name in late} & set(run.stdout.split())

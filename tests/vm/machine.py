@@ -173,7 +173,7 @@ PROGRAM = """\
 #!/usr/bin/python3
 import sys
 sys.path.insert(0, "/opt")
-from pstorefs.cli import main
+from pstorefs.cli.pstorefs import main
 sys.exit(main())
 """
 

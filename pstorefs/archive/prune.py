@@ -1,0 +1,133 @@
+"""What `-o keep=` removes from the archive. Nothing else in this program does.
+
+Oldest first, by when they were saved: a machine whose clock was wrong has dumps of any date. Never
+a dump whose records still stand in the store, and never the first and the newest of a signature:
+the one tells when a fault began, the other what it looks like now. Where that one is damaged, the
+next one as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import damage, durable, layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pstorefs.settings.keep import Keep
+    from pstorefs.source.directory import Store
+
+_SUMMARY_BYTES = 1 << 20
+# A dump's name without its time and its number.
+_KIND = re.compile(r"(?:\d{8}T\d{6}Z|undated)-(.*?)(?:-\d+)?(?:-[0-9a-f]{8})?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    name: str
+    saved: int
+    size: int
+    signature: str
+    hashes: frozenset[str]
+
+
+def remove_old(
+    archive: Store,
+    root: int,
+    keep: Keep,
+    now: int,
+    standing: Iterable[str],
+    say: Callable[[str], None],
+) -> list[str]:
+    """Remove what is beyond the limits; the names. `standing`: SHA-256 of the store's records."""
+    if keep.unlimited:
+        return []
+    dumps = sorted(_dumps(archive, root), key=lambda dump: (dump.saved, dump.name))
+    in_store = set(standing)
+    protected = {dump.name for dump in dumps if dump.hashes & in_store}
+    ends: set[str] | None = None
+    count, size = len(dumps), sum(dump.size for dump in dumps)
+    removed = []
+    for dump in dumps:
+        reason = ""
+        if keep.seconds is not None and now - dump.saved > keep.seconds:
+            reason = f"it was saved {(now - dump.saved) // 86400} days ago"
+        elif keep.count is not None and count > keep.count:
+            reason = f"{count} dumps are more than {keep.count}"
+        elif keep.size is not None and size > keep.size:
+            reason = f"{size} bytes are more than {keep.size}"
+        if not reason or dump.name in protected:
+            continue
+        if ends is None:  # read at the moment of need: on most boots nothing is to be removed
+            ends = _ends(dumps, lambda name: damage.is_whole(archive, name))
+        if dump.name in ends:
+            continue
+        try:
+            _remove(root, dump.name)
+        except OSError as error:
+            say(f"{dump.name}: keep= cannot remove it: {error.strerror or error}")
+            continue
+        count, size = count - 1, size - dump.size
+        removed.append(dump.name)
+        say(f"{dump.name}: removed from the archive, as keep= asks for: {reason}")
+    return removed
+
+
+def _dumps(archive: Store, root: int) -> Iterable[_Kept]:
+    """All dumps that this program finished. What it cannot read it does not remove."""
+    for name, raw in layout.read_archive(archive).dumps.items():
+        try:
+            directory = durable.open_directory(root, name)
+        except OSError:
+            continue
+        try:
+            facts = layout.read_facts(directory)
+            signature = _signature(directory, name)
+        finally:
+            os.close(directory)
+        hashes = frozenset(digest for file, digest in facts if file in raw)
+        if raw and len(hashes) == len({file for file, _ in facts}) == len(raw):
+            saved = max(fact.saved for fact in facts.values())
+            yield _Kept(name, saved, sum(s.size for s in raw.values()), signature, hashes)
+
+
+def _signature(directory: int, name: str) -> str:
+    try:
+        summary = json.loads(durable.read_small(directory, "summary.json", _SUMMARY_BYTES))
+    except (OSError, ValueError, RecursionError):
+        summary = None
+    signature = summary.get("signature") if isinstance(summary, dict) else None
+    if isinstance(signature, str) and signature:
+        return "signature " + signature
+    kind = _KIND.fullmatch(name)
+    return "kind " + (kind[1] if kind else name)
+
+
+def _ends(dumps: list[_Kept], is_whole: Callable[[str], bool]) -> set[str]:
+    """The first and the newest of each signature, and all before and after that are damaged."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for dump in dumps:
+        families[dump.signature].append(dump.name)
+    found = set()
+    for names in families.values():
+        for ordered in (names, names[::-1]):
+            for name in ordered:
+                found.add(name)
+                if is_whole(name):
+                    break
+    return found
+
+
+def _remove(root: int, name: str) -> None:
+    """Take a dump out of sight at once, then to pieces. The next run finishes what is cut off."""
+    durable.check_removable(root, name)
+    old = durable.OLD + name
+    durable.move_new(root, name, root, old)
+    durable.remove(root, old)
+    durable.sync(root)

@@ -1,0 +1,1 @@
+"""All dumps of all places, kept current."""

@@ -1,0 +1,1 @@
+"""What people type: pstorefs, pstorecat, and the one-shot `pstorefs --archive`."""

@@ -1,0 +1,177 @@
+"""The command `pstorecat`: decode records without a mount, as zcat does with .gz files.
+
+Needs the standard library, lz4 and zstandard only, so that it works where FUSE does not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pstorefs import __version__
+from pstorefs.codecs.detect import MAX_INPUT
+from pstorefs.record import reading
+from pstorefs.record.name import ENCODED, Name, id_seconds, parse_name
+from pstorefs.system.printable import printable, whole
+
+HELP = """\
+usage: pstorecat [--json] [FILE...]
+
+Write the text of crash records to standard output. Without FILE, or where FILE is -,
+read one record from standard input.
+
+  --json           what is known about each record instead, one object a line
+  -h, --help       this text
+  -V, --version    the version
+
+Exit status: 0 every record is whole, 1 one could not be read or decoded, or only in
+part (the others are shown all the same), 2 wrong usage.
+"""
+
+_STANDARD_INPUT = "-"
+# An error of errno's table says it all; the name of the call adds nothing for a user.
+_FINE = (reading.PLAIN, reading.DECODED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the command. Returns the exit status."""
+    files, as_json = [], False
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    while words:
+        word = words.pop(0)
+        if word in ("-h", "--help"):
+            sys.stdout.write(HELP)
+            return 0
+        if word in ("-V", "--version"):
+            print(f"pstorecat {__version__}")
+            return 0
+        if word == "--json":
+            as_json = True
+        elif word == "--":
+            files += words
+            break
+        elif word.startswith("-") and word != _STANDARD_INPUT:
+            _complain(f"unknown option {word}: see pstorecat --help")
+            return 2
+        else:
+            files.append(word)
+    try:
+        shown = [_show(file, as_json) for file in files or [_STANDARD_INPUT]]
+        _flush()
+    except OSError as error:
+        # Python would try to write, and complain, once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader has seen enough
+        _complain(f"standard output: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0 if all(shown) else 1
+
+
+def _show(file: str, as_json: bool) -> bool:
+    """Write one record out; whether it was whole."""
+    try:
+        data = _read(file)
+    except OSError as error:
+        _complain(f"{file}: {error.strerror or error}")
+        return False
+    record, name = _interpret(file, data)
+    if as_json:
+        _write(_json(file, name, data, record))
+    elif record.state != reading.UNDECODABLE:
+        _write(record.text)
+    if record.broken:
+        _complain(f"{file}: {record.state}: {record.broken}")
+    elif record.state == reading.DAMAGED:
+        _complain(f"{file}: damaged: memory errors beyond correction: parts may be wrong")
+    return record.state in _FINE
+
+
+def _read(file: str) -> bytes:
+    """All bytes of a file or of standard input, up to the most that a record can have."""
+    if file == _STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        data = sys.stdin.buffer.read(MAX_INPUT + 1)
+    else:
+        with open(file, "rb") as source:
+            data = source.read(MAX_INPUT + 1)
+    if len(data) > MAX_INPUT:
+        raise OSError(f"more than {MAX_INPUT >> 20} MiB: no record of a kernel is so long")
+    return data
+
+
+def _interpret(file: str, data: bytes) -> tuple[reading.Reading, Name]:
+    """What the bytes say. The name tells how to take them; without one, the content does."""
+    name = parse_name(os.path.basename(file))
+    if name is not None:
+        return reading.read(name, data), name
+    plain = Name("dmesg", "unknown", None, False, file)
+    record = reading.read_plain(plain, data)
+    if record.state != reading.SUSPECT:
+        return record, plain
+    for kind in ("dmesg", "unknown"):
+        encoded = Name(kind, "unknown", None, True, file.removesuffix(ENCODED))
+        record = reading.read_encoded(encoded, data)
+        if record.state != reading.UNDECODABLE:
+            break
+    return record, encoded
+
+
+def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
+    """One line of JSON. Keys are stable; what is not known is null."""
+    import hashlib
+    import json
+    from datetime import datetime, timezone
+
+    seconds = id_seconds(name)
+    header = record.header
+    known = {
+        "file": whole(file),
+        "type": name.type,
+        "backend": None if name.backend == "unknown" else name.backend,
+        "id": None if name.id is None else str(name.id),
+        "time": None
+        if seconds is None
+        else datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "state": record.state,
+        "compression": record.compression,
+        "problem": record.broken or None,
+        "reason": header and header.reason,
+        "count": header and header.count,
+        "part": header and header.part,
+        "ecc": record.ecc
+        and {"corrected": record.ecc.corrected, "unrecoverable": record.ecc.unrecoverable},
+        "size": len(record.text),
+        "stored_size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    return json.dumps(known).encode() + b"\n"
+
+
+def _write(data: bytes) -> None:
+    # None: closed by whoever started us.
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.buffer.write(data)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):
+        _flush()
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"pstorecat: {printable(message)}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

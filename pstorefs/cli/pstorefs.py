@@ -1,0 +1,102 @@
+"""The command `pstorefs`: arguments to settings, errors to one line and an exit status.
+
+Exit statuses are those of mount(8): 0 success, 1 usage, 2 system error, 32 mount failure.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pstorefs import __version__
+from pstorefs.settings.options import Settings, UsageError, is_helper, parse
+from pstorefs.system.printable import printable
+
+if TYPE_CHECKING:
+    from pstorefs.archive.policy import Compose
+
+HELP = """\
+usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
+       pstorefs --archive [OPTIONS] [SOURCE]
+
+Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
+with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
+
+  --archive        save all dumps and clear what is saved, without a mount
+  -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
+                   archive=DIR       where to save dumps (default: /var/lib/pstorefs)
+                   keep=LIMITS       what the archive may hold, such as 90d+500M
+                   archive_volatile  it may lie on a tmpfs
+                   rm=archive|clear|deny   what rm of a record does
+                   ro, plain         no commands; the records only
+                   nofail            mount although no pstore is there yet
+  -f, -d           stay in the foreground, log to standard error; print requests, too
+  -h, --help       this text
+  -V, --version    the version
+
+Exit status: 0 mounted, or all archived and cleared; 1 wrong usage; 2 system error;
+3 all archived, some records stay in the store on purpose; 32 cannot mount.
+One file, without a mount: pstorecat FILE
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the command. Returns the exit status."""
+    try:
+        if arguments is None:
+            settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
+        else:
+            settings = parse(arguments)
+    except UsageError as error:
+        return _fail(1, str(error))
+    if settings.help:
+        sys.stdout.write(HELP)
+        return 0
+    if settings.version:
+        print(f"pstorefs {__version__}")
+        return 0
+    return _archive(settings) if settings.archive_now else _mount(settings)
+
+
+def _archive(settings: Settings) -> int:
+    from pstorefs.cli.archive import run_archive
+
+    def compose() -> Compose:
+        # At the moment of need: on most boots there is nothing to archive.
+        from pstorefs.report.files import composer
+        from pstorefs.report.journal import announcing
+        from pstorefs.system.machine import Machine
+
+        return announcing(composer(Machine(), own=settings.default_source))
+
+    return run_archive(settings, compose)
+
+
+def _mount(settings: Settings) -> int:
+    # Imports make little garbage: looking for it is 6 of the 93 ms that pyfuse3 and trio take.
+    gc.disable()
+    from pstorefs.mount.daemon import run
+    from pstorefs.mount.preflight import MountError
+
+    try:
+        run(settings)
+    except MountError as error:
+        return _fail(32, str(error))
+    except ImportError as error:
+        return _fail(2, f"the Python package {error.name} is not installed: see the README")
+    except OSError as error:
+        return _fail(2, str(error))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _fail(status: int, message: str) -> int:
+    print(f"pstorefs: {printable(message)}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The language of the control file: lines to commands, and commands carried out."""

@@ -1,0 +1,248 @@
+"""What is written to `control`: bytes to commands, and commands carried out.
+
+A command is a line. A line may come in several writes: the shell's echo and every stdio program cut
+at 4096 bytes. So a name that stands at the end of a write may be half a name, and half a name may
+be another record's name. Hence: what ends in a newline is whole; what does not is whole only if it
+came in one write too short to have been cut; all else waits for its newline, and is refused if
+that never comes.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pstorefs.archive.engine import archive, clear
+from pstorefs.archive.layout import facts_in
+from pstorefs.archive.outcome import FAILED, Outcome, first_error
+from pstorefs.archive.policy import Policy
+from pstorefs.catalog.catalog import Survey
+from pstorefs.record.name import ENCODED
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.shown import shown, stored
+from pstorefs.report.health import Finding, counted
+from pstorefs.source.directory import Store
+from pstorefs.system.printable import printable
+
+_log = logging.getLogger("pstorefs")
+
+#: The verbs, with what may follow.
+VERBS = {
+    "archive": "archive [NAME...]   save dumps to the archive, verify, then clear the records",
+    "clear": "clear NAME...       erase records without saving them",
+    "rescan": "rescan              look at the source again now",
+}
+_BLANKS = re.compile("[ \t]+")
+# The smallest buffer that anything cuts at.
+_CUT = 4096
+#: A line may be so long: more names than a store can hold.
+LONGEST_LINE = 4 << 20
+
+
+class CommandError(Exception):
+    """A line that is no command. The message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line."""
+
+    verb: str
+    names: tuple[str, ...] = ()
+    #: All names as they were written: it may be one with blanks in it.
+    words: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return " ".join((self.verb, *self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command did: errno (0: success), and a line for each record."""
+
+    error: int
+    lines: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise OSError if the command failed."""
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
+
+
+class Lines:
+    """Cuts the writes of one open handle into whole lines."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    @property
+    def pending(self) -> bytes:
+        """What came without its newline so far."""
+        return self._pending
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """One write's whole lines. `CommandError` if a line gets too long; it is then dropped."""
+        whole = not self._pending and len(data) < _CUT
+        *lines, rest = (self._pending + data).split(b"\n")
+        self._pending = b""
+        if whole and rest:
+            lines.append(rest)
+        else:
+            self._pending = rest
+        if any(len(line) > LONGEST_LINE for line in (*lines, rest)):
+            self._pending = b""
+            raise CommandError(f"a line is longer than {LONGEST_LINE} bytes")
+        return lines
+
+
+def parse(line: bytes) -> Command | None:
+    """A line's command; None for an empty one. `CommandError` if it is none."""
+    # At blanks alone: names may hold what else str.split takes for one.
+    text = line.decode("utf-8", "surrogateescape").strip(" \t\r")
+    if not text:
+        return None
+    verb, *rest = _BLANKS.split(text, maxsplit=1)
+    words = "".join(rest)
+    names = _BLANKS.split(words) if words else []
+    if verb not in VERBS:
+        raise CommandError(f"unknown command {verb}: there are {', '.join(VERBS)}")
+    if verb == "rescan" and names:
+        raise CommandError("rescan takes no names")
+    if verb == "clear" and not names:
+        raise CommandError("clear wants the names of records: it erases them without saving them")
+    return Command(verb, tuple(map(_plain, names)), _plain(words))
+
+
+def _plain(name: str) -> str:
+    """A name as a shell may complete it."""
+    return name.removeprefix("./").rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Carries commands out. ``target`` is the archive; None: this store is not ours to change.
+
+    ``rm``: what rm does, one of options.REMOVALS.
+    """
+
+    store: Store
+    survey: Survey
+    target: str | None
+    policy: Policy
+    rm: str
+
+    def run(self, command: Command) -> Result:
+        """One command. Never raises OSError: the result tells."""
+        if command.verb == "rescan":
+            self.store.refresh(now=True)
+            dumps = self.survey.dumps(now=True)
+            return Result(0, (f"records: {len(self.survey.live())}, dumps: {len(dumps)}",))
+        names = command.names
+        if len(names) > 1 and self._is_record(command.words):
+            if all(map(self._is_record, names)):
+                words = f"this is one record, and {len(names)}: rename one in {self.store.path}"
+                return Result(errno.EINVAL, (words,))
+            names = (command.words,)
+        return self._change(command.verb, names)
+
+    def _is_record(self, name: str) -> bool:
+        """Whether a file of the source is shown under this name."""
+        path = stored(name)
+        if path is None:
+            return False
+        *folder, file = path.split("/")
+        for each in (file, file + ENCODED):
+            with suppress(OSError):
+                if self.store.stamp(tuple(folder), each).is_file:
+                    return True
+        return False
+
+    def remove(self, path: str) -> Result:
+        """The rm of a record, by its path in the source."""
+        if self.rm == "deny":
+            return Result(errno.EPERM, (f"{shown(path)}: mounted with rm=deny",))
+        result = self._change(self.rm, (shown(path),))
+        _log.info("rm %s: %s", printable(path), "; ".join(map(printable, result.lines)))
+        return result
+
+    def _change(self, verb: str, names: tuple[str, ...]) -> Result:
+        if self.target is None and not (verb == "clear" and self.store.pinned):
+            words = "these records are not this machine's own: to archive them, mount with"
+            return Result(errno.EROFS, (f"{words} -o archive=DIR",))
+        paths = [path for name in names if (path := self._find(name)) is not None]
+        unknown = [name for name in names if self._find(name) is None]
+        outcomes = [Outcome(name, FAILED, "", errno.ENOENT, "", "no such dump") for name in unknown]
+        try:
+            if verb == "clear":
+                found = [name for name in names if name not in unknown]
+                outcomes += clear(self.store, list(self._records(found)))
+            elif self.target is not None and (paths or not names):
+                outcomes += archive(self.store, self.target, paths or None, self.policy)
+        except OSError as error:
+            return Result(error.errno or errno.EIO, (error.strerror or str(error),))
+        finally:
+            self.survey.dumps(now=True)
+        lines = tuple(_said(outcome) for outcome in outcomes) or ("nothing to do",)
+        return Result(first_error(outcomes, named=bool(names)), lines)
+
+    def _records(self, names: Iterable[str]) -> Iterator[str]:
+        """Paths of records; a dump stands for those of its records that the store holds.
+
+        A file that bears a dump's name is that file.
+        """
+        dumps = self.survey.dumps()
+        for name in names:
+            path = self._find(name) or name
+            items = dumps[path].items if path in dumps and not self._is_record(name) else ()
+            yield from [item.path for item in items if item.place == STORE] or [path]
+
+    def _find(self, name: str) -> str | None:
+        """What the engine calls a name as the mount shows it; None if it names no dump."""
+        path = stored(name)
+        if path is not None:
+            return path
+        dump = name.removeprefix("dumps/")
+        latest = self.survey.latest()
+        if dump == "latest" and latest is not None:
+            return latest.name
+        return dump if dump in self.survey.dumps() else None
+
+
+def _said(outcome: Outcome) -> str:
+    """A line on a record, in the name under which it is shown."""
+    name = shown(outcome.record)
+    message = outcome.message.replace(outcome.record, name)
+    return str(outcome._replace(record=name, message=message))
+
+
+def returned(survey: Survey, target: str) -> list[Finding]:
+    """What to say of records that came back although they were cleared."""
+    dumps = survey.dumps().values()
+    if ARCHIVE in survey.unreadable:  # it does not answer
+        return []
+    found = 0
+    store = Store(target, optional=True)
+    try:
+        for dump in dumps:
+            live = {item.sha256 for item in dump.items if item.place == STORE}
+            folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
+            for folder in folders if live else ():
+                facts = facts_in(store, folder).values()
+                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
+    finally:
+        store.close()
+    if not found:
+        return []
+    return [
+        Finding(
+            "returned",
+            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
+            "they are safe in the archive, and are cleared again once in each boot;"
+            " if the store fills up, see the firmware's setup or a firmware update",
+        )
+    ]

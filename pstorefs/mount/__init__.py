@@ -1,0 +1,1 @@
+"""All that knows FUSE, trio and processes."""

@@ -1,0 +1,129 @@
+"""One record's stored bytes to its text and its state: what the mirror, dumps and pstorecat show.
+
+======== =========== =============================================================================
+name     state       text
+======== =========== =============================================================================
+X        plain       the bytes as they are
+X        suspect     the bytes as they are; a dmesg record without a header line cannot be one
+X.enc.z  decoded     what a kernel shows that can decompress the record, byte for byte
+X.enc.z  salvaged    what is certain, a line ``[pstorefs: ...]``, and what is not certain
+X.enc.z  undecodable the bytes as they are, under the name as it is
+any      damaged     as plain, decoded or salvaged, but the ECC notice counts unrecoverable blocks
+======== =========== =============================================================================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pstorefs.codecs import detect
+from pstorefs.codecs.base import CodecError
+from pstorefs.record.name import Ecc, Header, Name, parse_header, parse_notice, split_notice
+
+PLAIN = "plain"
+DECODED = "decoded"
+SALVAGED = "salvaged"
+DAMAGED = "damaged"
+SUSPECT = "suspect"
+UNDECODABLE = "undecodable"
+STATES = (PLAIN, DECODED, SALVAGED, DAMAGED, SUSPECT, UNDECODABLE)
+
+#: What a text is made of where the record was not compressed.
+NO_COMPRESSION = "none"
+
+
+class Reading(NamedTuple):
+    """A record as it is shown.
+
+    ``text`` is the content of the file, ECC notice included; ``compression`` a codec's name,
+    ``none`` or ``unknown``; ``broken`` says in a clause what is wrong with a record that is
+    salvaged, suspect or undecodable; else it is empty.
+    """
+
+    text: bytes
+    state: str
+    compression: str
+    ecc: Ecc | None = None
+    broken: str = ""
+    #: The bytes at the end of `text` that are the ECC notice.
+    notice_length: int = 0
+    #: Where, in `text`, what is certain ends. Beyond stand marked lines and uncertain text.
+    #: 0: the text is no text.
+    certain_length: int = 0
+
+    @property
+    def header(self) -> Header | None:
+        """Its header line, if it has one. Found when asked for: a listing asks for none."""
+        return parse_header(self.text[: self.certain_length])
+
+
+def read_plain(name: Name, data: bytes) -> Reading:
+    """A record that the kernel shows uncompressed. `data` may be its beginning only."""
+    payload, notice = split_notice(data)
+    ecc = parse_notice(notice)
+    state, broken = PLAIN, ""
+    if name.type == "dmesg" and parse_header(payload) is None:
+        state = SUSPECT
+        broken = "no header line: the kernel may have decompressed it wrongly"
+    elif ecc and ecc.unrecoverable:
+        state = DAMAGED
+    return Reading(data, state, NO_COMPRESSION, ecc, broken, len(notice), len(data))
+
+
+def read_encoded(name: Name, data: bytes) -> Reading:
+    """A record whose name ends in .enc.z."""
+    payload, notice = split_notice(data)
+    ecc = parse_notice(notice) if notice else None
+    damaged = ecc is not None and ecc.unrecoverable > 0
+    dump = name.type == "dmesg"
+    try:
+        decoded = detect.decode(payload, header=dump, damaged=damaged)
+    except CodecError as error:
+        refusal = str(error)
+    else:
+        text = decoded.text + notice
+        return Reading(
+            text,
+            DAMAGED if damaged else DECODED,
+            decoded.compression,
+            ecc,
+            notice_length=len(notice),
+            certain_length=len(text),
+        )
+    try:
+        saved = detect.salvage(payload, header=dump)
+    except CodecError:
+        return Reading(data, UNDECODABLE, "unknown", ecc, refusal, len(notice))
+    text = _mark(saved, len(payload)) + notice
+    return Reading(
+        text,
+        DAMAGED if damaged else SALVAGED,
+        saved.compression,
+        ecc,
+        saved.reason,
+        len(notice),
+        len(saved.certain),
+    )
+
+
+def read(name: Name, data: bytes) -> Reading:
+    """Any record's bytes to what is shown of them."""
+    return read_encoded(name, data) if name.encoded else read_plain(name, data)
+
+
+def _mark(saved: detect.Salvaged, size: int) -> bytes:
+    """The text of a salvaged record, with this program's lines where certainty ends."""
+    text = saved.certain
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    what = "cut short" if saved.truncated else "broken"
+    text += (
+        f"[pstorefs: {saved.compression} data {what}: {saved.reason};"
+        f" {saved.used} of {size} bytes used]\n"
+    ).encode()
+    if saved.uncertain:
+        text += b"[pstorefs: uncertain from here on: wrong or missing in places]\n"
+        text += saved.uncertain
+        if not text.endswith(b"\n"):
+            text += b"\n"
+    return text

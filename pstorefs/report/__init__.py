@@ -1,0 +1,1 @@
+"""The files of a dump, made in one place; status, health and the journal."""

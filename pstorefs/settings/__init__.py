@@ -1,0 +1,1 @@
+"""What the user sets: the -o table, keep= and default paths."""

@@ -1,0 +1,1 @@
+"""Where records come from: a directory, perhaps one that hangs."""

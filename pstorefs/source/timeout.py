@@ -1,0 +1,167 @@
+"""A source that may stop to answer: directories on the network or of another FUSE program.
+
+A system call on such a file system can hang for as long as its server likes, and cannot be given
+up. So each look at the source is made in a thread of its own, and given up after some seconds:
+ETIMEDOUT. What hung is not tried again for a while; and when too many threads hang, nothing is
+tried, as each of them stays until the server answers.
+
+/sys/fs/pstore and local disks need none of that: this is for `mountinfo.may_hang` alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pstorefs.source.directory import Stamp, Store
+from pstorefs.system import mountinfo
+
+#: Seconds without an answer, or of a listing without a further name, until it is given up.
+PATIENCE = 10
+#: So long, in seconds, what hung is not tried again.
+RESPITE = 30
+#: So many calls may hang at a time.
+MOST_HUNG = 32
+
+_Result = TypeVar("_Result")
+
+
+class Patience:
+    """Makes calls that may hang, and gives them up."""
+
+    def __init__(self) -> None:
+        self._room = threading.BoundedSemaphore(MOST_HUNG)
+        self._hung: dict[object, float] = {}
+
+    def attempt(
+        self,
+        what: object,
+        call: Callable[[], _Result],
+        progress: Callable[[], int] = lambda: 0,
+        late: Callable[[_Result], object] = lambda _: None,
+    ) -> _Result:
+        """Its result or OSError, within `PATIENCE` seconds after the last progress.
+
+        `late` is given a result that nobody waits for any more.
+        """
+        until = self._hung.get(what, 0.0)
+        if time.monotonic() < until or not self._room.acquire(blocking=False):
+            raise _no_answer()
+        results: list[_Result] = []
+        errors: list[BaseException] = []
+        ended, lock, given_up = threading.Event(), threading.Lock(), False
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
+                errors.append(error)
+            with lock:
+                ended.set()
+                if given_up and results:
+                    late(results[0])
+            self._room.release()
+            self._hung.pop(what, None)
+
+        threading.Thread(target=run, daemon=True).start()
+        seen = -1
+        while not ended.wait(PATIENCE):
+            if progress() == seen:
+                break
+            seen = progress()
+            if not seen:
+                break
+        with lock:
+            given_up = not ended.is_set()
+            if given_up:
+                self._hung[what] = time.monotonic() + RESPITE
+        if given_up:
+            raise _no_answer()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+class PatientStore(Patience, Store):
+    """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
+
+    patient = True
+
+    def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
+        Patience.__init__(self)
+        self.attempt(
+            "open",
+            lambda: Store.__init__(self, path, pinned=pinned, optional=optional),
+            late=lambda _: self.close(),
+        )
+
+    def refresh(self, *, now: bool = False) -> None:
+        """See `Store`. If the source does not answer, what is held tells what is left of it."""
+        try:
+            self.attempt("refresh", lambda: super(PatientStore, self).refresh(now=now))
+        except OSError:
+            return
+
+    def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
+        """See `Store`."""
+        found: dict[str, Stamp] = {}
+        self.attempt(("scan", folder), lambda: self._scan(folder, found), lambda: len(found))
+        return found
+
+    def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
+        """See `Store`."""
+        call = super().stamp
+        return self.attempt((folder, name), lambda: call(folder, name))
+
+    def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
+        """See `Store`."""
+        call = super().open
+        what = ("open", folder, name)
+        return self.attempt(what, lambda: call(folder, name, expected), late=os.close)
+
+    def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
+        """See `Store`."""
+        call = super().read
+        return self.attempt(("read", folder, name), lambda: call(folder, name, expected))
+
+    def pread(self, file: int, size: int, offset: int) -> tuple[bytes, Stamp]:
+        """See `Store`."""
+        # Another may have the number by the time that the call begins.
+        mine, call = os.dup(file), super().pread
+
+        def read() -> tuple[bytes, Stamp]:
+            try:
+                return call(mine, size, offset)
+            finally:
+                os.close(mine)
+
+        return self.attempt(("pread", file), read)
+
+    def readlink(self, folder: tuple[str, ...], name: str) -> str:
+        """See `Store`."""
+        call = super().readlink
+        return self.attempt(("link", folder, name), lambda: call(folder, name))
+
+    def statvfs(self) -> os.statvfs_result:
+        """See `Store`."""
+        return self.attempt("statvfs", super().statvfs)
+
+
+def real_path(path: str) -> str:
+    """A path without symbolic links; OSError (ETIMEDOUT) if something on the way hangs."""
+    return Patience().attempt("links", lambda: os.path.realpath(path))
+
+
+def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
+    """The `Store` of a directory, a patient one where it may hang. OSError as of `Store`."""
+    real = real_path(path)
+    kind = PatientStore if mountinfo.may_hang(real) else Store
+    return kind(real, pinned=pinned, optional=optional)
+
+
+def _no_answer() -> OSError:
+    return OSError(errno.ETIMEDOUT, "it does not answer")

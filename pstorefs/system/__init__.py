@@ -1,0 +1,1 @@
+"""The machine and its libraries: mountinfo, malloc, what may be printed."""
