@@ -1,0 +1,1 @@
+"""The formats of compressed records, one page each; `detect` tells them apart."""
