@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.record.name import parse_name
 from pstorefs.record.reading import UNDECODABLE, Reading, read
-from pstorefs.record.record import STORE, Item
+from pstorefs.record.record import STORE, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Texts(dict[str, bytes]):
     """Texts by the hash of the stored bytes, as `dump.join` asks for them."""
 
-    def __call__(self, item: Item) -> bytes:
-        return self[item.sha256]
+    def __call__(self, record: Record) -> bytes:
+        return self[record.sha256]
 
 
-def item_of(
+def record_of(
     file: str,
     data: bytes,
     mtime_ns: int = 0,
@@ -30,27 +30,27 @@ def item_of(
     place: str = STORE,
     path: str = "",
     texts: Texts | None = None,
-) -> Item:
+) -> Record:
     """The item of a file as a kernel shows it."""
     name = parse_name(file)
     assert name is not None, file
     reading = read(name, data)
-    item = Item.of(file, place, mtime_ns, data, reading, path)
+    record = Record.of(file, place, mtime_ns, data, reading, path)
     if texts is not None:
-        texts[item.sha256] = reading.text
-    return item
+        texts[record.sha256] = reading.text
+    return record
 
 
-def undecodable(file: str, mtime_ns: int = 0, place: str = STORE) -> Item:
+def undecodable(file: str, mtime_ns: int = 0, place: str = STORE) -> Record:
     """A record that no decoder takes."""
     data = b"\xff" * 20 + file.encode()
     reading = Reading(data, UNDECODABLE, "unknown", None, "no known compression format fits")
-    return Item.of(f"{file}.enc.z", place, mtime_ns, data, reading)
+    return Record.of(f"{file}.enc.z", place, mtime_ns, data, reading)
 
 
-def items_of(files: dict[str, StoredFile], texts: Texts | None = None) -> list[Item]:
+def items_of(files: dict[str, StoredFile], texts: Texts | None = None) -> list[Record]:
     """The items of one folder of a capture."""
-    return [item_of(name, f.data, f.mtime_ns, texts=texts) for name, f in files.items()]
+    return [record_of(name, f.data, f.mtime_ns, texts=texts) for name, f in files.items()]
 
 
 def text(reason: str, count: int, part: int, times: Iterable[float], note: str = "") -> bytes:
@@ -69,10 +69,10 @@ def erst_name(boot: int, number: int) -> str:
 
 def efi_dump(
     reason: str, count: int, times: list[int], uptime: float, *, note: str = ""
-) -> list[Item]:
+) -> list[Record]:
     """An EFI dump whose part n was written at times[n - 1]; the crash came at `uptime`."""
     return [
-        item_of(
+        record_of(
             efi_name(time, part, count),
             text(reason, count, part, _span(uptime, part, len(times)), note),
             time * 10**9,
@@ -83,10 +83,10 @@ def efi_dump(
 
 def erst_dump(
     reason: str, count: int, parts: int, uptime: float, *, boot: int, first: int, mtime: int = 0
-) -> list[Item]:
+) -> list[Record]:
     """An ERST dump whose part 1 has the running number `first`."""
     return [
-        item_of(
+        record_of(
             erst_name(boot, first + part - 1),
             text(reason, count, part, _span(uptime, part, parts)),
             (mtime or boot) * 10**9,
@@ -104,7 +104,7 @@ def _span(uptime: float, part: int, parts: int) -> list[float]:
 
 def members(dumps: Iterable[Dump]) -> list[list[str]]:
     """The records of each dump, oldest text first."""
-    return [[part.item.file for part in dump.parts] for dump in dumps]
+    return [[part.record.file for part in dump.parts] for dump in dumps]
 
 
 def heads(dumps: Iterable[Dump]) -> list[tuple[str | None, int | None, list[int | None]]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
     from pstorefs.archive.plan import Job, Shelf
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 #: Directories below the source's root that are looked into.
 _DEPTH = 8
@@ -151,92 +151,92 @@ class _Command:
 
         known = {path for path in self.files if plan.name_of(path)}
         long = {path for path in known if self.files[path].size > SNAPSHOT_LIMIT}
-        records = [path for path in self.files if path in known - long]
+        candidates = [path for path in self.files if path in known - long]
         clear: set[str] | None = None
         others: set[str] = set()
         if names is None:
-            self._refuse(path for path in self.files if path not in set(records))
+            self._refuse(path for path in self.files if path not in set(candidates))
         else:
             paths = {name: _path_of(name, self.files) for name in names}
             others = {name for name, path in paths.items() if not path}
             clear = {path for path in paths.values() if path in known - long}
             self._refuse(path for path in paths.values() if path and path not in clear)
             if not others:
-                records = plan.related_records(self.files, clear)
+                candidates = plan.related_records(self.files, clear)
         listing = layout.read_archive(shelf.store)
         for sentence in listing.passed_over:
             self.policy.say(sentence)
         shelf.stamps.update(plan.list_archive(listing))
-        items = self._items(source, records, clear)
-        live = {item.sha256 for item in items}
+        records = self._read(source, candidates, clear)
+        live = {record.sha256 for record in records}
         archived, damaged = [], set()
-        for dump in plan.related_dumps(listing, source, records):
+        for dump in plan.related_dumps(listing, source, candidates):
             found = self._whole(shelf, listing, dump, live)
             archived += found
             if not found:
                 damaged.add(dump)
         planner = plan.Planner(archived, listing, clear, others, damaged)
-        jobs, skipped = planner.jobs(items)
+        jobs, skipped = planner.jobs(records)
         for path, error in planner.refused:
             words = error.strerror or str(error)
             self.outcomes.append(Outcome(path, FAILED, "", error.errno or errno.EIO, "", words))
-        for item in skipped:
+        for record in skipped:
             words = "a log that belongs to no crash: name it to archive it"
-            self.outcomes.append(Outcome(item.path, SKIPPED, message=words))
+            self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
         self.outcomes += [_missing(name) for name in sorted(planner.wanted)]
         return jobs
 
     def _whole(
         self, shelf: Shelf, listing: layout.Listing, dump: str, live: Container[str]
-    ) -> list[Item]:
+    ) -> list[Record]:
         """Records of a dump in the archive; none if it is damaged, as nothing may join it then."""
         from pstorefs.archive import damage, plan
 
-        items: list[Item] = []
+        records: list[Record] = []
         sums = layout.sums_in(shelf.store, dump)
         why = damage.found(listing, shelf.store, dump, live, sums)
         for name in () if why else plan.records_of(listing, dump):
             path = f"{dump}/{layout.RAW}/{name}"
             try:
-                item = self._again(shelf, path)
+                record = self._again(shelf, path)
             except OSError as error:
                 why = f"/{layout.RAW}/{name} cannot be read: {error.strerror or error}"
                 break
-            if (sums or {}).get(name, item.sha256) != item.sha256:
+            if (sums or {}).get(name, record.sha256) != record.sha256:
                 why = f"/{layout.RAW}/{name} is not what {layout.SUMS} tells"
                 break
-            items.append(item)
+            records.append(record)
         if not why:
-            return items
+            return records
         self.policy.say(
             f"{self.path}/{dump}{why}: it is left as it is; what belongs to it and is not saved yet"
             " goes to a directory of its own"
         )
         return []
 
-    def _again(self, shelf: Shelf, path: str) -> Item:
+    def _again(self, shelf: Shelf, path: str) -> Record:
         """Read a record of the archive; once more if just its links, owner or mode changed."""
         try:
-            return shelf.item(path)
+            return shelf.record(path)
         except ChangedError:
             *folder, name = path.split("/")
             shelf.stamps[path] = shelf.store.stamp(tuple(folder), name)
-            return shelf.item(path)
+            return shelf.record(path)
 
-    def _items(
+    def _read(
         self, shelf: Shelf, paths: Iterable[str], clear: Container[str] | None
-    ) -> list[Item]:
+    ) -> list[Record]:
         """Read records. What cannot be read is an outcome if it was to be cleared."""
-        items = []
+        records = []
         for path in paths:
             try:
-                items.append(shelf.item(path))
+                records.append(shelf.record(path))
             except OSError as error:
                 if clear is None or path in clear:
                     self._unreadable(path, error)
                 elif not has_changed(error):
                     self.policy.say(f"{path}: cannot be read: {error.strerror or error}")
-        return items
+        return records
 
     def _unreadable(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
@@ -256,7 +256,7 @@ class _Command:
             self.outcomes.append(Outcome(path, KEPT, "", errno.EPERM, "name", words))
 
     def _check_room(self, jobs: list[Job]) -> None:
-        sizes = [item.size for job in jobs for item, _ in job.new]
+        sizes = [record.size for job in jobs for record, _ in job.new]
         if sizes:
             count = sum(bool(job.new) for job in jobs)
             directory.check_room(self.path, self.descriptor, sizes, count, self.policy)

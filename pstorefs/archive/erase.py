@@ -23,65 +23,69 @@ if TYPE_CHECKING:
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.run import Run
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
     from pstorefs.source.directory import Store
 
 
 def clear_saved(run: Run) -> list[Outcome]:
     """Erase what all jobs want erased, and write down that it was."""
     outcomes = []
-    done: dict[str, list[Item]] = defaultdict(list)
+    done: dict[str, list[Record]] = defaultdict(list)
     for job in run.jobs:
-        for item in job.clear:
-            outcome = _clear(run, job, item)
+        for record in job.clear:
+            outcome = _clear(run, job, record)
             outcomes.append(outcome)
             if outcome.result == CLEARED:
-                done[job.places[item.path]].append(item)
-    for path, items in done.items():
+                done[job.places[record.path]].append(record)
+    for path, records in done.items():
         directory, _, name = path.split("/")
-        for item in items:
+        for record in records:
             facts = run.facts_of(directory)
-            fact = facts[name, item.sha256]
-            facts[name, item.sha256] = fact.after_clearing(run.now, run.boot)
+            fact = facts[name, record.sha256]
+            facts[name, record.sha256] = fact.after_clearing(run.now, run.boot)
     # The records are safe; that they were erased is known from `clearing`, too.
     with suppress(OSError):
         _write_facts(run, {path.partition("/")[0] for path in done})
     return outcomes
 
 
-def _clear(run: Run, job: Job, item: Item) -> Outcome:
-    where = job.places[item.path]
+def _clear(run: Run, job: Job, record: Record) -> Outcome:
+    where = job.places[record.path]
     directory = where.partition("/")[0]
     error = run.errors.get(job.directory) or run.errors.get(directory)
     if isinstance(error, ChangedError):
-        return _kept(item, "", "changed") if _stands(run.source.store, item) else gone(item.path)
+        return (
+            _kept(record, "", "changed") if _stands(run.source.store, record) else gone(record.path)
+        )
     if error is not None or where not in run.checked:
         words = error.strerror if error else "not saved"
-        return Outcome(item.path, FAILED, "", (error and error.errno) or errno.EIO, "", str(words))
-    why = run.forbidden.get(item.path)
+        return Outcome(
+            record.path, FAILED, "", (error and error.errno) or errno.EIO, "", str(words)
+        )
+    why = run.forbidden.get(record.path)
     if why:
-        return _kept(item, directory, why)
+        return _kept(record, directory, why)
     try:
         copy = os.stat(where, dir_fd=run.archive, follow_symlinks=False)
     except OSError as failure:
         words = f"its copy is gone again: {failure.strerror}"
-        return Outcome(item.path, FAILED, "", failure.errno or errno.EIO, "", words)
+        return Outcome(record.path, FAILED, "", failure.errno or errno.EIO, "", words)
     try:
-        _erase_same(run.source.store, item, (copy.st_dev, copy.st_ino))
+        _erase_same(run.source.store, record, (copy.st_dev, copy.st_ino))
     except _SameFileError:
-        return _kept(item, directory, "same")
+        return _kept(record, directory, "same")
     except FileNotFoundError:
-        return Outcome(item.path, CLEARED, directory, message="it was gone already")
+        return Outcome(record.path, CLEARED, directory, message="it was gone already")
     except ChangedError:
-        return _kept(item, directory, "changed")
+        return _kept(record, directory, "changed")
     except OSError as failure:
-        number, words = never_erased.refusal(item.file, failure)
-        return Outcome(item.path, FAILED, directory, number, "", words)
-    return Outcome(item.path, CLEARED, directory)
+        number, words = never_erased.refusal(record.file, failure)
+        return Outcome(record.path, FAILED, directory, number, "", words)
+    return Outcome(record.path, CLEARED, directory)
 
 
-def _stands(store: Store, item: Item) -> bool:
-    *folder, name = item.path.split("/")
+def _stands(store: Store, record: Record) -> bool:
+    *folder, name = record.path.split("/")
     try:
         store.stamp(tuple(folder), name)
     except OSError:
@@ -89,28 +93,28 @@ def _stands(store: Store, item: Item) -> bool:
     return True
 
 
-def _kept(item: Item, directory: str, why: str) -> Outcome:
-    words = never_erased.message(why, item.path)
-    return Outcome(item.path, KEPT, directory, errno.EPERM, why, words)
+def _kept(record: Record, directory: str, why: str) -> Outcome:
+    words = never_erased.message(why, record.path)
+    return Outcome(record.path, KEPT, directory, errno.EPERM, why, words)
 
 
 class _SameFileError(OSError):
     """Source and archive are one place: a bind mount shows the archive within the source."""
 
 
-def _erase_same(store: Store, item: Item, archived: tuple[int, int]) -> None:
+def _erase_same(store: Store, record: Record, archived: tuple[int, int]) -> None:
     """Erase a record if it is, to the last byte, the one that was saved.
 
     ``archived``: device and inode of the copy, which must be another file.
     """
-    *folder, name = item.path.split("/")
+    *folder, name = record.path.split("/")
     with store.held(tuple(folder)) as here:
         stamp = here.stamp((), name)
         if (stamp.device, stamp.inode) == archived:
             raise _SameFileError(errno.EPERM, "this is the archived copy itself")
         data = here.read((), name, stamp)
-        if hashlib.sha256(data).hexdigest() != item.sha256:
-            raise ChangedError(f"{item.path} changed")
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise ChangedError(f"{record.path} changed")
         here.erase((), name)
 
 

@@ -10,7 +10,7 @@ from pstorefs.system import mountinfo
 
 if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
     from pstorefs.source.directory import Store
 
 #: Why a record is not erased, and the way out.
@@ -36,13 +36,13 @@ _TAINT_DIE = 1 << 7
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-def forbids(item: Item, fact: Fact | None, *, oopsed: bool, boot: str) -> str:
+def forbids(record: Record, fact: Fact | None, *, oopsed: bool, boot: str) -> str:
     """The key of `WHY` that forbids to erase a record; empty if none does."""
-    if item.state == "suspect":
+    if record.state == "suspect":
         return "suspect"
-    if item.name.backend == "ramoops" and item.name.type in LOGS:
+    if record.name.backend == "ramoops" and record.name.type in LOGS:
         return "log"
-    if oopsed and item.name.backend in _SLOTS and item.is_dump:
+    if oopsed and record.name.backend in _SLOTS and record.is_dump:
         return "slot"
     if fact and fact.cleared and boot and fact.again_boot == boot:
         return "returned"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from pstorefs import dump as dumps
 from pstorefs.archive import durable, layout
 from pstorefs.archive.never_erased import LOGS
-from pstorefs.dump import Dump, Item
+from pstorefs.dump import Dump
 from pstorefs.dump.grouping import SLOTS
 from pstorefs.record import reading
 from pstorefs.record.name import Name, id_seconds, parse_name
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.record import ARCHIVE, STORE, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -37,7 +37,7 @@ _TEXT_BYTES = 32 << 20
 _LONGEST_NAME = 130
 # Items of records seen lately: `rm *` asks for the same ones again and again.
 _ITEMS = 4096
-_seen: OrderedDict[tuple[str, str, str, int, str], Item] = OrderedDict()
+_seen: OrderedDict[tuple[str, str, str, int, str], Record] = OrderedDict()
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Shelf:
         *folder, name = path.split("/")
         return self.store.read(tuple(folder), name, self.stamps[path])
 
-    def item(self, path: str) -> Item:
+    def record(self, path: str) -> Record:
         """What grouping knows of a record."""
         stored = self.read(path)
         file = path.rpartition("/")[2]
@@ -63,25 +63,25 @@ class Shelf:
             file = layout.raw_file(file) or file
         mtime = self.stamps[path].mtime_ns
         key = (self.place, path, file, mtime, hashlib.sha256(stored).hexdigest())
-        item = _seen.pop(key, None)
-        if item is None:
+        record = _seen.pop(key, None)
+        if record is None:
             name = parse_name(file)
             if name is None:
                 raise ValueError(f"{file!r} is no name of a record")
             read = _read(name, stored)
-            item = Item.of(file, self.place, mtime, stored, read, path)
+            record = Record.of(file, self.place, mtime, stored, read, path)
             self._keep(path, read.text)
-        _seen[key] = item
+        _seen[key] = record
         while len(_seen) > _ITEMS:
             _seen.popitem(last=False)
-        return item
+        return record
 
-    def text(self, item: Item) -> bytes:
+    def text(self, record: Record) -> bytes:
         """A record's text as its `Reading` has it."""
-        text = self._texts.get(item.path)
+        text = self._texts.get(record.path)
         if text is None:
-            text = _read(item.name, self.read(item.path)).text
-            self._keep(item.path, text)
+            text = _read(record.name, self.read(record.path)).text
+            self._keep(record.path, text)
         return text
 
     def _keep(self, path: str, text: bytes) -> None:
@@ -109,11 +109,11 @@ class Job:
     #: Whether that stands there already.
     exists: bool
     #: Records of the store that are not saved yet, and their names in raw/.
-    new: list[tuple[Item, str]]
+    new: list[tuple[Record, str]]
     #: Path in the store to path in the archive, of all its records, saved already or about to be.
     places: dict[str, str]
     #: Records of the store that are to be erased once they are saved.
-    clear: list[Item]
+    clear: list[Record]
     #: Files in raw/ once it is done: name to SHA-256.
     sums: dict[str, str] = field(default_factory=dict)
 
@@ -219,7 +219,7 @@ class Planner:
 
     def __init__(
         self,
-        archived: list[Item],
+        archived: list[Record],
         listing: layout.Listing,
         clear: set[str] | None,
         wanted: Iterable[str] = (),
@@ -236,28 +236,28 @@ class Planner:
         self._names = set(listing.names)
         self._saved: dict[_Identity, str] = {}
         self._sums: dict[str, dict[str, str]] = defaultdict(dict)
-        for item in archived:
-            self._saved.setdefault(_identity(item), item.path)
-            directory, _, name = item.path.split("/")
-            self._sums[directory][name] = item.sha256
+        for record in archived:
+            self._saved.setdefault(_identity(record), record.path)
+            directory, _, name = record.path.split("/")
+            self._sums[directory][name] = record.sha256
 
-    def jobs(self, items: list[Item]) -> tuple[list[Job], list[Item]]:
+    def jobs(self, records: list[Record]) -> tuple[list[Job], list[Record]]:
         """The jobs, and the records of the store that are left alone."""
         jobs: list[Job] = []
-        skipped: list[Item] = []
+        skipped: list[Record] = []
         met: set[str] = set()
-        for dump in dumps.group([*items, *self._archived]):
+        for dump in dumps.group([*records, *self._archived]):
             asked = self.wanted & self._names_of(dump)
             if self._clear is not None and asked:
                 met |= asked
-                self._clear |= {item.path for item in dump.items if item.place == STORE}
+                self._clear |= {record.path for record in dump.records if record.place == STORE}
             ours, left = _share(dump, self._clear)
             skipped += left
-            if ours and (self._clear is None or any(item.path in self._clear for item in ours)):
+            if ours and (self._clear is None or any(record.path in self._clear for record in ours)):
                 try:
                     jobs.append(self._job(dump, ours))
                 except OSError as error:  # of this dump alone
-                    self.refused += [(item.path, error) for item in ours]
+                    self.refused += [(record.path, error) for record in ours]
         self.wanted -= met
         return jobs, skipped
 
@@ -265,8 +265,10 @@ class Planner:
         """Its name, and that of the damaged dump beside which it was saved."""
         return {dump.name, *(name for name in self._damaged if dump.name.startswith(f"{name}-"))}
 
-    def _job(self, dump: Dump, ours: list[Item]) -> Job:
-        homes = {item.path.partition("/")[0] for item in dump.items if item.place == ARCHIVE}
+    def _job(self, dump: Dump, ours: list[Record]) -> Job:
+        homes = {
+            record.path.partition("/")[0] for record in dump.records if record.place == ARCHIVE
+        }
         # If not: what is saved of it stands in a directory that another dump is named after.
         exists = dump.name in homes
         directory = dump.name if exists else self._free_name(dump)
@@ -274,18 +276,18 @@ class Planner:
         job = Job(dump, directory, exists, [], {}, [], sums)
         # Also what stands there and could not be read.
         taken = {*sums, *self._listing.dumps.get(directory, ())}
-        for item in ours:
-            place = self._saved.get(_identity(item))
+        for record in ours:
+            place = self._saved.get(_identity(record))
             if place is None:
-                name = layout.raw_name(item.file, item.sha256, taken)
+                name = layout.raw_name(record.file, record.sha256, taken)
                 taken.add(name)
-                sums[name] = item.sha256
+                sums[name] = record.sha256
                 place = f"{directory}/{layout.RAW}/{name}"
-                self._saved[_identity(item)] = place
-                job.new.append((item, name))
-            job.places[item.path] = place
-            if self._clear is None or item.path in self._clear:
-                job.clear.append(item)
+                self._saved[_identity(record)] = place
+                job.new.append((record, name))
+            job.places[record.path] = place
+            if self._clear is None or record.path in self._clear:
+                job.clear.append(record)
         if job.new:
             self._names.add(directory)
             self._sums[directory] = sums
@@ -293,10 +295,10 @@ class Planner:
 
     def _free_name(self, dump: Dump) -> str:
         """The name of a new directory: longer than the dump's if another dump has that there."""
-        files = "\n".join(sorted(item.file for item in dump.items)).encode()
+        files = "\n".join(sorted(record.file for record in dump.records)).encode()
         tags = (
             "",
-            f"-{dump.parts[-1].item.text_hash[:8]}",
+            f"-{dump.parts[-1].record.text_hash[:8]}",
             f"-{dump.id[:8]}",
             f"-{dump.id}",
             # Dumps may be the same to the last byte, under the names of several backends.
@@ -310,33 +312,35 @@ class Planner:
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
 
 
-def _identity(item: Item) -> _Identity:
+def _identity(record: Record) -> _Identity:
     """Two records alike in this are one: efi is called efi_pstore since Linux 6.2."""
-    return item.sha256, item.name.type, item.family, item.name.id, item.name.encoded
+    return record.sha256, record.name.type, record.family, record.name.id, record.name.encoded
 
 
-def _share(dump: Dump, clear: set[str] | None) -> tuple[list[Item], list[Item]]:
+def _share(dump: Dump, clear: set[str] | None) -> tuple[list[Record], list[Record]]:
     """Records of the store in a dump: those to save, and those to leave alone."""
-    parts = [item for part in dump.parts for item in part.items if item.place == STORE]
-    others = [item for part in dump.others for item in part.items if item.place == STORE]
+    parts = [record for part in dump.parts for record in part.records if record.place == STORE]
+    others = [record for part in dump.others for record in part.records if record.place == STORE]
     if clear is None and not dump.is_crash:
-        left = others + [item for item in parts if not item.is_dump and item.name.type in LOGS]
-        return [item for item in parts if item not in left], left
+        left = others + [
+            record for record in parts if not record.is_dump and record.name.type in LOGS
+        ]
+        return [record for record in parts if record not in left], left
     if clear is not None and not dump.is_crash:
-        others = [item for item in others if item.path in clear]
+        others = [record for record in others if record.path in clear]
     return parts + others, []
 
 
 def as_archived(job: Job) -> Dump:
     """The dump as it stands once it is saved, for what is composed of it."""
 
-    def moved(item: Item) -> Item:
-        place = job.places.get(item.path) if item.place == STORE else None
-        return replace(item, place=ARCHIVE, path=place) if place else item
+    def moved(record: Record) -> Record:
+        place = job.places.get(record.path) if record.place == STORE else None
+        return replace(record, place=ARCHIVE, path=place) if place else record
 
     def rebuilt(parts: tuple[dumps.Part, ...]) -> tuple[dumps.Part, ...]:
         return tuple(
-            replace(part, items=tuple(dict.fromkeys(map(moved, part.items)))) for part in parts
+            replace(part, records=tuple(dict.fromkeys(map(moved, part.records)))) for part in parts
         )
 
     return replace(

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pstorefs.dump import Dump
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 
 class Compose(Protocol):
     """What stands beside raw/ in a dump's directory: names of `layout.COMPOSED` to contents."""
 
     def __call__(
-        self, dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        self, dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> Mapping[str, bytes]:
-        """`read` gives a text as its `Reading` has it; `facts` what was done, by item.path."""
+        """`read` gives a text as its `Reading` has it; `facts` what was done, by record.path."""
 
 
 class Policy(NamedTuple):

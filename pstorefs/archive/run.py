@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
     from pstorefs.archive.plan import Job, Shelf
     from pstorefs.archive.policy import Policy
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Run:
         """Jobs without an error."""
         return [job for job in self.jobs if job.directory not in self.errors]
 
-    def fact(self, path: str, item: Item) -> Fact | None:
+    def fact(self, path: str, record: Record) -> Fact | None:
         """What is known of a record that stands at a path in the archive."""
         directory, _, name = path.split("/")
-        return self.facts_of(directory).get((name, item.sha256))
+        return self.facts_of(directory).get((name, record.sha256))
 
     def facts_of(self, directory: str) -> dict[tuple[str, str], Fact]:
         """What is known of a directory's records; read once."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.run import Run
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 
 def save(run: Run) -> None:
@@ -56,23 +56,23 @@ def save(run: Run) -> None:
 
 def _note(run: Run, job: Job, *, oopsed: bool) -> None:
     """Add to the facts what is about to be done."""
-    clear = {item.path for item in job.clear}
-    for item in job.dump.items:
-        if item.place != STORE or item.path not in job.places:
+    clear = {record.path for record in job.clear}
+    for record in job.dump.records:
+        if record.place != STORE or record.path not in job.places:
             continue
-        directory, _, name = job.places[item.path].split("/")
+        directory, _, name = job.places[record.path].split("/")
         facts = run.facts_of(directory)
-        known = fact = facts.get((name, item.sha256))
+        known = fact = facts.get((name, record.sha256))
         if fact is None:
-            mtime = max(0, item.mtime_ns)
-            fact = layout.Fact(name, item.sha256, item.size, mtime, run.now, run.boot)
-        why = never_erased.forbids(item, known, oopsed=oopsed, boot=run.boot)
+            mtime = max(0, record.mtime_ns)
+            fact = layout.Fact(name, record.sha256, record.size, mtime, run.now, run.boot)
+        why = never_erased.forbids(record, known, oopsed=oopsed, boot=run.boot)
         if why:
-            run.forbidden[item.path] = why
-        elif item.path in clear:
+            run.forbidden[record.path] = why
+        elif record.path in clear:
             fact = fact.about_to_clear(run.now, run.boot)
         if fact != known:
-            facts[name, item.sha256] = fact
+            facts[name, record.sha256] = fact
             run.changed.add(directory)
 
 
@@ -92,8 +92,8 @@ def _stage_joining(run: Run, job: Job) -> None:
         finished = layout.is_finished(directory, job.sums)
     finally:
         os.close(directory)
-    for item, name in job.new:
-        _stage_record(run, job, item, name)
+    for record, name in job.new:
+        _stage_record(run, job, record, name)
     if job.new or not finished:
         for name, data in _composed(run, job).items():
             _stage_file(run, job.directory, name, data)
@@ -107,8 +107,8 @@ def _stage_new(run: Run, job: Job) -> None:
     try:
         raw = durable.make_directory(root, layout.RAW)
         try:
-            for item, name in job.new:
-                durable.write(raw, name, _stored(run, item), item.mtime_ns)
+            for record, name in job.new:
+                durable.write(raw, name, _stored(run, record), record.mtime_ns)
         finally:
             os.close(raw)
         files = dict(_composed(run, job))
@@ -125,10 +125,10 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _stage_record(run: Run, job: Job, item: Item, name: str) -> None:
+def _stage_record(run: Run, job: Job, record: Record, name: str) -> None:
     temporary = _temporary(run, job.directory)
-    durable.write(run.archive, temporary, _stored(run, item), item.mtime_ns)
-    move = Move(temporary, (job.directory, layout.RAW), name, item.sha256)
+    durable.write(run.archive, temporary, _stored(run, record), record.mtime_ns)
+    move = Move(temporary, (job.directory, layout.RAW), name, record.sha256)
     run.moves[job.directory].append(move)
 
 
@@ -148,23 +148,23 @@ def _stage_facts(run: Run, directory: str) -> None:
         _stage_file(run, directory, layout.FACTS, text)
 
 
-def _stored(run: Run, item: Item) -> bytes:
-    with _reading(item):
-        data = run.source.read(item.path)
-    if _digest(data) != item.sha256:
-        raise ChangedError(f"{item.path} changed while it was archived")
+def _stored(run: Run, record: Record) -> bytes:
+    with _reading(record):
+        data = run.source.read(record.path)
+    if _digest(data) != record.sha256:
+        raise ChangedError(f"{record.path} changed while it was archived")
     return data
 
 
 @contextmanager
-def _reading(item: Item) -> Iterator[None]:
+def _reading(record: Record) -> Iterator[None]:
     """A record is read from the source: what goes wrong here is none of the archive's."""
     try:
         yield
     except OSError as error:
         if has_changed(error):
-            raise ChangedError(f"{item.path} changed while it was archived") from error
-        words = f"{item.path}: cannot be read: {error.strerror or error}"
+            raise ChangedError(f"{record.path} changed while it was archived") from error
+        words = f"{record.path}: cannot be read: {error.strerror or error}"
         raise ArchiveError(error.errno or errno.EIO, words) from error
 
 
@@ -173,20 +173,20 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
     if run.policy.compose is None:
         return {}
     source_of = {place: path for path, place in job.places.items()}
-    items = {item.path: item for item in job.dump.items if item.place == STORE}
+    records = {record.path: record for record in job.dump.records if record.place == STORE}
 
-    def read(item: Item) -> bytes:
-        live = items.get(source_of.get(item.path, ""))
+    def read(record: Record) -> bytes:
+        live = records.get(source_of.get(record.path, ""))
         if live is None:
-            return run.shelf.text(item)
+            return run.shelf.text(record)
         with _reading(live):
             return run.source.text(live)
 
     dump = as_archived(job)
     facts = {
-        item.path: fact
-        for item in dump.items
-        if item.place == ARCHIVE and (fact := run.fact(item.path, item))
+        record.path: fact
+        for record in dump.records
+        if record.place == ARCHIVE and (fact := run.fact(record.path, record))
     }
     try:
         composed = run.policy.compose(dump, read, facts)
@@ -285,7 +285,10 @@ def _join(run: Run, directory: str, moves: list[Move]) -> None:
 def _check(run: Run, job: Job) -> None:
     """Read records back. What an earlier run saved is synced first: it may have been cut off."""
     new = {f"{job.directory}/{layout.RAW}/{name}" for _, name in job.new}
-    wanted = {job.places[item.path]: item for item in [*job.clear, *(item for item, _ in job.new)]}
+    wanted = {
+        job.places[record.path]: record
+        for record in [*job.clear, *(record for record, _ in job.new)]
+    }
     by_directory: dict[str, list[str]] = defaultdict(list)
     for path in wanted:
         by_directory[path.partition("/")[0]].append(path)

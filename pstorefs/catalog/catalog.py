@@ -1,8 +1,8 @@
-"""All that a mount knows of: the records of its places, as items and dumps, kept current.
+"""All that a mount knows of: the records of its places and the dumps they form, kept current.
 
-Nothing is read before somebody asks. Then each record is read once and remembered as an item for as
-long as its stamp stays the same; texts are read again when they are wanted. A place is the store,
-the archive, or the directory that systemd-pstore moves records to.
+Nothing is read before somebody asks. Then each record is read once, and its facts are remembered
+for as long as its stamp stays the same; texts are read again when they are wanted. A place is the
+store, the archive, or the directory that systemd-pstore moves records to.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pstorefs.dump import Dump
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.name import parse_name
-from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD, Item
+from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD, Record
 from pstorefs.source.directory import ChangedError, Stamp, Store, has_changed
 from pstorefs.source.timeout import RESPITE, open_store
 from pstorefs.system.printable import printable
 
 _log = logging.getLogger("pstorefs")
 
-# A survey that is younger, in seconds, still holds: names are at most a second old.
+# A catalog that is younger, in seconds, still holds: names are at most a second old.
 _CURRENT_SECONDS = 0.5
 # Folders below the root of a place, and records in all: bounds against a source made to hurt.
 _DEEPEST = 8
@@ -44,7 +44,7 @@ _SECOND = re.compile(r"~[0-9a-f]{8}\Z")
 
 
 class Place:
-    """A directory with records: one of item.PLACES, and how to reach it.
+    """A directory with records: one of record.PLACES, and how to reach it.
 
     The store is held open; of any other the path is given, and it is opened for each look, so that
     nothing keeps its disk busy.
@@ -81,7 +81,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class _Known:
     stamp: Stamp
-    item: Item
+    record: Record
     #: The rights of the folders that it lies in, from the outermost, the place's own left out.
     above: tuple[Stamp, ...]
     #: Of the archive: it is not what SHA256SUMS tells.
@@ -97,7 +97,7 @@ class Brief:
     signature: str
 
 
-class Survey:
+class Catalog:
     """Items and dumps of several places. Safe from any thread; calls may take long."""
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -105,14 +105,14 @@ class Survey:
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
         self._dump_of: dict[tuple[str, str], Dump] = {}
-        self._live: list[Item] = []
+        self._live: list[Record] = []
         self._latest: Dump | None = None
         self._looked = float("-inf")
         #: What could not be read at the last look, by path, with the reason.
         self.unreadable: dict[str, str] = {}
         #: Paths in the archive of records that are not what was saved.
         self.rotten: list[str] = []
-        #: Counts the surveys that found something new; what was composed before is to be redone.
+        #: Counts the looks that found something new; what was composed before is to be redone.
         self.generation = 0
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._briefs: dict[str, Brief] = {}
@@ -135,7 +135,7 @@ class Survey:
             self.dumps()
             return self._latest
 
-    def live(self) -> list[Item]:
+    def live(self) -> list[Record]:
         """The records of the store, those that systemd-pstore put there in its layout included.
 
         The very same list for as long as nothing new is found.
@@ -144,40 +144,40 @@ class Survey:
             self.dumps()
             return self._live
 
-    def rights(self, item: Item) -> tuple[Stamp, ...]:
+    def rights(self, record: Record) -> tuple[Stamp, ...]:
         """The rights of the folders that a live record lies in, and its own; none if it is gone."""
         with self._lock:
-            known = self._known.get((STORE, item.path))
+            known = self._known.get((STORE, record.path))
             return (*known.above, known.stamp.rights) if known else ()
 
-    def dump_of(self, item: Item) -> Dump | None:
+    def dump_of(self, record: Record) -> Dump | None:
         """The dump that a record belongs to."""
         with self._lock:
             self.dumps()
-            return self._dump_of.get((item.place, item.path))
+            return self._dump_of.get((record.place, record.path))
 
-    def stored(self, item: Item) -> bytes:
+    def stored(self, record: Record) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
-        with self._seen(item) as (store, folder, file, stamp):
+        with self._seen(record) as (store, folder, file, stamp):
             return store.read(folder, file, stamp)
 
     @contextmanager
-    def _seen(self, item: Item) -> Iterator[tuple[Store, tuple[str, ...], str, Stamp]]:
+    def _seen(self, record: Record) -> Iterator[tuple[Store, tuple[str, ...], str, Stamp]]:
         """Where a record lies, and its stamp at the last look. `ChangedError` if it is unknown."""
-        *folder, file = item.path.split("/")
+        *folder, file = record.path.split("/")
         with self._lock:
             for kind in self._places:
-                known = self._known.get((kind, item.path))
-                if known is not None and known.item == item:
+                known = self._known.get((kind, record.path))
+                if known is not None and known.record == record:
                     break
             else:
-                raise ChangedError(f"{item.path} has changed")
+                raise ChangedError(f"{record.path} has changed")
         with self._places[kind].opened() as store:
             yield store, tuple(folder), file, known.stamp
 
-    def reading(self, item: Item) -> reading.Reading:
+    def reading(self, record: Record) -> reading.Reading:
         """A record's text and state. OSError as from `stored`."""
-        return reading.read(item.name, self.stored(item))
+        return reading.read(record.name, self.stored(record))
 
     def text(self, dump: Dump) -> bytes:
         """dmesg.txt of a dump; of a record that is no dump, its text. OSError as from `stored`."""
@@ -191,19 +191,19 @@ class Survey:
                 self._texts.put(key, text)
         return text
 
-    def _shown(self, item: Item) -> bytes:
+    def _shown(self, record: Record) -> bytes:
         """A record's text."""
-        text = self._decoded.take((item.place, item.path, item.sha256))
+        text = self._decoded.take((record.place, record.path, record.sha256))
         if text is None:
-            return self.reading(item).text
-        with self._seen(item) as (store, folder, file, stamp):
+            return self.reading(record).text
+        with self._seen(record) as (store, folder, file, stamp):
             if store.stamp(folder, file) != stamp:
-                raise ChangedError(f"{item.path} has changed")
+                raise ChangedError(f"{record.path} has changed")
         return text
 
     def facts(self, dump: Dump) -> Facts:
         """What a dump's text says. OSError as from `stored`."""
-        key = f"{dump.id} {dump.parts[0].item.place}"
+        key = f"{dump.id} {dump.parts[0].record.place}"
         with self._lock:
             facts = self._facts.get(key)
             if facts is not None:
@@ -218,7 +218,7 @@ class Survey:
 
     def brief(self, dump: Dump) -> Brief:
         """The few words that a list of dumps needs; kept for every dump."""
-        key = f"{dump.id} {dump.parts[0].item.place}"
+        key = f"{dump.id} {dump.parts[0].record.place}"
         brief = self._briefs.get(key)
         if brief is None:
             try:
@@ -245,11 +245,11 @@ class Survey:
             return
         self._known = found
         self.rotten = sorted(path for (_, path), known in found.items() if known.rotten)
-        self._live = [known.item for (kind, _), known in found.items() if kind == STORE]
+        self._live = [known.record for (kind, _), known in found.items() if kind == STORE]
         self.generation += 1
-        grouped = dumps_of.group(known.item for known in found.values())
+        grouped = dumps_of.group(known.record for known in found.values())
         self._dumps = {dump.name: dump for dump in grouped}
-        self._dump_of = {(i.place, i.path): dump for dump in grouped for i in dump.items}
+        self._dump_of = {(i.place, i.path): dump for dump in grouped for i in dump.records}
         self._latest = dumps_of.latest(grouped)
         ids = {dump.id for dump in grouped}
         self._briefs = {key: each for key, each in self._briefs.items() if key.split()[0] in ids}
@@ -267,15 +267,15 @@ class Survey:
             known = self._known.get((kind, path))
             if known is not None and known.stamp == stamp:
                 # It may be the checksums that were wrong, and are right again.
-                rotten = known.rotten and sums.of(folder[0], file) not in ("", known.item.sha256)
-                found[kind, path] = _Known(stamp, known.item, above, rotten)
-            elif item := self._read(kind, store, path, stamp, unreadable):
-                rotten = kind == ARCHIVE and sums.of(folder[0], file) not in ("", item.sha256)
-                found[kind, path] = _Known(stamp, item, above, rotten)
+                rotten = known.rotten and sums.of(folder[0], file) not in ("", known.record.sha256)
+                found[kind, path] = _Known(stamp, known.record, above, rotten)
+            elif record := self._read(kind, store, path, stamp, unreadable):
+                rotten = kind == ARCHIVE and sums.of(folder[0], file) not in ("", record.sha256)
+                found[kind, path] = _Known(stamp, record, above, rotten)
 
     def _read(
         self, kind: str, store: Store, path: str, stamp: Stamp, unreadable: dict[str, str]
-    ) -> Item | None:
+    ) -> Record | None:
         *folder, file = path.split("/")
         file = _kernels_name(kind, file)
         name = parse_name(file)
@@ -292,10 +292,10 @@ class Survey:
         moved = kind == STORE and folder and dumps_of.systemd_record(path)
         place = SYSTEMD if moved else kind
         read = reading.read(name, data)
-        item = Item.of(file, place, stamp.mtime_ns, data, read, path)
+        record = Record.of(file, place, stamp.mtime_ns, data, read, path)
         if name.encoded:
-            self._decoded.put((item.place, item.path, item.sha256), read.text)
-        return item
+            self._decoded.put((record.place, record.path, record.sha256), read.text)
+        return record
 
 
 class _Sums:

@@ -21,7 +21,7 @@ from pstorefs.archive.engine import archive, clear
 from pstorefs.archive.layout import facts_in
 from pstorefs.archive.outcome import FAILED, Outcome, first_error
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.record.name import ENCODED
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.record.shown import shown, stored
@@ -131,7 +131,7 @@ class Executor:
     """
 
     store: Store
-    survey: Survey
+    catalog: Catalog
     target: str | None
     policy: Policy
     rm: str
@@ -140,8 +140,8 @@ class Executor:
         """One command. Never raises OSError: the result tells."""
         if command.verb == "rescan":
             self.store.refresh(now=True)
-            dumps = self.survey.dumps(now=True)
-            return Result(0, (f"records: {len(self.survey.live())}, dumps: {len(dumps)}",))
+            dumps = self.catalog.dumps(now=True)
+            return Result(0, (f"records: {len(self.catalog.live())}, dumps: {len(dumps)}",))
         names = command.names
         if len(names) > 1 and self._is_record(command.words):
             if all(map(self._is_record, names)):
@@ -186,7 +186,7 @@ class Executor:
         except OSError as error:
             return Result(error.errno or errno.EIO, (error.strerror or str(error),))
         finally:
-            self.survey.dumps(now=True)
+            self.catalog.dumps(now=True)
         lines = tuple(_said(outcome) for outcome in outcomes) or ("nothing to do",)
         return Result(first_error(outcomes, named=bool(names)), lines)
 
@@ -195,11 +195,11 @@ class Executor:
 
         A file that bears a dump's name is that file.
         """
-        dumps = self.survey.dumps()
+        dumps = self.catalog.dumps()
         for name in names:
             path = self._find(name) or name
-            items = dumps[path].items if path in dumps and not self._is_record(name) else ()
-            yield from [item.path for item in items if item.place == STORE] or [path]
+            records = dumps[path].records if path in dumps and not self._is_record(name) else ()
+            yield from [record.path for record in records if record.place == STORE] or [path]
 
     def _find(self, name: str) -> str | None:
         """What the engine calls a name as the mount shows it; None if it names no dump."""
@@ -207,10 +207,10 @@ class Executor:
         if path is not None:
             return path
         dump = name.removeprefix("dumps/")
-        latest = self.survey.latest()
+        latest = self.catalog.latest()
         if dump == "latest" and latest is not None:
             return latest.name
-        return dump if dump in self.survey.dumps() else None
+        return dump if dump in self.catalog.dumps() else None
 
 
 def _said(outcome: Outcome) -> str:
@@ -220,17 +220,19 @@ def _said(outcome: Outcome) -> str:
     return str(outcome._replace(record=name, message=message))
 
 
-def returned(survey: Survey, target: str) -> list[Finding]:
+def returned(catalog: Catalog, target: str) -> list[Finding]:
     """What to say of records that came back although they were cleared."""
-    dumps = survey.dumps().values()
-    if ARCHIVE in survey.unreadable:  # it does not answer
+    dumps = catalog.dumps().values()
+    if ARCHIVE in catalog.unreadable:  # it does not answer
         return []
     found = 0
     store = Store(target, optional=True)
     try:
         for dump in dumps:
-            live = {item.sha256 for item in dump.items if item.place == STORE}
-            folders = {item.path.split("/")[0] for item in dump.items if item.place == ARCHIVE}
+            live = {record.sha256 for record in dump.records if record.place == STORE}
+            folders = {
+                record.path.split("/")[0] for record in dump.records if record.place == ARCHIVE
+            }
             for folder in folders if live else ():
                 facts = facts_in(store, folder).values()
                 found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)

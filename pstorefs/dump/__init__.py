@@ -1,9 +1,9 @@
 """Records to dumps: what belongs together, how it is called, when it was, which boot it was of.
 
-Pure functions on items, the face of grouping.py, boots.py and joining.py.
+Pure functions on records, the face of grouping.py, boots.py and joining.py.
 
 Names. ``<UTC time>-<reason>-<count>``, such as ``20171204T222309Z-panic-1``; the time is that of
-the earliest record, in UTC, from the most trustworthy source (`item.TIME_SOURCES`). A record that
+the earliest record, in UTC, from the most trustworthy source (`record.TIME_SOURCES`). A record that
 is no dump, or whose header is lost: ``<UTC time>-<type>-<backend>-<id>``. Without a time:
 ``undated-<type>-<backend>-<id>-<hash>``. Of dumps with one name the first keeps it (an archived
 one, then the oldest, then the smallest hash); all others get ``-<hash>``, the first 8 hexadecimal
@@ -25,7 +25,7 @@ from pstorefs.dump import boots, grouping
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
 from pstorefs.record.name import CRASHES, parse_name
-from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Item, when
+from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,17 +75,17 @@ class Dump:
         return self.reason in CRASHES
 
     @property
-    def items(self) -> tuple[Item, ...]:
+    def records(self) -> tuple[Record, ...]:
         """All records, copies included."""
-        return tuple(item for part in (*self.parts, *self.others) for item in part.items)
+        return tuple(record for part in (*self.parts, *self.others) for record in part.records)
 
 
-def group(items: Iterable[Item]) -> list[Dump]:
-    """All dumps, the oldest first, undated ones before them; whatever the order of the items."""
+def group(records: Iterable[Record]) -> list[Dump]:
+    """All dumps, the oldest first, undated ones before them; whatever the order of the records."""
     # In an order of their own: equal texts leave it open which of two dumps goes with a third.
-    groups = sorted(grouping.split(items), key=lambda each: _tie_break(each.parts[0].item))
+    groups = sorted(grouping.split(records), key=lambda each: _tie_break(each.parts[0].record))
     facts = [_facts(each) for each in groups]
-    dumping = [index for index, each in enumerate(groups) if each.parts[0].item.is_dump]
+    dumping = [index for index, each in enumerate(groups) if each.parts[0].record.is_dump]
     ties = _ties(facts, set(dumping))
     entries = [index for index in range(len(groups)) if index not in ties]
     key_of = dict(zip(dumping, boots.keys([facts[index] for index in dumping]), strict=True))
@@ -120,16 +120,16 @@ def systemd_record(path: str) -> bool:
     )
 
 
-def _tie_break(item: Item) -> tuple[str, str, str]:
+def _tie_break(record: Record) -> tuple[str, str, str]:
     """For equal texts, such as empty ones, any order will do that is not the directory's."""
-    return item.text_hash, item.path, item.place
+    return record.text_hash, record.path, record.place
 
 
 def _facts(each: Group) -> boots.Facts:
     parts = each.parts[::-1]
-    item = parts[-1].item
-    facts = boots.Facts(item.family, each.count, None, NO_TIME, parts, item.text_hash)
-    times = [when(copy, facts.last) for part in parts for copy in part.items]
+    record = parts[-1].record
+    facts = boots.Facts(record.family, each.count, None, NO_TIME, parts, record.text_hash)
+    times = [when(copy, facts.last) for part in parts for copy in part.records]
     source = min((source for _, source in times), key=TIME_SOURCES.index)
     time = min(time for time, other in times if other == source)
     if source == NO_TIME or not 0 < time < _LATEST_NS:
@@ -142,26 +142,26 @@ def _ties(facts: Sequence[boots.Facts], dumping: set[int]) -> dict[int, int]:
     logs = [
         index
         for index in range(len(facts))
-        if index not in dumping and facts[index].parts[0].item.lines
+        if index not in dumping and facts[index].parts[0].record.lines
     ]
     if not logs:
         return {}
     tails = boots.tails_of((index, facts[index]) for index in sorted(dumping))
     found = {}
     for index in logs:
-        home = boots.ending(tails, set(facts[index].parts[0].item.fingerprints()))
+        home = boots.ending(tails, set(facts[index].parts[0].record.fingerprints()))
         if home is not None:
             found[index] = home
     return found
 
 
 def _dump(each: Group, facts: boots.Facts, boot: str | None, others: tuple[Part, ...]) -> Dump:
-    item = facts.parts[-1].item
-    hashes = sorted({part.item.sha256 for part in facts.parts})
+    record = facts.parts[-1].record
+    hashes = sorted({part.record.sha256 for part in facts.parts})
     return Dump(
         name="",
         id=hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        type=item.name.type,
+        type=record.name.type,
         backend=facts.family,
         reason=each.reason,
         count=each.count,
@@ -188,11 +188,11 @@ def _missing(each: Group) -> tuple[tuple[int, int], ...]:
 
 def _age(dump: Dump) -> tuple[int | str, ...]:
     """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
-    item = dump.parts[-1].item
+    record = dump.parts[-1].record
     time = dump.time_ns or 0
     # Where all else fails: systemd-pstore copied an older record earlier.
-    copied = 0 if dump.time_ns else item.mtime_ns
-    return time // 10**9, copied // 10**9, dump.count or 0, time, *_tie_break(item)
+    copied = 0 if dump.time_ns else record.mtime_ns
+    return time // 10**9, copied // 10**9, dump.count or 0, time, *_tie_break(record)
 
 
 def _ordered(dumps: list[Dump]) -> list[Dump]:
@@ -232,12 +232,12 @@ def _named(dumps: list[Dump]) -> list[Dump]:
 
 
 def _tags(dump: Dump) -> tuple[str, ...]:
-    return dump.parts[-1].item.text_hash[:8], dump.id[:8], dump.id
+    return dump.parts[-1].record.text_hash[:8], dump.id[:8], dump.id
 
 
 def _name(dump: Dump) -> str:
-    item = dump.parts[-1].item
-    number = "" if item.name.id is None else f"-{item.name.id}"
+    record = dump.parts[-1].record
+    number = "" if record.name.id is None else f"-{record.name.id}"
     label = f"{dump.type[:_LONGEST_LABEL]}-{dump.backend[:_LONGEST_LABEL]}{number}"
     if dump.time_ns is None:
         return f"undated-{label}-{_tags(dump)[0]}"
@@ -251,9 +251,9 @@ def _name(dump: Dump) -> str:
 def _archived_as(dump: Dump) -> str | None:
     """The directory in the archive that holds this dump."""
     folders = (
-        item.path.partition("/")[0]
+        record.path.partition("/")[0]
         for part in dump.parts
-        for item in part.items
-        if item.place == ARCHIVE and "/" in item.path
+        for record in part.records
+        if record.place == ARCHIVE and "/" in record.path
     )
     return min((folder for folder in folders if _NAMED.fullmatch(folder)), default=None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from pstorefs.dump.part import Part
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 # Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
 # those before an oops, which makes it show all, some may be absent; the last line may not.
@@ -56,12 +56,12 @@ class Facts:
     def last(self) -> int | None:
         """The time of the newest line of part 1, in microseconds: of the crash itself."""
         newest = self.parts[-1]
-        return newest.item.last if newest.number == 1 else None
+        return newest.record.last if newest.number == 1 else None
 
     @property
-    def newest(self) -> Item | None:
+    def newest(self) -> Record | None:
         """The newest record that has lines."""
-        return next((part.item for part in reversed(self.parts) if part.item.lines), None)
+        return next((part.record for part in reversed(self.parts) if part.record.lines), None)
 
     @property
     def doubtful(self) -> bool:
@@ -80,7 +80,7 @@ def keys(dumps: Sequence[Facts]) -> list[str | None]:
     rest = []
     runs: dict[int, list[int]] = defaultdict(list)
     for index, dump in enumerate(dumps):
-        seconds = id_seconds(dump.parts[0].item.name) if dump.family == "erst" else None
+        seconds = id_seconds(dump.parts[0].record.name) if dump.family == "erst" else None
         if seconds is None:
             rest.append(index)
         else:
@@ -139,13 +139,13 @@ def _by_lines(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None:
         fits = {
             number: (strain, other.anchor, number)
             for part in dump.parts
-            for key in tails.keys() & part.item.fingerprints()
+            for key in tails.keys() & part.record.fingerprints()
             for number, other in tails[key]
             if number != index and (strain := _strain(other, dump)) is not None
         }
         if not fits:
             continue
-        lines = {key for part in dump.parts for key in part.item.fingerprints()}
+        lines = {key for part in dump.parts for key in part.record.fingerprints()}
         # Of two dumps with the same count, the one whose time fits better comes first.
         for number in sorted(fits, key=lambda number: fits[number]):
             if _stands(dumps[number], lines):

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
     #: A record with its copies, and its running number.
-    Numbered = tuple[int, tuple[Item, ...]]
+    Numbered = tuple[int, tuple[Record, ...]]
 
 # Dumps of one reason and count that may still grow. In one boot there is only one; the bound keeps
 # a hostile directory from taking quadratic time.
@@ -75,14 +75,14 @@ class Boot:
                 changed[id(group)] = group
                 group.parts.append(Part(part, copies))
                 continue
-            if own is None or own.run != number - 1 or not _soon(own.parts[-1].item, copies[0]):
+            if own is None or own.run != number - 1 or not _soon(own.parts[-1].record, copies[0]):
                 own = Group()
                 self.groups.append(own)
             own.add(Part(None, copies), run=number)
         for group in changed.values():
             group.parts.sort(key=lambda part: part.number or 0)
 
-    def _claim(self, number: int, item: Item) -> tuple[Group | None, int]:
+    def _claim(self, number: int, record: Record) -> tuple[Group | None, int]:
         """The dump that a record without a header belongs to, and which part it is."""
         index = bisect_left(self._numbers, number)
         after = index if index < len(self._numbers) else None
@@ -98,7 +98,7 @@ class Boot:
         part = (self._parts[before].number or 0) + number - self._numbers[before]
         home = self._homes[before]
         if after is None:
-            sure = _soon(self._parts[before].item, item)
+            sure = _soon(self._parts[before].record, record)
         else:
             sure = home is not self._homes[after] and self._adjacent(before, after)
         return (home, part) if sure else (None, 0)
@@ -130,7 +130,7 @@ def _best(candidates: Sequence[Group], number: int, part: Part) -> Group | None:
     found, least = None, 0
     for group in candidates:
         step = (part.number or 0) - group.last_number
-        distance = group.distance(part.item)
+        distance = group.distance(part.record)
         if distance is None or not 1 <= step <= number - group.run:
             continue
         cost = distance + (number - group.run - step) * 10**6
@@ -139,12 +139,12 @@ def _best(candidates: Sequence[Group], number: int, part: Part) -> Group | None:
     return found
 
 
-def _soon(item: Item, following: Item) -> bool:
+def _soon(record: Record, following: Record) -> bool:
     """Whether a record can be the next part, by the times of the files, where these are known.
 
     One ERST write takes a few milliseconds. A record of a later second is rather the beginning of
     the next dump.
     """
-    if not (item.dated and following.dated):
+    if not (record.dated and following.dated):
         return True
-    return item.mtime_ns // 10**9 == following.mtime_ns // 10**9
+    return record.mtime_ns // 10**9 == following.mtime_ns // 10**9

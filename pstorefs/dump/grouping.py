@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING
 from pstorefs.dump import copies, erst
 from pstorefs.dump.part import Group, Part
 from pstorefs.record.name import id_number, id_seconds
-from pstorefs.record.record import NO_TIME, Item, efi_seconds, when
+from pstorefs.record.record import NO_TIME, Record, efi_seconds, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    Copies = tuple[Item, ...]
+    Copies = tuple[Record, ...]
 
 #: Backends that keep part 1 only.
 SLOTS = ("ramoops", "pstore_blk", "nvram")
@@ -56,44 +56,44 @@ _OPEN = 16
 _NEAR_CARRY = 10
 
 
-def split(items: Iterable[Item]) -> list[Group]:
+def split(records: Iterable[Record]) -> list[Group]:
     """Group all records. Which groups come out does not depend on the order of the records."""
     dumps: dict[tuple[str, bool], list[Copies]] = defaultdict(list)
     checks: dict[int, set[int]] = defaultdict(set)
     groups = []
-    for record in copies.merge(items):
-        item = record[0]
-        seconds = id_seconds(item.name) if item.family in ("erst", "efi") else None
-        if item.is_dump:
-            dumps[item.family, seconds is not None].append(record)
+    for shapes in copies.merge(records):
+        record = shapes[0]
+        seconds = id_seconds(record.name) if record.family in ("erst", "efi") else None
+        if record.is_dump:
+            dumps[record.family, seconds is not None].append(shapes)
             continue
-        groups.append(Group([Part(None, record)]))
-        if item.family == "erst" and seconds is not None:
-            checks[seconds].add(id_number(item.name) or 0)
-    for (family, timed), records in sorted(dumps.items()):
+        groups.append(Group([Part(None, shapes)]))
+        if record.family == "erst" and seconds is not None:
+            checks[seconds].add(id_number(record.name) or 0)
+    for (family, timed), found in sorted(dumps.items()):
         if family == "erst" and timed:
-            groups += _erst(records, checks)
+            groups += _erst(found, checks)
         elif family == "efi" and timed:
-            groups += _efi(records)
+            groups += _efi(found)
         elif family in SLOTS:
-            groups += map(_alone, records)
+            groups += map(_alone, found)
         else:
-            groups += _by_header(records)
+            groups += _by_header(found)
     return groups
 
 
-def _alone(record: Copies) -> Group:
+def _alone(shapes: Copies) -> Group:
     group = Group()
-    header = record[0].header
-    group.add(Part(header.part if header else None, record))
+    header = shapes[0].header
+    group.add(Part(header.part if header else None, shapes))
     return group
 
 
 def _erst(records: Iterable[Copies], checks: dict[int, set[int]]) -> list[Group]:
     boots: dict[int, list[tuple[int, Copies]]] = defaultdict(list)
-    for record in records:
-        name = record[0].name
-        boots[id_seconds(name) or 0].append((id_number(name) or 0, record))
+    for shapes in records:
+        name = shapes[0].name
+        boots[id_seconds(name) or 0].append((id_number(name) or 0, shapes))
     groups = []
     for seconds, run in sorted(boots.items()):
         run.sort(key=lambda each: (each[0], each[1][0].text_hash, each[1][0].rank))
@@ -105,7 +105,7 @@ def _erst(records: Iterable[Copies], checks: dict[int, set[int]]) -> list[Group]
 class _Piece:
     """A record on its way into a dump."""
 
-    record: Copies
+    shapes: Copies
     #: Sorts records in the order in which they were written.
     order: tuple[int, int]
     #: None: not known.
@@ -116,16 +116,16 @@ class _Piece:
 
 def _efi(records: Iterable[Copies]) -> list[Group]:
     buckets: dict[int, list[_Piece]] = defaultdict(list)
-    for record in records:
-        item = record[0]
-        number = item.name.id or 0
-        header = item.header
+    for shapes in records:
+        record = shapes[0]
+        number = record.name.id or 0
+        header = record.header
         # A count above 999 carries: its last three digits are all that every record tells.
         count = header.count if header else number
         piece = _Piece(
-            record,
+            shapes,
             (number, 0),
-            efi_seconds(item, number // 100_000),
+            efi_seconds(record, number // 100_000),
             header.part if header else None,
         )
         buckets[count % 1000].append(piece)
@@ -135,22 +135,22 @@ def _efi(records: Iterable[Copies]) -> list[Group]:
 def _by_header(records: Iterable[Copies]) -> list[Group]:
     buckets: dict[tuple[str, int], list[_Piece]] = defaultdict(list)
     groups = []
-    for record in records:
-        item = record[0]
-        header = item.header
+    for shapes in records:
+        record = shapes[0]
+        header = record.header
         if header is None:
-            groups.append(_alone(record))
+            groups.append(_alone(shapes))
             continue
-        nanoseconds, source = when(item)
+        nanoseconds, source = when(record)
         time = None if source == NO_TIME else nanoseconds // 10**9
-        piece = _Piece(record, (time or 0, header.part), time, header.part)
+        piece = _Piece(shapes, (time or 0, header.part), time, header.part)
         buckets[header.reason, header.count].append(piece)
     return groups + [group for _, pieces in sorted(buckets.items()) for group in _grow(pieces)]
 
 
 def _grow(pieces: list[_Piece]) -> list[Group]:
     """Walk along the records in the order in which they were written, adding each to its dump."""
-    pieces.sort(key=lambda piece: (*piece.order, piece.record[0].text_hash, piece.record[0].rank))
+    pieces.sort(key=lambda piece: (*piece.order, piece.shapes[0].text_hash, piece.shapes[0].rank))
     groups: list[Group] = []
     growing: list[Group] = []
     for piece in pieces:
@@ -161,7 +161,7 @@ def _grow(pieces: list[_Piece]) -> list[Group]:
         else:
             growing.remove(group)
         part, time = _decode(piece, group)
-        group.add(Part(part, piece.record), time)
+        group.add(Part(part, piece.shapes), time)
         growing.insert(0, group)
         del growing[_OPEN:]
     return groups
@@ -179,13 +179,13 @@ def _best(growing: Sequence[Group], piece: _Piece) -> Group | None:
 
 def _cost(group: Group, piece: _Piece) -> int | None:
     """How badly a record fits as the next part of a dump, in microseconds; None: not at all."""
-    item = piece.record[0]
-    header = item.header
+    record = piece.shapes[0]
+    header = record.header
     if header and group.reason and (header.reason, header.count) != (group.reason, group.count):
         return None
     part, time = _decode(piece, group)
     missing = part - group.last_number - 1
-    distance = group.distance(item)
+    distance = group.distance(record)
     if missing < 0 or distance is None:
         return None
     passed = time - group.time if time is not None and group.time is not None else 0
@@ -199,7 +199,7 @@ def _decode(piece: _Piece, group: Group) -> tuple[int, int | None]:
     """Part and time of a record as the next one of a dump, from its header or else its EFI id."""
     if piece.part is not None:
         return piece.part, piece.time
-    number = piece.record[0].name.id or 0
+    number = piece.shapes[0].name.id or 0
     count = number % 1000 if group.count is None else group.count
     time, part = divmod((number - count) // 1000, 100)
     last = group.last_number if group.parts else 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pstorefs.dump import Dump
     from pstorefs.dump.part import Part
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 #: A dump's text holds no more bytes, if it has several parts: a dump of SteamOS, the largest of all
 #: (2 MiB of ramoops), holds 6 MiB.
@@ -32,7 +32,7 @@ _BEFORE = {
 }
 
 
-def join(dump: Dump, text_of: Callable[[Item], bytes]) -> bytes:
+def join(dump: Dump, text_of: Callable[[Record], bytes]) -> bytes:
     """The whole text. `text_of` gives the text of a record as its `Reading` has it."""
     pieces: list[bytes] = []
     for piece, ours in _pieces(dump, text_of):
@@ -43,7 +43,7 @@ def join(dump: Dump, text_of: Callable[[Item], bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[bytes, bool]]:
+def _pieces(dump: Dump, text_of: Callable[[Record], bytes]) -> Iterator[tuple[bytes, bool]]:
     """Pieces of text, each with whether it is a line of this program."""
     gaps = list(reversed(dump.missing))
     highest = max(0, *(last for _, last in gaps), *(part.number or 0 for part in dump.parts))
@@ -56,18 +56,18 @@ def _pieces(dump: Dump, text_of: Callable[[Item], bytes]) -> Iterator[tuple[byte
             doubtful = ""
         if doubtful:
             yield _say(f"end of {doubtful}"), True
-        item = part.item
+        record = part.record
         if at < too_long:
             yield _say(f"{_part_name(part)} is left out: the dump is too long; see raw/"), True
             doubtful = ""
             continue
-        form = _BEFORE.get(item.state)
-        doubtful = _part_name(part) if form and item.state != UNDECODABLE else ""
+        form = _BEFORE.get(record.state)
+        doubtful = _part_name(part) if form and record.state != UNDECODABLE else ""
         if form:
             yield _say(_describe(form, part)), True
-        if item.state != UNDECODABLE:
-            text = body(item, text_of(item))
-            yield (legible(text) if item.state == SUSPECT else text), False
+        if record.state != UNDECODABLE:
+            text = body(record, text_of(record))
+            yield (legible(text) if record.state == SUSPECT else text), False
     for gap in gaps:
         yield _say(_missing(highest, *gap)), True
 
@@ -76,16 +76,16 @@ def _too_long(parts: Sequence[Part]) -> int:
     """How many of the oldest parts have no room in the text: the crash is in the newest."""
     room = LONGEST
     for left in range(len(parts), 0, -1):
-        item = parts[left - 1].item
-        room -= item.text_size if item.state != UNDECODABLE else 0
+        record = parts[left - 1].record
+        room -= record.text_size if record.state != UNDECODABLE else 0
         if room < 0 and left < len(parts):
             return left
     return 0
 
 
-def body(item: Item, text: bytes) -> bytes:
+def body(record: Record, text: bytes) -> bytes:
     """A record's text without header line and ECC notice."""
-    return text[item.header.length if item.header else 0 : len(text) - item.notice_length]
+    return text[record.header.length if record.header else 0 : len(text) - record.notice_length]
 
 
 def _say(sentence: str) -> bytes:
@@ -93,12 +93,12 @@ def _say(sentence: str) -> bytes:
 
 
 def _part_name(part: Part) -> str:
-    return part.item.file if part.number is None else f"part {part.number} ({part.item.file})"
+    return part.record.file if part.number is None else f"part {part.number} ({part.record.file})"
 
 
 def _describe(form: str, part: Part) -> str:
-    blocks = part.item.ecc.unrecoverable if part.item.ecc else 0
-    return form.format(part=_part_name(part), broken=part.item.broken, blocks=blocks)
+    blocks = part.record.ecc.unrecoverable if part.record.ecc else 0
+    return form.format(part=_part_name(part), broken=part.record.broken, blocks=blocks)
 
 
 def _missing(highest: int, first: int, last: int) -> str:

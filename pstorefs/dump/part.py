@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pstorefs.record.record import Item
+    from pstorefs.record.record import Record
 
 # Lines of several CPUs stand out of order by less than a second in the corpus. By more than this,
 # and the text of the higher part cannot be the older one.
@@ -19,17 +19,17 @@ _DISORDER_COST = 10
 class Part:
     """One part of a dump: a record, and copies of it in other places or shapes.
 
-    ``number`` is 1 for the newest text, None where neither header nor id tells it. ``items`` begins
-    with the best copy.
+    ``number`` is 1 for the newest text, None where neither header nor id tells it. ``records``
+    begins with the best copy.
     """
 
     number: int | None
-    items: tuple[Item, ...]
+    records: tuple[Record, ...]
 
     @property
-    def item(self) -> Item:
+    def record(self) -> Record:
         """The copy that is shown."""
-        return self.items[0]
+        return self.records[0]
 
 
 @dataclass(slots=True, eq=False)
@@ -48,30 +48,30 @@ class Group:
 
     def add(self, part: Part, time: int | None = None, run: int = 0) -> None:
         """Append the next older part."""
-        item = part.item
-        if item.header:
-            self.reason, self.count = item.header.reason, item.header.count
+        record = part.record
+        if record.header:
+            self.reason, self.count = record.header.reason, record.header.count
         self.parts.append(part)
         self.run = run
         if time is not None:
             self.time = time
-        if item.first is not None:
-            self.first = item.first
+        if record.first is not None:
+            self.first = record.first
 
     @property
     def last_number(self) -> int:
         """The number of the last part added."""
         return self.parts[-1].number or 0
 
-    def distance(self, item: Item) -> int | None:
+    def distance(self, record: Record) -> int | None:
         """How far, in microseconds, the end of a record's text lies from the oldest line here.
 
         Part n+1 ends where part n begins. None if the record's text is the newer one, by more than
         disorder explains; 0 if either has no times.
         """
-        if item.last is None or self.first is None:
+        if record.last is None or self.first is None:
             return 0
-        gap = self.first - item.last
+        gap = self.first - record.last
         if gap < -_DISORDER_US:
             return None
         return gap if gap >= 0 else -gap * _DISORDER_COST

@@ -181,7 +181,7 @@ def _executor(
 ) -> Executor:
     """What carries out commands and rm."""
     from pstorefs.archive.policy import Policy
-    from pstorefs.catalog.catalog import Place, Survey
+    from pstorefs.catalog.catalog import Catalog, Place
     from pstorefs.control.executor import Executor
     from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
     from pstorefs.report import files
@@ -199,7 +199,7 @@ def _executor(
         compose=announcing(files.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
-    return Executor(store, Survey(known), target, policy, rm)
+    return Executor(store, Catalog(known), target, policy, rm)
 
 
 def _target(settings: Settings) -> str | None:

@@ -1,8 +1,8 @@
 """What grouping knows of one record: its facts and the fingerprints of its lines, without its text.
 
-A store may hold 100,000 records; their texts do not fit into memory, their items do. The lines of
-the log are kept as numbers (`Item.lines`): enough to prove that two records show the same moment of
-the same boot, as no two boots print the same line in the same microsecond.
+A store may hold 100,000 records; their texts do not fit into memory, these facts do. The lines
+of the log are kept as numbers (`Record.lines`): enough to prove that two records show the same
+moment of the same boot, as no two boots print the same line in the same microsecond.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _EARLY_S = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Record:
     """One stored record.
 
     ``file`` is its name as stored, ``path`` that name below the root of its place; ``size`` counts
@@ -87,8 +87,8 @@ class Item:
     @classmethod
     def of(
         cls, file: str, place: str, mtime_ns: int, stored: bytes, reading: Reading, path: str = ""
-    ) -> Item:
-        """The item of a record that was read. Raises ValueError if `file` is no record's name."""
+    ) -> Record:
+        """The record of a record that was read. Raises ValueError if `file` is no record's name."""
         name = parse_name(file)
         if name is None:
             raise ValueError(f"{file!r} is no name of a record")
@@ -151,33 +151,33 @@ class Item:
         return numbers
 
 
-def when(item: Item, uptime: int | None = None) -> tuple[int, str]:
+def when(record: Record, uptime: int | None = None) -> tuple[int, str]:
     """A record's time in nanoseconds since 1970, and its source; (0, `NO_TIME`) if it has none.
 
     ``uptime``, in microseconds, is the time of the newest line of its whole dump, if known: a file
     whose mtime is later than its id by more than that was copied without its mtime.
     """
-    seconds = id_seconds(item.name)
-    if item.family == "efi" and seconds:
-        return efi_seconds(item, seconds) * 10**9, ID
-    if item.family == "erst" and seconds:
-        if item.dated:
-            if uptime is None and item.header and item.header.part == 1:
-                uptime = item.last
-            late = item.mtime_ns // 10**9 - seconds
+    seconds = id_seconds(record.name)
+    if record.family == "efi" and seconds:
+        return efi_seconds(record, seconds) * 10**9, ID
+    if record.family == "erst" and seconds:
+        if record.dated:
+            if uptime is None and record.header and record.header.part == 1:
+                uptime = record.last
+            late = record.mtime_ns // 10**9 - seconds
             latest = late if uptime is None else uptime // 10**6 + _CLOCK_SLACK_S
             if -_EARLY_S <= late <= latest:
-                return item.mtime_ns, MTIME
+                return record.mtime_ns, MTIME
         return seconds * 10**9, BOOT_ID
-    return (item.mtime_ns, MTIME) if item.dated else (0, NO_TIME)
+    return (record.mtime_ns, MTIME) if record.dated else (0, NO_TIME)
 
 
-def efi_seconds(item: Item, fallback: int) -> int:
+def efi_seconds(record: Record, fallback: int) -> int:
     """The time in an EFI id, (T * 100 + part) * 1000 + count, where part and count may carry."""
-    if item.header is None or item.name.id is None:
+    if record.header is None or record.name.id is None:
         return fallback
-    above, rest = divmod(item.name.id - item.header.count, 1000)
-    seconds, fraction = divmod(above - item.header.part, 100)
+    above, rest = divmod(record.name.id - record.header.count, 1000)
+    seconds, fraction = divmod(above - record.header.part, 100)
     return seconds if rest == fraction == 0 and seconds > 0 else fallback
 
 

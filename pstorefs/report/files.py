@@ -47,7 +47,7 @@ from pstorefs.archive.policy import Compose
 from pstorefs.dump import Dump, join
 from pstorefs.oops import Facts, Frame, Other, parse_dump
 from pstorefs.record import reading
-from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Item
+from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Record
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
 
@@ -110,7 +110,7 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     """What the archive writes beside the records of a dump."""
 
     def compose(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, object]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, object]
     ) -> Mapping[str, bytes]:
         del facts  # they stand in the archive's own records.json
         text = join(dump, read)
@@ -129,10 +129,10 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     return compose
 
 
-def console_of(dump: Dump) -> Item | None:
+def console_of(dump: Dump) -> Record | None:
     """The newest console log that ends with this dump."""
-    consoles = [part.item for part in dump.others if part.item.name.type == "console"]
-    return max(consoles, key=lambda item: item.path, default=None)
+    consoles = [part.record for part in dump.others if part.record.name.type == "console"]
+    return max(consoles, key=lambda record: record.path, default=None)
 
 
 # summary.json
@@ -187,30 +187,32 @@ def summary_keys(dump: Dump, facts: Facts, context: Context) -> dict[str, Any]:
             {"name": sibling.name, "title": sibling.title, "order": sibling.order}
             for sibling in context.siblings
         ],
-        "records": [record(item, part) for item, part in _items(dump)],
+        "records": [record_keys(record, part) for record, part in _records_of(dump)],
         "missing_parts": [list(gap) for gap in dump.missing],
         "complete": _complete(dump),
     }
 
 
-def record(item: Item, part: int | None) -> dict[str, Any]:
+def record_keys(record: Record, part: int | None) -> dict[str, Any]:
     """What is known of one record."""
     return {
-        "name": item.file,
-        "place": item.place,
-        "path": item.path,
+        "name": record.file,
+        "place": record.place,
+        "path": record.path,
         "part": part,
-        "size": item.size,
-        "sha256": item.sha256,
-        "state": item.state,
-        "problem": item.broken or None,
-        "ecc": item.ecc
-        and {"corrected": item.ecc.corrected, "unrecoverable": item.ecc.unrecoverable},
+        "size": record.size,
+        "sha256": record.sha256,
+        "state": record.state,
+        "problem": record.broken or None,
+        "ecc": record.ecc
+        and {"corrected": record.ecc.corrected, "unrecoverable": record.ecc.unrecoverable},
     }
 
 
-def _items(dump: Dump) -> list[tuple[Item, int | None]]:
-    return [(item, part.number) for part in (*dump.parts, *dump.others) for item in part.items]
+def _records_of(dump: Dump) -> list[tuple[Record, int | None]]:
+    return [
+        (record, part.number) for part in (*dump.parts, *dump.others) for record in part.records
+    ]
 
 
 def _frame(frame: Frame) -> dict[str, Any]:
@@ -234,7 +236,7 @@ def _other(other: Other) -> dict[str, Any]:
 
 
 def _complete(dump: Dump) -> bool:
-    return not dump.missing and all(part.item.state in _WHOLE for part in dump.parts)
+    return not dump.missing and all(part.record.state in _WHOLE for part in dump.parts)
 
 
 # report.txt
@@ -356,16 +358,16 @@ def _missing(dump: Dump) -> str:
     for first, last in dump.missing:
         lines.append(f"part {first}" if first == last else f"parts {first} to {last}")
     for part in dump.parts:
-        if part.item.state not in _WHOLE:
+        if part.record.state not in _WHOLE:
             number = "" if part.number is None else f"part {part.number} "
-            problem = f": {part.item.broken}" if part.item.broken else ""
-            lines.append(f"{number}({part.item.file}) is {part.item.state}{problem}")
+            problem = f": {part.record.broken}" if part.record.broken else ""
+            lines.append(f"{number}({part.record.file}) is {part.record.state}{problem}")
     return "\n".join(map(printable, lines))
 
 
 def _memory(dump: Dump) -> str:
-    corrected = sum(part.item.ecc.corrected for part in dump.parts if part.item.ecc)
-    lost = sum(part.item.ecc.unrecoverable for part in dump.parts if part.item.ecc)
+    corrected = sum(part.record.ecc.corrected for part in dump.parts if part.record.ecc)
+    lost = sum(part.record.ecc.unrecoverable for part in dump.parts if part.record.ecc)
     if lost:
         return f"{lost} blocks damaged beyond correction: text may be wrong"
     return f"{corrected} bytes corrected by ECC" if corrected else ""
@@ -373,7 +375,7 @@ def _memory(dump: Dump) -> str:
 
 def _records(dump: Dump) -> str:
     counts: dict[str, int] = {}
-    for item, _ in _items(dump):
-        words = _PLACE_WORDS.get(item.place, _PLACE_DEFAULT)
+    for record, _ in _records_of(dump):
+        words = _PLACE_WORDS.get(record.place, _PLACE_DEFAULT)
         counts[words] = counts.get(words, 0) + 1
     return ", ".join(f"{count} {words}" for words, count in counts.items())

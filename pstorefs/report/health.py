@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -30,12 +30,14 @@ def backend(machine: Machine) -> str:
     return "" if name == "(null)" else name
 
 
-def health(machine: Machine, survey: Survey, *, own: bool) -> Iterator[Finding]:
+def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding]:
     """What needs attention. What concerns the machine is asked only if the records are its own."""
-    items = survey.live()
-    foreign = [item for item in items if item.name.encoded and item.state == reading.DECODED]
+    records = catalog.live()
+    foreign = [
+        record for record in records if record.name.encoded and record.state == reading.DECODED
+    ]
     if foreign and own:
-        formats = ", ".join(sorted({item.compression for item in foreign}))
+        formats = ", ".join(sorted({record.compression for record in foreign}))
         yield Finding(
             "foreign",
             f"{counted(len(foreign), 'record')} cannot be read by the running kernel:"
@@ -43,27 +45,27 @@ def health(machine: Machine, survey: Survey, *, own: bool) -> Iterator[Finding]:
             "nothing to do: they are shown decoded here",
         )
     for state, key, what, way_out in _STATES:
-        count = sum(item.state == state for item in items)
+        count = sum(record.state == state for record in records)
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
-    if survey.unreadable:
-        path, reason = min(survey.unreadable.items())
+    if catalog.unreadable:
+        path, reason = min(catalog.unreadable.items())
         yield Finding(
             "unreadable",
-            f"{counted(len(survey.unreadable), 'entry', 'entries')} not taken into dumps:"
+            f"{counted(len(catalog.unreadable), 'entry', 'entries')} not taken into dumps:"
             f" {printable(path)}: {printable(reason)}",
             "mount as root, if it is the permission; what is no record may be moved away",
         )
-    if survey.rotten:
+    if catalog.rotten:
         yield Finding(
             "archive-damaged",
-            f"{counted(len(survey.rotten), 'record')} in the archive not as saved:"
-            f" {printable(survey.rotten[0])}",
+            f"{counted(len(catalog.rotten), 'record')} in the archive not as saved:"
+            f" {printable(catalog.rotten[0])}",
             "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
         )
     if own:
         for check in (_no_backend, _kdump, _systemd_pstore, _hidden_in_efi, _full):
-            yield from check(machine, survey)
+            yield from check(machine, catalog)
 
 
 _STATES = (
@@ -94,7 +96,7 @@ _STATES = (
 )
 
 
-def _no_backend(machine: Machine, _: Survey) -> Iterator[Finding]:
+def _no_backend(machine: Machine, _: Catalog) -> Iterator[Finding]:
     if not backend(machine):
         yield Finding(
             "no-backend",
@@ -104,7 +106,7 @@ def _no_backend(machine: Machine, _: Survey) -> Iterator[Finding]:
         )
 
 
-def _kdump(machine: Machine, survey: Survey) -> Iterator[Finding]:
+def _kdump(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
     loaded = machine.read("sys/kernel/kexec_crash_loaded") == "1"
     after = machine.read("sys/module/kernel/parameters/crash_kexec_post_notifiers")
     if loaded and after != "Y":
@@ -113,7 +115,7 @@ def _kdump(machine: Machine, survey: Survey) -> Iterator[Finding]:
             "kdump is loaded and takes over before a panic is written to the store",
             "boot with crash_kexec_post_notifiers to have both",
         )
-    newest = survey.latest()
+    newest = catalog.latest()
     at = (newest.time_ns or 0) / 1e9 if newest else 0
     try:
         with os.scandir(os.path.join(machine.root, "var/crash")) as entries:
@@ -128,7 +130,7 @@ def _kdump(machine: Machine, survey: Survey) -> Iterator[Finding]:
         )
 
 
-def _systemd_pstore(machine: Machine, _: Survey) -> Iterator[Finding]:
+def _systemd_pstore(machine: Machine, _: Catalog) -> Iterator[Finding]:
     wants = os.path.join(machine.root, "etc/systemd/system/sysinit.target.wants")
     if os.path.lexists(os.path.join(wants, "pstorefs-archive.service")):
         return  # which comes first, and leaves it nothing
@@ -145,13 +147,13 @@ def _systemd_pstore(machine: Machine, _: Survey) -> Iterator[Finding]:
         )
 
 
-def _hidden_in_efi(machine: Machine, survey: Survey) -> Iterator[Finding]:
+def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
     try:
         names = os.listdir(os.path.join(machine.root, "sys/firmware/efi/efivars"))
     except OSError:
         return
     stored = sum(name.startswith("dump-type") for name in names)
-    listed = sum(item.family == "efi" for item in survey.live())
+    listed = sum(record.family == "efi" for record in catalog.live())
     if stored > listed:
         yield Finding(
             "hidden",
@@ -161,10 +163,10 @@ def _hidden_in_efi(machine: Machine, survey: Survey) -> Iterator[Finding]:
         )
 
 
-def _full(machine: Machine, survey: Survey) -> Iterator[Finding]:
+def _full(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
     what = "the store is nearly full: the next crash may be lost"
     way_out = "save and clear: echo archive > control, or pstorefs --archive"
-    if any(item.family == "efi" for item in survey.live()):
+    if any(record.family == "efi" for record in catalog.live()):
         try:
             room = os.statvfs(os.path.join(machine.root, "sys/firmware/efi/efivars"))
         except OSError:
@@ -172,7 +174,7 @@ def _full(machine: Machine, survey: Survey) -> Iterator[Finding]:
         if room.f_blocks and 1 - room.f_bavail / room.f_blocks > _NEARLY_FULL:
             yield Finding("full", what, way_out)
     slots = _ramoops_slots(machine)
-    used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in survey.live())
+    used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in catalog.live())
     if slots and used / slots > _NEARLY_FULL:
         yield Finding(
             "full",

@@ -17,7 +17,7 @@ from typing import Any
 from pstorefs.archive.layout import Fact
 from pstorefs.archive.policy import Compose
 from pstorefs.dump import Dump
-from pstorefs.record.record import Item
+from pstorefs.record.record import Record
 
 #: Where the journal listens. Absent without systemd.
 SOCKET = "/run/systemd/journal/socket"
@@ -58,7 +58,7 @@ def announcing(compose: Compose) -> Compose:
     """The same composer of a dump's files; each dump that it composes is entered in the journal."""
 
     def announced(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> Mapping[str, bytes]:
         composed = compose(dump, read, facts)
         if _SUMMARY in composed:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.dump import Dump
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
@@ -63,7 +63,7 @@ class Reporter:
 
     def __init__(
         self,
-        survey: Survey,
+        catalog: Catalog,
         source: str,
         machine: Machine,
         *,
@@ -72,7 +72,7 @@ class Reporter:
         further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._survey = survey
+        self._survey = catalog
         self._source = source
         self._machine = machine
         self._own = own
@@ -83,24 +83,24 @@ class Reporter:
 
     def collect(self) -> Status:
         """Look at everything."""
-        survey = self._survey
-        items = survey.live()
-        dumps = tuple((dump, survey.brief(dump).title) for dump in survey.dumps().values())
-        newest = survey.latest()
-        backends = sorted({item.name.backend for item in items})
-        findings = [*health(self._machine, survey, own=self._own), *self._further()]
+        catalog = self._survey
+        records = catalog.live()
+        dumps = tuple((dump, catalog.brief(dump).title) for dump in catalog.dumps().values())
+        newest = catalog.latest()
+        backends = sorted({record.name.backend for record in records})
+        findings = [*health(self._machine, catalog, own=self._own), *self._further()]
         return Status(
             now=self._clock(),
             source=self._source,
             backend=self._backend() or ", ".join(backends),
             newest=newest,
-            newest_title=survey.brief(newest).title if newest else "",
-            newest_kernel=survey.brief(newest).kernel if newest else None,
+            newest_title=catalog.brief(newest).title if newest else "",
+            newest_kernel=catalog.brief(newest).kernel if newest else None,
             running_kernel=self._machine.kernel,
             last_reboot=self._last_reboot(newest) if self._own else "",
             dumps=dumps,
-            states=dict(Counter(item.state for item in items)),
-            stored_bytes=sum(item.size for item in items),
+            states=dict(Counter(record.state for record in records)),
+            stored_bytes=sum(record.size for record in records),
             archive=self._archive,
             findings=tuple(findings),
         )
@@ -231,7 +231,7 @@ def _dump_lines(status: Status) -> list[str]:
     lines = [f"{counted(len(status.dumps), 'dump')}, the newest last:"]
     width = max(len(dump.name) for dump, _ in status.dumps)
     for dump, title in status.dumps:
-        archived = all(item.place == ARCHIVE for item in dump.items)
+        archived = all(record.place == ARCHIVE for record in dump.records)
         flaw = ", incomplete" if dump.missing else ""
         place = "  (archived)" if archived else ""
         lines.append(f"  {dump.name:{width}}  {title}{flaw}{place}")
@@ -251,7 +251,7 @@ def _store_lines(status: Status) -> list[str]:
     ]
     if status.archive:
         archived = sum(
-            any(item.place == ARCHIVE for item in dump.items) for dump, _ in status.dumps
+            any(record.place == ARCHIVE for record in dump.records) for dump, _ in status.dumps
         )
         lines.append(f"Archive: {printable(status.archive)}: {counted(archived, 'dump')}")
     return lines
@@ -280,7 +280,7 @@ def as_json(status: Status) -> bytes:
                 "crash": dump.is_crash,
                 "time": rfc3339(dump.time_ns),
                 "complete": not dump.missing,
-                "places": sorted({item.place for item in dump.items}),
+                "places": sorted({record.place for record in dump.records}),
             }
             for dump, title in status.dumps
         ],

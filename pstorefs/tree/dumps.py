@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.dump import Dump
 from pstorefs.record.record import STORE
 from pstorefs.report import files
@@ -32,13 +32,13 @@ class Dumps:
 
     def __init__(
         self,
-        survey: Survey,
+        catalog: Catalog,
         owner: Callable[[Iterable[Stamp]], Owner],
         machine: Machine,
         *,
         own: bool,
     ) -> None:
-        self.survey = survey
+        self.catalog = catalog
         self._owner = owner
         self._machine = machine
         self._own = own
@@ -49,7 +49,7 @@ class Dumps:
         )
 
     def _entries(self) -> Mapping[str, Node]:
-        dumps = self.survey.dumps()
+        dumps = self.catalog.dumps()
         for gone in self._directories.keys() - dumps.keys():
             self._directories.pop(gone, None)
         entries: dict[str, Node] = {}
@@ -64,10 +64,10 @@ class Dumps:
     def _entry(self, name: str) -> Node | None:
         if name == LATEST:
             return self._latest()
-        return self._directory(name)[0] if name in self.survey.dumps() else None
+        return self._directory(name)[0] if name in self.catalog.dumps() else None
 
     def _latest(self) -> Node | None:
-        latest = self.survey.latest()
+        latest = self.catalog.latest()
         if latest is None:
             return None
         return ComposedLink(latest.name, self._owner(()), latest.time_ns or 0)
@@ -87,13 +87,13 @@ class Dumps:
 
     def _dump(self, name: str) -> tuple[Dump, Owner]:
         """A dump and who may see it. Raises FileNotFoundError."""
-        dump = self.survey.dumps().get(name)
+        dump = self.catalog.dumps().get(name)
         if dump is None:
             raise FileNotFoundError(errno.ENOENT, "no such dump", name)
-        rights = [self.survey.rights(item) for item in dump.items if item.place == STORE]
+        rights = [self.catalog.rights(record) for record in dump.records if record.place == STORE]
         owner = self._owner(right for each in rights for right in each)
         # Also what is gone from the store by now.
-        return dump, owner if len(rights) == len(dump.items) and all(rights) else owner.alone
+        return dump, owner if len(rights) == len(dump.records) and all(rights) else owner.alone
 
     def _owner_of(self, name: str) -> Owner:
         return self._dump(name)[1]
@@ -105,7 +105,7 @@ class Dumps:
     def _files(self, name: str) -> Mapping[str, Node]:
         dump, _ = self._dump(name)
         composers: dict[str, Callable[[Dump], bytes]] = {
-            "dmesg.txt": self.survey.text,
+            "dmesg.txt": self.catalog.text,
             "report.txt": self.report,
             "summary.json": self.summary,
         }
@@ -124,10 +124,12 @@ class Dumps:
         dump, _ = self._dump(name)
         entries: dict[str, Node] = {}
         for part in (*dump.parts, *dump.others):
-            item = part.item
-            file = item.file if item.file not in entries else f"{item.file}~{item.sha256[:8]}"
-            compose = partial(self._stored, name, item.sha256)
-            entries[file] = ComposedFile(compose, partial(self._owner_of, name), item.mtime_ns)
+            record = part.record
+            file = (
+                record.file if record.file not in entries else f"{record.file}~{record.sha256[:8]}"
+            )
+            compose = partial(self._stored, name, record.sha256)
+            entries[file] = ComposedFile(compose, partial(self._owner_of, name), record.mtime_ns)
         return entries
 
     def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
@@ -137,7 +139,7 @@ class Dumps:
         except OSError as error:
             if not has_changed(error):
                 raise
-            self.survey.dumps(now=True)  # somebody else changed the store a moment ago
+            self.catalog.dumps(now=True)  # somebody else changed the store a moment ago
         try:
             return compose(self._dump(name)[0])
         except OSError as error:
@@ -149,38 +151,38 @@ class Dumps:
         """A record of a dump, wherever it is by now."""
 
         def stored(dump: Dump) -> bytes:
-            items = (item for item in dump.items if item.sha256 == sha256)
-            item = next(items, None)
-            if item is None:
+            records = (record for record in dump.records if record.sha256 == sha256)
+            record = next(records, None)
+            if record is None:
                 raise StaleError
-            return self.survey.stored(item)
+            return self.catalog.stored(record)
 
         return self._compose(stored, name)
 
     def console(self, dump: Dump) -> bytes:
         """console.txt."""
-        item = files.console_of(dump)
-        if item is None:
+        record = files.console_of(dump)
+        if record is None:
             raise StaleError
-        return self.survey.reading(item).text
+        return self.catalog.reading(record).text
 
     def context(self, dump: Dump) -> Context:
         """The other dumps of that boot, and who reads."""
         siblings = tuple(
             Sibling(
                 other.name,
-                self.survey.brief(other).title if self._is_as_open(other, dump) else _CLOSED,
+                self.catalog.brief(other).title if self._is_as_open(other, dump) else _CLOSED,
                 other.order or 0,
                 other.reason or "",
             )
-            for other in self.survey.dumps().values()
+            for other in self.catalog.dumps().values()
             if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
         )
         return Context(self._machine, self._own, siblings)
 
     def _is_as_open(self, other: Dump, dump: Dump) -> bool:
         """Whether the records of another dump are open to all who may read this one's."""
-        if any(item.place != STORE for item in other.items):
+        if any(record.place != STORE for record in other.records):
             return True
         its, ours = self._owner_of(other.name), self._owner_of(dump.name)
         alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
@@ -188,13 +190,13 @@ class Dumps:
 
     def report(self, dump: Dump) -> bytes:
         """report.txt."""
-        facts = self.survey.facts(dump)
-        return files.report(dump, facts, self.survey.text(dump), self.context(dump))
+        facts = self.catalog.facts(dump)
+        return files.report(dump, facts, self.catalog.text(dump), self.context(dump))
 
     def summary(self, dump: Dump) -> bytes:
         """summary.json."""
-        return files.summary(dump, self.survey.facts(dump), self.context(dump))
+        return files.summary(dump, self.catalog.facts(dump), self.context(dump))
 
 
 def _mtime(dump: Dump) -> int:
-    return dump.time_ns or max(item.mtime_ns for item in dump.items)
+    return dump.time_ns or max(record.mtime_ns for record in dump.records)

@@ -32,45 +32,45 @@ from functools import partial
 from typing import Any
 
 from pstorefs import dump as dumps_of
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
-from pstorefs.record.record import NO_TIME, Item
+from pstorefs.record.record import NO_TIME, Record
 from pstorefs.report.files import rfc3339
 from pstorefs.source.directory import Stamp
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
 from pstorefs.tree.node import Attributes, Node, StaleError
 
 
-def values(item: Item, dump: str | None) -> dict[str, Any]:
+def values(record: Record, dump: str | None) -> dict[str, Any]:
     """What is known of a record; `dump` is the name of the one that it belongs to."""
-    nanoseconds, source = dumps_of.when(item)
-    header, ecc = item.header, item.ecc
+    nanoseconds, source = dumps_of.when(record)
+    header, ecc = record.header, record.ecc
     return {
-        "type": item.name.type,
-        "backend": item.name.backend,
+        "type": record.name.type,
+        "backend": record.name.backend,
         # Of 64 bits: as a number, programs that know only doubles (jq) would round it.
-        "id": None if item.name.id is None else str(item.name.id),
+        "id": None if record.name.id is None else str(record.name.id),
         "time": None if source == NO_TIME else rfc3339(nanoseconds),
         "time_source": source,
         "reason": header.reason if header else None,
         "count": header.count if header else None,
         "part": header.part if header else None,
         "dump": dump,
-        "compression": item.compression,
-        "state": item.state,
+        "compression": record.compression,
+        "state": record.state,
         "ecc": [ecc.corrected, ecc.unrecoverable] if ecc else None,
-        "size": item.text_size,
-        "stored_size": item.size,
-        "sha256": item.sha256,
+        "size": record.text_size,
+        "stored_size": record.size,
+        "sha256": record.sha256,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """What meta/ looks like while the survey finds nothing new."""
+    """What meta/ looks like while the catalog finds nothing new."""
 
-    live: list[Item]
-    items: dict[tuple[str, ...], Item]
+    live: list[Record]
+    records: dict[tuple[str, ...], Record]
     #: Names in each folder.
     folders: dict[tuple[str, ...], set[str]]
     #: Of each folder and each record the rights of all on the way to it, and its own.
@@ -82,11 +82,11 @@ class Meta:
 
     def __init__(
         self,
-        survey: Survey,
+        catalog: Catalog,
         owner: Callable[[Iterable[Stamp]], Owner],
         extra: Mapping[str, Callable[[], Node]],
     ) -> None:
-        self.survey = survey
+        self.catalog = catalog
         self._place = owner
         self._extra = extra
         self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
@@ -114,10 +114,10 @@ class Meta:
 
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()
-        if folder in tree.items:
-            return self._values(folder, tree.items[folder])
+        if folder in tree.records:
+            return self._values(folder, tree.records[folder])
         if not folder:
-            for gone in self._directories.keys() - tree.items.keys() - tree.folders.keys() - {()}:
+            for gone in self._directories.keys() - tree.records.keys() - tree.folders.keys() - {()}:
                 self._directories.pop(gone, None)
         names = tree.folders.get(folder, set())
         entries: dict[str, Node] = {name: self._folder((*folder, name)) for name in names}
@@ -125,52 +125,54 @@ class Meta:
 
     def _entry(self, folder: tuple[str, ...], name: str) -> Node | None:
         tree = self._tree()
-        if folder in tree.items:
-            return self._values(folder, tree.items[folder]).get(name)
+        if folder in tree.records:
+            return self._values(folder, tree.records[folder]).get(name)
         if not folder and name in self._extra:
             return self._extra[name]()
         return self._folder((*folder, name)) if name in tree.folders.get(folder, ()) else None
 
     def _tree(self) -> _Tree:
         """Live records by the path under which the mirror shows them."""
-        live = self.survey.live()
+        live = self.catalog.live()
         known = self._known
         if known is None or known.live is not live:
-            taken = {item.path for item in live}
-            by_path = {tuple(_shown(item, taken).split("/")): item for item in live}
+            taken = {record.path for record in live}
+            by_path = {tuple(_shown(record, taken).split("/")): record for record in live}
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
-            for path, item in by_path.items():
-                way = self.survey.rights(item)
+            for path, record in by_path.items():
+                way = self.catalog.rights(record)
                 for depth in range(len(path)):
                     folders.setdefault(path[:depth], set()).add(path[depth])
                     rights[path[: depth + 1]] = way[: depth + 1]
             self._known = known = _Tree(live, by_path, folders, rights)
         return known
 
-    def _values(self, folder: tuple[str, ...], item: Item) -> Mapping[str, Node]:
-        dump = self.survey.dump_of(item)
-        known = values(item, dump.name if dump else None)
+    def _values(self, folder: tuple[str, ...], record: Record) -> Mapping[str, Node]:
+        dump = self.catalog.dump_of(record)
+        known = values(record, dump.name if dump else None)
         owner = partial(self._owner, folder)
         contents = {name: _text(value) for name, value in known.items()}
         contents["all.json"] = json.dumps(known, indent=1).encode() + b"\n"
         return {
-            name: ComposedFile(partial(self._value, folder, item, content), owner, item.mtime_ns)
+            name: ComposedFile(
+                partial(self._value, folder, record, content), owner, record.mtime_ns
+            )
             for name, content in contents.items()
         }
 
-    def _value(self, folder: tuple[str, ...], item: Item, content: bytes) -> bytes:
+    def _value(self, folder: tuple[str, ...], record: Record, content: bytes) -> bytes:
         """A value of a record, if that is still the one that stands there."""
-        if self._tree().items.get(folder) != item:
+        if self._tree().records.get(folder) != record:
             raise StaleError
         return content
 
 
-def _shown(item: Item, taken: set[str]) -> str:
+def _shown(record: Record, taken: set[str]) -> str:
     """Where the mirror shows a record."""
-    plain = item.path.removesuffix(".enc.z")
-    if item.state == reading.UNDECODABLE or (plain != item.path and plain in taken):
-        return item.path
+    plain = record.path.removesuffix(".enc.z")
+    if record.state == reading.UNDECODABLE or (plain != record.path and plain in taken):
+        return record.path
     return plain
 
 

@@ -20,7 +20,7 @@ from pstorefs.tree.mirror import Mirror
 
 def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -> ComposedDirectory:
     """The places as a directory. `own`: the records are those of this machine."""
-    survey, target = executor.survey, executor.target
+    catalog, target = executor.catalog, executor.target
 
     def owner(rights: Iterable[Stamp] = ()) -> Owner:
         """As the source's root; of what is composed of records, for those who may read these."""
@@ -28,19 +28,19 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
 
     def overview() -> Owner:
         """For those who may read all that it tells of. Of archived dumps a mask may say who."""
-        items = {item for dump in survey.dumps().values() for item in dump.items}
-        found = owner(right for item in items for right in survey.rights(item))
+        records = {record for dump in catalog.dumps().values() for record in dump.records}
+        found = owner(right for record in records for right in catalog.rights(record))
         told = mirror.access.file_mask is not None
-        return found if told or all(item.place == STORE for item in items) else found.alone
+        return found if told or all(record.place == STORE for record in records) else found.alone
 
     def further() -> list[Finding]:
-        return returned(survey, target) if target else []
+        return returned(catalog, target) if target else []
 
-    dumps = Dumps(survey, owner, machine, own=own)
+    dumps = Dumps(catalog, owner, machine, own=own)
     reporter = Reporter(
-        survey, mirror.store.path, machine, own=own, archive=target, further=further
+        catalog, mirror.store.path, machine, own=own, archive=target, further=further
     )
-    meta = Meta(survey, owner, {"status.json": lambda: ComposedFile(reporter.json, overview, 0)})
+    meta = Meta(catalog, owner, {"status.json": lambda: ComposedFile(reporter.json, overview, 0)})
     started = mirror.store.stamp(()).mtime_ns
     control = Control(executor.run, owner(), started)
 

@@ -17,13 +17,13 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.layout import Fact
 from pstorefs.archive.outcome import Outcome, first_error
 from pstorefs.archive.policy import Policy
-from pstorefs.dump import Dump, Item
+from pstorefs.dump import Dump, Record
 from pstorefs.dump.joining import join
 from pstorefs.source.directory import Store
 
 
 def compose(
-    dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+    dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
 ) -> dict[str, bytes]:
     """As little as there can be, but for the facts: as much as there is of them."""
     saved = "".join(f"{path}\n" for path in sorted(facts))

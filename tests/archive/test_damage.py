@@ -14,7 +14,7 @@ import pytest
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Place, Survey
+from pstorefs.catalog.catalog import Catalog, Place
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.health import health
 from pstorefs.settings.keep import Keep
@@ -180,8 +180,8 @@ def test_a_dump_split_by_damage_is_found_under_the_name_that_the_mount_shows(
     run(scene)
     put(scene, data)
     store = Store(str(scene.source))
-    survey = Survey([Place(STORE, store), Place(ARCHIVE, str(scene.target))])
-    (shown,) = {d.name for d in survey.dumps().values() for i in d.items if i.place == STORE}
+    catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(scene.target))])
+    (shown,) = {d.name for d in catalog.dumps().values() for i in d.records if i.place == STORE}
     (outcome,) = archive(store, str(scene.target), [shown], POLICY)
     store.close()
     assert outcome.errno == 0, (shown, outcome)
@@ -190,11 +190,11 @@ def test_a_dump_split_by_damage_is_found_under_the_name_that_the_mount_shows(
 def test_status_tells_of_records_that_are_not_as_they_were_saved(tmp_path: Path) -> None:
     _, dump, _ = late_part(tmp_path)
 
-    survey = Survey([Place(ARCHIVE, str(dump.parent))])
+    catalog = Catalog([Place(ARCHIVE, str(dump.parent))])
 
     def findings() -> dict[str, str]:
-        survey.dumps(now=True)
-        return {each.key: each.what for each in health(Machine(), survey, own=False)}
+        catalog.dumps(now=True)
+        return {each.key: each.what for each in health(Machine(), catalog, own=False)}
 
     assert findings() == {}
     zeroed(dump)

@@ -19,7 +19,7 @@ from pstorefs.archive.layout import Fact
 from pstorefs.archive.outcome import Outcome, first_error
 from pstorefs.archive.plan import Shelf
 from pstorefs.archive.policy import Policy
-from pstorefs.dump import Dump, Item
+from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
 from pstorefs.record.record import STORE
@@ -240,7 +240,7 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Pat
     victim = scene.source / max(scene.records)
 
     def compose(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> dict[str, bytes]:
         # Same size, same mtime, other content: only reading it again tells.
         status = victim.stat()
@@ -268,7 +268,7 @@ def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path)
     other = bytes(len(scene.records[victim.name]))
 
     def compose(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> dict[str, bytes]:
         # The newest dump comes last: the victim, of the oldest, has been written by then.
         if dump.name == "20260309T031142Z-panic-2":
@@ -580,15 +580,15 @@ def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(tmp_p
     victim = max(scene.records)
 
     def compose(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> dict[str, bytes]:
-        if victim in {item.file for item in dump.items}:
+        if victim in {record.file for record in dump.records}:
             (scene.source / victim).unlink()
         return drive.compose(dump, read, facts)
 
     store = Store(str(scene.source))
     # Known from an earlier command: then its text is not at hand, but read again.
-    Shelf(store, STORE, store.scan(())).item(victim)
+    Shelf(store, STORE, store.scan(())).record(victim)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim]
@@ -618,9 +618,9 @@ def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
             victim.write_bytes(scene.records[victim.name][::-1])
 
     def compose(
-        dump: Dump, read: Callable[[Item], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> dict[str, bytes]:
-        now = victim.name in {item.file for item in dump.items}
+        now = victim.name in {record.file for record in dump.records}
         # The dumps before it are composed before it is read for raw/.
         if now == (read_for == "report") and not changed:
             become()
@@ -629,7 +629,7 @@ def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
 
     store = Store(str(scene.source))
     # Known from an earlier command: then its text is not at hand, but read again.
-    Shelf(store, STORE, store.scan(())).item(victim.name)
+    Shelf(store, STORE, store.scan(())).record(victim.name)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]

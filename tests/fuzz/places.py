@@ -1,4 +1,4 @@
-"""Directories made to hurt: a survey of them, and the archive at work between them.
+"""Directories made to hurt: a catalog of them, and the archive at work between them.
 
 An input describes files, one piece each: a letter for the tree, a letter for the kind, a path, a
 newline, a content. Paths are taken as they are but for what no file system can hold; so names with
@@ -21,7 +21,7 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.layout import read_archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Place, Survey, printable
+from pstorefs.catalog.catalog import Catalog, Place, printable
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report.files import composer
@@ -143,7 +143,7 @@ def records(tree: str) -> dict[str, bytes]:
 
 
 def check_survey(raw: bytes) -> None:
-    """A survey of three hostile places ends, and everything in it can be asked for."""
+    """A catalog of three hostile places ends, and everything in it can be asked for."""
     with tempfile.TemporaryDirectory(dir=_memory()) as base:
         world = World(base)
         world.build(raw)
@@ -151,31 +151,31 @@ def check_survey(raw: bytes) -> None:
         world.check()
 
 
-def survey_all(world: World) -> Survey:
+def survey_all(world: World) -> Catalog:
     """Look at everything, as a mount does that somebody lists and reads."""
     store = Store(world.paths["source"])
     try:
-        survey = Survey(
+        catalog = Catalog(
             [
                 Place(STORE, store),
                 Place(ARCHIVE, world.paths["archive"]),
                 Place(SYSTEMD, world.paths["systemd"]),
             ]
         )
-        dumps = survey.dumps(now=True)
+        dumps = catalog.dumps(now=True)
         for name, dump in dumps.items():
             assert name == dump.name
             check_dump_name(dump)
-            text = survey.text(dump)
+            text = catalog.text(dump)
             assert _CANARY.split(b"\n")[1] not in text or b"not to be touched" in raw_of(world)
-            check_facts(text, survey.facts(dump))
-            assert survey.brief(dump).title.isprintable()
-            for item in dump.items:
-                assert survey.dump_of(item) is dump
-                assert hashlib.sha256(survey.stored(item)).hexdigest() == item.sha256
-        survey.latest()
+            check_facts(text, catalog.facts(dump))
+            assert catalog.brief(dump).title.isprintable()
+            for record in dump.records:
+                assert catalog.dump_of(record) is dump
+                assert hashlib.sha256(catalog.stored(record)).hexdigest() == record.sha256
+        catalog.latest()
         reporter = Reporter(
-            survey,
+            catalog,
             world.paths["source"],
             Machine("/nonexistent"),
             own=False,
@@ -183,7 +183,7 @@ def survey_all(world: World) -> Survey:
         )
         printable_lines(reporter.text())
         printable_lines(reporter.json())
-        return survey
+        return catalog
     finally:
         store.close()
 
@@ -336,6 +336,6 @@ _WORDS = (
 )  # fmt: skip
 
 TARGETS = (
-    Target("survey", check_survey, _seeds, _WORDS, seconds=3),
+    Target("catalog", check_survey, _seeds, _WORDS, seconds=3),
     Target("archive", check_archive, _archive_seeds, _WORDS, share=2, seconds=5),
 )

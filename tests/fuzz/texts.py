@@ -36,7 +36,7 @@ from pstorefs.record.name import (
     split_notice,
 )
 from pstorefs.record.reading import DAMAGED, DECODED, PLAIN, SALVAGED, STATES, SUSPECT, UNDECODABLE
-from pstorefs.record.record import PLACES, STORE, SYSTEMD, TIME_SOURCES, Item
+from pstorefs.record.record import PLACES, STORE, SYSTEMD, TIME_SOURCES, Record
 from pstorefs.report import files, status
 from pstorefs.settings.keep import UNLIMITED
 from pstorefs.settings.options import REMOVALS, Settings, UsageError
@@ -187,13 +187,13 @@ def check_name(name: str, parsed: Name | None) -> None:
 
 def check_times(file: str, name: Name, data: bytes, mtime: int) -> None:
     """An item of any name, time and text is dated, named and described."""
-    item = Item.of(file, STORE, mtime, data, reading.read(name, data))
-    nanoseconds, source = when(item)
+    record = Record.of(file, STORE, mtime, data, reading.read(name, data))
+    nanoseconds, source = when(record)
     assert source in TIME_SOURCES
     files.rfc3339(nanoseconds)
-    (dump,) = group([item])
+    (dump,) = group([record])
     check_dump_name(dump)
-    json_safe(values(item, dump.name))
+    json_safe(values(record, dump.name))
 
 
 def check_dump_name(dump: Dump) -> None:
@@ -324,9 +324,9 @@ def _oops_seeds() -> Iterator[bytes]:
 # Records to dumps, and what is composed of them.
 
 
-def _items(raw: bytes) -> tuple[list[Item], dict[str, bytes]]:
+def _items(raw: bytes) -> tuple[list[Record], dict[str, bytes]]:
     """Records: each a line with a name, one with time in seconds and place, and then its text."""
-    items, texts = [], {}
+    records, texts = [], {}
     seen = set()
     for number, piece in enumerate(raw.split(_CUT)[:24]):
         first, _, rest = piece.partition(b"\n")
@@ -345,20 +345,22 @@ def _items(raw: bytes) -> tuple[list[Item], dict[str, bytes]]:
             continue
         seen.add((place, path))
         said = reading.read(name, data)
-        item = Item.of(file, place, seconds * 10**9, data, said, path)
-        items.append(item)
-        texts[item.sha256 + file] = said.text
-    return items, texts
+        record = Record.of(file, place, seconds * 10**9, data, said, path)
+        records.append(record)
+        texts[record.sha256 + file] = said.text
+    return records, texts
 
 
 def check_dumps(raw: bytes) -> None:
     """Grouping, naming and joining."""
-    items, texts = _items(raw)
-    dumps = group(items)
-    again = group(reversed(items))
+    records, texts = _items(raw)
+    dumps = group(records)
+    again = group(reversed(records))
     assert [(d.name, d.id) for d in dumps] == [(d.name, d.id) for d in again], "order matters"
-    held = [(item.place, item.path) for dump in dumps for item in dump.items]
-    assert sorted(held) == sorted((item.place, item.path) for item in items), "lost or doubled"
+    held = [(record.place, record.path) for dump in dumps for record in dump.records]
+    assert sorted(held) == sorted((record.place, record.path) for record in records), (
+        "lost or doubled"
+    )
     assert len({dump.name for dump in dumps}) == len(dumps), "two dumps of one name"
     newest = latest(dumps)
     assert newest is None or newest.is_crash
@@ -386,20 +388,22 @@ def _check_orders(dumps: list[Dump]) -> None:
 def check_joined(dump: Dump, texts: dict[str, bytes]) -> None:
     """dmesg.txt holds each part's own bytes, in order, and only whole lines of ours between."""
 
-    def text_of(item: Item) -> bytes:
-        return texts[item.sha256 + item.file]
+    def text_of(record: Record) -> bytes:
+        return texts[record.sha256 + record.file]
 
     joined = join(dump, text_of)
     place = 0
     for part in dump.parts:
-        item = part.item
-        if item.state in (UNDECODABLE, SUSPECT):
+        record = part.record
+        if record.state in (UNDECODABLE, SUSPECT):
             continue
-        own = body(item, text_of(item))
+        own = body(record, text_of(record))
         place = joined.find(own, place)
         assert place >= 0, "a part is not in the joined text as it is"
         place += len(own)
-    assert _OURS in joined or not (dump.missing or dump.parts[0].item.state in (SUSPECT, SALVAGED))
+    assert _OURS in joined or not (
+        dump.missing or dump.parts[0].record.state in (SUSPECT, SALVAGED)
+    )
 
 
 def _machine() -> Machine:
@@ -407,20 +411,20 @@ def _machine() -> Machine:
 
 
 class _Survey:
-    """As much of a survey as `status` asks for."""
+    """As much of a catalog as `status` asks for."""
 
-    def __init__(self, items: list[Item], texts: dict[str, bytes]) -> None:
-        self.items = items
+    def __init__(self, records: list[Record], texts: dict[str, bytes]) -> None:
+        self.records = records
         self.texts = texts
-        self.by_name = {dump.name: dump for dump in group(items)}
-        self.unreadable = {item.file: item.broken for item in items if item.broken}
+        self.by_name = {dump.name: dump for dump in group(records)}
+        self.unreadable = {record.file: record.broken for record in records if record.broken}
         self.rotten: list[str] = []
 
     def text(self, dump: Dump) -> bytes:
-        return join(dump, lambda item: self.texts[item.sha256 + item.file])
+        return join(dump, lambda record: self.texts[record.sha256 + record.file])
 
-    def live(self) -> list[Item]:
-        return [item for item in self.items if item.place == STORE]
+    def live(self) -> list[Record]:
+        return [record for record in self.records if record.place == STORE]
 
     def dumps(self) -> dict[str, Dump]:
         return self.by_name
@@ -439,12 +443,12 @@ def check_report(raw: bytes) -> None:
 
     Except the kernel's own report: it is the kernel's, byte for byte, and stands at the end.
     """
-    items, texts = _items(raw)
-    survey: Any = _Survey(items, texts)
-    dumps = list(survey.by_name.values())
-    facts = {d.name: parse_dump(survey.text(d), d.reason or "", d.count) for d in dumps}
+    records, texts = _items(raw)
+    catalog: Any = _Survey(records, texts)
+    dumps = list(catalog.by_name.values())
+    facts = {d.name: parse_dump(catalog.text(d), d.reason or "", d.count) for d in dumps}
     for dump in dumps:
-        said, text = facts[dump.name], survey.text(dump)
+        said, text = facts[dump.name], catalog.text(dump)
         siblings = tuple(
             files.Sibling(
                 each.name,
@@ -469,12 +473,14 @@ def check_report(raw: bytes) -> None:
         printable_lines(summary)
         for words in _deep_strings(keys):
             assert not _CONTROL.search(words), f"control characters in summary.json: {words!r}"
-    reporter = status.Reporter(survey, "/sys/fs/pstore", _machine(), own=False, clock=lambda: 1.7e9)
+    reporter = status.Reporter(
+        catalog, "/sys/fs/pstore", _machine(), own=False, clock=lambda: 1.7e9
+    )
     printable_lines(reporter.text())
     printable_lines(reporter.json())
-    for item in items:
-        json_safe(values(item, None))
-        printable_lines("\n".join(map(str, values(item, None).values())).encode())
+    for record in records:
+        json_safe(values(record, None))
+        printable_lines("\n".join(map(str, values(record, None).values())).encode())
 
 
 def printable_lines(text: bytes) -> None:

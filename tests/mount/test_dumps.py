@@ -192,7 +192,7 @@ def test_a_value_in_meta_is_that_of_the_record_that_stands_there(
         new = reference.parent / "new"
         new.write_bytes(record.read_bytes() + b"<6>[99999.000000] one line more\n")
         new.rename(record)
-        time.sleep(0.6)  # more than a survey holds, less than a name does
+        time.sleep(0.6)  # more than a catalog holds, less than a name does
         assert int(value.read_text()) == before + 32
 
 

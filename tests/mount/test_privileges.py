@@ -131,7 +131,7 @@ def test_an_ordinary_users_daemon_can_still_call_fusermount3(nobodys: Path) -> N
 
 def test_what_the_daemon_starts_has_no_capability() -> None:
     code = (
-        "import subprocess; from pstorefs import privileges; privileges.drop(changes=True);"
+        "import subprocess; from pstorefs.mount import privileges; privileges.drop(changes=True);"
         "subprocess.run(['cat', '/proc/self/status'], check=True)"
     )
     done = subprocess.run(
@@ -187,7 +187,7 @@ def test_as_the_service_it_gives_up_all_that_the_unit_leaves_it(
 
 def test_how_long_it_takes_to_give_them_up() -> None:
     code = (
-        "import ctypes, time; from pstorefs import privileges; began = time.perf_counter();"
+        "import ctypes, time; from pstorefs.mount import privileges; began = time.perf_counter();"
         "privileges.drop(changes=True); print((time.perf_counter() - began) * 1000)"
     )
     runs = [

@@ -170,7 +170,7 @@ class Readers:
         with self._reading("meta", shown):
             began = time.monotonic()
             found = json.loads(_whole(self.site.point / shown))
-            # A survey holds for half a second once it is made; its daemon may be stopped before.
+            # A catalog holds for half a second once it is made; its daemon may be stopped before.
             since = began - FRESH_SECONDS - STOP_SECONDS
             versions = self.site.ledger.between(version.shown, since, time.monotonic())
             facts = [(v.digest, len(v.content.text)) for v in versions]

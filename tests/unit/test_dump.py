@@ -10,7 +10,7 @@ import pytest
 
 from pstorefs.dump import Dump, group, join, latest
 from pstorefs.record.name import parse_header, split_notice
-from pstorefs.record.record import SYSTEMD, Item
+from pstorefs.record.record import SYSTEMD, Record
 from tests.made import Texts, items_of
 from tests.records import capture, captures
 
@@ -31,7 +31,7 @@ def written(name: str) -> list[tuple[str, int]]:
 
 
 @cache
-def shown(name: str, folder: str) -> tuple[list[Item], Texts]:
+def shown(name: str, folder: str) -> tuple[list[Record], Texts]:
     texts = Texts()
     return items_of(capture(name).folders[folder], texts), texts
 
@@ -52,8 +52,8 @@ def test_dumps_are_those_that_the_machine_wrote(name: str, folder: str) -> None:
 @pytest.mark.parametrize("folder", ["enc", "ref"])
 @pytest.mark.parametrize("name", [name for name in captures() if "unrecoverable" not in name])
 def test_joined_text_is_the_reference_parts_in_order(name: str, folder: str) -> None:
-    items, texts = shown(name, folder)
-    for dump in dumps_only(group(items)):
+    records, texts = shown(name, folder)
+    for dump in dumps_only(group(records)):
         expected = b""
         parts = []
         for file in capture(name).ref.values():
@@ -61,7 +61,7 @@ def test_joined_text_is_the_reference_parts_in_order(name: str, folder: str) -> 
             header = parse_header(body)
             if header and (header.reason, header.count) == (dump.reason, dump.count):
                 parts.append((header.part, body, body[header.length :]))
-        mine = {split_notice(texts(part.item))[0] for part in dump.parts}
+        mine = {split_notice(texts(part.record))[0] for part in dump.parts}
         for _, body, log in sorted(parts, reverse=True):
             if body in mine:
                 expected += log
@@ -91,7 +91,7 @@ def test_dumps_of_one_boot_know_each_other(name: str) -> None:
 @pytest.mark.parametrize("name", SLOTS)
 def test_console_belongs_to_the_dump_whose_last_lines_stand_in_it(name: str) -> None:
     dumps = group(shown(name, "ref")[0])
-    with_console = [d for d in dumps if any("console" in part.item.file for part in d.others)]
+    with_console = [d for d in dumps if any("console" in part.record.file for part in d.others)]
     expected = 1 if any("console" in file for file in capture(name).ref) else 0
     assert len(with_console) == expected
     if expected and "unrecoverable" not in name:
@@ -104,7 +104,7 @@ def test_other_records_are_entries_of_their_own_without_a_time(name: str) -> Non
     others = [dump for dump in group(shown(name, "ref")[0]) if dump.type in ("pmsg", "ftrace")]
     assert len(others) == sum(file.startswith(("pmsg", "ftrace")) for file in capture(name).ref)
     for dump in others:
-        file = dump.parts[0].item.file
+        file = dump.parts[0].record.file
         assert dump.name.startswith(f"undated-{file}-")
         assert not dump.is_crash
         assert dump.time_ns is None
@@ -112,26 +112,26 @@ def test_other_records_are_entries_of_their_own_without_a_time(name: str) -> Non
 
 @pytest.mark.parametrize("name", captures())
 def test_order_of_records_does_not_matter(name: str) -> None:
-    items = list(shown(name, "ref")[0])
-    expected = group(items)
+    records = list(shown(name, "ref")[0])
+    expected = group(records)
     shuffler = random.Random(name)
     for _ in range(3):
-        shuffler.shuffle(items)
-        assert group(items) == expected
+        shuffler.shuffle(records)
+        assert group(records) == expected
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_dump_without_one_part_is_still_one_and_names_the_gap(name: str) -> None:
-    items, texts = shown(name, "ref")
-    whole = group(items)
+    records, texts = shown(name, "ref")
+    whole = group(records)
     for index, dump in enumerate(whole):
         for part in dump.parts:
             if len(dump.parts) == 1:
                 continue
-            dumps = group(item for item in items if item is not part.item)
+            dumps = group(record for record in records if record is not part.record)
             assert [(d.reason, d.count) for d in dumps] == written(name)
             cut = dumps[index]
-            assert [p.item for p in cut.parts] == [p.item for p in dump.parts if p is not part]
+            assert [p.record for p in cut.parts] == [p.record for p in dump.parts if p is not part]
             number = part.number
             assert number is not None
             # Of the highest part only the ids of the next dump can tell, and ERST's alone.
@@ -143,22 +143,22 @@ def test_a_dump_without_one_part_is_still_one_and_names_the_gap(name: str) -> No
             ours = [line for line in text.splitlines() if line.startswith(b"[pstorefs: ")]
             assert len(ours) == told
             others = [p for p in dump.parts if p is not part]
-            if min(_seconds(p.item) for p in others) == _seconds(min(dump.items, key=_seconds)):
+            if min(_seconds(p.record) for p in others) == _seconds(min(dump.records, key=_seconds)):
                 assert cut.name == dump.name
 
 
-def _seconds(item: Item) -> int:
-    if item.family == "efi":
-        return (item.name.id or 0) // 100_000
-    return item.mtime_ns // 10**9
+def _seconds(record: Record) -> int:
+    if record.family == "efi":
+        return (record.name.id or 0) // 100_000
+    return record.mtime_ns // 10**9
 
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_dumps_that_systemd_moved_are_found_by_their_ids_alone(name: str) -> None:
     """systemd-pstore gives copies the time of copying."""
     moved = [
-        replace(item, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
-        for item in shown(name, "ref")[0]
+        replace(record, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
+        for record in shown(name, "ref")[0]
     ]
     dumps = group(moved)
     assert [(dump.reason, dump.count) for dump in dumps] == written(name)
@@ -174,34 +174,34 @@ def test_dumps_that_systemd_moved_are_found_by_their_ids_alone(name: str) -> Non
 @pytest.mark.parametrize("name", captures())
 def test_a_dump_in_two_places_is_one(name: str) -> None:
     """In the store as the kernel leaves it, and as text where systemd-pstore moved it."""
-    items, _ = shown(name, "enc")
+    records, _ = shown(name, "enc")
     moved = [
-        replace(item, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
-        for item in shown(name, "ref")[0]
-        if item.name.type == "dmesg"
+        replace(record, place=SYSTEMD, mtime_ns=1_900_000_000 * 10**9)
+        for record in shown(name, "ref")[0]
+        if record.name.type == "dmesg"
     ]
-    dumps = group([*items, *moved])
-    alone = group(items)
+    dumps = group([*records, *moved])
+    alone = group(records)
     assert [dump.name for dump in dumps] == [dump.name for dump in alone]
     assert [len(dump.parts) for dump in dumps] == [len(dump.parts) for dump in alone]
     for dump in dumps_only(dumps):
-        assert [len(part.items) for part in dump.parts] == [2] * len(dump.parts)
+        assert [len(part.records) for part in dump.parts] == [2] * len(dump.parts)
 
 
 def test_records_of_all_captures_together_give_the_dumps_of_each() -> None:
     """Many machines in one directory tree: ids of ERST and slots of ramoops clash."""
     names = ["erst-842-6.1.192", "erst-mixed-upgrade", "erst-zstd-6.1.192", *SLOTS[2:]]
     names += ["efi-deflate-6.1.192", "efi-lz4-6.1.192"]
-    items, wanted = [], []
+    records, wanted = [], []
     for name in names:
         if "unrecoverable" in name:
             continue
-        items += shown(name, "ref")[0]
+        records += shown(name, "ref")[0]
         wanted += [
-            tuple(sorted(i.sha256 for i in d.items if i.is_dump))
+            tuple(sorted(i.sha256 for i in d.records if i.is_dump))
             for d in group(shown(name, "ref")[0])
         ]
-    found = [tuple(sorted(i.sha256 for i in d.items if i.is_dump)) for d in group(items)]
+    found = [tuple(sorted(i.sha256 for i in d.records if i.is_dump)) for d in group(records)]
     assert sorted(filter(None, found)) == sorted(filter(None, wanted))
 
 
@@ -215,7 +215,7 @@ def test_garbage_that_a_kernel_shows_as_text_is_a_copy_of_the_record_itself() ->
     """Linux 6.12 took an LZ4 record for deflate; another kernel shows the same slot as it is."""
     files = capture("ramoops-lz4hc-6.1.192-ecc").folders
     garbage = items_of(files["other-6.12.107-deb13"])
-    assert [item.state for item in garbage] == ["suspect"]
+    assert [record.state for record in garbage] == ["suspect"]
     dumps = dumps_only(group([*garbage, *items_of(files["ref"])]))
     assert [(dump.reason, dump.count) for dump in dumps] == written("ramoops-lz4hc-6.1.192-ecc")
-    assert [item.state for item in dumps[-1].parts[0].items] == ["plain", "suspect"]
+    assert [record.state for record in dumps[-1].parts[0].records] == ["plain", "suspect"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog.catalog import Survey
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.report.health import _systemd_pstore
 from pstorefs.system.machine import Machine
 
@@ -29,6 +29,6 @@ def test_systemd_pstore_is_worth_a_word_if_it_comes_first(
     for name in enabled:
         (wants / name).symlink_to(f"/usr/lib/systemd/system/{name}")
     (systemd / "pstore.conf").write_text(config)
-    found = list(_systemd_pstore(Machine(str(tmp_path)), Survey([])))
+    found = list(_systemd_pstore(Machine(str(tmp_path)), Catalog([])))
     assert bool(found) == said
     assert all("pstorefs-archive" in finding.way_out for finding in found)

@@ -93,9 +93,9 @@ def test_a_later_block_is_found_if_the_first_ones_codes_are_damaged() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 256), st.tuples(st.integers(1, 99), st.integers(1, 300)))))
 def test_a_known_shift_of_0_behind_a_break_is_plain_decoding(
-    items: list[int | tuple[int, int]],
+    records: list[int | tuple[int, int]],
 ) -> None:
-    tokens = [item if isinstance(item, int) else match(*item) for item in items]
+    tokens = [record if isinstance(record, int) else match(*record) for record in records]
     before = bytes(range(100))
     expected = list(before)
     for token in tokens:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog import catalog as surveys
-from pstorefs.catalog.catalog import Place, Survey
+from pstorefs.catalog import catalog as looks
+from pstorefs.catalog.catalog import Catalog, Place
 from pstorefs.record.record import STORE
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
@@ -28,7 +28,7 @@ THREADS, SECONDS = 4, 1.5
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store, half of whose records come and go all the time; each look is a new one."""
-    monkeypatch.setattr(surveys, "_CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(looks, "_CURRENT_SECONDS", 0.0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     store, aside = tmp_path / "store", tmp_path / "aside"
@@ -88,10 +88,10 @@ def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
     place: str, source: Path
 ) -> None:
     store = Store(str(source))
-    survey = Survey([Place(STORE, store)])
+    catalog = Catalog([Place(STORE, store)])
     if place == "dumps":
-        root = Dumps(survey, lambda _: OWNER, Machine(), own=False).root
+        root = Dumps(catalog, lambda _: OWNER, Machine(), own=False).root
     else:
-        root = Meta(survey, lambda _: OWNER, {}).root
+        root = Meta(catalog, lambda _: OWNER, {}).root
     assert failures(lambda: everything(root)) == []
     store.close()
