@@ -40,16 +40,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
-from pstorefs.archive.policy import Compose
 from pstorefs.dump import Dump, join
 from pstorefs.oops import Facts, Frame, Other, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Record
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
+
+if TYPE_CHECKING:
+    from pstorefs.archive.policy import Compose
 
 SCHEMA = 1
 _WIDTH = 12
@@ -281,7 +283,7 @@ def _rows(dump: Dump, facts: Facts, context: Context) -> list[tuple[str, str]]:
 
 def _what(dump: Dump, facts: Facts) -> str:
     if dump.reason is None:
-        return f"{dump.type} record of {dump.backend}, no dump"
+        return f"{dump.type} record of {dump.backend}, no dump" if dump.backend else ""
     words = f"{dump.reason}#{dump.count}"
     if facts.panic:
         words += f": {printable(facts.panic)}"
@@ -292,6 +294,8 @@ def _what(dump: Dump, facts: Facts) -> str:
 
 def _when(dump: Dump) -> str:
     moment = calendar(dump.time_ns)
+    if moment is None and not dump.parts:
+        return ""  # a text alone
     if moment is None:
         return "not known: the backend keeps no time"
     words = _TIME_WORDS.get(dump.time_source, "")
