@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
+from pstorefs.oops.report_kinds import UNSIGNED
 from pstorefs.oops.reports import Report
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.titles import name, panic_message, signature
@@ -103,12 +104,13 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     task = _task(report, body)
     kernel, build, hardware = _machine(lines, task, body)
     first_time, last_time = times(lines)
-    found = report is not None and report.kind is not None
+    found = report is not None and not report.lost_head
+    signed = report is not None and report.kind not in UNSIGNED
     return Facts(
         title=called.title if called is not None else choice.title,
         error_class=called.error_class if called is not None else choice.error_class,
-        signature=signature(called.key) if called is not None and found else "",
-        signature_key=called.key if called is not None and found else "",
+        signature=signature(called.key) if called is not None and signed else "",
+        signature_key=called.key if called is not None and signed else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,
         found=found,
@@ -117,7 +119,7 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         taint=task.taint if task is not None else None,
         cpu=task.cpu if task is not None else None,
         pid=task.pid if task is not None else None,
-        comm=task.comm if task is not None else None,
+        comm=(task.comm or None) if task is not None else None,
         hardware=hardware,
         ip=body.pointer if body is not None else None,
         trace=body.frames if body is not None else (),
@@ -135,7 +137,7 @@ def _task(report: Report | None, body: Body | None) -> Task | None:
         return None
     groups, printer = report.groups, body.task
     if "pid" not in groups:
-        return printer
+        return _on_cpu(groups.get("cpu"), body)
     cpu = groups.get("cpu")
     return Task(
         cpu=int(cpu) if cpu else printer.cpu if printer and "comm" not in groups else None,
@@ -145,6 +147,17 @@ def _task(report: Report | None, body: Body | None) -> Task | None:
         kernel=printer.kernel if printer else None,
         build=printer.build if printer else None,
     )
+
+
+def _on_cpu(cpu: str | None, body: Body) -> Task | None:
+    """Return the task on the CPU that a report is about, or else the one that printed it."""
+    printer = body.task
+    if cpu is None or (printer is not None and printer.cpu in (None, int(cpu))):
+        return printer
+    known = next((task for task in body.tasks if task.cpu == int(cpu)), None)
+    if known is not None or printer is None:
+        return known
+    return Task(int(cpu), None, "", printer.taint, printer.kernel, printer.build)
 
 
 def _machine(
@@ -184,7 +197,7 @@ def _others(
             Other(
                 called.title,
                 called.error_class,
-                signature(called.key),
+                signature(called.key) if one.kind not in UNSIGNED else "",
                 _span(lines, one, None),
                 lines[one.head].time,
                 before,

@@ -26,8 +26,10 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     how = report.kind.blame if report.kind is not None else Blame.POINTER
     if how is Blame.NOBODY:
         return None
-    pointer = body.pointer.function if body.pointer is not None else None
+    pointer = _pointer(body)
     named = _named(how, report, lines)
+    if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
+        how = Blame.POINTER
     if named is not None and not is_machinery(named, tables if how is Blame.HEADER else ""):
         return plain(named)
     found = None
@@ -37,6 +39,14 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
     return found or _from_trace(body, tables) or _plain(named) or _plain(pointer)
+
+
+def _pointer(body: Body) -> str | None:
+    """Return the function that ran; of a jump to nowhere the one that jumped."""
+    pointer = body.pointer
+    if pointer is not None and pointer.function is None:
+        pointer = body.caller
+    return pointer.function if pointer is not None else None
 
 
 def _named(how: Blame, report: Report, lines: list[Line]) -> str | None:

@@ -14,6 +14,10 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
@@ -50,6 +54,7 @@ class Kind:
     skip: str = ""  # names of further tables of machinery, see SKIPS
     single: bool = False  # the whole report is this line
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
+    dies: bool = False  # no report without such a line: programs fault with the same words
 
 
 def _kind(
@@ -61,12 +66,22 @@ def _kind(
     *,
     skip: str = "",
     single: bool = False,
+    trap: bool = False,
+    dies: bool = False,
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
-    return Kind(error_class, starts, f"(?:{heads}){rest}", title, blame, skip, single)
+    pattern = f"(?:{heads}){rest}"
+    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies)
 
 
+#: The count of oopses at the end of a line.
+_DIE = r" ?\[#(?P<die>\d{1,9})\]"
+#: What the kernel cannot handle: "kernel paging request", "kernel data access"...
+_UNABLE = (
+    r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?)"
+    r"(?: on (?:read|write))?(?: (?:without|outside) uaccess routines)?(?: \(|,| at | for | in |$)"
+)
 _LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
 
 KINDS: tuple[Kind, ...] = (
@@ -131,22 +146,47 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         skip="memory",
     ),
+    # One thing, whichever of these words an architecture begins with
     _kind(
         "oops",
-        ("BUG: unable to handle ", "BUG: Unable to handle "),
+        ("BUG: unable to handle ", "BUG: Unable to handle ", "Unable to handle "),
         "BUG: unable to handle {what}",
         Blame.POINTER,
-        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) ",
+        _UNABLE,
         skip="memory",
     ),
+    # mips, loongarch
     _kind(
         "oops",
-        "Unable to handle kernel ",
-        "Unable to handle kernel {what}",
+        "CPU ",
+        "BUG: unable to handle {what}",
         Blame.POINTER,
-        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) (?:virtual )?(?:kernel )?address",
+        rf"\d{{1,6}} Unable to handle {_UNABLE}",
         skip="memory",
     ),
+    # arm, arm64; the same words for a program's fault, which kills that alone
+    *(
+        _kind(
+            "oops", f"{name}: ", name, Blame.POINTER, r"[\w -]{3,60} \(0x", skip="memory", dies=True
+        )
+        for name in ("Unhandled fault", "Unhandled prefetch abort")
+    ),
+    # parisc
+    _kind(
+        "oops",
+        (
+            "Kernel Fault: ",
+            "Bad Address (null pointer deref?): ",
+            "Page fault: no context: ",
+            "Kernel unaligned access: ",
+        ),
+        "Kernel Fault",
+        Blame.POINTER,
+        r"Code=\d",
+        skip="memory",
+    ),
+    # m68k has no count of oopses
+    _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", skip="memory", trap=True),
     _kind("oops", "BUG: stack guard page was hit", "BUG: stack guard page was hit", Blame.POINTER),
     _kind(
         "oops",
@@ -168,9 +208,31 @@ KINDS: tuple[Kind, ...] = (
         rf"(?:{_PLACE})?",
     ),
     _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
-    _kind("oops", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
-    _kind("oops", "Insufficient stack space to handle ", "kernel stack overflow", Blame.POINTER),
+    _kind("serror", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
+    _kind(
+        "stack-overflow",
+        ("Insufficient stack space to handle ", "Kernel stack overflow", "kernel stack overflow"),
+        "kernel stack overflow",
+        Blame.POINTER,
+    ),
+    # x86-64 before 2.6.19 and kernels without the place ("[verbose debug info unavailable]") have
+    # a capital letter
     _kind("bug", "kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})!"),
+    _kind("bug", "Kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})"),
+    # riscv after the place; mips as the first line
+    _kind("bug", "Kernel BUG ", "kernel BUG", Blame.POINTER, _DIE, trap=True),
+    _kind("bug", ("Kernel bug detected",), "kernel BUG", Blame.POINTER, _DIE),
+    # mips, loongarch: exceptions in the kernel
+    *(
+        _kind("oops", name, name, Blame.POINTER, _DIE)
+        for name in (
+            "Break instruction in kernel code",
+            "Reserved instruction in kernel code",
+            "Trap instruction in kernel code",
+            "Unhandled kernel unaligned access",
+            "Kernel unaligned instruction access",
+        )
+    ),
     # Lock checking: kernel/locking/lockdep.c, in the forms of 3.x, 4.12 and later
     _kind(
         "lockdep",
@@ -290,6 +352,23 @@ KINDS: tuple[Kind, ...] = (
         "Watchdog detected hard LOCKUP",
         Blame.PLACES,
         r"(?:CPU\d{1,6}: )?Watchdog detected hard LOCKUP(?: on cpu (?P<cpu>\d{1,6}))?",
+        skip="locks stalls",
+    ),
+    # powerpc: the CPU that hangs is the subject, not the one that notices it
+    _kind(
+        "hard-lockup",
+        "watchdog: CPU ",
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"\d{1,6} detected hard LOCKUP on other CPUs (?P<cpu>\d{1,6})",
+        skip="locks stalls",
+    ),
+    _kind(
+        "hard-lockup",
+        "watchdog: CPU ",
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"(?P<cpu>\d{1,6}) (?:Hard LOCKUP|self-detected hard LOCKUP)",
         skip="locks stalls",
     ),
     _kind(
@@ -432,11 +511,35 @@ _TRAP_NAME = re.compile(
     re.ASCII,
 )
 
-CUT_HERE = "------------[ cut here ]------------"
+#: What a report whose beginning is lost is called: nothing in the text says what happened.
+LOST = Kind("unknown", (), "", "report without its beginning", Blame.POINTER, "memory")
+#: The same where the dump's reason says that it is an oops.
+LOST_OOPS = Kind("oops", (), "", "Oops", Blame.POINTER, "memory")
+#: The same of a panic whose line is not in the text.
+LOST_PANIC = Kind("panic", (), "", "kernel panic", Blame.POINTER, "memory")
+#: What is known of these is too little to recognise the same bug by.
+UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
+#: Functions in the trace of a report whose beginning is lost, and what it was by them.
+_LOST_BY_FRAME = {
+    "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER, "memory"),
+    "page_fault_oops": Kind(
+        "oops", (), "", "BUG: unable to handle page fault", Blame.POINTER, "memory"
+    ),
+}
+
+
+def lost_kind(functions: Iterable[str]) -> Kind:
+    """Return the kind of a report whose beginning is lost, by the functions in its trace."""
+    plain = (function.split(".", 1)[0] for function in functions)
+    return next((_LOST_BY_FRAME[one] for one in plain if one in _LOST_BY_FRAME), LOST)
+
+
+#: x86, arm, x86-64 before 2.6.20
+CUT_HERE = ("------------[ cut here ]", "8<--- cut here ---", "----------- [cut here ]")
 #: Lines that come before the first line of a report and belong to it. A row of = or - is one too.
 PREFACES = (
-    CUT_HERE,
-    "kernel tried to execute NX-protected page",
+    *CUT_HERE,
+    "kernel tried to execute",
     "unable to execute userspace code (SMEP?)",
     "kasan: GPF could be caused by",
     "kasan: CONFIG_KASAN_INLINE enabled",
@@ -487,7 +590,16 @@ def trap_name(text: str) -> str | None:
     later), "invalid opcode: 0000 [#2]", "Internal error: Oops: 96000004 [#1]", "Oops [#1]" (riscv).
     """
     head = text[: text.find("[#")].rstrip(": ")
+    found = _INTERNAL.match(head)
+    if found is not None:
+        return "kernel BUG" if found["what"] == "Oops - BUG" else "Internal error"
     found = _TRAP_NAME.match(head)
     if found is not None:
         return found["name"]
     return "Oops" if head.startswith("Oops") else None
+
+
+#: arm, arm64: "Internal error: Oops - BUG: 0", "Internal error: undefined instruction: 0"
+_INTERNAL = re.compile(
+    r"Internal error: (?P<what>[A-Za-z][\w /-]*?|)(?::? [0-9a-f]{1,16})?$", re.ASCII
+)

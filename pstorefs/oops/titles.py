@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.lines import Line, clean
-from pstorefs.oops.report_kinds import SYMBOL, trap_name
+from pstorefs.oops.report_kinds import LOST, SYMBOL, lost_kind, trap_name
+from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.skip_functions import first
-from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
 SIGNATURE_VERSION = 1
@@ -112,17 +112,29 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     Up to about 5.10 panic_on_warn stopped the machine before the warning showed its registers and
     trace: those of the panic are then the warning's.
     """
-    own = [lines[number] for number in report.lines]
-    if panic is not None and panic is not report and not report.traced:
-        own += [lines[number] for number in panic.lines]
-    body = read(own)
-    if report.kind is None:
-        function = blame(report, "memory", own, body)
-        return _compose("Oops", "oops", function), body
-    if report.kind.error_class == "panic":
+    more = panic.lines if panic is not None and panic is not report and not report.traced else ()
+    own = [lines[number] for number in (*report.lines, *more)]
+    body = read_body(report, lines, more)
+    assert report.kind is not None  # noqa: S101 -- split() gives no others
+    if report.kind is LOST and panic is not None:
+        named = _name_panic(panic, body)
+        return _compose(named.title, "panic", blame(report, "memory", own, body)), body
+    if report.kind.error_class == "panic" and not report.lost_head:
+        if _is_warning(report, body):  # of which nothing else is in the text
+            report = replace(report, kind=lost_kind(("__warn",)))
+            return _compose("WARNING", "warning", blame(report, "memory", own, body)), body
         return _name_panic(report, body), body
     head, error_class, skip = _refined(report, own)
     return _compose(head, error_class, blame(report, skip, own, body)), body
+
+
+def _is_warning(panic: Report, body: Body) -> bool:
+    """Whether a panic is that of a warning, and its trace has the place."""
+    return (
+        "panic_on_warn" in panic.groups.get("message", "")
+        and body.pointer is not None
+        and any(frame.function.split(".", 1)[0] == "__warn" for frame in body.frames)
+    )
 
 
 def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:

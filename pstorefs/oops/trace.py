@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Frames and modules beyond which a report's are not listed.
 FRAMES_MAX = 256
 MODULES_MAX = 1024
+#: CPU lines of one report that are kept: machines with more processors hang at one of the first.
+TASKS_MAX = 64
 
 #: powerpc's old ABI has a dot before the name of a function.
 _WHERE = (
@@ -125,7 +127,7 @@ _PROCESSES = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
         r"Process (?P<comm>.{1,64}?) \(pid: (?P<pid>\d{1,10})[,)]",
-        r"TASK = \w{8,16}\[(?P<pid>\d{1,10})\] '(?P<comm>.{0,64}?)' THREAD: \w+( CPU: (?P<cpu>\d+))?",
+        r"TASK = \w{8,16}\[(?P<pid>\d{1,10})\] '(?P<comm>.{0,64}?)' THREAD: \w+",
         r"(?P<comm>\S{1,64})\((?P<pid>\d{1,10})\): Oops ",
     )
 )
@@ -169,7 +171,7 @@ class Task:
     """What the line `CPU: 1 PID: 106 Comm: init Tainted: G      D   6.1.192 #1` says."""
 
     cpu: int | None
-    pid: int
+    pid: int | None
     comm: str
     #: The taint letters, "" if the kernel was not tainted, None if the line does not say.
     taint: str | None
@@ -188,6 +190,8 @@ class Body:
     modules: tuple[str, ...]
     #: Pointers and reliable frames in the order of the text, for reports about waiting.
     places: tuple[tuple[str, str | None], ...]
+    #: All tasks that CPU lines name: the first one, and those of other CPUs.
+    tasks: tuple[Task, ...] = ()
     #: Who called what the pointer points at, by the register that holds the return address.
     caller: Location | None = None
     #: The pointer is that of what an interrupt interrupted: not what the report is about.
@@ -204,7 +208,7 @@ def read(lines: Iterable[Line]) -> Body:
 
 class _Reader:
     def __init__(self) -> None:
-        self._task: Task | None = None
+        self._tasks: list[Task] = []
         self._cpu_only: Task | None = None
         self._hardware: str | None = None
         self._pointer: Location | None = None
@@ -221,12 +225,13 @@ class _Reader:
 
     def body(self) -> Body:
         return Body(
-            self._task,
+            self._tasks[0] if self._tasks else None,
             self._hardware,
             self._pointer,
             tuple(self._frames),
             self._modules,
             tuple(self._places),
+            tuple(self._tasks),
             self._caller,
             self._interrupted,
         )
@@ -248,7 +253,7 @@ class _Reader:
         elif text.startswith("Modules linked in:") and not self._modules:
             self._modules = read_modules(text[18:])
             self._listing_modules = True
-        elif self._task is None and not self._history:
+        elif len(self._tasks) < TASKS_MAX and not self._history:
             self._take_task(text)
 
     def _begin_trace(self, text: str) -> None:
@@ -274,14 +279,17 @@ class _Reader:
         return True
 
     def _take_task(self, text: str) -> None:
+        task = None
         if "omm: " in text:
-            self._task = read_task(text)
+            task = read_task(text)
         elif text.startswith(("CPU", "Cpu ")):
             found = _CPU_ONLY.fullmatch(text)
             if found is not None:
-                self._cpu_only = _task(found, -1, found["rest"] or "")
+                self._cpu_only = _task(found, None, found["rest"] or "")
         elif text.startswith(("Process ", "TASK = ")) or "): Oops " in text:
-            self._task = read_process(text, self._cpu_only)
+            task = read_process(text, self._cpu_only)
+        if task is not None and (not self._tasks or task.cpu is not None):
+            self._tasks.append(task)
 
     def _take_mark(self, text: str) -> None:
         found = _MARK.match(text)
@@ -369,7 +377,7 @@ def _is_beyond(found: re.Match[str]) -> bool:
     """Whether an offset is beyond the function's end: an address that no symbol covers."""
     groups = found.groupdict()
     offset, size = groups.get("offset"), groups.get("size")
-    return bool(offset and size) and int(offset, 16) >= int(size, 16) > 0
+    return offset is not None and size is not None and int(offset, 16) >= int(size, 16) > 0
 
 
 def _location(found: re.Match[str]) -> Location:
@@ -404,9 +412,8 @@ def read_process(text: str, cpu: Task | None) -> Task | None:
     found = next(filter(None, (pattern.match(text) for pattern in _PROCESSES)), None)
     if found is None:
         return None
-    number = found.groupdict().get("cpu")
     return Task(
-        int(number) if number else cpu.cpu if cpu else None,
+        cpu.cpu if cpu else None,
         int(found["pid"]),
         clean(found["comm"], 64),
         cpu.taint if cpu else None,
@@ -415,7 +422,7 @@ def read_process(text: str, cpu: Task | None) -> Task | None:
     )
 
 
-def _task(found: re.Match[str], pid: int, rest: str) -> Task:
+def _task(found: re.Match[str], pid: int | None, rest: str) -> Task:
     comm, taint, version = _split_comm(rest)
     release = _VERSION.match(version.lstrip("("))
     cpu = found["cpu"]

@@ -173,7 +173,7 @@ TITLES = [
     (
         "Unable to handle kernel execute from non-executable memory at virtual address 0\n"
         "Internal error: Oops: 8600000f [#1] SMP\n" + ARM64,
-        "Unable to handle kernel execute from non-executable memory in culprit",
+        "BUG: unable to handle kernel execute from non-executable memory in culprit",
         "oops",
     ),
     (
