@@ -37,7 +37,7 @@ LEADS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         (r"Attempted to kill init!", r"(?:traps: )?[\w./-]{1,16}\[1\](?:: | )"),
         (r".{0,80}NMI", r"Uhhuh\. NMI|NMI: |Do you have a strange|Dazed and confused|.{0,60}NMI"),
         (r"(?:.{0,40}[Oo]ut of memory|System is deadlocked)", r".{1,64} invoked oom-killer: "),
-        (r"dumptest", r"lkdtm: "),
+        (r"dumptest", r"lkdtm: Performing "),
     )
 )
 

@@ -401,7 +401,7 @@ KINDS: tuple[Kind, ...] = (
         "WARNING: at ",
         "WARNING",
         Blame.HEADER,
-        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?",
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}})(?:$| (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?)",
     ),
     _kind(
         "warning",

@@ -32,7 +32,7 @@ _TABLES = {
         _*(do|bad|exc)_(kern_|user_)?(page_fault|area|addr_fault|translation_fault|sea|mem_abort)\w*
         _*bad_area\w* no_context kernelmode_fixup_or_oops page_fault_oops pgtable_bad
         handle_page_fault el1h?_\w+ el1t_\w+ do_el1_\w+ do_undefinstr do_kernel_fault\w*
-        do_mem_abort do_sp_pc_abort _*k(asan|csan|msan|fence)_\w+
+        do_mem_abort do_sp_pc_abort arm64_serror_panic do_serror _*k(asan|csan|msan|fence)_\w+
         _*(asan|tsan|msan|hwasan|ubsan|sanitizer|kcov)_\w+ check_memory_region\w*
         check_region_inline memory_is_\w+ instrument_\w+ handle_(overflow|\w*_mismatch\w*)
         val_to_string ubsan_epilogue object_err slab_err slab_\w+_error _*(lockdep|lock_dep)_\w+

@@ -204,6 +204,8 @@ def _name_panic(report: Report, body: Body) -> Name:
     if short == "stack is corrupted":
         found = _STACK_PROTECTOR.match(message)
         function = found["function"] if found is not None else None
+        if function is None or _ADDRESS.fullmatch(function):  # of a module that has no symbols
+            function = first((place for place, _ in body.places), "")
     elif short == "corrupted stack end":
         function = first((place for place, _ in body.places), "locks waits")
     return _compose(f"kernel panic: {short}", "panic", function)
