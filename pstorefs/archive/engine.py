@@ -148,6 +148,7 @@ class _Command:
 
     def _plan(self, names: Sequence[str] | None, source: Shelf, shelf: Shelf) -> list[Job]:
         from pstorefs.archive import plan
+        from pstorefs.record.name import FIRMWARE
 
         known = {path for path in self.files if plan.name_of(path)}
         long = {path for path in known if self.files[path].size > SNAPSHOT_LIMIT}
@@ -181,7 +182,11 @@ class _Command:
             words = error.strerror or str(error)
             self.outcomes.append(Outcome(path, FAILED, "", error.errno or errno.EIO, "", words))
         for record in skipped:
-            words = "a log that belongs to no crash: name it to archive it"
+            words = (
+                "data of the firmware, not a log of the kernel: left alone"
+                if record.name.type in FIRMWARE
+                else "a log that belongs to no crash: name it to archive it"
+            )
             self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
         self.outcomes += [_missing(name) for name in sorted(planner.wanted)]
         return jobs

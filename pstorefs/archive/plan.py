@@ -18,7 +18,7 @@ from pstorefs.archive.never_erased import LOGS
 from pstorefs.dump import Dump
 from pstorefs.dump.grouping import SLOTS
 from pstorefs.record import reading
-from pstorefs.record.name import Name, id_seconds, parse_name
+from pstorefs.record.name import FIRMWARE, Name, id_seconds, parse_name
 from pstorefs.record.record import ARCHIVE, STORE, Record
 
 if TYPE_CHECKING:
@@ -259,6 +259,13 @@ class Planner:
                 except OSError as error:  # of this dump alone
                     self.refused += [(record.path, error) for record in ours]
         self.wanted -= met
+        skipped += [
+            record
+            for record in records
+            if not record.is_dump
+            and record.name.type in FIRMWARE
+            and (self._clear is None or record.path in self._clear)
+        ]
         return jobs, skipped
 
     def _names_of(self, dump: Dump) -> set[str]:

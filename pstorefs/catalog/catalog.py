@@ -224,9 +224,9 @@ class Catalog:
             try:
                 facts = self.facts(dump)
             except OSError:
-                return Brief(f"{dump.type} of {dump.backend}", None, "")
-            title = facts.title or f"{dump.type} of {dump.backend}"
-            self._briefs[key] = brief = Brief(printable(title), facts.kernel, facts.signature)
+                return Brief(dump.label, None, "")
+            title = printable(facts.title or dump.label)
+            self._briefs[key] = brief = Brief(title, facts.kernel, facts.signature)
         return brief
 
     def _look(self) -> None:

@@ -3,15 +3,17 @@
 Pure functions on the bytes of a log. Texts repeat: a dump holds whatever the log buffer held, so
 that the text of a panic begins with the oops of minutes before. The text is therefore split into
 the kernel's separate reports first (reports.py), and what kind of dump it is says which of them is
-meant: of an oops its own, the last one; of a panic the one that the panic line names; of a plain
-console log the first. All others are listed and never give the title. In doubt the title is the
-kernel's own line. Input may be any bytes; time is linear in their number and output is bounded.
+meant: of an oops its own, the last one; of a panic the one that the panic line names; of a log
+without a header the one that it ends in, else the first. All others are listed and never give the
+title. In doubt the title is the kernel's own line. Input may be any bytes; time is linear in their
+number and output is bounded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pstorefs.oops.leads import made_by
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
 from pstorefs.oops.report_kinds import UNSIGNED
@@ -19,9 +21,19 @@ from pstorefs.oops.reports import Report
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.titles import name, panic_message, signature
 from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
-from pstorefs.oops.which_report import Choice, choose_console, choose_dump
+from pstorefs.oops.which_report import Choice, choose_console, choose_dump, choose_end
 
-__all__ = ["Facts", "Frame", "Location", "Other", "Span", "parse_console", "parse_dump", "stamped"]
+__all__ = [
+    "Facts",
+    "Frame",
+    "Location",
+    "Other",
+    "Span",
+    "ends_in_crash",
+    "parse_console",
+    "parse_dump",
+    "stamped",
+]
 
 #: Further reports of a text that are listed.
 OTHERS_MAX = 64
@@ -77,6 +89,16 @@ class Facts:
     others: tuple[Other, ...]
     #: The kernel's own report from its first line to its end, or to the panic that it led to.
     span: Span | None
+    #: A log without a header ends in this report: it is what the machine died of.
+    crashed: bool
+    #: The text begins inside the report: its first lines are lost.
+    cut: bool
+    #: Who called what `ip` points at, by the register that holds the return address.
+    caller: Location | None
+    #: `ip` and the task are those of what an interrupt interrupted.
+    interrupted: bool
+    #: Somebody made the crash: "sysrq" or "lkdtm"; None: nothing says so.
+    made_by: str | None
     first_time: int | None  # of the text's lines, microseconds since boot
     last_time: int | None
 
@@ -84,10 +106,13 @@ class Facts:
 def parse_dump(text: bytes, reason: str, count: int | None = None) -> Facts:
     """Return what a pstore dump says: its parts joined from the oldest, headers taken off.
 
-    `reason` and `count` are those of the header, such as "Oops" and 2 for `Oops#2`.
+    `reason` and `count` are those of the header, such as "Oops" and 2 for `Oops#2`. Without a
+    reason the text is a log that has no header: of a console, or of powerpc's NVRAM.
     """
     lines = split_lines(text)
     reports = split_reports(lines)
+    if not reason:
+        return _facts(lines, reports, choose_end(lines, reports))
     return _facts(lines, reports, choose_dump(lines, reports, reason, count))
 
 
@@ -95,7 +120,29 @@ def parse_console(text: bytes) -> Facts:
     """Return what a console log says, which has no header: the first report is the cause."""
     lines = split_lines(text)
     reports = split_reports(lines)
-    return _facts(lines, reports, choose_console(lines, reports))
+    ends = choose_end(lines, reports).crashed
+    return _facts(lines, reports, replace(choose_console(lines, reports), crashed=ends))
+
+
+def ends_in_crash(text: bytes) -> bool:
+    """Whether a log without a header ends in a crash: no orderly end of a boot, no mere warning."""
+    if not any(word in text for word in _CRASH_WORDS):
+        return False
+    lines = split_lines(text)
+    return choose_end(lines, split_reports(lines)).crashed
+
+
+#: One of these is in every text that ends in a crash.
+_CRASH_WORDS = (
+    b"Kernel panic",
+    b"Oops",
+    b"BUG",
+    b"[#",
+    b"lockup",
+    b"LOCKUP",
+    b"stall",
+    b"nable to",
+)
 
 
 def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
@@ -126,6 +173,11 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         modules=body.modules if body is not None else (),
         others=_others(lines, reports, report, panic),
         span=_span(lines, report, panic) if report is not None else None,
+        crashed=choice.crashed,
+        cut=report is not None and report.lost_head,
+        caller=body.caller if body is not None else None,
+        interrupted=body is not None and body.interrupted,
+        made_by=made_by(report, body, lines) if report is not None and body is not None else None,
         first_time=first_time,
         last_time=last_time,
     )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.oops.lines import Line
+    from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
 
 #: Lines before the panic's in which its leads are looked for, and microseconds.
 REACH = 256
@@ -59,3 +61,33 @@ def first_of(message: str, lines: Sequence[Line], floor: int, head: int) -> int:
         if line.text and wanted.match(line.text):
             first = number
     return first
+
+
+#: Functions whose place in a trace says that somebody made the crash, and by what.
+_MADE_IN = (
+    (re.compile(r"sysrq_handle_crash\b", re.ASCII), "sysrq"),
+    (re.compile(r"lkdtm_\w", re.ASCII), "lkdtm"),
+)
+#: What is printed just before such a crash.
+_MADE_AFTER = (
+    (re.compile(r"(?:sysrq|SysRq) ?: Trigger a crash", re.ASCII), "sysrq"),
+    (re.compile(r"lkdtm: Performing ", re.ASCII), "lkdtm"),
+)
+_SHORTLY = 8  # lines
+
+
+def made_by(report: Report, body: Body, lines: Sequence[Line]) -> str | None:
+    """Return by what somebody made a crash on purpose, or None if nothing says so."""
+    if report.groups.get("message") == "sysrq triggered crash":
+        return "sysrq"
+    functions = [frame.function for frame in body.frames if frame.reliable]
+    if body.pointer is not None and body.pointer.function is not None:
+        functions.append(body.pointer.function)
+    for pattern, what in _MADE_IN:
+        if any(pattern.match(function) for function in functions):
+            return what
+    for line in lines[max(0, report.first - _SHORTLY) : report.head]:
+        for pattern, what in _MADE_AFTER:
+            if pattern.match(line.text):
+                return what
+    return None

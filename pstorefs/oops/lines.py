@@ -139,9 +139,20 @@ def _without_prefix(raw: str) -> str:
     return raw[found.end() :] if found is not None else raw
 
 
+_BLANKS = re.compile(r" {2,}")
+
+
 def clean(text: str, limit: int = 256) -> str:
-    """Return Latin-1 text of a line as UTF-8 text that is safe to compose with: no controls."""
-    decoded = text[:limit].strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    """Return Latin-1 text of a line as UTF-8 text that is safe to compose with.
+
+    No controls, and one blank for each run of blanks: firmware pads its names.
+    """
+    decoded = (
+        _BLANKS.sub(" ", text[:limit])
+        .strip()
+        .encode("latin-1", "replace")
+        .decode("utf-8", "replace")
+    )
     return printable(decoded, "?")
 
 

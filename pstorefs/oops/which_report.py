@@ -85,6 +85,15 @@ NO_CRASH = {
 }
 
 
+#: Classes of report after which a machine may hang or reset itself without another word.
+FATAL = ("oops", "bug", "stack-overflow", "serror", "soft-lockup", "hard-lockup", "rcu-stall")
+#: A boot that ends as somebody wanted: kernel/reboot.c, kernel/kexec_core.c, drivers/tty/sysrq.c.
+_ORDERLY = re.compile(
+    r"reboot: |Restarting system\.|System halted\.|Power down\.|Starting new kernel|"
+    r"kexec_core: Starting|(?:sysrq|SysRq) ?: Resetting"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The report that is meant, the panic that it led to, and what to say if there is none."""
@@ -93,6 +102,8 @@ class Choice:
     panic: Report | None
     title: str = ""
     error_class: str = "none"
+    #: The text ends in this report: it is what the machine died of.
+    crashed: bool = False
 
 
 def choose_dump(lines: list[Line], reports: list[Report], reason: str, count: int | None) -> Choice:
@@ -137,6 +148,37 @@ def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
             led = one is first or cause_of(one, lines, reports) is first
             return Choice(first, one if led else None)
     return Choice(first, None)
+
+
+def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
+    """Return the report that a log without a header ends in, or else what `choose_console` does.
+
+    Of a log that goes on into another boot only the last boot counts. A panic ends each boot; any
+    other report does if there is next to nothing after it.
+    """
+    begin = next(
+        (at for at in range(len(lines) - 1, -1, -1) if lines[at].text.startswith("Linux version ")),
+        0,
+    )
+    last_boot = [one for one in reports if one.head >= begin]
+    panic = _last(last_boot, "panic")
+    if panic is not None:
+        return Choice(cause_of(panic, lines, last_boot) or panic, panic, crashed=True)
+    end = len(lines)
+    while end and not lines[end - 1].text:
+        end -= 1
+    last = next((one for one in reversed(last_boot) if _is_fatal(one)), None)
+    if (
+        last is not None
+        and end - last.last <= TAIL
+        and not any(_ORDERLY.match(line.text) for line in lines[last.last : end])
+    ):
+        return Choice(last, None, crashed=True)
+    return choose_console(lines, reports) if reports else Choice(None, None)
+
+
+def _is_fatal(report: Report) -> bool:
+    return report.die is not None or _class(report) in FATAL
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:

@@ -13,6 +13,8 @@ from pstorefs.codecs.text import HEADER, REASONS
 
 ENCODED = ".enc.z"
 BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk")
+#: Types of records that are binary data of powerpc's firmware: no logs, and no dumps.
+FIRMWARE = ("rtas", "powerpc-ofw", "powerpc-common", "powerpc-opal")
 #: Reasons for a dump that are crashes. The others are orderly ends of a boot.
 CRASHES = ("Panic", "Oops", "Emergency")
 

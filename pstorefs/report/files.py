@@ -13,7 +13,8 @@ program             the name and version of what wrote this
 name, id            of the directory; SHA-256 over the sorted SHA-256 sums of the stored records
 type, backend       dmesg, console...; erst, efi, ramoops, pstore_blk, nvram
 reason, count       what the kernel says in the header: Panic, Oops...; oopses since boot
-crash               true for Panic, Oops and Emergency
+crash               true for Panic, Oops and Emergency, and for a log without a header (a console's)
+                    that ends in a crash and belongs to no dump
 time, time_source   RFC 3339 in UTC; id, mtime, boot-id (the boot's begin: the dump is later), none
 title, class        as kernel developers call it; oops, bug, panic, warning, kasan, hung-task...
 signature           the same for the same bug on any machine, boot and build; its version first
@@ -23,6 +24,9 @@ reading_kernel      the release that runs on the machine that reads
 machine             machine_id, hostname of the reading machine if the records are its own; hardware
 task                cpu, pid and comm
 ip                  the instruction pointer: function, offset, size, module
+caller              who called what ip points at, in the same form: what jumped to nowhere
+interrupted         true: ip and task are those of what an interrupt interrupted
+made_by             sysrq or lkdtm: somebody made the crash on purpose
 trace               a list of frames: function, offset, size, module, reliable (false: marked ?)
 modules             modules linked in
 earlier, later      other reports in the same text: title, class, signature, seconds since boot
@@ -30,7 +34,8 @@ boot, boot_order    a key that dumps of one boot share; which one this is
 boot_dumps          the other known dumps of that boot: name, title, order
 records             name, place, path, part, size, sha256, state, problem, ecc
 missing_parts       ranges of parts that are not there, [first, last]
-complete            true if no part is known to be missing, damaged or unreadable
+complete            true if no part is known to be missing, damaged or unreadable, and the text does
+                    not begin inside the report
 =================== ===========================================================================
 """
 
@@ -44,7 +49,7 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.dump import Dump, join
-from pstorefs.oops import Facts, Frame, Other, parse_dump
+from pstorefs.oops import Facts, Frame, Location, Other, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE, Record
 from pstorefs.system.machine import Machine
@@ -105,7 +110,7 @@ def calendar(nanoseconds: int | None) -> datetime | None:
 
 def title_of(dump: Dump, facts: Facts) -> str:
     """What a dump is called where people read it."""
-    return printable(facts.title or f"{dump.type} of {dump.backend}")
+    return printable(facts.title or dump.label)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:
@@ -172,13 +177,10 @@ def summary_keys(dump: Dump, facts: Facts, context: Context) -> dict[str, Any]:
             "hardware": facts.hardware,
         },
         "task": {"cpu": facts.cpu, "pid": facts.pid, "comm": facts.comm},
-        "ip": facts.ip
-        and {
-            "function": facts.ip.function,
-            "offset": facts.ip.offset,
-            "size": facts.ip.size,
-            "module": facts.ip.module,
-        },
+        "ip": _location(facts.ip),
+        "caller": _location(facts.caller),
+        "interrupted": facts.interrupted,
+        "made_by": facts.made_by,
         "trace": [_frame(frame) for frame in facts.trace],
         "modules": list(facts.modules),
         "earlier": [_other(other) for other in facts.others if other.before],
@@ -191,7 +193,7 @@ def summary_keys(dump: Dump, facts: Facts, context: Context) -> dict[str, Any]:
         ],
         "records": [record_keys(record, part) for record, part in _records_of(dump)],
         "missing_parts": [list(gap) for gap in dump.missing],
-        "complete": _complete(dump),
+        "complete": _complete(dump, facts),
     }
 
 
@@ -217,6 +219,19 @@ def _records_of(dump: Dump) -> list[tuple[Record, int | None]]:
     ]
 
 
+def _location(place: Location | None) -> dict[str, Any] | None:
+    return (
+        None
+        if place is None
+        else {
+            "function": place.function,
+            "offset": place.offset,
+            "size": place.size,
+            "module": place.module,
+        }
+    )
+
+
 def _frame(frame: Frame) -> dict[str, Any]:
     return {
         "function": frame.function,
@@ -237,8 +252,12 @@ def _other(other: Other) -> dict[str, Any]:
     }
 
 
-def _complete(dump: Dump) -> bool:
-    return not dump.missing and all(part.record.state in _WHOLE for part in dump.parts)
+def _complete(dump: Dump, facts: Facts) -> bool:
+    return (
+        not dump.missing
+        and not facts.cut
+        and all(part.record.state in _WHOLE for part in dump.parts)
+    )
 
 
 # report.txt
@@ -274,7 +293,7 @@ def _rows(dump: Dump, facts: Facts, context: Context) -> list[tuple[str, str]]:
         ("Machine", _machine(facts, context)),
         ("Where", _where(facts)),
         ("Boot", _boot(dump, facts, context)),
-        ("Missing", _missing(dump)),
+        ("Missing", _missing(dump, facts)),
         ("Memory", _memory(dump)),
         ("Records", _records(dump)),
         ("Signature", facts.signature),
@@ -283,13 +302,29 @@ def _rows(dump: Dump, facts: Facts, context: Context) -> list[tuple[str, str]]:
 
 def _what(dump: Dump, facts: Facts) -> str:
     if dump.reason is None:
-        return f"{dump.type} record of {dump.backend}, no dump" if dump.backend else ""
+        return _what_log(dump, facts)
     words = f"{dump.reason}#{dump.count}"
     if facts.panic:
         words += f": {printable(facts.panic)}"
     elif not dump.is_crash:
         words += ", an orderly end of a boot, not a crash"
-    return words
+    return words + _made(facts)
+
+
+def _what_log(dump: Dump, facts: Facts) -> str:
+    """The same of a log without a header line: that of a console, mostly."""
+    if not dump.backend:
+        return printable(facts.panic or "") + _made(facts)
+    words = printable(dump.label)
+    if not dump.is_crash:
+        return f"{words}, no dump"
+    end = f": {printable(facts.panic)}" if facts.panic else ""
+    return f"{words}, which ends in a crash{end}{_made(facts)}"
+
+
+def _made(facts: Facts) -> str:
+    by = {"sysrq": "SysRq", "lkdtm": "the kernel's crash test, lkdtm"}.get(facts.made_by or "")
+    return f"\nmade on purpose, by {by}" if by else ""
 
 
 def _when(dump: Dump) -> str:
@@ -321,15 +356,25 @@ def _machine(facts: Facts, context: Context) -> str:
 def _where(facts: Facts) -> str:
     words = []
     if facts.ip is not None:
-        place = facts.ip
-        offset = "" if place.offset is None else f"+{place.offset:#x}"
-        module = f" [{place.module}]" if place.module else ""
-        words.append(f"{place.function}{offset}{module}")
-    if facts.cpu is not None:
-        words.append(f"CPU {facts.cpu}")
+        words.append(_place(facts.ip))
+        if facts.ip.function is None and facts.caller is not None:
+            words[-1] += f", called by {_place(facts.caller)}"
     if facts.pid is not None:
         words.append(f"PID {facts.pid}" + (f" ({facts.comm})" if facts.comm else ""))
+    if facts.cpu is not None:
+        words.insert(0 if facts.interrupted else len(words[:1]), f"CPU {facts.cpu}")
+    if facts.interrupted:  # a CPU is what it is; what it did before is not the crash
+        known = facts.cpu is not None
+        words[known:] = [f"interrupted: {', '.join(words[known:])}"]
     return printable(", ".join(words))
+
+
+def _place(place: Location) -> str:
+    if place.function is None:
+        return "an address without a function"
+    offset = "" if place.offset is None else f"+{place.offset:#x}"
+    module = f" [{place.module}]" if place.module else ""
+    return f"{place.function}{offset}{module}"
 
 
 def _boot(dump: Dump, facts: Facts, context: Context) -> str:
@@ -341,13 +386,14 @@ def _boot(dump: Dump, facts: Facts, context: Context) -> str:
         count = len(earlier)
         plural = "" if count == 1 else "es" if kind == "oops" else "s"
         first = min(earlier, key=lambda each: each.order)
-        the = "it" if count == 1 else "the first"
+        the = "" if count == 1 else "the first "
         lines.append(
-            f"{count} earlier {kind}{plural} in this boot; {the}: {first.title}, dumps/{first.name}"
+            f"{count} earlier {kind}{plural} in this boot, {the}dumps/{first.name}: {first.title}"
         )
     if later:
         last = min(later, key=lambda each: each.order)
-        lines.append(f"{len(later)} later in this boot; the next: {last.title}, dumps/{last.name}")
+        the = "" if len(later) == 1 else "the next "
+        lines.append(f"{len(later)} later in this boot, {the}dumps/{last.name}: {last.title}")
     told = {each.title for each in context.siblings}
     for other in facts.others[:5]:
         title = printable(other.title)
@@ -357,10 +403,13 @@ def _boot(dump: Dump, facts: Facts, context: Context) -> str:
     return "\n".join(lines)
 
 
-def _missing(dump: Dump) -> str:
+def _missing(dump: Dump, facts: Facts) -> str:
     lines = []
     for first, last in dump.missing:
-        lines.append(f"part {first}" if first == last else f"parts {first} to {last}")
+        newest = ", the newest: what was printed last is lost" if first == 1 else ""
+        lines.append((f"part {first}" if first == last else f"parts {first} to {last}") + newest)
+    if facts.cut:
+        lines.append("the first lines of the report: the text begins inside it")
     for part in dump.parts:
         if part.record.state not in _WHOLE:
             number = "" if part.number is None else f"part {part.number} "

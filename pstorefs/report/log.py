@@ -82,7 +82,7 @@ def summary_line(file: str, text: bytes) -> bytes:
     if not facts.found and facts.span is None:
         keys["title"] = None
     keys["records"] = keys["missing_parts"] = keys["complete"] = None
-    keys["crash"] = dump.is_crash if dump.reason else facts.found
+    keys["crash"] = dump.is_crash if dump.reason else facts.crashed
     return json.dumps(keys).encode() + b"\n"
 
 

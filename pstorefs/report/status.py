@@ -86,7 +86,9 @@ class Reporter:
         catalog = self._survey
         records = catalog.live()
         dumps = tuple((dump, catalog.brief(dump).title) for dump in catalog.dumps().values())
-        newest = catalog.latest()
+        # Where no dump is left, a console's log that ends in a crash is the news.
+        witnesses = (dump for dump, _ in reversed(dumps) if dump.is_witness)
+        newest = catalog.latest() or next(witnesses, None)
         backends = sorted({record.name.backend for record in records})
         findings = [*health(self._machine, catalog, own=self._own), *self._further()]
         return Status(
@@ -132,6 +134,8 @@ def explain(newest: Dump | None, booted: int | None, before: tuple[bool, float] 
     """
     if booted is None:
         return "Whether it explains the last reboot is not known: /proc/stat tells no boot time."
+    if newest is not None and newest.is_witness and newest.time_ns is None:
+        return "Whether it explains the last reboot is not known: the log has no time."
     fatal = newest is not None and newest.reason in ("Panic", "Emergency")
     at = newest.time_ns / 1e9 if newest is not None and newest.time_ns else None
     if before is not None and before[0]:
