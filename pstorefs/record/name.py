@@ -1,7 +1,8 @@
 """Names, ids, times, header lines and ECC notices: pure functions on what the kernel writes.
 
 A file in /sys/fs/pstore is called ``<type>-<backend>-<id>``, and ``.enc.z`` follows where the
-running kernel could not decompress it. A backend's name holds no ``-``, a type's may.
+running kernel could not decompress it. A backend's name holds no ``-``, a type's may; the one exception is pstore-blk, as
+the kernel's documentation has it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from typing import NamedTuple
 from pstorefs.codecs.text import HEADER, REASONS
 
 ENCODED = ".enc.z"
-BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk")
+BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk", "pstore-blk")
+#: Other names of one backend: before Linux 6.2; in the kernel's documentation and vendors' kernels.
+_FAMILIES = {"efi_pstore": "efi", "pstore-blk": "pstore_blk"}
 #: Types of records that are binary data of powerpc's firmware: no logs, and no dumps.
 FIRMWARE = ("rtas", "powerpc-ofw", "powerpc-common", "powerpc-opal")
 #: Reasons for a dump that are crashes. The others are orderly ends of a boot.
 CRASHES = ("Panic", "Oops", "Emergency")
 
 _NAME = re.compile(
-    r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>[A-Za-z0-9_]+)-(?P<id>-?\d{1,20})",
+    r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>pstore-blk|[A-Za-z0-9_]+)-"
+    r"(?P<id>-?\d{1,20})",
     re.ASCII,
 )
 # Before 3.19, console-ramoops and ftrace-ramoops had no id. Without one a backend must be known.
@@ -54,6 +58,11 @@ class Name(NamedTuple):
     id: int | None
     encoded: bool
     plain: str
+
+    @property
+    def family(self) -> str:
+        """The backend, whichever of its names this kernel uses."""
+        return _FAMILIES.get(self.backend, self.backend)
 
 
 class Header(NamedTuple):
@@ -101,7 +110,7 @@ def id_seconds(name: Name) -> int | None:
     if name.id is not None and name.backend == "erst":
         late = name.id & _BIT_63  # written in 2038 or later
         seconds = (name.id ^ _BIT_63) >> 24 if late else name.id >> 32
-    elif name.id is not None and name.backend in ("efi", "efi_pstore"):
+    elif name.id is not None and name.family == "efi":
         seconds = name.id // 100_000
     return seconds if 0 < seconds <= _YEAR_9999 else None
 

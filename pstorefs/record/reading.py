@@ -77,7 +77,9 @@ def read_encoded(name: Name, data: bytes) -> Reading:
     damaged = ecc is not None and ecc.unrecoverable > 0
     dump = name.type == "dmesg"
     try:
-        decoded = detect.decode(payload, header=dump, damaged=damaged)
+        decoded = detect.decode(
+            payload, header=dump, damaged=damaged, lost_header=name.backend == "nvram"
+        )
     except CodecError as error:
         refusal = str(error)
     else:

@@ -499,7 +499,7 @@ def test_facts_of_an_oops() -> None:
         ),
         (
             "CPU: 1 UID: 0 PID: 1 Comm: a b Tainted: G        W   E      6.12.1+d-amd64 #1  D 6",
-            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1  D 6"),
+            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1 D 6"),
         ),
         ("Pid: 12, comm: ext4 Not tainted 2.6.32 #1", ("", None, 12, "ext4", "2.6.32", "#1")),
     ],
