@@ -110,7 +110,18 @@ def read_encoded(name: Name, data: bytes) -> Reading:
 
 def read(name: Name, data: bytes) -> Reading:
     """Any record's bytes to what is shown of them."""
+    if name.before:
+        return _read_efivar(name, data)
     return read_encoded(name, data) if name.encoded else read_plain(name, data)
+
+
+def _read_efivar(name: Name, data: bytes) -> Reading:
+    """A record as efivarfs shows it: attributes first, then text or compressed data."""
+    payload = data[name.before :]
+    if parse_header(payload) is not None:
+        return read_plain(name, payload)
+    found = read_encoded(name, payload)
+    return found._replace(text=data) if found.state == UNDECODABLE else found
 
 
 def _mark(saved: detect.Salvaged, size: int) -> bytes:
