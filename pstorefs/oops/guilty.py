@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.report_kinds import SYMBOL, Blame
-from pstorefs.oops.skip_functions import entry, first, is_machinery, plain
+from pstorefs.oops.skip_functions import entry, first, is_entry, plain
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
@@ -28,38 +28,70 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         return None
     pointer = _pointer(body)
     named = _named(how, report, lines)
+    if how is Blame.CALLER and named is not None:
+        return plain(named[0])
     if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
         how = Blame.POINTER
-    if named is not None and not is_machinery(named, tables if how is Blame.HEADER else ""):
-        return plain(named)
     found = None
     if how is Blame.PLACES:
-        names = [name for name, _ in body.places]
-        found = entry(names, tables) or first(names, tables)
+        found = entry(body.places, tables) or first(body.places, tables)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
-    return found or _from_trace(body, tables) or _plain(named) or _plain(pointer)
+    elif how is Blame.FORMER:
+        found = first(_former(lines), tables)
+    if found is None and named is not None:
+        found = first((named,), tables)
+    return found or _from_trace(body, tables) or _in_need(named) or _in_need(pointer)
 
 
-def _pointer(body: Body) -> str | None:
-    """Return the function that ran; of a jump to nowhere the one that jumped."""
+def _pointer(body: Body) -> tuple[str, str | None] | None:
+    """Return the function that ran, and its module; of a jump to nowhere the one that jumped."""
     pointer = body.pointer
     if pointer is not None and pointer.function is None:
         pointer = body.caller
-    return pointer.function if pointer is not None else None
+    if pointer is None or pointer.function is None:
+        return None
+    return pointer.function, pointer.module
 
 
-def _named(how: Blame, report: Report, lines: list[Line]) -> str | None:
-    """Return the function that the report's lines name themselves."""
+def _in_need(named: tuple[str, str | None] | None) -> str | None:
+    """Return machinery where nothing else is known, but never where the kernel is entered."""
+    if named is None or is_entry(named[0]):
+        return None
+    return plain(named[0])
+
+
+def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:
+    """Return the function that the report's lines name themselves, and its module."""
     if how is Blame.HEADER:
-        return report.groups.get("function") or report.groups.get("function_old")
+        groups = report.groups
+        function = groups.get("function") or groups.get("function_old")
+        return (function, groups.get("module")) if function is not None else None
     if how is Blame.LOCK:
-        return _lock(lines)
+        function = _lock(lines)
+        return (function, None) if function is not None else None
     pattern = {Blame.CALLER: _CALLER, Blame.FUNCTION: _LAST}.get(how)
     if pattern is None:
         return None
     found = next(filter(None, (pattern.match(line.text) for line in lines)), None)
-    return found["function"] if found is not None else None
+    return (found["function"], None) if found is not None else None
+
+
+def _former(lines: list[Line]) -> list[tuple[str, str | None]]:
+    """Return the trace of where the other lock was taken first: after "which became ...-safe at:"."""
+    found: list[tuple[str, str | None]] = []
+    began = False
+    for line in lines:
+        if "which became" in line.text:
+            if began:
+                break
+            began = True
+        elif began:
+            frame = _BARE.match(line.text)
+            if frame is None:
+                break
+            found.append((frame["function"], None))
+    return found
 
 
 def _lock(lines: list[Line]) -> str | None:
@@ -78,9 +110,5 @@ def _lock(lines: list[Line]) -> str | None:
 
 def _from_trace(body: Body, tables: str) -> str | None:
     """Return the first frame to blame: a reliable one, else one found on the stack."""
-    reliable = [frame.function for frame in body.frames if frame.reliable]
-    return first(reliable or (frame.function for frame in body.frames), tables)
-
-
-def _plain(function: str | None) -> str | None:
-    return plain(function) if function is not None else None
+    reliable = [(frame.function, frame.module) for frame in body.frames if frame.reliable]
+    return first(reliable or [(frame.function, frame.module) for frame in body.frames], tables)

@@ -149,7 +149,7 @@ class _Splitter:
         report = self._open.get(caller)
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
         if report is not None and not report.body and self._is_same(report, kind, number):
-            if report.kind is None or not kind.trap:
+            if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
@@ -176,6 +176,8 @@ class _Splitter:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
         if kind.trap:
             return report.die is None and report.kind.error_class in EXPLAINED
+        if report.kind.error_class == "rust":  # its panic ends in a BUG()
+            return kind.error_class == "bug"
         if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
             return report.kind.error_class == kind.error_class
         # decode_stacktrace.sh repeats the line for each inlined function.

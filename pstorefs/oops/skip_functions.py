@@ -332,6 +332,11 @@ def plain(function: str) -> str:
     return name[found.end() :] if found is not None else name
 
 
+def is_entry(function: str) -> bool:
+    """Whether nothing but the kernel's entry is known of a place."""
+    return not function or function[0].isdigit() or bool(_table("entries").match(function))
+
+
 @lru_cache(maxsize=8192)
 def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
     """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.
