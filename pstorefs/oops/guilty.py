@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.report_kinds import SYMBOL, Blame
-from pstorefs.oops.skip_functions import entry, first, is_entry, plain
+from pstorefs.oops.skip_functions import entry, first, is_checker, is_entry, plain
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
@@ -20,6 +20,17 @@ _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
 _LAST = re.compile(rf"\s*last function: (?P<function>{SYMBOL})", re.ASCII)
 
+#: What all of the kernel waits for, by what a hang is then called.
+_OF_ALL = {
+    "rtnl_lock": "rtnl_lock",
+    "rtnl_lock_killable": "rtnl_lock",
+    "synchronize_rcu": "synchronize_rcu",
+    "synchronize_rcu_expedited": "synchronize_rcu",
+    "synchronize_sched": "synchronize_rcu",
+    "synchronize_net": "synchronize_rcu",
+    "synchronize_srcu": "synchronize_srcu",
+}
+
 
 def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | None:
     """Return the function that a report is about, or None if nothing in it tells."""
@@ -28,17 +39,21 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         return None
     pointer = _pointer(body)
     named = _named(how, report, lines)
-    if how is Blame.CALLER and named is not None:
+    if how is Blame.CALLER and named is not None and not is_checker(named[0]):
         return plain(named[0])
     if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
         how = Blame.POINTER
     found = None
-    if how is Blame.PLACES:
+    if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
+        found = _hangs_on(body)
+    elif how is Blame.PLACES:
         found = entry(body.places, tables) or first(body.places, tables)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
     elif how is Blame.FORMER:
-        found = first(_former(lines), tables)
+        found = first(_frames_after("which became", lines), tables)
+    elif how is Blame.PAGE:
+        found = first(_frames_after("page last allocated", lines), tables)
     if found is None and named is not None:
         found = first((named,), tables)
     return found or _from_trace(body, tables) or _in_need(named) or _in_need(pointer)
@@ -77,20 +92,18 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
     return (found["function"], None) if found is not None else None
 
 
-def _former(lines: list[Line]) -> list[tuple[str, str | None]]:
-    """Return the trace of where the other lock was taken first: after "which became ...-safe at:"."""
+def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]:
+    """Return the frames of the trace that follows a line with these words."""
     found: list[tuple[str, str | None]] = []
     began = False
     for line in lines:
-        if "which became" in line.text:
-            if began:
-                break
-            began = True
-        elif began:
-            frame = _BARE.match(line.text)
-            if frame is None:
-                break
+        frame = _BARE.match(line.text) if began else None
+        if frame is not None:
             found.append((frame["function"], None))
+        elif began:
+            break
+        began = words in line.text
+        began = began or frame is not None
     return found
 
 
@@ -106,6 +119,15 @@ def _lock(lines: list[Line]) -> str | None:
             return found["function"]
         expected = text.endswith("at:")
     return None
+
+
+def _hangs_on(body: Body) -> str | None:
+    """Return the lock or the wait of the whole kernel in which a task hangs, if it is one.
+
+    Whoever takes these is a victim of another who does not give them back.
+    """
+    words = (plain(function) for function, _ in body.places)
+    return next((_OF_ALL[word] for word in words if word in _OF_ALL), None)
 
 
 def _from_trace(body: Body, tables: str) -> str | None:

@@ -36,6 +36,7 @@ class Blame(Enum):
     TRACE = auto()  # the first frame that is no machinery
     PLACES = auto()  # the first of instruction pointers and frames, in the order of the text
     LOCK = auto()  # after "at:" of the first lock that the report shows
+    PAGE = auto()  # who allocated the page, if the report shows that; else as TRACE
     FORMER = auto()  # where the other lock was taken first, in the trace after "which became"
     CALLER = auto()  # in the line "caller is foo+0x1/0x2"
     FUNCTION = auto()  # in the line "last function: foo"
@@ -140,6 +141,11 @@ KINDS: tuple[Kind, ...] = (
             "BUG: unable to handle page fault for address",
             "BUG: unable to handle kernel paging request",
             "Unable to handle kernel paging request",
+            # powerpc
+            "BUG: Unable to handle kernel data access",
+            "BUG: Unable to handle kernel instruction fetch",
+            "Unable to handle kernel data access",
+            "Unable to handle kernel instruction fetch",
         ),
         "BUG: unable to handle kernel paging request",
         Blame.POINTER,
@@ -412,11 +418,12 @@ KINDS: tuple[Kind, ...] = (
     ),
     # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
     _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE),
+    _kind("memory-leak", "unreferenced object 0x", "memory leak", Blame.TRACE, r"[0-9a-f]+ \(size"),
     _kind(
         "bad-page",
         "BUG: Bad page ",
         "BUG: Bad page {what}",
-        Blame.TRACE,
+        Blame.PAGE,
         r"(?P<what>state|map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
     ),
     _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),

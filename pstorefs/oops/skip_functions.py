@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TABLES = {
     # printing, stopping, and the way from an exception to the printer
     "report": r"""
-        _*dump_stack(_lvl|_print_info)? _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
+        _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
         dump_(backtrace|trace)(_entry|_log_lvl)? unwind_backtrace print_trace_(stack|address)
         (save_stack|stack_trace|arch_stack_walk|stack_depot|depot_save_stack)\w* __save_stack_trace
         _*save_stack_trace\w* _?_?v?printk(_\w+)? printk_(deferred|safe\w*|nmi\w*|default|func|emit)
@@ -81,7 +81,7 @@ _TABLES = {
         (add|find|lookup|validate)_(lock_to_list|held_lock|chain_cache\w*) __lock_set_class reacquire_\w+
         debug_check_no_locks_(freed|held) debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
         debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin)_\w+ debug_check_no_obj_freed
-        debug_smp_processor_id (activate|fixup)_\w*obj\w* _*debug_check_no_obj_freed timer_fixup_\w+
+        debug_smp_processor_id warn_bogus_irq_restore (activate|fixup)_\w*obj\w* _*debug_check_no_obj_freed timer_fixup_\w+
         (timer|work|hrtimer|rcuhead|percpu_counter)_is_static_object _*might_(sleep|fault|resched)
         ___might_sleep __might_(sleep|fault)\w* __cant_(sleep|migrate) __schedule_(bug|debug|loop)
         schedule_debug _*this_cpu_preempt_check check_heap_object _*check_object_size
@@ -131,10 +131,11 @@ _TABLES = {
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace) _*raw_(read|write)[bwlq] _*(in|out)s?[bwl] io(read|write)(8|16|32|64)\w*
         logic_(in|out)[bwl] _*(read|write)[bwlq](_relaxed)? _*memcpy_(from|to)io memset_io
         read_word_at_a_time load_unaligned_zeropad get_unaligned\w* _*(get|put)_unaligned\w*
-        _*(READ|WRITE)_ONCE\w* _*read_once\w* __read_once_size\w* native_(apic|x2apic)_\w*(read|write)\w*
-        native_(read|write)_msr\w* _*crc(8|16|32|32c|64|7|_t10dif|_ccitt|_itu_t)?_?\w*(le|be|update|base|arch|lib|combine)
+        _*(READ|WRITE)_ONCE\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w* _*crc(8|16|32|32c|64|7|_t10dif|_ccitt|_itu_t)?_?\w*(le|be|update|base|arch|lib|combine)
         crc(8|16|32|32c|_t10dif|_ccitt|_itu_t|32c_\w+) libcrc32c\w* crypto_shash_(update|digest|final)
         _*(jhash|siphash|hsiphash|xxh32|xxh64|xxhash)\w* _*siphash_\w+ full_name_hash hash_string
+        aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* cipher_crypt_one drbg_\w+ rng_setkey
+        crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w+ sha(1|256|512|3)_\w+
         uuid_(parse|equal) sort(_r|_nonatomic)? sort_r swap_words_\d\d bsearch
         kstrto\w+ _*kstrto\w+ _?parse_integer\w* simple_strto\w+
         nla_(put|parse|reserve|strcmp|memcpy|strscpy|strlcpy|nest_\w+|validate|find|append)\w* _*nla_\w+
@@ -154,17 +155,17 @@ _TABLES = {
         _*(kobject|kset|kref|refcount)_\w+ kobject_\w+ refcount_\w+ device_(add|del|unregister|register|create)\w*
         device_(initialize|destroy|link_\w+)  (get|put|cdev)_device(_\w+)? _?dev_hold _?dev_put
         get_kobj\w* sysfs_(create|remove|add|merge|do_create)_\w+ create_dir kernfs_(get|put)
-        module_(get|put) try_module_get __module_get dput fast_dput __dentry_kill dget iput
+        folio_unlock unlock_page module_(get|put) try_module_get __module_get dput fast_dput __dentry_kill dget iput
         klist_next bus_(add|remove)_device percpu_ref_\w+ proc_register proc_(create|mkdir)\w*
         remove_proc_(entry|subtree) __put_task_struct\w* put_task_struct\w* _?_?netdev_put netdev_hold
         sock_hold put_(pid|net|cred)(_rcu)? __put_(net|cred) get_net (un)?register_netdev(ice)?(_queue|_many\w*)?
-        rollback_registered\w* hwrng_unregister
+        rollback_registered\w* hwrng_unregister usb_kill_urb usb_poison_urb usb_free_urb
     """,
     # taking and giving locks
     "locks": r"""
         _*(raw_)?_*(spin|read|write|rw|local|bit_spin|seq|hlist_bl|rt_spin|rt_read|rt_write)_?(try|un)?_?lock(_\w+)?
         _*raw_(spin|read|write)_\w+ (native_|pv_|virt_|kvm_)?queued_(spin|read|write)_\w+ _*pv_queued_\w+
-        arch_(spin|read|write)_\w+ __pv_\w*lock\w* kvm_(wait|kick_cpu) pv_wait\w* ticket_spin_\w+
+        arch_(spin|read|write)_\w+ __pv_\w*lock\w* kvm_kick_cpu ticket_spin_\w+
         _*(ww_|rt_)?mutex_(lock|unlock|trylock|spin|optimistic|init|destroy|is_locked|can_spin|remove)\w*
         __mutex_\w+ _*ww_mutex_\w+ _*rt_mutex_\w+ rtlock_slow\w* rt_spin_\w+ atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
@@ -172,7 +173,7 @@ _TABLES = {
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w+ percpu_rwsem_\w+ _*percpu_rwsem_\w+ ldsem_\w+
         _*local_bh_(enable|disable)\w* _*local_irq_(save|restore|enable|disable) arch_local_\w+ local_lock\w*
         _*raw_callee_save_\w+ osq_(lock|unlock) mcs_spin_\w+ seqcount_\w+ do_(read|write)_seq\w*
-        _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w* refcount_dec_and_\w*lock\w*
+        _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w* (lock|release)_sock(_nested|_fast)? __lock_sock\w* refcount_dec_and_\w*lock\w*
         _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock lockref_\w+ kthread_(stop|park|unpark|bind)\w*
         __kthread_(bind|create_on_node|parkme)\w* lock_timer_base
     """,
@@ -187,6 +188,9 @@ _TABLES = {
         _*alloc_(pages?|frozen_pages|pages_bulk)(_\w+)? alloc_pages_\w+ _*folio_alloc\w* alloc_slab_page
         _*get_free_pages?(_\w+)? get_zeroed_page\w* get_page_from_freelist rmqueue\w* __alloc_pages_\w+ __rmqueue\w*
         (__)?alloc_percpu\w* pcpu_(alloc|create|populate)\w* mempool_\w+ alloc_from_pool dma_pool_alloc
+        sock_kmalloc sock_kzalloc filemap_alloc_folio __filemap_get_folio(_mpol)? pagecache_get_page
+        grab_cache_page_write_begin find_or_create_page _*page_pool_alloc_\w+ page_frag_alloc\w*
+        __page_frag_\w+ skb_page_frag_refill vma_alloc_\w+ folio_prealloc
         alloc_workqueue_noprof
         """,
     # freeing
@@ -196,7 +200,7 @@ _TABLES = {
         _*free_(page|pages|hot_cold_page\w*|frozen_pages\w*|one_page|pages_ok|pages_exact|pages_core|pages_nolock|slab|percpu|pages_prepare|vm_area)
         free_pcp\w* free_(unref|frozen)_\w+ __free_pages_\w+ __free_page\w* discard_slab
         (put_page|folio_put|__put_page|__folio_put|release_pages)\w* __put_single_page
-        kmem_free\w* kfree_rcu\w* __kvfree_rcu free_pcppages_bulk __free_one_page
+        kmem_free\w* __kvfree_rcu free_large_kmalloc folios_put(_refs)? folio_batch_move_lru lru_add_drain(_cpu)? page_frag_free(_nolock)? free_pcppages_bulk __free_one_page
     """,
     # buffers of the network
     "skb": r"""
@@ -217,9 +221,11 @@ _TABLES = {
         flush_workqueue_prep_pwqs pwq_\w+ __init_work disable_work\w* enable_work
         tasklet_(schedule|kill|disable|init|setup)\w* __tasklet_\w+ irq_work_(queue|sync)\w* call_rcu\w* __call_rcu\w*
         __call_rcu_common _*wake_up(_(all|bit|common|locked|sync|process|q|state|var|klogd|pollfree|interruptible|poll|parent)(_\w+)?)? autoremove_wake_function default_wake_function
-        swake_up_\w+ complete(_all|_on_current_cpu)? complete_with_flags
+        swake_up_\w+ wait_for_completion\w* _*wait_for_common\w* do_wait_for_common complete(_all|_on_current_cpu)? complete_with_flags
         try_to_wake_up wake_up_q prepare_to_(wait|swait)\w* finish_(wait|swait) (init|do)_wait_(entry|intr)\w*
     """,
+    # what a warning is called after together with its caller
+    "shared": "usb_submit_urb",
     # sleeping until something happens
     "waits": r"""
         _*schedule(_(timeout|hrtimeout|idle|preempt_disabled|rtlock|rt|loop|user)(_\w+)?)? context_switch io_schedule\w* do_sched_yield __switch_to\w* _*cond_resched\w*
@@ -244,7 +250,7 @@ _TABLES = {
         (__)?do_softirq(_own_stack)? invoke_softirq handle_softirqs ksoftirqd run_ksoftirqd __softirq_\w+
         smp_call_function\w* _*smp_call_function\w* csd_lock_wait\w* generic_exec_single on_each_cpu\w* flush_smp_\w+
         __csd_lock_wait flush_tlb_\w+ native_flush_tlb\w* gic_\w+ arch_(timer|cpu_idle|irq_work)\w* el[01]\w* do_interrupt_handler
-        call_on_(irq_)?stack asm_call_(irq_)?on_stack write_comp_data check_kcov_mode in_(softirq|irq|nmi|hardirq) kvm_guest\w*
+        call_on_(irq_)?stack asm_call_(irq_)?on_stack write_comp_data check_kcov_mode in_(softirq|irq|nmi|hardirq) kvm_guest\w* kvm_wait pv_wait\w*
         (default|native|acpi|poll|do|cpuidle|intel|haltpoll|psci|pv_native)_\w*(idle|halt|mwait)\w* cpu_startup_entry cpuidle_(enter\w*|idle_call) mwait_\w+
         start_secondary secondary_\w+ kernel_text_address __kernel_text_address is_module_text\w* is_bpf_text\w*
         deref_stack\w* on_stack ktime_\w+ __?delay __const_udelay __udelay delay_(tsc|loop|halt\w*)
@@ -332,6 +338,11 @@ def plain(function: str) -> str:
     return name[found.end() :] if found is not None else name
 
 
+def is_checker(function: str) -> bool:
+    """Whether a function does nothing but check what another one does."""
+    return _table("checkers").match(function) is not None
+
+
 def is_entry(function: str) -> bool:
     """Whether nothing but the kernel's entry is known of a place."""
     return not function or function[0].isdigit() or bool(_table("entries").match(function))
@@ -386,5 +397,14 @@ def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | Non
             and not dispatchers.match(_SUFFIX.sub("", inner))
             and not is_machinery(inner, tables, module)
         ):
-            return plain(inner)
+            return _entry_name(plain(inner), functions)
     return None
+
+
+def _entry_name(name: str, functions: Sequence[tuple[str, str | None]]) -> str:
+    """Return how an activity is called that enters here: whoever calls, and from which ABI."""
+    native = name.replace("_compat_", "_")
+    if native != name and any(plain(other) == native for other, _ in functions):
+        return native
+    bare = any(function == name for function, _ in functions)
+    return name[4:] if bare and name.startswith("sys_") else name

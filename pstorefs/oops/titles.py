@@ -121,6 +121,10 @@ _OF_A_MACHINE = re.compile(
 )
 _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?", re.ASCII)
 _RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
+#: What a processor calls an exception, and developers another way.
+_TRAPS = {"stack segment": "stack segment fault"}
+#: What KASAN calls a free of what is not allocated, whether it was or never was.
+_INVALID_FREES = ("double-free", "double-free or invalid-free", "invalid-free")
 #: The function whose warnings are on what its caller gave it, and are called after both.
 _SHARED_BLAME = "usb_submit_urb"
 
@@ -134,21 +138,23 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     more = panic.lines if panic is not None and panic is not report and not report.traced else ()
     own = [lines[number] for number in (*report.lines, *more)]
     body = read_body(report, lines, more)
-    assert report.kind is not None  # noqa: S101 -- split() gives no others
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)
         return _compose(head, "panic", blame(report, "", own, body), body), body
-    if report.kind.error_class == "panic" and not report.lost_head:
+    if report.kind is not None and report.kind.error_class == "panic" and not report.lost_head:
         if _is_warning(report, body):  # of which nothing else is in the text
             report = replace(report, kind=lost_kind(("__warn",)))
             return _compose("WARNING", "warning", blame(report, "", own, body), body), body
         head, function = _panic_head(report, body)
         return _compose(head, "panic", function, body, alone=True), body
+    kind = report.kind
+    assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class = _refined(report, own)
-    function = blame(report, report.kind.skip, own, body)
-    if report.groups.get("function") == _SHARED_BLAME and function is not None:
+    shared = report.groups.get("function") == _SHARED_BLAME
+    function = blame(report, "shared" if shared else kind.skip, own, body)
+    if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
-    alone = report.kind.blame is Blame.NOBODY
+    alone = kind.blame is Blame.NOBODY
     return _compose(head, error_class, function, body, alone=alone), body
 
 
@@ -187,7 +193,7 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
     groups = report.groups
     first_line = next((line.text for line in own if line is not None), "")
     return template.format(
-        what=clean(groups.get("what", "")),
+        what=_what(report),
         literal=_generalise(clean(groups.get("literal", ""))),
         trap=_trap_title(report.trap or first_line),
         access=_access(own),
@@ -197,8 +203,15 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
     ).strip()
 
 
+def _what(report: Report) -> str:
+    what = clean(report.groups.get("what", ""))
+    kasan = report.kind is not None and report.kind.error_class == "kasan"
+    return "invalid-free" if kasan and what in _INVALID_FREES else what
+
+
 def _trap_title(text: str) -> str:
-    return clean(trap_name(text) or "Oops")
+    name = trap_name(text) or "Oops"
+    return clean(_TRAPS.get(name, name))
 
 
 def _access(own: list[Line]) -> str:
