@@ -39,8 +39,8 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         return None
     pointer = _pointer(body)
     named = _named(how, report, lines)
-    if how is Blame.CALLER and named is not None and not is_checker(named[0]):
-        return plain(named[0])
+    if how is Blame.CALLER and named is not None:
+        return _who_called(named[0], body)
     if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
         how = Blame.POINTER
     found = None
@@ -56,7 +56,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         found = first(_frames_after("page last allocated", lines), tables)
     if found is None and named is not None:
         found = first((named,), tables)
-    return found or _from_trace(body, tables) or _in_need(named) or _in_need(pointer)
+    return found or _from_trace(body, tables) or _in_need(named, pointer, *body.places)
 
 
 def _pointer(body: Body) -> tuple[str, str | None] | None:
@@ -69,11 +69,19 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
     return pointer.function, pointer.module
 
 
-def _in_need(named: tuple[str, str | None] | None) -> str | None:
-    """Return machinery where nothing else is known, but never where the kernel is entered."""
-    if named is None or is_entry(named[0]):
-        return None
-    return plain(named[0])
+def _in_need(*places: tuple[str, str | None] | None) -> str | None:
+    """Return machinery where nothing else is known, but never a check or the kernel's entry."""
+    for place in places:
+        if place is not None and not is_checker(place[0]) and not is_entry(place[0]):
+            return plain(place[0])
+    return None
+
+
+def _who_called(named: str, body: Body) -> str:
+    """Return the caller that the line names, or who called that if it only checks."""
+    names = [function for function, _ in body.places]
+    after = names[names.index(named) :] if named in names else []
+    return plain(next((name for name in (named, *after) if not is_checker(name)), named))
 
 
 def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:

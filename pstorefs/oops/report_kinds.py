@@ -233,7 +233,7 @@ KINDS: tuple[Kind, ...] = (
         )
     ),
     # Lock checking: kernel/locking/lockdep.c, kernel/{fork,exit,freezer}.c, in the forms of 2.6.18
-    # ("[ INFO: ... ]", "[ BUG: ... ]"), 4.12 and later ("WARNING: ...")
+    # (INFO and BUG in brackets), 4.12 and later (WARNING)
     *(
         Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
         for rest, title, how in (
@@ -243,8 +243,7 @@ KINDS: tuple[Kind, ...] = (
                 Blame.FORMER,
             ),
             (
-                r"(?:possible )?(?:circular|recursive|irq lock inversion|cyclic)"
-                r"(?: dependency| locking)?",
+                r"(?:possible )?(?:circular|recursive|irq lock inversion|cyclic) ",
                 "possible deadlock",
                 Blame.LOCK,
             ),
@@ -417,8 +416,15 @@ KINDS: tuple[Kind, ...] = (
         r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?:-?suspected)?(?: on CPU|,|$)",
     ),
     # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
-    _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE),
-    _kind("memory-leak", "unreferenced object 0x", "memory leak", Blame.TRACE, r"[0-9a-f]+ \(size"),
+    _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="leaks"),
+    _kind(
+        "memory-leak",
+        "unreferenced object 0x",
+        "memory leak",
+        Blame.TRACE,
+        r"[0-9a-f]+ \(size",
+        skip="leaks",
+    ),
     _kind(
         "bad-page",
         "BUG: Bad page ",

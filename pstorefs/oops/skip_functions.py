@@ -1,8 +1,8 @@
-"""The machinery of the kernel: functions that a title looks through, as tables of names.
+r"""The machinery of the kernel: functions that a title looks through, as tables of names.
 
 A trace begins with the functions that print it, then those that checked, copied, locked, allocated
 or waited on behalf of somebody: the bug is in the first function that is none of these. A name is
-given whole; where a family is closed (all that begin so do nothing else) it ends in `\\w*`. Tables
+given whole; where a family is closed (all that begin so do nothing else) it ends in `\w*`. Tables
 in ALWAYS are looked through in every report, the others only where a kind of report says so. The
 names are those of 2.6.32 to 7.x kernels, without the compiler's suffixes.
 """
@@ -107,7 +107,7 @@ _TABLES = {
         (btrfs_)?assertfail (xfs_)?ass(fail|warn) xfs_asswarn ocfs2_bug jfs_error_bug
         bch2_bug bch2_inconsistent_error bch2_fatal_error bch2_(fs_)?inconsistent bch2_prt_\w+
         ceph_bug drbd_assert\w* rust_helper_BUG rust_helper_bug rust_helper_WARN
-        f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
+        _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w* f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
     """,
     # copying, comparing, parsing, hashing, single bits and accesses to memory and devices
     "memory": r"""
@@ -118,7 +118,7 @@ _TABLES = {
         v?sn?printf v?scnprintf vsnprintf kvasprintf(_const)? kasprintf seq_(v?printf|put\w+|write)
         string(_nocheck)? format_decode pointer number hex_dump_to_buffer print_hex_dump\w* bin2hex
         _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)? _*copy_user_\w+ copy_mc_\w+
-        _copy_(to|from)_iter\w* copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w* copy_page_\w+
+        _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w* copy_page_\w+
         __arch_clear_user arm_copy_\w+ arm_clear_user __asm_copy_\w+ copy_struct_from_user copy_safe_\w*
         _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d* fault_in_(readable|iov)\w*
         probe_kernel_(read|write) _*probe_kernel_\w+ strncpy_from_\w+ strnlen_user _*strncpy_from_\w+
@@ -159,7 +159,7 @@ _TABLES = {
         klist_next bus_(add|remove)_device percpu_ref_\w+ proc_register proc_(create|mkdir)\w*
         remove_proc_(entry|subtree) __put_task_struct\w* put_task_struct\w* _?_?netdev_put netdev_hold
         sock_hold put_(pid|net|cred)(_rcu)? __put_(net|cred) get_net (un)?register_netdev(ice)?(_queue|_many\w*)?
-        rollback_registered\w* hwrng_unregister usb_kill_urb usb_poison_urb usb_free_urb
+        rollback_registered\w* hwrng_unregister usb_submit_urb usb_kill_urb usb_poison_urb usb_free_urb
     """,
     # taking and giving locks
     "locks": r"""
@@ -224,8 +224,11 @@ _TABLES = {
         swake_up_\w+ wait_for_completion\w* _*wait_for_common\w* do_wait_for_common complete(_all|_on_current_cpu)? complete_with_flags
         try_to_wake_up wake_up_q prepare_to_(wait|swait)\w* finish_(wait|swait) (init|do)_wait_(entry|intr)\w*
     """,
-    # what a warning is called after together with its caller
-    "shared": "usb_submit_urb",
+    # what allocates for others, of what leaks
+    "leaks": r"""
+        alloc_inode sock_alloc_inode __alloc_skb alloc_skb\w* _*(dev|netdev|napi)_alloc_skb\w* sock_alloc_send_p?skb
+        sock_w?malloc skb_copy skb_clone __alloc_file alloc_empty_file getname\w* dup_task_struct __d_alloc d_alloc\w*
+    """,
     # sleeping until something happens
     "waits": r"""
         _*schedule(_(timeout|hrtimeout|idle|preempt_disabled|rtlock|rt|loop|user)(_\w+)?)? context_switch io_schedule\w* do_sched_yield __switch_to\w* _*cond_resched\w*
@@ -234,7 +237,7 @@ _TABLES = {
         rcu_barrier\w* _*rcu_barrier sync_rcu_\w+ _synchronize_\w+ folio_wait_\w+ __folio_lock\w* __lock_(page|buffer|sock)\w*
         lock_page\w* folio_lock\w* lock_buffer (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w*
         swait_\w+ __swait_\w+ refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w*
-        percpu_ref_switch\w* completion_\w+ jbd2_log_wait_commit __do_wait get_signal_wait _*sleep_on\w*
+        percpu_ref_switch\w* usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg) completion_\w+ jbd2_log_wait_commit __do_wait get_signal_wait _*sleep_on\w*
     """,
     # interrupts, ticks, the detectors themselves, idling
     "stalls": r"""
@@ -322,9 +325,9 @@ _LOCK_WRAPPER = re.compile(
 )
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
 _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
-#: Of a function that waits the name says so: one of its words is one of these.
+#: Of a function that waits the name says so: it has "wait" in it, or one of these words.
 _WAIT_WORD = re.compile(
-    r"(?:\w*_)?(?:lock|waits?|waiting|completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z",
+    r"\w*wait\w*\Z|(?:\w*_)?(?:lock|completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z",
     re.ASCII,
 )
 

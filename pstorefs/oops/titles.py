@@ -150,8 +150,8 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class = _refined(report, own)
-    shared = report.groups.get("function") == _SHARED_BLAME
-    function = blame(report, "shared" if shared else kind.skip, own, body)
+    shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
+    function = blame(report, kind.skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
     alone = kind.blame is Blame.NOBODY
