@@ -232,8 +232,8 @@ KINDS: tuple[Kind, ...] = (
             "Kernel unaligned instruction access",
         )
     ),
-    # Lock checking: kernel/locking/lockdep.c, kernel/{fork,exit,freezer}.c, in the forms of 2.6.18
-    # (INFO and BUG in brackets), 4.12 and later (WARNING)
+    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in brackets;
+    # since then WARNING
     *(
         Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
         for rest, title, how in (
