@@ -69,9 +69,12 @@ class Facts:
     #: A short word: oops, bug, panic, warning, kasan, hung-task, ...: the first column of
     #: kinds.KINDS; and none (no report in the text), restart, halt, poweroff, shutdown, emergency.
     error_class: str
-    #: "1:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel.
+    #: "2:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel;
+    #: empty where what is known would be the same for different bugs.
     signature: str
     signature_key: str
+    #: In the same form: the same where the kernel came to the bug by the same functions.
+    stack: str
     function: str | None  # the one in the title
     panic: str | None  # the panic's message, if the kernel panicked
     #: False: the text does not hold the report of this dump, or not its first line.
@@ -158,6 +161,7 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         error_class=called.error_class if called is not None else choice.error_class,
         signature=signature(called.key) if called is not None and signed else "",
         signature_key=called.key if called is not None and signed else "",
+        stack=signature(called.path) if called is not None and signed else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,
         found=found,

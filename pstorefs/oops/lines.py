@@ -34,7 +34,7 @@ _ANYWHERE = re.compile(_STAMP, re.ASCII)
 _OTHER = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] |"
-    r"\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
     re.ASCII,
 )
 #: What makers of telephones print between the time and the text: the CPU, the task, its PID.

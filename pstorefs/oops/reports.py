@@ -43,7 +43,7 @@ AGAIN = 40
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 #: Reports whose second line may be the processor's exception, with the count of oopses.
-EXPLAINED = ("oops", "bug", "kasan", "stack-overflow", "serror")
+EXPLAINED = ("oops", "bug", "kasan", "stack-overflow", "serror", "rust")
 
 _GAP = "[pstorefs: "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
@@ -148,8 +148,14 @@ class _Splitter:
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
+        if kind.single and report is not None and report.body:  # a foreign line ends nothing
+            if len(self._found) < REPORTS_MAX:
+                self._found.append(
+                    Report(number, kind, number, number, groups=groups, lines=[number])
+                )
+            return
         if report is not None and not report.body and self._is_same(report, kind, number):
-            if report.kind is None or not kind.trap:
+            if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
@@ -176,6 +182,10 @@ class _Splitter:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
         if kind.trap:
             return report.die is None and report.kind.error_class in EXPLAINED
+        if report.kind.error_class == kind.error_class == "memory-leak":
+            return True
+        if report.kind.error_class == "rust":  # its panic ends in a BUG()
+            return kind.error_class == "bug"
         if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
             return report.kind.error_class == kind.error_class
         # decode_stacktrace.sh repeats the line for each inlined function.

@@ -140,7 +140,8 @@ def _without_panic_line(lines: list[Line], reports: list[Report]) -> Choice:
 
 def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     """Return the first report of a console log; one without its first line only in need."""
-    first = next((one for one in reports if not one.lost_head), None)
+    whole = (one for one in reports if not one.lost_head)
+    first = min(whole, key=lambda one: one.head, default=None)
     if first is None:
         return Choice(reports[0] if reports else None, None, "no report in the text")
     for one in reports:

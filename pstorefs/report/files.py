@@ -17,7 +17,9 @@ crash               true for Panic, Oops and Emergency, and for a log without a 
                     that ends in a crash and belongs to no dump
 time, time_source   RFC 3339 in UTC; id, mtime, boot-id (the boot's begin: the dump is later), none
 title, class        as kernel developers call it; oops, bug, panic, warning, kasan, hung-task...
-signature           the same for the same bug on any machine, boot and build; its version first
+signature           the same for the same bug on any machine, boot and build; its version first;
+                    null where what is known would be the same for different bugs
+stack               in the same form, the same where the same functions led to it
 panic               the message of the panic
 kernel              release, build and taint letters of the kernel that crashed
 reading_kernel      the release that runs on the machine that reads
@@ -168,6 +170,7 @@ def summary_keys(dump: Dump, facts: Facts, context: Context) -> dict[str, Any]:
         "title": title_of(dump, facts),
         "class": facts.error_class,
         "signature": facts.signature or None,
+        "stack": facts.stack or None,
         "panic": facts.panic,
         "kernel": {"release": facts.kernel, "build": facts.build, "taint": facts.taint},
         "reading_kernel": machine.kernel,
