@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ OOPS = (
 )
 PANIC = OOPS + "Kernel panic - not syncing: Fatal exception\nKernel Offset: disabled\n"
 ORDERLY = "systemd-shutdown[1]: Rebooting.\nreboot: Restarting system\n"
-POLICY = replace(drive.POLICY, compose=composer(Machine(), own=False))
+POLICY = drive.POLICY._replace(compose=composer(Machine(), own=False))
 TITLE = "BUG: unable to handle kernel NULL pointer dereference in culprit"
 
 
