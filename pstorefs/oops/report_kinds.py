@@ -232,8 +232,8 @@ KINDS: tuple[Kind, ...] = (
             "Kernel unaligned instruction access",
         )
     ),
-    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in brackets;
-    # since then WARNING
+    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and so on in brackets, since
+    # then WARNING
     *(
         Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
         for rest, title, how in (
