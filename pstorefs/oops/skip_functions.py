@@ -96,11 +96,12 @@ _TABLES = {
         usercopy_(abort|warn) copy_overflow __copy_overflow
         check_(page|stack|heap|bogus)_\w*object\w* _*fortify_(panic|report|memcpy_chk|memset_chk)
         _*read_overflow\w* _*write_overflow\w* bad_page(_\w*)?
-        free_(page_is_bad\w*|tail_page\w*|pages_check\w*) check_(new|free)_page\w* dump_page\w*
+        free_(page_is_bad\w*|tail_page\w*|pages_check\w*) check_(new|free)_page\w* dump_page
         __dump_page page_bad_reason vm_bug_on_\w* dump_(vma|mm|mapping)
         should_(fail|failslab|fail_alloc_page|fail_ex|fail_usercopy)\w* _*should_failslab
         fail_dump spin_(bug|dump|lock_bug) rwlock_bug do_raw_(spin|read|write)_\w* mcount
-        ftrace_\w*caller __fentry__ _*x86_indirect_\w* _*x86_return_thunk retbleed_\w* srso_\w*
+        ftrace_\w*caller __fentry__ _*x86_indirect_\w* _*x86_return_thunk
+        retbleed_(return_thunk|untrain_ret) srso_(alias_)?(return_thunk|safe_ret|untrain_ret)
         _*cfi_\w* __ubsan\w* cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w*
         zap_(mem_\w+)? kmemcheck_\w* _*pfx_\w* netdev_WARN stack_erasing stackleak_\w*
         rcu_(note_context_switch|check_callbacks|lockdep_current_cpu_online|is_watching)
@@ -174,8 +175,9 @@ _TABLES = {
         mtree_(load|store|insert|erase)\w* _*rhashtable_\w* rht_\w* rhltable_\w* kfifo_\w*
         __kfifo_\w* assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
         _*(kobject|kset|kref|refcount)_\w* kobject_\w* refcount_\w*
-        device_(add|del|unregister|register|create)\w* device_(initialize|destroy|link_\w+)
-        (get|put|cdev)_device(_\w*)? _?dev_hold _?dev_put get_kobj\w*
+        device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
+        device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
+        cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
         sysfs_(create|remove|add|merge|do_create)_\w* create_dir kernfs_(get|put) folio_unlock
         unlock_page module_(get|put) try_module_get __module_get dput fast_dput __dentry_kill dget
         iput klist_next bus_(add|remove)_device percpu_ref_\w* proc_register
@@ -235,7 +237,7 @@ _TABLES = {
     # buffers of the network
     "skb": r"""
         skb_(over_|under_)?panic skb_(put|push|pull|trim)\w* ___pskb_trim __pskb_pull_tail
-        pskb_\w*pull\w* _*kfree_skb\w* consume_skb skb_release_(all|data|head_state) skb_free_\w*
+        pskb_\w*pull\w* _*kfree_skb\w* consume_skb skb_release_(all|data|head_state) skb_free_head
         __consume_stateless_skb _*kfree_skbmem sk_skb_reason_drop napi_consume_skb
         dev_kfree_skb\w* skb_(unref|shinfo|headlen) __skb_unref skb_put_data skb_zcopy_clear
         skb_clone skb_copy(_expand|_bits)? pskb_(copy|expand_head)\w* __pskb_copy\w*
@@ -243,8 +245,9 @@ _TABLES = {
     """,
     # arming and disarming timers and work; waking up
     "timers": r"""
-        _*(try_to_)?(del|mod|add|delete)_timer(_\w*)? _*timer_(delete|shutdown|reduce|init)\w*
-        init_timer\w* _*(detach|enqueue|internal_add)_timer\w* detach_if_pending
+        _*(try_to_)?(del|mod|add|delete)_timer(_on|_sync|_pending|_global|_local|_pinned|_sync_try)?
+        _*timer_(delete|shutdown|reduce|init)\w* init_timer\w*
+        _*(detach|enqueue|internal_add)_timer\w* detach_if_pending
         hrtimer_(init|start|cancel|try_to_cancel|active|setup|forward)\w*
         __hrtimer_(init|start)\w* try_to_grab_pending work_grab_pending insert_work
         _*queue_(delayed_)?work(_\w*)? _*queue_work(_on)? mod_delayed_work\w*
