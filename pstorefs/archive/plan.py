@@ -146,7 +146,7 @@ class Relatives:
         self._slots: dict[tuple[str, str, int | None], list[Stamp]] = defaultdict(list)
         self._others: dict[str, set[int]] = defaultdict(set)
         for name, stamp in records:
-            family, seconds = _family(name), id_seconds(name)
+            family, seconds = name.family, id_seconds(name)
             self._slots[family, name.type, name.id].append(stamp)
             if family == "erst" and seconds:
                 self._erst.add(seconds)
@@ -157,7 +157,7 @@ class Relatives:
 
     def include(self, name: Name, stamp: Stamp) -> bool:
         """Whether this one can be a relative."""
-        family, seconds = _family(name), id_seconds(name)
+        family, seconds = name.family, id_seconds(name)
         if family == "erst" and seconds:
             return seconds in self._erst
         if family == "efi" and seconds:
@@ -170,10 +170,6 @@ class Relatives:
             stamp.size == other.size or abs(stamp.mtime_ns - other.mtime_ns) <= _NEAR_NS
             for other in self._slots.get((family, name.type, name.id), ())
         )
-
-
-def _family(name: Name) -> str:
-    return "efi" if name.backend == "efi_pstore" else name.backend
 
 
 def _near(bucket: int, buckets: set[int]) -> bool:

@@ -17,7 +17,7 @@ from pstorefs.oops.leads import made_by
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
 from pstorefs.oops.report_kinds import UNSIGNED
-from pstorefs.oops.reports import Report
+from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.titles import name, panic_message, signature
 from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
@@ -90,7 +90,7 @@ class Facts:
     trace: tuple[Frame, ...]
     modules: tuple[str, ...]
     others: tuple[Other, ...]
-    #: The kernel's own report from its first line to its end, or to the panic that it led to.
+    #: The kernel's own report from its first line to its end, or to that of the panic it led to.
     span: Span | None
     #: A log without a header ends in this report: it is what the machine died of.
     crashed: bool
@@ -152,6 +152,8 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     report, panic = choice.report, choice.panic
     called, body = name(report, lines, panic) if report is not None else (None, None)
     task = _task(report, body)
+    if task is None and panic is not None and panic is not report:
+        task = read_body(panic, lines).task  # in whose name the kernel panicked, its line lost
     kernel, build, hardware = _machine(lines, task, body)
     first_time, last_time = times(lines)
     found = report is not None and not report.lost_head
@@ -263,7 +265,5 @@ def _others(
 
 
 def _span(lines: list[Line], report: Report, panic: Report | None) -> Span:
-    last = report.last
-    if panic is not None and panic is not report:
-        last = panic.head if report.traced else panic.last
+    last = report.last if panic is None else max(report.last, panic.last)
     return Span(report.first, last, lines[report.first].start, lines[last].end)

@@ -241,8 +241,8 @@ KINDS: tuple[Kind, ...] = (
             "Kernel unaligned instruction access",
         )
     ),
-    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and so on in brackets, since
-    # then WARNING
+    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
+    # brackets; since then WARNING
     *(
         Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
         for rest, title, how in (
@@ -593,12 +593,17 @@ def trap_name(text: str) -> str | None:
     found = _INTERNAL.match(head)
     if found is not None:
         return "kernel BUG" if found["what"] == "Oops - BUG" else "Internal error"
+    found = _OOPS_OF.match(head)
+    if found is not None:
+        return "kernel BUG" if found["what"] == "BUG" else found["what"]
     found = _TRAP_NAME.match(head)
     if found is not None and (found["name"] == "Oops" or _ERROR_CODE.search(head)):
         return found["name"]
     return "Oops" if head.startswith(("Oops: ", "Oops - ")) else None
 
 
+#: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"
+_OOPS_OF = re.compile(r"Oops - (?P<what>BUG|[a-z][\w ()-]{2,50})$", re.ASCII)
 #: arm, arm64: "Internal error: Oops - BUG: 0", "Internal error: undefined instruction: 0"
 _INTERNAL = re.compile(
     r"Internal error: (?P<what>[A-Za-z][\w /-]*?|)(?::? [0-9a-f]{1,16})?$", re.ASCII

@@ -351,7 +351,9 @@ class _Reader:
             return
         found = _PLAIN.match(rest) or _SYMBOLISED.match(rest) or _BRACED.match(rest)
         if found is None or _is_beyond(found):
-            if self._pointer is None and (found is not None or _BARE.match(rest)):
+            # After a trace has begun, a bare address is that of a program.
+            bare = self._traces == 0 and (found is not None or _BARE.match(rest))
+            if self._pointer is None and bare:
                 self._pointer = Location(None, None, None, None)
             return
         where = _location(found)

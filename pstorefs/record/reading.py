@@ -77,7 +77,9 @@ def read_encoded(name: Name, data: bytes) -> Reading:
     damaged = ecc is not None and ecc.unrecoverable > 0
     dump = name.type == "dmesg"
     try:
-        decoded = detect.decode(payload, header=dump, damaged=damaged)
+        decoded = detect.decode(
+            payload, header=dump, damaged=damaged, lost_header=name.backend == "nvram"
+        )
     except CodecError as error:
         refusal = str(error)
     else:
@@ -108,7 +110,18 @@ def read_encoded(name: Name, data: bytes) -> Reading:
 
 def read(name: Name, data: bytes) -> Reading:
     """Any record's bytes to what is shown of them."""
+    if name.before:
+        return _read_efivar(name, data)
     return read_encoded(name, data) if name.encoded else read_plain(name, data)
+
+
+def _read_efivar(name: Name, data: bytes) -> Reading:
+    """A record as efivarfs shows it: attributes first, then text or compressed data."""
+    payload = data[name.before :]
+    if parse_header(payload) is not None:
+        return read_plain(name, payload)
+    found = read_encoded(name, payload)
+    return found._replace(text=data) if found.state == UNDECODABLE else found
 
 
 def _mark(saved: detect.Salvaged, size: int) -> bytes:

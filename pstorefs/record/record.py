@@ -54,6 +54,9 @@ _LAST_LINES = 64 << 10
 # clock may have been set in between. The kernel reads it for the record first, then for the id.
 _CLOCK_SLACK_S = 60
 _EARLY_S = 2
+# A clock without a battery begins in 1970: that year is no time.
+_FIRST_S = 365 * 86400
+_FIRST_NS = _FIRST_S * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,8 @@ class Record:
 
     @property
     def family(self) -> str:
-        """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
-        return "efi" if self.name.backend == "efi_pstore" else self.name.backend
+        """The backend, whichever of its names this kernel uses."""
+        return self.name.family
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
@@ -148,7 +151,7 @@ class Record:
 
         Only dumps have one: console, pmsg and ftrace of ramoops get the time of the mount.
         """
-        return self.is_dump and self.place != SYSTEMD and self.mtime_ns > 0
+        return self.is_dump and self.place != SYSTEMD and self.mtime_ns >= _FIRST_NS
 
     def fingerprints(self) -> array[int]:
         """The lines as numbers."""
@@ -172,6 +175,8 @@ def when(record: Record, uptime: int | None = None) -> tuple[int, str]:
     whose mtime is later than its id by more than that was copied without its mtime.
     """
     seconds = id_seconds(record.name)
+    if seconds is not None and seconds < _FIRST_S:
+        seconds = None
     if record.family == "efi" and seconds:
         return efi_seconds(record, seconds) * 10**9, ID
     if record.family == "erst" and seconds:

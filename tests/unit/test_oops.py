@@ -495,7 +495,7 @@ def test_facts_of_an_oops() -> None:
         ),
         (
             "CPU: 1 UID: 0 PID: 1 Comm: a b Tainted: G        W   E      6.12.1+d-amd64 #1  D 6",
-            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1  D 6"),
+            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1 D 6"),
         ),
         ("Pid: 12, comm: ext4 Not tainted 2.6.32 #1", ("", None, 12, "ext4", "2.6.32", "#1")),
     ],
@@ -511,14 +511,15 @@ def test_hung_task_is_about_the_task_that_hangs() -> None:
     assert (facts.comm, facts.pid, facts.cpu) == ("my task", 77, None)
 
 
-def test_report_is_verbatim_and_contiguous_from_its_first_line_to_the_panic_line() -> None:
+def test_report_is_verbatim_and_contiguous_from_its_first_line_to_the_panics_last() -> None:
     before, after = b"<6>[    1.0] noise\n", b"<0>[   9.000001] Kernel Offset: disabled\n"
     body = prefixed(oops() + "noise \x80\n" + PANIC + "Fatal exception", "printk")
     text = before * 3 + body + after
     span = parse_dump(text, "Panic", 2).span
     assert span is not None
-    assert text[span.start : span.end] + b"\n" == body
-    assert text.split(b"\n")[span.first_line : span.last_line + 1] == body.split(b"\n")[:-1]
+    assert text[span.start : span.end] + b"\n" == body + after
+    lines = (body + after).split(b"\n")[:-1]
+    assert text.split(b"\n")[span.first_line : span.last_line + 1] == lines
 
 
 def test_report_of_an_oops_ends_with_its_end_trace() -> None:
