@@ -31,7 +31,7 @@ _TABLES = {
         __save_stack_trace _*save_stack_trace\w* _?_?v?printk(_\w*)?
         printk_(deferred|safe\w*|nmi\w*|default|func|emit) vprintk_\w* __printk_safe_flush
         do_vprintk _dev_(emerg|alert|crit|err|warn|info|notice) _*dev_printk(_emit)?
-        __dynamic_(pr|dev|netdev)_debug netdev_(printk|err|warn|info) v?panic(_\w*)? nmi_panic\w*
+        __dynamic_(pr|dev|netdev)_debug netdev_(printk|err|warn|info) v?panic nmi_panic\w*
         check_panic_on_(warn|stack) panic_(on_warn|other_cpu)\w*
         _*die(_body|_header|_kernel_fault|_addr|_if_kernel|_nmi)? bust_spinlocks
         oops_(begin|end|enter|exit|may_print) do_exit_on_oops crash_(kexec|shutdown|save_cpu)
@@ -133,7 +133,8 @@ _TABLES = {
         hex_dump_to_buffer print_hex_dump\w* bin2hex
         _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)?
         _*copy_user_\w* copy_mc_\w* _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
-        copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w* copy_page_\w* __arch_clear_user
+        copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
+        copy_page(_to_iter|_from_iter|_from_iter_atomic|_rep|_regs|_mc)? __arch_clear_user
         arm_copy_\w* arm_clear_user __asm_copy_\w* copy_struct_from_user copy_safe_\w*
         _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d* fault_in_(readable|iov)\w*
         probe_kernel_(read|write) _*probe_kernel_\w* strncpy_from_\w* strnlen_user
@@ -192,8 +193,8 @@ _TABLES = {
         _*raw_(spin|read|write)_\w* (native_|pv_|virt_|kvm_)?queued_(spin|read|write)_\w*
         _*pv_queued_\w* arch_(spin|read|write)_\w* __pv_\w*lock\w* kvm_kick_cpu ticket_spin_\w*
         _*(ww_|rt_)?mutex_(lock|unlock|trylock|spin|optimistic|init|destroy|is_locked|can_spin|remove)\w*
-        __mutex_\w* _*ww_mutex_\w* _*rt_mutex_\w* rtlock_slow\w* rt_spin_\w*
-        atomic_dec_and_mutex_lock
+        mutex_(add_waiter|remove_waiter|handoff|waiter_is_first) _*ww_mutex_\w* _*rt_mutex_\w*
+        rtlock_slow\w* rt_spin_\w* atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
         __down_\w* __up(_\w*)? ___down_common downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w*
         rwbase_\w* percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w*
