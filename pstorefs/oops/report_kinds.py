@@ -60,6 +60,7 @@ class Kind:
     single: bool = False  # the whole report is this line
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
     dies: bool = False  # no report without such a line: programs fault with the same words
+    vague: bool = False  # no report without the kernel's time or a body: people say this, too
 
 
 def _kind(
@@ -73,11 +74,12 @@ def _kind(
     single: bool = False,
     trap: bool = False,
     dies: bool = False,
+    vague: bool = False,
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
     pattern = f"(?:{heads}){rest}"
-    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies)
+    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies, vague)
 
 
 #: The count of oopses at the end of a line.
@@ -160,10 +162,10 @@ KINDS: tuple[Kind, ...] = (
     ),
     _kind(
         "oops",
-        "Unable to handle ",
-        "BUG: unable to handle {what}",
+        "Unable to handle kernel ",
+        "BUG: unable to handle kernel {what}",
         Blame.POINTER,
-        rf"(?=kernel ){_UNABLE}",
+        _UNABLE,
     ),
     # mips, loongarch
     _kind(
@@ -476,7 +478,7 @@ KINDS: tuple[Kind, ...] = (
         single=True,
     ),
     # The rest of the kernel's own bugs: literally
-    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})"),
+    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})", vague=True),
     _kind(
         "unregister-netdevice",
         "unregister_netdevice: waiting for ",
@@ -512,6 +514,8 @@ _TRAP_NAME = re.compile(
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )
+#: What ends the words on an exception: its error code, or the signal that it would be elsewhere.
+_ERROR_CODE = re.compile(r"[ :][0-9a-f]{4,16}(?: ilc:\d)?$|sig: \d{1,2}$", re.ASCII)
 
 #: What a report whose beginning is lost is called: nothing in the text says what happened.
 LOST = Kind("unknown", (), "", "report without its beginning", Blame.POINTER)
@@ -599,9 +603,9 @@ def trap_name(text: str) -> str | None:
     if found is not None:
         return "kernel BUG" if found["what"] == "BUG" else found["what"]
     found = _TRAP_NAME.match(head)
-    if found is not None:
+    if found is not None and (found["name"] == "Oops" or _ERROR_CODE.search(head)):
         return found["name"]
-    return "Oops" if head.startswith("Oops") else None
+    return "Oops" if head.startswith(("Oops: ", "Oops - ")) else None
 
 
 #: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"

@@ -109,8 +109,10 @@ class _Splitter:
         ]
 
     def _is_one(self, report: Report) -> bool:
-        """Whether there was a report: a fault of a program begins like one of the kernel."""
+        """Whether there was a report: programs and people use the same words."""
         assert report.kind is not None  # noqa: S101 -- run() has asked
+        if report.kind.vague and not report.body:
+            return self._lines[report.head].time is not None
         return not report.kind.dies or report.die is not None
 
     def _judge_lost(self, report: Report) -> None:
