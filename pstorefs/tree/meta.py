@@ -35,6 +35,7 @@ from pstorefs import dump as dumps_of
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
+from pstorefs.record.shown import record_path
 from pstorefs.report.files import rfc3339
 from pstorefs.source.directory import Stamp
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
@@ -137,7 +138,14 @@ class Meta:
         known = self._known
         if known is None or known.live is not live:
             taken = {record.path for record in live}
-            by_path = {tuple(_shown(record, taken).split("/")): record for record in live}
+            by_path = {
+                tuple(
+                    record_path(
+                        record.path, legible=record.state != reading.UNDECODABLE, taken=taken
+                    ).split("/")
+                ): record
+                for record in live
+            }
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
             for path, record in by_path.items():
@@ -166,14 +174,6 @@ class Meta:
         if self._tree().records.get(folder) != record:
             raise StaleError
         return content
-
-
-def _shown(record: Record, taken: set[str]) -> str:
-    """Where the mirror shows a record."""
-    plain = record.path.removesuffix(".enc.z")
-    if record.state == reading.UNDECODABLE or (plain != record.path and plain in taken):
-        return record.path
-    return plain
 
 
 def _text(value: object) -> bytes:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Container
 
 from pstorefs.catalog.textcache import TextShelf
 from pstorefs.record.name import ENCODED, Name, parse_name
-from pstorefs.record.shown import shown, stored
+from pstorefs.record.shown import encoded, held, shown, stored
 from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.tree.node import (
     Access,
@@ -68,7 +68,7 @@ class Mirror:
         self.remove = remove
 
     def root(self, *, renamed: bool = False) -> MirrorDirectory:
-        """The root of the tree. `renamed`: virtual places stand beside it, see reserved.shown."""
+        """The root of the tree. `renamed`: virtual places stand beside it, see record.shown."""
         return MirrorDirectory(self, (), self.store.stamp(()), renamed=renamed)
 
 
@@ -334,12 +334,12 @@ class MirrorDirectory(Directory):
         stamp = self._stamp(file)
         if stamp is None:
             # Not there as it is: perhaps as a compressed record.
-            file += ENCODED
-            stamp = self._stamp(file)
-            if stamp is None or parse_name(file) is None or not stamp.is_file:
-                self._children.pop(file, None)
+            record = encoded(file)
+            stamp = self._stamp(record) if record else None
+            if record is None or stamp is None or not stamp.is_file:
+                self._children.pop(record or file, None)
                 return None
-            return self._child(file, stamp, ())
+            return self._child(record, stamp, ())
         plain = file.removesuffix(ENCODED)
         beside = (plain,) if plain != file and self._stamp(plain) else ()
         return self._child(file, stamp, beside)
@@ -351,7 +351,7 @@ class MirrorDirectory(Directory):
         if remove is None or file is None:
             super().remove(name)
             return
-        file = next((each for each in (file, file + ENCODED) if self._stamp(each)), None)
+        file = held(file, lambda each: self._stamp(each) is not None)
         if file is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         remove("/".join((*self.folder, file)))
