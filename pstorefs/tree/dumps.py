@@ -14,13 +14,9 @@ from pstorefs.report import files
 from pstorefs.report.files import Context, Sibling
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import (
-    ComposedDirectory,
-    ComposedFile,
-    ComposedLink,
-    Owner,
-)
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
 # In place of the title of a dump that is closed to some who may read this one.

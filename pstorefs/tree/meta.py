@@ -38,8 +38,9 @@ from pstorefs.record.record import NO_TIME, Record
 from pstorefs.record.shown import record_path
 from pstorefs.report.files import rfc3339
 from pstorefs.source.directory import Stamp
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Attributes, Owner
 
 
 def values(record: Record, dump: str | None) -> dict[str, Any]:
