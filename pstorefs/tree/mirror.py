@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import logging
 import os
 import threading
 from collections.abc import Callable, Container
@@ -35,8 +34,6 @@ from pstorefs.tree.node import (
     Special,
     StaleError,
 )
-
-_log = logging.getLogger("pstorefs")
 
 # Codecs that take longer than handing the work to a thread does, per record.
 _SLOW = ("lzo", "842", "zstd")
@@ -186,9 +183,6 @@ class RecordFile(MirrorFile):
                 self.failed = self.gone = True
             except OSError:
                 self.failed = True
-            except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
-                _log.exception("%s: cannot be decoded: please report this", self.file)
-                self.failed = True
             self.attributes = self.mirror.access.attributes(self.stamp, size)
             self._ready = True
 
@@ -232,7 +226,7 @@ class RecordFile(MirrorFile):
         if self.stamp.size > detect.MAX_INPUT:
             return None
         data = self.mirror.store.read(self.folder, self.file, self.stamp)
-        record = reading.read_encoded(self.name, data)
+        record = reading.read(self.name, data)
         if record.state == reading.UNDECODABLE:
             return None
         self.quick = record.state == reading.DECODED and record.compression not in _SLOW
@@ -435,7 +429,7 @@ class _Undecoded:
         if self._text is None:
             from pstorefs.record import reading
 
-            self._text = reading.read_encoded(self._name, self._data).text
+            self._text = reading.read(self._name, self._data).text
             self.slow = False
         return self._text[offset : offset + size]
 
