@@ -31,7 +31,8 @@ import pyfuse3
 import trio
 
 from pstorefs.mount.fastpath import pace
-from pstorefs.tree.node import Attributes, Directory, File, Link, Node, Opened, Writer
+from pstorefs.tree.node import Directory, File, Link, Node, Opened, Writer
+from pstorefs.tree.rights import Attributes
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0

@@ -7,16 +7,11 @@ and if it says something else by now, the caller is told to look the name up aga
 
 from __future__ import annotations
 
-import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
-from pstorefs.source.directory import Stamp
 from pstorefs.tree.node import (
-    Access,
-    Attributes,
     Directory,
     File,
     Link,
@@ -25,81 +20,12 @@ from pstorefs.tree.node import (
     Snapshot,
     StaleError,
 )
+from pstorefs.tree.rights import Attributes, Owner
 
 # What was composed less than so many seconds ago still holds: attributes are at most a second old.
 _CHECK_SECONDS = 0.5
 # Of a file that nobody asked for yet: nobody may do anything with it.
 _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
-
-
-class Owner(NamedTuple):
-    """Whose composed places are, and their modes: those of the source's root, or less."""
-
-    uid: int
-    gid: int
-    directory_mode: int
-    file_mode: int
-    #: Whose archived dumps are.
-    keeper: int
-
-    @classmethod
-    def of(cls, root: Stamp, access: Access) -> Owner:
-        """As the source's root is shown: files get its mode without x, and without w."""
-        shown = access.attributes(root)
-        mode = stat.S_IMODE(shown.mode)
-        file_mode = 0o444 & (mode if access.file_mask is None else ~access.file_mask)
-        keeper = os.geteuid() if access.uid is None else access.uid
-        return cls(shown.uid, shown.gid, mode, file_mode, keeper)
-
-    @property
-    def alone(self) -> Owner:
-        """The same for what comes from an archive: readable by its owner alone."""
-        return self.masked(0o700)._replace(uid=self.keeper)
-
-    def within(self, rights: Iterable[Stamp], access: Access) -> Owner:
-        """The same for what is composed of records: for those who may read all of them.
-
-        `rights` are those of the records, and of the folders that they lie in.
-        """
-        readers = 0o444
-        owners = set()
-        for shown in map(access.attributes, set(rights)):
-            # To read what is in a folder x is what it takes.
-            may = (shown.mode & 0o111) << 2 if stat.S_ISDIR(shown.mode) else shown.mode & 0o444
-            readers &= may
-            if may != 0o444:  # who owns what everybody may read is all the same
-                owners.add((shown.uid, shown.gid))
-        if len(owners) > 1:
-            # Of several owners none may read what is another's.
-            owners = {(self.keeper, self.gid)}
-            readers = 0o400
-        uid, gid = next(iter(owners), (self.uid, self.gid))
-        own = self._replace(uid=uid, gid=gid, file_mode=self.file_mode | 0o400)
-        return own.masked(readers | readers >> 1 | readers >> 2)
-
-    def masked(self, mask: int) -> Owner:
-        """The same with these bits at most."""
-        return self._replace(
-            directory_mode=self.directory_mode & mask, file_mode=self.file_mode & mask
-        )
-
-    def directory(self, mtime_ns: int) -> Attributes:
-        """The attributes of a directory. One link: its subdirectories are not counted.
-
-        Two would say that there are none: programs that go by that (find of old, File::Find of
-        Perl if told so) would never look into them.
-        """
-        mode = stat.S_IFDIR | self.directory_mode
-        return Attributes(mode, self.uid, self.gid, 0, mtime_ns, links=1)
-
-    def file(self, size: int, mtime_ns: int) -> Attributes:
-        """The attributes of a file."""
-        return Attributes(stat.S_IFREG | self.file_mode, self.uid, self.gid, size, mtime_ns)
-
-    def link(self, target: str, mtime_ns: int) -> Attributes:
-        """The attributes of a symbolic link."""
-        size = len(target.encode(errors="surrogateescape"))
-        return Attributes(stat.S_IFLNK | 0o777, self.uid, self.gid, size, mtime_ns)
 
 
 class ComposedFile(File):

@@ -16,8 +16,8 @@ from datetime import datetime, timezone
 
 from pstorefs.control.executor import VERBS, Command, CommandError, Lines, Result, parse
 from pstorefs.system.printable import printable
-from pstorefs.tree.composed import Owner
 from pstorefs.tree.node import File, Opened, Snapshot, Writer
+from pstorefs.tree.rights import Owner
 
 _log = logging.getLogger("pstorefs")
 

@@ -15,13 +15,9 @@ from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Known, console_of
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import (
-    ComposedDirectory,
-    ComposedFile,
-    ComposedLink,
-    Owner,
-)
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
 # In place of the title of a dump that is closed to some who may read this one.

@@ -36,10 +36,12 @@ from pstorefs import dump as dumps_of
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
+from pstorefs.record.shown import record_path
 from pstorefs.source.directory import Stamp
 from pstorefs.system.utc import rfc3339
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Attributes, Owner
 
 
 def values(record: Record, dump: str | None) -> dict[str, Any]:
@@ -138,7 +140,14 @@ class Meta:
         known = self._known
         if known is None or known.live is not live:
             taken = {record.path for record in live}
-            by_path = {tuple(_shown(record, taken).split("/")): record for record in live}
+            by_path = {
+                tuple(
+                    record_path(
+                        record.path, legible=record.state != reading.UNDECODABLE, taken=taken
+                    ).split("/")
+                ): record
+                for record in live
+            }
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
             for path, record in by_path.items():
@@ -167,14 +176,6 @@ class Meta:
         if self._tree().records.get(folder) != record:
             raise StaleError
         return content
-
-
-def _shown(record: Record, taken: set[str]) -> str:
-    """Where the mirror shows a record."""
-    plain = record.path.removesuffix(".enc.z")
-    if record.state == reading.UNDECODABLE or (plain != record.path and plain in taken):
-        return record.path
-    return plain
 
 
 def _text(value: object) -> bytes:

@@ -14,12 +14,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from pstorefs.source.directory import Stamp
-
-BLOCK = 512  # bytes that one st_blocks counts, stat(2)
+from pstorefs.tree.rights import Attributes
 
 
 class StaleError(OSError):
@@ -27,51 +24,6 @@ class StaleError(OSError):
 
     def __init__(self) -> None:
         super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
-
-
-class Attributes(NamedTuple):
-    """What stat(2) says of a node. Sizes in bytes, times in nanoseconds since 1970."""
-
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    mtime_ns: int
-    links: int = 1
-
-    @property
-    def blocks(self) -> int:
-        """st_blocks, such that du shows what a file of this size takes."""
-        return -(-self.size // 4096) * (4096 // BLOCK)
-
-
-class Access(NamedTuple):
-    """Owner and mode of everything in a mount, as the options uid=, gid=, umask= ... change it.
-
-    None leaves what the source says.
-    """
-
-    uid: int | None = None
-    gid: int | None = None
-    file_mask: int | None = None
-    directory_mask: int | None = None
-
-    def attributes(self, stamp: Stamp, size: int | None = None) -> Attributes:
-        """The attributes of a node that mirrors what the stamp was taken from."""
-        mask = self.directory_mask if stamp.is_directory else self.file_mask
-        mode = stamp.mode
-        if mask is not None and not stat.S_ISLNK(mode):
-            # As on vfat the mode follows from the mask alone; but no mask makes anything writable.
-            full = 0o755 if stamp.is_directory else 0o444
-            mode = stat.S_IFMT(mode) | (full & ~mask)
-        return Attributes(
-            mode=mode,
-            uid=stamp.uid if self.uid is None else self.uid,
-            gid=stamp.gid if self.gid is None else self.gid,
-            size=stamp.size if size is None else size,
-            mtime_ns=stamp.mtime_ns,
-            links=stamp.links if stamp.is_directory else 1,
-        )
 
 
 class Opened(Protocol):

@@ -11,11 +11,12 @@ from pstorefs.report.health import Finding
 from pstorefs.report.status import Reporter
 from pstorefs.source.directory import Stamp
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
 from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.rights import Owner
 
 
 def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -> ComposedDirectory:

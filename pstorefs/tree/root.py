@@ -5,7 +5,9 @@ from __future__ import annotations
 from pstorefs.record.shown import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
-from pstorefs.tree.node import Attributes, Directory, Node
+from pstorefs.tree.mirror_directory import mirrored
+from pstorefs.tree.node import Directory, Node
+from pstorefs.tree.rights import Attributes
 
 
 class Root(Directory):
@@ -14,7 +16,7 @@ class Root(Directory):
     __slots__ = ("_mirror", "_places")
 
     def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
-        self._mirror = mirror.root(renamed=True)
+        self._mirror = mirrored(mirror, renamed=True)
         self._places = places
         super().__init__(self._mirror.attributes)
 

@@ -46,9 +46,9 @@ from pstorefs.settings.options import parse as parse_options
 from pstorefs.settings.options import split as split_options
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
-from pstorefs.tree.composed import Owner
 from pstorefs.tree.control import Control
 from pstorefs.tree.meta import values
+from pstorefs.tree.rights import Owner
 from tests.fuzz.target import Target
 from tests.records import capture, captures, records
 

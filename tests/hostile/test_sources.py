@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.record.shown import RESERVED
 from tests.hostile.conftest import (
     CALM,
     MOST_MEMORY,
@@ -71,7 +72,7 @@ def test_any_name_is_shown_and_read(
         with open(os.path.join(top, b"d" + name[:200], name), "wb") as file:
             file.write(name)
     one = mount(source, *options)
-    reserved = () if options else (b"dumps", b"meta", b"control", b"status", b"dumps~source")
+    reserved = () if options else (*map(str.encode, RESERVED), b"dumps~source")
     with elsewhere(one.point / CALM, calm) as watch:
         found = read_everything(one.point)
         shown = os.fsencode(one.point)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.record.shown import RESERVED
 from tests.mount.conftest import Mount, MountMaker
 from tests.records import capture
 
@@ -59,7 +60,7 @@ def test_archive_saves_everything_and_empties_the_store(
     assert after == texts
     assert len(texts) == 10
     time.sleep(FRESH_SECONDS)
-    assert sorted(os.listdir(mounted.point)) == ["control", "dumps", "meta", "status"]
+    assert sorted(os.listdir(mounted.point)) == sorted(RESERVED)
     status = (mounted.point / "status").read_text()
     assert "empty" in status
     assert "10 dumps" in status
@@ -442,7 +443,7 @@ def test_a_listing_shows_at_once_what_a_command_did(source: Path, mounted: Mount
     (mounted.point / RECORD).unlink()
     assert set(os.listdir(mounted.point)) == before - {RECORD}
     (mounted.point / "control").write_text("archive\n")
-    assert sorted(os.listdir(mounted.point)) == ["control", "dumps", "meta", "status"]
+    assert sorted(os.listdir(mounted.point)) == sorted(RESERVED)
     assert records(source) == {}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.record.name import parse_header, parse_name
+from pstorefs.record.shown import RESERVED
 from tests.mount.conftest import MountMaker
 from tests.records import capture, captures
 
@@ -240,7 +241,7 @@ def test_an_empty_store_is_said_calmly(tmp_path: Path, mount: MountMaker) -> Non
     source = tmp_path / "source"
     source.mkdir()
     point = mount(source).point
-    assert sorted(os.listdir(point)) == ["control", "dumps", "meta", "status"]
+    assert sorted(os.listdir(point)) == sorted(RESERVED)
     assert os.listdir(point / "dumps") == []
     assert (point / "status").read_text().startswith("No crash on record.\n")
 

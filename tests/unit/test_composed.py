@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Owner
 
 OWNER = Owner(0, 0, 0o750, 0o440, 0)
 

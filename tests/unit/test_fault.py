@@ -18,7 +18,9 @@ from pstorefs.report import files
 from pstorefs.report.status import Reporter
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
-from pstorefs.tree.mirror import Mirror, RecordFile
+from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.mirror_directory import mirrored
+from pstorefs.tree.record_file import RecordFile
 from tests.records import capture
 
 
@@ -46,7 +48,9 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     target = tmp_path / "archive"
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(target))])
     with caplog.at_level(logging.ERROR, "pstorefs"):
-        nodes = [node for _, node in Mirror(store).root().names() if isinstance(node, RecordFile)]
+        nodes = [
+            node for _, node in mirrored(Mirror(store)).names() if isinstance(node, RecordFile)
+        ]
         for node in nodes:
             node.prepare()
         assert [node.legible for node in nodes].count(False) == 1

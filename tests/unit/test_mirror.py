@@ -12,6 +12,7 @@ from pstorefs.record import reading
 from pstorefs.record.name import parse_name
 from pstorefs.source.directory import Stamp, Store
 from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.mirror_directory import mirrored
 from tests.records import capture
 
 CAPTURE = "erst-deflate-6.1.192"
@@ -20,7 +21,7 @@ CAPTURE = "erst-deflate-6.1.192"
 def listing(source: Path, meanwhile: Callable[[], object]) -> dict[str, int]:
     """Names and sizes, as the adapter finds them; `meanwhile` happens before anything is read."""
     store = Store(str(source))
-    root = Mirror(store).root()
+    root = mirrored(Mirror(store))
     names = root.names()
     meanwhile()
     shown = {}

@@ -20,9 +20,9 @@ from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Decoded
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import Owner
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import values
+from pstorefs.tree.rights import Owner
 from tests.records import capture
 
 OWNER = Owner(0, 0, 0o750, 0o440, 0)

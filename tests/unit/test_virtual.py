@@ -16,9 +16,10 @@ from pstorefs.catalog.catalog import Catalog, Place
 from pstorefs.record.record import STORE
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import ComposedDirectory, Owner
+from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
+from pstorefs.tree.rights import Owner
 from tests.records import capture
 
 OWNER = Owner(0, 0, 0o750, 0o440, 0)
