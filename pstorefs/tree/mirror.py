@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from pstorefs.catalog.textcache import TextShelf
+from pstorefs.record.decoded import Decoded
 from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.tree.node import File, Link, Opened, Snapshot, Special, StaleError
 from pstorefs.tree.rights import Access, Attributes
@@ -27,10 +27,11 @@ class Mirror:
         access: Access = _AS_THE_SOURCE,
         *,
         remove: Callable[[str], None] | None = None,
+        decoded: Decoded | None = None,
     ) -> None:
         self.store = store
         self.access = access
-        self.texts = TextShelf()
+        self.decoded = decoded or Decoded()
         #: One record is decoded at a time: pure Python decoders would only take turns anyway.
         self.decoding = threading.Lock()
         #: rm of a record, given its path in the source. None: not permitted.

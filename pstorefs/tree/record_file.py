@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 
 from pstorefs.record.name import Name
 from pstorefs.source.directory import Stamp, has_changed
@@ -15,8 +14,6 @@ from pstorefs.tree.rights import Attributes
 _SLOW = ("lzo", "842", "zstd")
 # Reads of a record that is written anew each time; a writer without pause hits one in twenty.
 _TRIES = 4
-# Keys of the text cache: never used again, as the address of a node would be.
-_SERIALS = itertools.count()
 # Of a record that nobody asked for yet: they are made once, when it is ready.
 _NOT_YET = Attributes(0, 0, 0, 0, 0)
 
@@ -24,7 +21,7 @@ _NOT_YET = Attributes(0, 0, 0, 0, 0)
 class RecordFile(MirrorFile):
     """A record that the kernel left compressed, shown as text."""
 
-    __slots__ = ("_ready", "failed", "gone", "legible", "name", "quick", "serial")
+    __slots__ = ("_ready", "failed", "gone", "legible", "name", "quick")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
@@ -37,7 +34,6 @@ class RecordFile(MirrorFile):
         #: Looked for again with the next listing; and whether it is not to be seen in this one.
         self.failed = False
         self.gone = False
-        self.serial = next(_SERIALS)
         self._ready = False
 
     @property
@@ -74,7 +70,7 @@ class RecordFile(MirrorFile):
         """See `File`."""
         if not self.legible:
             return super().open()
-        text = self.mirror.texts.take(self.serial)
+        text = self.mirror.decoded.take((self.file, self.stamp))
         if text is not None:
             self.check()
             return Snapshot(text)
@@ -90,7 +86,7 @@ class RecordFile(MirrorFile):
             try:
                 return self._decode()
             except MemoryError:
-                self.mirror.texts.clear()
+                self.mirror.decoded.clear()
                 break
             except OSError as error:
                 if not has_changed(error):
@@ -109,12 +105,17 @@ class RecordFile(MirrorFile):
 
         if self.stamp.size > detect.MAX_INPUT:
             return None
-        data = self.mirror.store.read(self.folder, self.file, self.stamp)
-        record = reading.read(self.name, data)
+        key = self.file, self.stamp
+        kept = self.mirror.decoded.get(key)
+        if kept is None:
+            data = self.mirror.store.read(self.folder, self.file, self.stamp)
+            record = reading.read(self.name, data)
+            self.mirror.decoded.put(key, data, record)
+        else:
+            record = kept[1]
         if record.state == reading.UNDECODABLE:
             return None
         self.quick = record.state == reading.DECODED and record.compression not in _SLOW
-        self.mirror.texts.put(self.serial, record.text)
         # Last: what is legible has the size of its text.
         self.legible = True
         return len(record.text)
