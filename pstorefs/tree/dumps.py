@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.textcache import TextCache
 from pstorefs.dump import Dump
 from pstorefs.record.record import STORE
 from pstorefs.report import files
@@ -20,6 +21,8 @@ from pstorefs.tree.node import Node, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
+# Bytes of reports and summaries that are kept.
+_MADE_BYTES = 2 << 20
 # In place of the title of a dump that is closed to some who may read this one.
 _CLOSED = "see its own report"
 
@@ -39,6 +42,7 @@ class Dumps:
         self._owner = owner
         self._machine = machine
         self._own = own
+        self._made_lately = TextCache(_MADE_BYTES)
         #: Of each dump its directory, and raw/ in it.
         self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
         self.root = ComposedDirectory(
@@ -151,8 +155,15 @@ class Dumps:
 
     def _made(self, file: str, dump: Dump) -> bytes:
         """A file of a dump."""
-        context = Context() if file in files.PLAIN else self.context(dump)
-        content = files.FILES[file](Known(self.catalog, dump), context)
+        if file in files.PLAIN:
+            content = files.FILES[file](Known(self.catalog, dump), Context())
+        else:
+            # Looked up, opened and asked for its size: the same for as long as nothing changes.
+            key = (dump.name, file, self.catalog.generation, self._machine.hostname)
+            content = self._made_lately.get(key)
+            if content is None:
+                content = files.FILES[file](Known(self.catalog, dump), self.context(dump))
+                self._made_lately.put(key, content or b"")
         if content is None:
             raise StaleError
         return content
