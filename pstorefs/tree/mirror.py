@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from pstorefs.catalog.textcache import TextShelf
+from pstorefs.record.decoded import Decoded
 from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
 from pstorefs.tree.node import (
     DECODE,
@@ -37,15 +37,18 @@ class Mirror:
         access: Access = _AS_THE_SOURCE,
         *,
         remove: Callable[[str], None] | None = None,
+        decoded: Decoded | None = None,
     ) -> None:
         self.store = store
         self.access = access
-        self.texts = TextShelf()
+        self.decoded = decoded or Decoded()
         #: Of what asks the source, once a record is decoded.
         self.lane: Lane = DECODE if store.may_hang else QUICK
         #: One record is decoded at a time: pure Python decoders would only take turns anyway. It is
         #: never held while the source is asked.
         self.decoding = threading.Lock()
+        #: Held for the moment in which a record becomes known, as two threads may find it at once.
+        self.freezing = threading.Lock()
         #: rm of a record, given its path in the source. None: not permitted.
         self.remove = remove
 

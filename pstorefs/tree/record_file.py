@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import errno
-import itertools
+from typing import TYPE_CHECKING
 
 from pstorefs.record.name import Name
 from pstorefs.source.directory import Stamp, has_changed
@@ -12,12 +12,13 @@ from pstorefs.tree.mirror import Mirror, MirrorFile, answer
 from pstorefs.tree.node import DECODE, QUICK, Lane, Opened, Snapshot
 from pstorefs.tree.rights import Attributes
 
+if TYPE_CHECKING:
+    from pstorefs.record.reading import Reading
+
 # Codecs that take longer than handing the work to a thread does, per record.
 _SLOW = ("lzo", "842", "zstd")
 # Reads of a record that is written anew each time; a writer without pause hits one in twenty.
 _TRIES = 4
-# Keys of the text cache: never used again, as the address of a node would be.
-_SERIALS = itertools.count()
 # Of a record that nobody asked for yet: they are made once, when it is found.
 _NOT_YET = Attributes(0, 0, 0, 0, 0)
 
@@ -41,7 +42,7 @@ _LEGIBLE = (State.TEXT, State.SLOW_TEXT)
 class RecordFile(MirrorFile):
     """A record that the kernel left compressed."""
 
-    __slots__ = ("name", "serial", "state")
+    __slots__ = ("name", "state")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
@@ -49,7 +50,6 @@ class RecordFile(MirrorFile):
         super().__init__(mirror, folder, file, stamp, _NOT_YET)
         self.name = name
         self.state = State.UNKNOWN
-        self.serial = next(_SERIALS)
 
     @property
     def lane(self) -> Lane:
@@ -76,10 +76,9 @@ class RecordFile(MirrorFile):
         except FileNotFoundError:
             raise
         except OSError:
-            with self.mirror.decoding:
-                self._know(State.FAILED, self.stamp)
+            self._know(State.FAILED, self.stamp)
         except MemoryError:
-            self.mirror.texts.clear()
+            self.mirror.decoded.clear()
             self._find()
         return self.attributes
 
@@ -88,7 +87,7 @@ class RecordFile(MirrorFile):
         stamp = self.stamp
         for tries_left in reversed(range(_TRIES + 1)):
             try:
-                data = self._read(stamp)
+                reading = self._reading(stamp)
             except OSError as error:
                 if not (has_changed(error) and tries_left):
                     raise
@@ -97,43 +96,52 @@ class RecordFile(MirrorFile):
                 if not stamp.is_file:
                     raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
             else:
-                self._decode(stamp, data)
+                self._judge(stamp, reading)
                 return
 
-    def _read(self, stamp: Stamp) -> bytes | None:
-        """Its bytes; None if there are more than any record has."""
-        from pstorefs.codecs import detect  # a mount is ready before the first record is decoded
+    def _reading(self, stamp: Stamp) -> Reading | None:
+        """What its bytes say; None if there are more than any record has."""
+        # At the moment of need: a mount is ready before the first record is decoded.
+        from pstorefs.codecs import detect
+        from pstorefs.record import reading
 
         if stamp.size > detect.MAX_INPUT:
             return None
-        return self.mirror.store.read(self.folder, self.file, stamp)
+        key, decoded = (self.file, stamp), self.mirror.decoded
+        kept = decoded.get(key)
+        if kept is not None:
+            return kept[1]
+        data = self.mirror.store.read(self.folder, self.file, stamp)
+        with self.mirror.decoding:
+            kept = decoded.get(key)  # another thread may have been quicker
+            if kept is not None:
+                return kept[1]
+            record = reading.read(self.name, data)
+            decoded.put(key, data, record)
+        return record
 
-    def _decode(self, stamp: Stamp, data: bytes | None) -> None:
+    def _judge(self, stamp: Stamp, record: Reading | None) -> None:
         from pstorefs.record import reading
 
-        with self.mirror.decoding:
-            if self.fresh:
-                return  # another thread was quicker
-            record = reading.read(self.name, data) if data is not None else None
-            if record is None or record.state == reading.UNDECODABLE:
-                self._know(State.STORED, stamp)
-                return
-            quick = record.state == reading.DECODED and record.compression not in _SLOW
-            self.mirror.texts.put(self.serial, record.text)
-            self._know(State.TEXT if quick else State.SLOW_TEXT, stamp, len(record.text))
+        if record is None or record.state == reading.UNDECODABLE:
+            self._know(State.STORED, stamp)
+            return
+        quick = record.state == reading.DECODED and record.compression not in _SLOW
+        self._know(State.TEXT if quick else State.SLOW_TEXT, stamp, len(record.text))
 
     def _know(self, state: State, stamp: Stamp, size: int | None = None) -> None:
-        """Freeze it, unless it is. `size`: of its text. The caller holds `decoding`."""
-        if not self.fresh:
-            self.stamp = stamp
-            self.attributes = self.mirror.access.attributes(stamp, size)
-            self.state = state  # last: other threads look at it without the lock
+        """Freeze it, unless it is. `size`: of its text."""
+        with self.mirror.freezing:
+            if not self.fresh:
+                self.stamp = stamp
+                self.attributes = self.mirror.access.attributes(stamp, size)
+                self.state = state  # last: other threads look at it without the lock
 
     def open(self) -> Opened:
         """See `File`."""
         if self.state not in _LEGIBLE:
             return super().open()
-        text = self.mirror.texts.take(self.serial)
+        text = self.mirror.decoded.take((self.file, self.stamp))
         if text is not None:
             self.check_current()
             return Snapshot(text)

@@ -23,6 +23,7 @@ import pstorefs.archive
 from pstorefs.archive import plan
 from pstorefs.catalog import catalog, textcache
 from pstorefs.cli import pstorefs
+from pstorefs.record import decoded
 
 if TYPE_CHECKING:
     from pstorefs.mount.fuse import Adapter
@@ -83,7 +84,7 @@ def main() -> int:
     faulthandler.register(signal.SIGUSR2, stacks)
     plan._ITEMS = _FEW
     catalog._FACTS_KEPT = _FEW
-    for kind in (textcache.TextCache, textcache.TextShelf):
+    for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):
         whole = functools.partial(pstorefs.archive.Policy, reserve_share=0, reserve_bytes=0)
