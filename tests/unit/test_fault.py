@@ -20,7 +20,7 @@ from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
-from pstorefs.tree.record_file import RecordFile
+from pstorefs.tree.record_file import RecordFile, State
 from tests.records import capture
 
 
@@ -52,8 +52,8 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
             node for _, node in mirrored(Mirror(store)).names() if isinstance(node, RecordFile)
         ]
         for node in nodes:
-            node.prepare()
-        assert [node.legible for node in nodes].count(False) == 1
+            node.find()
+        assert [node.state for node in nodes].count(State.STORED) == 1
         states = [record.state for record in catalog.live()]
         assert len(states) == count
         assert states.count(UNDECODABLE) == 1
