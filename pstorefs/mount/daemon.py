@@ -32,6 +32,7 @@ from pstorefs.mount.preflight import (
     is_below,
     open_source,
 )
+from pstorefs.mount.unmount import own_mount
 from pstorefs.settings.keep import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
@@ -100,17 +101,18 @@ def _mount_and_serve(
     root = _tree(settings, store)
     adapter = Adapter(root, store.statvfs, answering)
     _initialise(pyfuse3.init, adapter, settings, mountpoint)
-    mounted()
-    privileges.drop(changes=_may_change(settings, store))
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    malloc.share()
-    gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
-    gc.enable()
+    own = own_mount(mountpoint)
     try:
+        mounted()
+        privileges.drop(changes=_may_change(settings, store))
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        malloc.share()
+        gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
+        gc.enable()
         trio.run(_serve)
     finally:
         privileges.regain()
-        pyfuse3.close()
+        pyfuse3.close(unmount=own is None or own.unmount())
         store.close()
 
 
