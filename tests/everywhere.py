@@ -77,8 +77,10 @@ def _said(*command: str) -> str:
 
 def _mirror() -> str:
     """Where apt gets Debian's own packages from on this machine."""
-    subprocess.run(["apt-get", "-qq", "update"], check=True)
-    targets = _said("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian")
+    command = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian")
+    if not _said(*command):
+        subprocess.run(["apt-get", "-qq", "update"], check=True)
+    targets = _said(*command)
     if not targets:
         sys.exit("tests/run everywhere: apt knows no mirror of Debian on this machine")
     return targets.split()[0]
