@@ -53,13 +53,13 @@ def counts() -> dict[str, object]:
         "threads": threading.active_count(),
     }
     if adapter is not None:
-        nodes = list(adapter._nodes.values())
+        nodes = list(adapter.inodes.nodes.values())
         found |= {
             "inodes": len(nodes),
             "lookups": sum(node.lookups for node in nodes),
             "opens": sum(node.opens for node in nodes),
-            "handles": len(adapter._handles),
-            "listings": len(adapter._listings),
+            "handles": len(adapter.handles),
+            "listings": len(adapter.listings.open),
         }
         # For the sentence, should there be any at a quiet point.
         found["held"] = [f"{_told(node)} {node.lookups}" for node in nodes[:20]]
