@@ -63,7 +63,7 @@ class Entry(NamedTuple):
     dated: bool
     is_crash: bool
     #: Whether no part is known to be missing or damaged.
-    complete: bool
+    is_complete: bool
     reason: str | None
     count: int | None  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     #: The key of its boot; with `ALONE` before it, a key that others may refer to.
@@ -96,7 +96,7 @@ class Entry(NamedTuple):
             self.inode,
             self.ctime_ns,
             self.mtime_ns,
-            f"{self.dated:d}{self.is_crash:d}{self.complete:d}",
+            f"{self.dated:d}{self.is_crash:d}{self.is_complete:d}",
             self.reason or "",
             "" if self.count is None else self.count,
             self.boot or "",
@@ -152,7 +152,7 @@ def of_stored(stored: Stored) -> Entry:
         mtime_ns=stored.mtime_ns,
         dated=keys["time"] is not None,
         is_crash=keys["crash"],
-        complete=keys["complete"],
+        is_complete=keys["complete"],
         reason=keys["reason"],
         count=keys["count"],
         boot=keys["boot"] or own,
@@ -177,7 +177,7 @@ def of_dump(dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int) -> 
         mtime_ns=mtime_of(dump),
         dated=dump.time_ns is not None,
         is_crash=dump.is_crash,
-        complete=dump.is_complete,
+        is_complete=dump.is_complete,
         reason=dump.reason,
         count=dump.count,
         boot=dump.boot or ALONE + boots.key_of(facts),

@@ -67,6 +67,9 @@ class Archived:
         with self._lock:
             if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
                 return
+            if now:
+                with self._keeping:
+                    self._stored = OrderedDict((n, (0.0, k)) for n, (_, k) in self._stored.items())
             try:
                 with self.place.opened() as store:
                     changed = self._look(store)
@@ -139,7 +142,7 @@ class Archived:
 
     def _is_settled(self, store: Store, root: Stamp, begun: float) -> bool:
         """Whether any change after this look will show in the root's stamp."""
-        if store.patient:  # its clock may be another one
+        if store.may_hang:  # its clock may be another one
             return begun > self._seen_since + bounds.SETTLED_NS / 10**9
         return time.time_ns() - root.mtime_ns > bounds.SETTLED_NS
 
@@ -177,7 +180,7 @@ class Archived:
                     if stored.look(store, name)[0] == known.stamps:
                         self._keep(name, now, known)
                         return known
-            found = stored.read(store, name)
+            found: Stored | InFull | None = stored.read(store, name)
             if found is None or self._doubted.get(name) == found.stamps:
                 found = in_full.read(store, name)
         if found is None:

@@ -11,33 +11,29 @@ which is replaced and never changed. Texts are read and composed under no lock.
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
-from pstorefs.archive.entry import ALONE, Entry, boot_tokens, tokens
+from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.place import Place
+from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.textcache import TextCache
+from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
-from pstorefs.record.record import ARCHIVE, NO_TIME, STORE, Record
+from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source.directory import ChangedError, Stamp
 from pstorefs.system.printable import printable
-
-#: A dump in a list: with its records, or as the archive's index knows it.
-Listed = Dump | Entry
-_NEAR = (-1, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +43,9 @@ class Brief:
     title: str
     kernel: str | None
     signature: str
-
-
-@dataclass(frozen=True)
-class View:
-    """What was known at one moment."""
-
-    #: What it was made of: a count of changes for each place.
-    versions: tuple[int, ...] = ()
-    generation: int = 0
-    #: By name, the oldest first.
-    dumps: Mapping[str, Listed] = field(default_factory=dict)
-    dump_of: Mapping[tuple[str, str], Dump] = field(default_factory=dict)
-
-    @cached_property
-    def latest(self) -> Listed | None:
-        """The newest crash."""
-        crashes = (dump for dump in self.dumps.values() if dump.is_crash)
-        return max(crashes, key=lambda dump: dump.age, default=None)
-
-    @cached_property
-    def newest(self) -> list[Listed]:
-        """The newest dumps, the oldest of them first."""
-        return heapq.nlargest(bounds.NEWEST, self.dumps.values(), key=lambda dump: dump.age)[::-1]
-
-    @cached_property
-    def boots(self) -> dict[str, list[Listed]]:
-        """The dumps of each boot in their order, where there is more than one."""
-        found: dict[str, list[Listed]] = defaultdict(list)
-        alone: dict[str, Listed] = {}
-        for dump in self.dumps.values():
-            if dump.boot and dump.boot.startswith(ALONE):
-                alone[dump.boot.removeprefix(ALONE)] = dump
-            elif dump.boot:
-                found[dump.boot].append(dump)
-        for key in found.keys() & alone.keys():
-            found[key].append(alone[key])
-        several = {key: dumps for key, dumps in found.items() if len(dumps) > 1}
-        for dumps in several.values():
-            dumps.sort(key=lambda dump: (dump.count or 0, dump.age))
-        return several
-
-    def boot_of(self, dump: Listed) -> Sequence[Listed]:
-        """All dumps of the boot that a dump is of, itself included; none if it is alone."""
-        return self.boots.get((dump.boot or "").removeprefix(ALONE), ())
+    #: Empty: the dump is not to be read at the moment.
+    id: str = ""
+    complete: bool = True
 
 
 class Catalog:
@@ -115,8 +70,7 @@ class Catalog:
 
     def view(self, *, now: bool = False) -> View:
         """All that is known. With `now`, whatever was looked at a moment ago."""
-        places: list[Scan | Archived] = [*self._scans.values()]
-        places += [self._archive] if self._archive else []
+        places = self._places()
         for place in places:
             place.look(now=now)
         if self._view.versions != tuple(place.version for place in places):
@@ -136,11 +90,7 @@ class Catalog:
 
     def is_live(self) -> bool:
         """Whether every record of every dump is in the store."""
-        dumps = self.view().dumps.values()
-        return all(
-            isinstance(dump, Dump) and all(record.place == STORE for record in dump.records)
-            for dump in dumps
-        )
+        return all(is_live(dump) for dump in self.view().dumps.values())
 
     @property
     def generation(self) -> int:
@@ -176,7 +126,7 @@ class Catalog:
     def unreadable(self) -> dict[str, str]:
         """What could not be read at the last look, by path, with the reason."""
         found: dict[str, str] = {}
-        for place in (*self._scans.values(), *([self._archive] if self._archive else [])):
+        for place in self._places():
             found |= place.unreadable
         return found
 
@@ -195,6 +145,10 @@ class Catalog:
                     continue
         return self._archive.rotten
 
+    def _places(self) -> list[Scan | Archived]:
+        archives: list[Scan | Archived] = [self._archive] if self._archive else []
+        return [*self._scans.values(), *archives]
+
     def _build(self, versions: tuple[int, ...]) -> View:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]
         archive = self._archive
@@ -203,7 +157,7 @@ class Catalog:
             entries = dict(archive.entries)
             for _ in range(2):  # what is read in full may have relatives, too
                 known = records + [r for each in archive.full.values() for r in each.records]
-                archive.read_in_full(_related(entries, known))
+                archive.read_in_full(related(entries, known))
             records += [r for each in archive.full.values() for r in each.records]
             for name in archive.full:
                 entries.pop(name, None)
@@ -322,33 +276,12 @@ class Catalog:
             if isinstance(known, Stored):
                 keys = known.keys
                 title, kernel = keys["title"], keys["kernel"]["release"]
-                return Brief(printable(title), kernel, keys["signature"] or "")
+                return Brief(
+                    printable(title), kernel, keys["signature"] or "", keys["id"], keys["complete"]
+                )
             facts = self.facts(known)
         except OSError:
             what = f"{dump.type} of {dump.backend}" if isinstance(dump, Dump) else dump.name
-            return Brief(what, None, "")
+            return Brief(what, None, "", complete=False)
         title = facts.title or f"{known.type} of {known.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature)
-
-
-def _related(entries: Mapping[str, Entry], records: Sequence[Record]) -> set[str]:
-    """Archived dumps that may be one with any of these records, or of one boot with them."""
-    if not records or not entries:
-        return set()
-    wanted = set(_wanted(records))
-    found = {
-        name for name, each in entries.items() if not wanted.isdisjoint(each.tokens.split(" "))
-    }
-    tails = {each.tail: name for name, each in entries.items() if each.tail is not None}
-    if tails:
-        for record in records:
-            found |= {tails[line] for line in tails.keys() & record.fingerprints()}
-    return found
-
-
-def _wanted(records: Iterable[Record]) -> Iterable[str]:
-    for record in records:
-        yield from tokens(record.name, record.size, record.mtime_ns, _NEAR)
-        time, source = dumps_of.when(record)
-        if record.last is not None and source != NO_TIME and record.family != "erst":
-            yield from boot_tokens(time // 10**9 - record.last // 10**6)
+        return Brief(printable(title), facts.kernel, facts.signature, known.id, known.is_complete)

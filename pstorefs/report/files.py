@@ -18,6 +18,7 @@ from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Decoded, Material
 from pstorefs.system.machine import Machine
 
+CONSOLE = "console.txt"
 _SUMMARY = "summary.json"
 # Titles of dumps that were composed lately: dumps of one boot name each other.
 _TITLES_KEPT = 256
@@ -37,10 +38,10 @@ FILES: Mapping[str, Callable[[Material, Context], bytes | None]] = {
     "dmesg.txt": lambda material, _: material.text(),
     "report.txt": _report,
     "summary.json": _summary,
-    "console.txt": lambda material, _: material.console(),
+    CONSOLE: lambda material, _: material.console(),
 }
 #: Files that say nothing beyond their dump: the same for every reader.
-PLAIN = ("dmesg.txt", "console.txt")
+PLAIN = ("dmesg.txt", CONSOLE)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:

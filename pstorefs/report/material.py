@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pstorefs.archive.stored import Stored
 from pstorefs.dump import Dump, join
@@ -12,7 +12,8 @@ from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
 
 if TYPE_CHECKING:
-    from pstorefs.catalog.catalog import Catalog, Listed
+    from pstorefs.catalog.catalog import Catalog
+    from pstorefs.catalog.view import Listed
 
 
 class Material(Protocol):
@@ -158,7 +159,33 @@ class Saved:
         return any(each["name"].startswith("console") for each in logs)
 
 
-def material(catalog: Catalog, dump: Listed) -> Material:
+class RawFile(NamedTuple):
+    """A record of a dump as it is stored."""
+
+    file: str
+    sha256: str
+    mtime_ns: int
+
+
+def raw_files(known: Dump | Stored) -> list[RawFile]:
+    """The records of a dump, one for each part and each log: what raw/ holds."""
+    if isinstance(known, Stored):
+        return [
+            RawFile(
+                each["name"],
+                each["sha256"],
+                known.raw[each["path"].rpartition("/")[2]].mtime_ns,
+            )
+            for each in known.records
+            if each["use"] != summary_json.COPY
+        ]
+    return [
+        RawFile(part.record.file, part.record.sha256, part.record.mtime_ns)
+        for part in (*known.parts, *known.others)
+    ]
+
+
+def material(catalog: Catalog, dump: Listed | Stored) -> Material:
     """What the files of a dump of a catalog are made of. OSError as from `Catalog.stored`."""
-    known = catalog.resolved(dump)
+    known = dump if isinstance(dump, Stored) else catalog.resolved(dump)
     return Saved(catalog, known) if isinstance(known, Stored) else Known(catalog, known)

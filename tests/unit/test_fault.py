@@ -10,7 +10,8 @@ import pytest
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import CLEARED
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
 from pstorefs.record.reading import UNDECODABLE
 from pstorefs.record.record import ARCHIVE, STORE
@@ -52,8 +53,8 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
             node for _, node in mirrored(Mirror(store)).names() if isinstance(node, RecordFile)
         ]
         for node in nodes:
-            node.prepare()
-        assert [node.legible for node in nodes].count(False) == 1
+            node.find()
+        assert [node.shown_name == node.file for node in nodes].count(True) == 1
         states = [record.state for record in catalog.live()]
         assert len(states) == count
         assert states.count(UNDECODABLE) == 1
