@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
 from pstorefs.control.executor import (
     LONGEST_LINE,
@@ -421,7 +422,12 @@ class _Survey:
         self.texts = texts
         self.by_name = {dump.name: dump for dump in group(records)}
         self.unreadable = {record.file: record.broken for record in records if record.broken}
-        self.rotten: list[str] = []
+
+    def rotten(self) -> list[str]:
+        return []
+
+    def view(self) -> View:
+        return View(dumps=self.by_name)
 
     def text(self, dump: Dump) -> bytes:
         return join(dump, self.read)
@@ -441,7 +447,7 @@ class _Survey:
     def brief(self, dump: Dump) -> Brief:
         facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
         title = facts.title or f"{dump.type} of {dump.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature)
+        return Brief(printable(title), facts.kernel, facts.signature, dump.id)
 
 
 def check_report(raw: bytes) -> None:
