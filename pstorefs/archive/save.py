@@ -24,7 +24,7 @@ from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.directory import sync_above
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.plan import as_archived
-from pstorefs.archive.run import Move
+from pstorefs.archive.transaction import Move
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.source.directory import ChangedError, has_changed
 
@@ -32,87 +32,87 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.run import Run
+    from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import Record
 
 
-def save(run: Run) -> None:
-    """All steps, for all jobs. What could not be done stands in ``run.errors`` then."""
-    oopsed = never_erased.oopsed_since_boot(run.source.store)
-    for job in run.jobs:
-        _note(run, job, oopsed=oopsed)
-    for job in run.alive():
-        with run.trying(job.directory):
-            _stage(run, job)
-    _settle(run)
-    _place(run)
-    for job in run.alive():
-        with run.trying(job.directory):
-            _check(run, job)
+def save(work: Transaction) -> None:
+    """All steps, for all jobs. What could not be done stands in ``work.errors`` then."""
+    oopsed = never_erased.oopsed_since_boot(work.source.store)
+    for job in work.jobs:
+        _note(work, job, oopsed=oopsed)
+    for job in work.alive():
+        with work.trying(job.directory):
+            _stage(work, job)
+    _settle(work)
+    _place(work)
+    for job in work.alive():
+        with work.trying(job.directory):
+            _check(work, job)
 
 
 # 1. stage
 
 
-def _note(run: Run, job: Job, *, oopsed: bool) -> None:
+def _note(work: Transaction, job: Job, *, oopsed: bool) -> None:
     """Add to the facts what is about to be done."""
     clear = {record.path for record in job.clear}
     for record in job.dump.records:
         if record.place != STORE or record.path not in job.places:
             continue
         directory, _, name = job.places[record.path].split("/")
-        facts = run.facts_of(directory)
+        facts = work.facts_of(directory)
         known = fact = facts.get((name, record.sha256))
         if fact is None:
             mtime = max(0, record.mtime_ns)
-            fact = layout.Fact(name, record.sha256, record.size, mtime, run.now, run.boot)
-        why = never_erased.forbids(record, known, oopsed=oopsed, boot=run.boot)
+            fact = layout.Fact(name, record.sha256, record.size, mtime, work.now, work.boot)
+        why = never_erased.forbids(record, known, oopsed=oopsed, boot=work.boot)
         if why:
-            run.forbidden[record.path] = why
+            work.forbidden[record.path] = why
         elif record.path in clear:
-            fact = fact.about_to_clear(run.now, run.boot)
+            fact = fact.about_to_clear(work.now, work.boot)
         if fact != known:
             facts[name, record.sha256] = fact
-            run.changed.add(directory)
+            work.changed.add(directory)
 
 
-def _stage(run: Run, job: Job) -> None:
+def _stage(work: Transaction, job: Job) -> None:
     if not job.exists and job.new:
-        _stage_new(run, job)
+        _stage_new(work, job)
         return
     if job.exists:
-        _stage_joining(run, job)
-    for other in {path.partition("/")[0] for path in job.places.values()} & run.changed:
-        _stage_facts(run, other)
+        _stage_joining(work, job)
+    for other in {path.partition("/")[0] for path in job.places.values()} & work.changed:
+        _stage_facts(work, other)
 
 
-def _stage_joining(run: Run, job: Job) -> None:
-    directory = durable.open_directory(run.archive, job.directory)
+def _stage_joining(work: Transaction, job: Job) -> None:
+    directory = durable.open_directory(work.archive, job.directory)
     try:
         finished = layout.is_finished(directory, job.sums)
     finally:
         os.close(directory)
     for record, name in job.new:
-        _stage_record(run, job, record, name)
+        _stage_record(work, job, record, name)
     if job.new or not finished:
-        for name, data in _composed(run, job).items():
-            _stage_file(run, job.directory, name, data)
-        _stage_file(run, job.directory, layout.SUMS, layout.sums_text(job.sums))
+        for name, data in _composed(work, job).items():
+            _stage_file(work, job.directory, name, data)
+        _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
 
 
-def _stage_new(run: Run, job: Job) -> None:
-    tree = run.trees[job.directory] = {}
+def _stage_new(work: Transaction, job: Job) -> None:
+    tree = work.trees[job.directory] = {}
     tree.update((f"{layout.RAW}/{name}", digest) for name, digest in job.sums.items())
-    root = durable.make_directory(run.archive, durable.NEW + job.directory)
+    root = durable.make_directory(work.archive, durable.NEW + job.directory)
     try:
         raw = durable.make_directory(root, layout.RAW)
         try:
             for record, name in job.new:
-                durable.write(raw, name, _stored(run, record), record.mtime_ns)
+                durable.write(raw, name, _stored(work, record), record.mtime_ns)
         finally:
             os.close(raw)
-        files = dict(_composed(run, job))
-        files[layout.FACTS] = layout.facts_text(run.facts_of(job.directory).values())
+        files = dict(_composed(work, job))
+        files[layout.FACTS] = layout.facts_text(work.facts_of(job.directory).values())
         files[layout.SUMS] = layout.sums_text(job.sums)
         for name, data in files.items():
             durable.write(root, name, data)
@@ -125,32 +125,32 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _stage_record(run: Run, job: Job, record: Record, name: str) -> None:
-    temporary = _temporary(run, job.directory)
-    durable.write(run.archive, temporary, _stored(run, record), record.mtime_ns)
+def _stage_record(work: Transaction, job: Job, record: Record, name: str) -> None:
+    temporary = _temporary(work, job.directory)
+    durable.write(work.archive, temporary, _stored(work, record), record.mtime_ns)
     move = Move(temporary, (job.directory, layout.RAW), name, record.sha256)
-    run.moves[job.directory].append(move)
+    work.moves[job.directory].append(move)
 
 
-def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
-    temporary = _temporary(run, directory)
-    durable.write(run.archive, temporary, data)
-    run.moves[directory].append(Move(temporary, (directory,), name, len(data)))
+def _stage_file(work: Transaction, directory: str, name: str, data: bytes) -> None:
+    temporary = _temporary(work, directory)
+    durable.write(work.archive, temporary, data)
+    work.moves[directory].append(Move(temporary, (directory,), name, len(data)))
 
 
-def _temporary(run: Run, directory: str) -> str:
-    return f"{durable.NEW}{directory}~{len(run.moves[directory])}"
+def _temporary(work: Transaction, directory: str) -> str:
+    return f"{durable.NEW}{directory}~{len(work.moves[directory])}"
 
 
-def _stage_facts(run: Run, directory: str) -> None:
-    text = layout.facts_text(run.facts_of(directory).values())
-    if not any(move.name == layout.FACTS for move in run.moves[directory]):
-        _stage_file(run, directory, layout.FACTS, text)
+def _stage_facts(work: Transaction, directory: str) -> None:
+    text = layout.facts_text(work.facts_of(directory).values())
+    if not any(move.name == layout.FACTS for move in work.moves[directory]):
+        _stage_file(work, directory, layout.FACTS, text)
 
 
-def _stored(run: Run, record: Record) -> bytes:
+def _stored(work: Transaction, record: Record) -> bytes:
     with _reading(record):
-        data = run.source.read(record.path)
+        data = work.source.read(record.path)
     if _digest(data) != record.sha256:
         raise ChangedError(f"{record.path} changed while it was archived")
     return data
@@ -168,9 +168,9 @@ def _reading(record: Record) -> Iterator[None]:
         raise ArchiveError(error.errno or errno.EIO, words) from error
 
 
-def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
+def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
     """What stands beside raw/. A dump of which nothing can be composed is saved all the same."""
-    if run.policy.compose is None:
+    if work.policy.compose is None:
         return {}
     source_of = {place: path for path, place in job.places.items()}
     records = {record.path: record for record in job.dump.records if record.place == STORE}
@@ -178,22 +178,22 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
     def read(record: Record) -> bytes:
         live = records.get(source_of.get(record.path, ""))
         if live is None:
-            return run.shelf.text(record)
+            return work.shelf.text(record)
         with _reading(live):
-            return run.source.text(live)
+            return work.source.text(live)
 
     dump = as_archived(job)
     facts = {
         record.path: fact
         for record in dump.records
-        if record.place == ARCHIVE and (fact := run.fact(record.path, record))
+        if record.place == ARCHIVE and (fact := work.fact(record.path, record))
     }
     try:
-        composed = run.policy.compose(dump, read, facts)
+        composed = work.policy.compose(dump, read, facts)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
-        run.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
+        work.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
         return {}
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
 
@@ -201,21 +201,23 @@ def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
 # 2. settle
 
 
-def _settle(run: Run) -> None:
-    files = sum(map(len, run.trees.values())) + sum(map(len, run.moves.values()))
-    synced = durable.sync_filesystem(run.archive, files)
-    for directory, tree in run.trees.items():
-        if directory not in run.errors:
-            with run.trying(directory):
-                _settle_tree(run, directory, tree, synced=synced)
-    for directory, moves in run.moves.items():
-        with run.trying(directory):
+def _settle(work: Transaction) -> None:
+    files = sum(map(len, work.trees.values())) + sum(map(len, work.moves.values()))
+    synced = durable.sync_filesystem(work.archive, files)
+    for directory, tree in work.trees.items():
+        if directory not in work.errors:
+            with work.trying(directory):
+                _settle_tree(work, directory, tree, synced=synced)
+    for directory, moves in work.moves.items():
+        with work.trying(directory):
             for move in moves:
-                compare(run.archive, move.temporary, move.expected, synced=synced)
+                compare(work.archive, move.temporary, move.expected, synced=synced)
 
 
-def _settle_tree(run: Run, directory: str, tree: Mapping[str, str | int], *, synced: bool) -> None:
-    root, raw = layout.open_raw(run.archive, durable.NEW + directory)
+def _settle_tree(
+    work: Transaction, directory: str, tree: Mapping[str, str | int], *, synced: bool
+) -> None:
+    root, raw = layout.open_raw(work.archive, durable.NEW + directory)
     try:
         for path, expected in tree.items():
             folder, _, name = path.rpartition("/")
@@ -241,38 +243,38 @@ def compare(directory: int, name: str, expected: str | int, *, synced: bool = Fa
 # 3. place
 
 
-def _place(run: Run) -> None:
-    for job in run.alive():
+def _place(work: Transaction) -> None:
+    for job in work.alive():
         if job.new and not job.exists:
-            with run.trying(job.directory):
+            with work.trying(job.directory):
                 temporary = durable.NEW + job.directory
-                durable.move_new(run.archive, temporary, run.archive, job.directory)
-    for directory, moves in run.moves.items():
-        if directory not in run.errors and moves:
-            with run.trying(directory):
-                _join(run, directory, moves)
+                durable.move_new(work.archive, temporary, work.archive, job.directory)
+    for directory, moves in work.moves.items():
+        if directory not in work.errors and moves:
+            with work.trying(directory):
+                _join(work, directory, moves)
     try:
-        durable.sync(run.archive)
-        sync_above(run.archive)
+        durable.sync(work.archive)
+        sync_above(work.archive)
     except OSError as error:
-        for job in run.jobs:
-            run.errors.setdefault(job.directory, explain(run.path, error))
+        for job in work.jobs:
+            work.errors.setdefault(job.directory, explain(work.path, error))
 
 
-def _join(run: Run, directory: str, moves: list[Move]) -> None:
-    root, raw = layout.open_raw(run.archive, directory)
+def _join(work: Transaction, directory: str, moves: list[Move]) -> None:
+    root, raw = layout.open_raw(work.archive, directory)
     try:
         for move in moves:
             if len(move.folder) == 2:
-                durable.move_new(run.archive, move.temporary, raw, move.name)
+                durable.move_new(work.archive, move.temporary, raw, move.name)
         durable.sync(raw)
         for move in moves:
             if len(move.folder) == 1 and move.name != layout.SUMS:
-                durable.replace(run.archive, move.temporary, root, move.name)
+                durable.replace(work.archive, move.temporary, root, move.name)
         durable.sync(root)
         for move in moves:
             if move.name == layout.SUMS:
-                durable.replace(run.archive, move.temporary, root, move.name)
+                durable.replace(work.archive, move.temporary, root, move.name)
                 durable.sync(root)
     finally:
         os.close(raw)
@@ -282,7 +284,7 @@ def _join(run: Run, directory: str, moves: list[Move]) -> None:
 # 4. check
 
 
-def _check(run: Run, job: Job) -> None:
+def _check(work: Transaction, job: Job) -> None:
     """Read records back. What an earlier run saved is synced first: it may have been cut off."""
     new = {f"{job.directory}/{layout.RAW}/{name}" for _, name in job.new}
     wanted = {
@@ -293,9 +295,9 @@ def _check(run: Run, job: Job) -> None:
     for path in wanted:
         by_directory[path.partition("/")[0]].append(path)
     for directory, paths in by_directory.items():
-        if directory in run.errors:
-            raise run.errors[directory]
-        root, raw = layout.open_raw(run.archive, directory)
+        if directory in work.errors:
+            raise work.errors[directory]
+        root, raw = layout.open_raw(work.archive, directory)
         try:
             for path in paths:
                 name = path.rpartition("/")[2]
@@ -303,7 +305,7 @@ def _check(run: Run, job: Job) -> None:
             if not new.issuperset(paths):
                 durable.sync(raw)
                 durable.sync(root)
-            run.checked.update(paths)
+            work.checked.update(paths)
         finally:
             os.close(raw)
             os.close(root)

@@ -17,8 +17,8 @@ from pstorefs.archive import never_erased
 from pstorefs.archive.engine import archive, clear
 from pstorefs.archive.layout import Fact
 from pstorefs.archive.outcome import Outcome, first_error
-from pstorefs.archive.plan import Shelf
 from pstorefs.archive.policy import Policy
+from pstorefs.archive.shelf import Shelf
 from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
