@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
 from pstorefs.archive.layout import RAW, SUMS, is_dump_name, parse_sums
-from pstorefs.catalog.textcache import TextCache, TextShelf
+from pstorefs.catalog.textcache import TextCache
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.dump import Dump
 from pstorefs.oops import Facts, parse_dump
 from pstorefs.record import reading
+from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD, Record
 from pstorefs.source.directory import ChangedError, Stamp, Store, has_changed
@@ -38,8 +39,6 @@ _CURRENT_SECONDS = 0.5
 _DEEPEST = 8
 _MOST_RECORDS = 200_000
 _FACTS_KEPT = 256
-# Bytes of text, on their shelf.
-_DECODED_LIMIT = 10 << 20
 _SECOND = re.compile(r"~[0-9a-f]{8}\Z")
 
 
@@ -100,7 +99,7 @@ class Brief:
 class Catalog:
     """Items and dumps of several places. Safe from any thread; calls may take long."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[Place], decoded: Decoded | None = None) -> None:
         self._places = {place.kind: place for place in places}
         self._known: dict[tuple[str, str], _Known] = {}
         self._dumps: dict[str, Dump] = {}
@@ -118,7 +117,7 @@ class Catalog:
         self._briefs: dict[str, Brief] = {}
         self._texts = TextCache()
         #: What was decoded to know the records, until a dump is joined from it.
-        self._decoded = TextShelf(_DECODED_LIMIT)
+        self._decoded = decoded or Decoded()
         self._lock = threading.RLock()
 
     def dumps(self, *, now: bool = False) -> dict[str, Dump]:
@@ -193,13 +192,11 @@ class Catalog:
 
     def _shown(self, record: Record) -> bytes:
         """A record's text."""
-        text = self._decoded.take((record.place, record.path, record.sha256))
-        if text is None:
-            return self.reading(record).text
         with self._seen(record) as (store, folder, file, stamp):
-            if store.stamp(folder, file) != stamp:
+            text = self._decoded.take((file, stamp))
+            if text is not None and store.stamp(folder, file) != stamp:
                 raise ChangedError(f"{record.path} has changed")
-        return text
+        return self.reading(record).text if text is None else text
 
     def facts(self, dump: Dump) -> Facts:
         """What a dump's text says. OSError as from `stored`."""
@@ -281,21 +278,23 @@ class Catalog:
         name = parse_name(file)
         if name is None:
             return None
-        try:
-            data = store.read(tuple(folder), path.rpartition("/")[2], stamp)
-        except OSError as error:
-            _must_go_on(kind, error)
-            if not has_changed(error):
-                unreadable[path] = error.strerror or str(error)
-            return None
+        key = path.rpartition("/")[2], stamp
+        kept = self._decoded.get(key)
+        if kept is None:
+            try:
+                data = store.read(tuple(folder), *key)
+            except OSError as error:
+                _must_go_on(kind, error)
+                if not has_changed(error):
+                    unreadable[path] = error.strerror or str(error)
+                return None
+            kept = data, reading.read(name, data)
+            if name.encoded:
+                self._decoded.put(key, *kept)
         # Copies of what systemd-pstore moved have lost their times, wherever they stand.
         moved = kind == STORE and folder and dumps_of.systemd_record(path)
         place = SYSTEMD if moved else kind
-        read = reading.read(name, data)
-        record = Record.of(file, place, stamp.mtime_ns, data, read, path)
-        if name.encoded:
-            self._decoded.put((record.place, record.path, record.sha256), read.text)
-        return record
+        return Record.of(file, place, stamp.mtime_ns, *kept, path)
 
 
 class _Sums:

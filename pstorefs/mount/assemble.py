@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pstorefs.mount.preflight import MountError
+from pstorefs.record.decoded import Decoded
 from pstorefs.settings.keep import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
@@ -30,8 +31,14 @@ def tree(settings: Settings, store: Store) -> Directory:
     target = target_of(settings)
     rm = _removal(settings, store, target)
     # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
-    executor = cache(lambda: _executor(settings, store, machine, target, rm))
-    mirror = Mirror(store, _access(settings), remove=lambda path: executor().remove(path).check())
+    decoded = Decoded()
+    executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
+    mirror = Mirror(
+        store,
+        _access(settings),
+        remove=lambda path: executor().remove(path).check(),
+        decoded=decoded,
+    )
     if settings.plain or store.pinned:
         return mirrored(mirror)
     from pstorefs.tree.places import places
@@ -41,7 +48,12 @@ def tree(settings: Settings, store: Store) -> Directory:
 
 
 def _executor(
-    settings: Settings, store: Store, machine: Machine, target: str | None, rm: str
+    settings: Settings,
+    store: Store,
+    machine: Machine,
+    target: str | None,
+    rm: str,
+    decoded: Decoded,
 ) -> Executor:
     """What carries out commands and rm."""
     from pstorefs.archive.policy import Policy
@@ -63,7 +75,7 @@ def _executor(
         compose=announcing(files.composer(machine, own=own)),
         say=lambda sentence: _log.info("%s", sentence),
     )
-    return Executor(store, Catalog(known), target, policy, rm)
+    return Executor(store, Catalog(known, decoded), target, policy, rm)
 
 
 def target_of(settings: Settings) -> str | None:

@@ -44,6 +44,7 @@ def mount_and_serve(
 
     from pstorefs.mount import fastpath
     from pstorefs.mount.fuse import Adapter
+    from pstorefs.mount.lanes import Lanes
 
     fastpath.shorten()
     # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
@@ -52,7 +53,7 @@ def mount_and_serve(
     _log.addFilter(clean_log_record)
     logging.getLogger("pyfuse3").addFilter(is_news)
     root = tree(settings, store)
-    adapter = Adapter(root, store.statvfs, answering)
+    adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
     libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
     own = own_mount(mountpoint)
     try:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from pstorefs.tree.node import (
+    COMPOSE,
     Directory,
     File,
+    Lane,
     Link,
     Node,
     Opened,
@@ -45,21 +47,16 @@ class ComposedFile(File):
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
-        self._checked = 0.0
+        self._checked = float("-inf")
         self._opened = False
         #: Somebody was told to look it up again: he must not be given the same once more.
         self._stale = False
         self.mtime_ns = mtime_ns
 
     @property
-    def ready(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._digest is not None
-
-    @property
-    def slow(self) -> bool:
-        """See `Node`."""
-        return True
+        return COMPOSE
 
     @property
     def lazy(self) -> bool:
@@ -67,23 +64,19 @@ class ComposedFile(File):
         return True
 
     @property
-    def checked(self) -> bool:
-        """See `Node`."""
-        return self.ready and time.monotonic() <= self._checked + _CHECK_SECONDS
+    def fresh(self) -> bool:
+        """See `Node`: whether it was composed a moment ago."""
+        return time.monotonic() <= self._checked + _CHECK_SECONDS
 
-    def prepare(self) -> None:
+    def find(self) -> Attributes:
         """See `Node`."""
-        if not self.ready:
+        if not self.fresh:
             self._take()
-
-    def check(self) -> None:
-        """See `Node`."""
-        if not self.checked:
-            self._take()
+        return self.attributes
 
     def open(self) -> Opened:
         """See `File`."""
-        told = self.attributes if self.ready else None
+        told = self.attributes if self._digest else None
         content = self._take()
         if told and _rights(told) != _rights(self.attributes):
             # Whoever opens it was let in by what it was before.
@@ -93,11 +86,15 @@ class ComposedFile(File):
         return Snapshot(content)
 
     def same(self, other: ComposedFile) -> bool:
-        """Whether both, being ready, show the same, and this one may be handed out again.
+        """Whether this one may be handed out instead of the other, which was just looked up.
 
-        Content may change back: between the look-up that follows a `StaleError` and its `open` it
-        would change once more, and the kernel tries twice only. A node never opened cannot fail.
+        If the other is not composed yet (a listing), it may: whoever wants more of it than the name
+        will have it found. Content may change back: between the look-up that follows a `StaleError`
+        and its `open` it would change once more, and the kernel tries twice only. A node never
+        opened cannot fail.
         """
+        if other._digest is None:
+            return True
         alike = self._digest == other._digest and self.attributes == other.attributes
         return alike and not self._stale
 
@@ -162,15 +159,15 @@ class ComposedDirectory(Directory):
         self._describe = describe
         self._known: dict[str, Node] = {}
 
-    def look(self) -> Attributes:
-        """See `Directory`."""
+    def find(self) -> Attributes:
+        """See `Node`."""
         self.attributes = self._describe()
         return self.attributes
 
     @property
-    def slow(self) -> bool:
-        """See `Node`: what is in it has to be found out."""
-        return True
+    def lane(self) -> Lane:
+        """See `Node`."""
+        return COMPOSE
 
     def names(self) -> list[tuple[str, Node]]:
         """See `Directory`."""
@@ -199,8 +196,7 @@ class ComposedDirectory(Directory):
 def _same(known: Node | None, node: Node) -> bool:
     """Whether the node that the kernel knows already will do."""
     if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
-        # Not ready: a listing. Whoever wants more of it than the name will have it checked.
-        return not node.ready or known.same(node)
+        return known.same(node)
     if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
         return known.target() == node.target()
     return known is node

@@ -8,10 +8,12 @@ from contextlib import suppress
 from functools import partial
 
 from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.textcache import TextCache
 from pstorefs.dump import Dump
 from pstorefs.record.record import STORE
 from pstorefs.report import files
-from pstorefs.report.files import Context, Sibling
+from pstorefs.report.context import Context, Sibling
+from pstorefs.report.material import Known, console_of
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
@@ -19,6 +21,8 @@ from pstorefs.tree.node import Node, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
+# Bytes of reports and summaries that are kept.
+_MADE_BYTES = 2 << 20
 # In place of the title of a dump that is closed to some who may read this one.
 _CLOSED = "see its own report"
 
@@ -38,6 +42,7 @@ class Dumps:
         self._owner = owner
         self._machine = machine
         self._own = own
+        self._made_lately = TextCache(_MADE_BYTES)
         #: Of each dump its directory, and raw/ in it.
         self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
         self.root = ComposedDirectory(
@@ -100,19 +105,12 @@ class Dumps:
 
     def _files(self, name: str) -> Mapping[str, Node]:
         dump, _ = self._dump(name)
-        composers: dict[str, Callable[[Dump], bytes]] = {
-            "dmesg.txt": self.catalog.text,
-            "report.txt": self.report,
-            "summary.json": self.summary,
-        }
-        if files.console_of(dump) is not None:
-            composers["console.txt"] = self.console
-        entries: dict[str, Node] = {
-            file: ComposedFile(
-                partial(self._compose, compose, name), partial(self._owner_of, name), _mtime(dump)
-            )
-            for file, compose in composers.items()
-        }
+        entries: dict[str, Node] = {}
+        for file in files.FILES:
+            if file == "console.txt" and console_of(dump) is None:
+                continue
+            make = partial(self._compose, partial(self._made, file), name)
+            entries[file] = ComposedFile(make, partial(self._owner_of, name), _mtime(dump))
         entries["raw"] = self._directory(name)[1]
         return entries
 
@@ -155,12 +153,20 @@ class Dumps:
 
         return self._compose(stored, name)
 
-    def console(self, dump: Dump) -> bytes:
-        """console.txt."""
-        record = files.console_of(dump)
-        if record is None:
+    def _made(self, file: str, dump: Dump) -> bytes:
+        """A file of a dump."""
+        if file in files.PLAIN:
+            content = files.FILES[file](Known(self.catalog, dump), Context())
+        else:
+            # Looked up, opened and asked for its size: the same for as long as nothing changes.
+            key = (dump.name, file, self.catalog.generation, self._machine.hostname)
+            content = self._made_lately.get(key)
+            if content is None:
+                content = files.FILES[file](Known(self.catalog, dump), self.context(dump))
+                self._made_lately.put(key, content or b"")
+        if content is None:
             raise StaleError
-        return self.catalog.reading(record).text
+        return content
 
     def context(self, dump: Dump) -> Context:
         """The other dumps of that boot, and who reads."""
@@ -174,7 +180,7 @@ class Dumps:
             for other in self.catalog.dumps().values()
             if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
         )
-        return Context(self._machine, self._own, siblings)
+        return Context(self._machine, self._own, siblings, dump.order)
 
     def _is_as_open(self, other: Dump, dump: Dump) -> bool:
         """Whether the records of another dump are open to all who may read this one's."""
@@ -183,15 +189,6 @@ class Dumps:
         its, ours = self._owner_of(other.name), self._owner_of(dump.name)
         alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
         return alike and not ours.file_mode & ~its.file_mode
-
-    def report(self, dump: Dump) -> bytes:
-        """report.txt."""
-        facts = self.catalog.facts(dump)
-        return files.report(dump, facts, self.catalog.text(dump), self.context(dump))
-
-    def summary(self, dump: Dump) -> bytes:
-        """summary.json."""
-        return files.summary(dump, self.catalog.facts(dump), self.context(dump))
 
 
 def _mtime(dump: Dump) -> int:

@@ -1,6 +1,7 @@
 """meta/: one directory for each live record, one value in each file, as in sysfs.
 
-A value that is not known is an empty file. ``all.json`` holds the same, with null.
+A value that is not known is an empty file. ``all.json`` holds the same, with null, and ecc as an
+object with the keys corrected and unrecoverable, as in summary.json.
 
 ============ ==================================================================================
 file         value
@@ -36,8 +37,8 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
 from pstorefs.record.shown import record_path
-from pstorefs.report.files import rfc3339
 from pstorefs.source.directory import Stamp
+from pstorefs.system.utc import rfc3339
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError
 from pstorefs.tree.rights import Attributes, Owner
@@ -60,7 +61,7 @@ def values(record: Record, dump: str | None) -> dict[str, Any]:
         "dump": dump,
         "compression": record.compression,
         "state": record.state,
-        "ecc": [ecc.corrected, ecc.unrecoverable] if ecc else None,
+        "ecc": ecc and ecc._asdict(),
         "size": record.text_size,
         "stored_size": record.size,
         "sha256": record.sha256,
@@ -180,6 +181,6 @@ class Meta:
 def _text(value: object) -> bytes:
     if value is None:
         return b""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
+    if isinstance(value, dict):
+        value = " ".join(map(str, value.values()))
     return f"{value}\n".encode()

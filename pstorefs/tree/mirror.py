@@ -10,9 +10,19 @@ import os
 import threading
 from collections.abc import Callable
 
-from pstorefs.catalog.textcache import TextShelf
+from pstorefs.record.decoded import Decoded
 from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
-from pstorefs.tree.node import File, Link, Opened, Snapshot, Special, StaleError
+from pstorefs.tree.node import (
+    DECODE,
+    QUICK,
+    File,
+    Lane,
+    Link,
+    Opened,
+    Snapshot,
+    Special,
+    StaleError,
+)
 from pstorefs.tree.rights import Access, Attributes
 
 _AS_THE_SOURCE = Access()
@@ -27,12 +37,18 @@ class Mirror:
         access: Access = _AS_THE_SOURCE,
         *,
         remove: Callable[[str], None] | None = None,
+        decoded: Decoded | None = None,
     ) -> None:
         self.store = store
         self.access = access
-        self.texts = TextShelf()
-        #: One record is decoded at a time: pure Python decoders would only take turns anyway.
+        self.decoded = decoded or Decoded()
+        #: Of what asks the source, once a record is decoded.
+        self.lane: Lane = DECODE if store.may_hang else QUICK
+        #: One record is decoded at a time: pure Python decoders would only take turns anyway. It is
+        #: never held while the source is asked.
         self.decoding = threading.Lock()
+        #: Held for the moment in which a record becomes known, as two threads may find it at once.
+        self.freezing = threading.Lock()
         #: rm of a record, given its path in the source. None: not permitted.
         self.remove = remove
 
@@ -57,9 +73,9 @@ class MirrorFile(File):
         self.stamp = stamp
 
     @property
-    def slow(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self.mirror.store.patient
+        return self.mirror.lane
 
     def open(self) -> Opened:
         """See `File`."""
@@ -71,7 +87,7 @@ class MirrorFile(File):
         except OSError as error:
             raise answer(error) from error
 
-    def check(self) -> None:
+    def check_current(self) -> None:
         """`StaleError` unless the source still holds this very file."""
         try:
             now = self.mirror.store.stamp(self.folder, self.file)
@@ -84,25 +100,31 @@ class MirrorFile(File):
 class MeasuredFile(MirrorFile):
     """A file of pstore whose st_size is not what reading it gives: ftrace records."""
 
-    __slots__ = ("_ready",)
+    __slots__ = ("_measured",)
 
     def __init__(self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp) -> None:
         super().__init__(mirror, folder, file, stamp)
-        self._ready = False
+        self._measured = False
 
     @property
-    def ready(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._ready
+        return super().lane if self._measured else DECODE
 
-    def prepare(self) -> None:
+    @property
+    def fresh(self) -> bool:
+        """See `Node`."""
+        return self._measured
+
+    def find(self) -> Attributes:
         """See `Node`."""
         try:
             size = len(self.mirror.store.read(self.folder, self.file, self.stamp))
             self.attributes = self.mirror.access.attributes(self.stamp, size)
         except OSError:
             pass  # whoever opens it is told
-        self._ready = True
+        self._measured = True
+        return self.attributes
 
 
 class MirrorLink(Link):
@@ -138,13 +160,13 @@ class MirrorSpecial(Special):
 class _Direct:
     """An open file too large to be kept in memory. Ends with EIO if it is changed meanwhile."""
 
-    __slots__ = ("_descriptor", "_stamp", "_store", "slow")
+    __slots__ = ("_descriptor", "_stamp", "_store", "lane")
 
     def __init__(self, store: Store, descriptor: int, stamp: Stamp) -> None:
         self._store = store
         self._descriptor = descriptor
         self._stamp = stamp
-        self.slow = store.patient
+        self.lane: Lane = DECODE if store.may_hang else QUICK
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`."""

@@ -10,8 +10,8 @@ from pstorefs.record.name import ENCODED, Name, parse_name
 from pstorefs.record.shown import encoded, held, shown, stored
 from pstorefs.source.directory import Stamp
 from pstorefs.tree.mirror import MeasuredFile, Mirror, MirrorFile, MirrorLink, MirrorSpecial, answer
-from pstorefs.tree.node import Directory, Node, StaleError
-from pstorefs.tree.record_file import RecordFile
+from pstorefs.tree.node import Directory, Lane, Node, StaleError
+from pstorefs.tree.record_file import RecordFile, State
 from pstorefs.tree.rights import Attributes
 
 
@@ -36,12 +36,12 @@ class MirrorDirectory(Directory):
         self._children: dict[str, Node] = {}
 
     @property
-    def slow(self) -> bool:
-        """See `Node`. If so, several threads may be here: each finds a node that will do."""
-        return self.mirror.store.patient
+    def lane(self) -> Lane:
+        """See `Node`. Several threads may be here: each finds a node that will do."""
+        return self.mirror.lane
 
-    def look(self) -> Attributes:
-        """See `Directory`."""
+    def find(self) -> Attributes:
+        """See `Node`."""
         if not self.folder:
             self.mirror.store.refresh()
         try:
@@ -102,7 +102,7 @@ class MirrorDirectory(Directory):
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         if isinstance(node, RecordFile):
-            return None if node.gone else (node.shown_name, node)
+            return (node.shown_name, node) if node.fresh else None
         return name, node
 
     def _stamp(self, file: str) -> Stamp | None:
@@ -118,7 +118,8 @@ class MirrorDirectory(Directory):
         known = self._children.get(file)
         # Almost always: nothing has changed.
         if isinstance(known, RecordFile):
-            if known.stamp == stamp and not known.failed and known.name.plain not in beside:
+            holds = known.stamp == stamp and known.state is not State.FAILED
+            if holds and known.name.plain not in beside:
                 return known
         elif isinstance(known, MirrorFile) and known.stamp == stamp and not file.endswith(ENCODED):
             return known
@@ -130,10 +131,8 @@ class MirrorDirectory(Directory):
                     known.stamp, known.entry = stamp, None
                     known.attributes = self.mirror.access.attributes(stamp)
                 return known
-        elif known is not None and _stamp_of(known) == stamp:
-            is_record = isinstance(known, RecordFile)
-            if is_record == as_record and not (isinstance(known, RecordFile) and known.failed):
-                return known
+        elif known and not (as_record or isinstance(known, RecordFile)) and _is_of(known, stamp):
+            return known
         node = self._make(file, stamp, name if as_record else None)
         self._children[file] = node
         return node
@@ -164,5 +163,5 @@ def mirrored(mirror: Mirror, *, renamed: bool = False) -> MirrorDirectory:
     return MirrorDirectory(mirror, (), mirror.store.stamp(()), renamed=renamed)
 
 
-def _stamp_of(node: Node) -> Stamp | None:
-    return getattr(node, "stamp", None)
+def _is_of(node: Node, stamp: Stamp) -> bool:
+    return getattr(node, "stamp", None) == stamp

@@ -2,151 +2,177 @@
 
 from __future__ import annotations
 
+import enum
 import errno
-import itertools
-import logging
+from typing import TYPE_CHECKING
 
 from pstorefs.record.name import Name
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.tree.mirror import Mirror, MirrorFile, answer
-from pstorefs.tree.node import Opened, Snapshot
+from pstorefs.tree.node import DECODE, QUICK, Lane, Opened, Snapshot
 from pstorefs.tree.rights import Attributes
 
-_log = logging.getLogger("pstorefs")
+if TYPE_CHECKING:
+    from pstorefs.record.reading import Reading
 
 # Codecs that take longer than handing the work to a thread does, per record.
 _SLOW = ("lzo", "842", "zstd")
 # Reads of a record that is written anew each time; a writer without pause hits one in twenty.
 _TRIES = 4
-# Keys of the text cache: never used again, as the address of a node would be.
-_SERIALS = itertools.count()
-# Of a record that nobody asked for yet: they are made once, when it is ready.
+# Of a record that nobody asked for yet: they are made once, when it is found.
 _NOT_YET = Attributes(0, 0, 0, 0, 0)
 
 
-class RecordFile(MirrorFile):
-    """A record that the kernel left compressed, shown as text."""
+class State(enum.Enum):
+    """What is known of a record."""
 
-    __slots__ = ("_ready", "failed", "gone", "legible", "name", "quick", "serial")
+    UNKNOWN = enum.auto()
+    #: It is shown as its text, and decoding that takes no time, or some.
+    TEXT = enum.auto()
+    SLOW_TEXT = enum.auto()
+    #: It cannot be decoded, and is shown as it is stored.
+    STORED = enum.auto()
+    #: It could not be read: as STORED, until the next listing or look-up.
+    FAILED = enum.auto()
+
+
+_LEGIBLE = (State.TEXT, State.SLOW_TEXT)
+
+
+class RecordFile(MirrorFile):
+    """A record that the kernel left compressed."""
+
+    __slots__ = ("name", "state")
 
     def __init__(
         self, mirror: Mirror, folder: tuple[str, ...], file: str, stamp: Stamp, name: Name
     ) -> None:
         super().__init__(mirror, folder, file, stamp, _NOT_YET)
         self.name = name
-        #: Once it is ready: whether there is a text, and whether decoding it takes no time.
-        self.legible = False
-        self.quick = False
-        #: Looked for again with the next listing; and whether it is not to be seen in this one.
-        self.failed = False
-        self.gone = False
-        self.serial = next(_SERIALS)
-        self._ready = False
+        self.state = State.UNKNOWN
 
     @property
-    def ready(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._ready
+        return DECODE if self.state is State.UNKNOWN else self.mirror.lane
+
+    @property
+    def fresh(self) -> bool:
+        """See `Node`."""
+        return self.state is not State.UNKNOWN
 
     @property
     def shown_name(self) -> str:
-        """The name it goes by, once it is ready."""
-        return self.name.plain if self.legible else self.file
+        """Its name in the mount, once it is found."""
+        return self.name.plain if self.state in _LEGIBLE else self.file
 
-    def prepare(self) -> None:
-        """See `Node`. A record that cannot be read stays what it is; opening it says why.
+    def find(self) -> Attributes:
+        """See `Node`. A record that cannot be read is shown as stored; opening it says why.
 
         MemoryError if there is none even without the texts that wait: nothing is known then.
         """
-        with self.mirror.decoding:
-            if self._ready:
-                return
-            size = None
+        try:
+            self._find()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            self._know(State.FAILED, self.stamp)
+        except MemoryError:
+            self.mirror.decoded.clear()
+            self._find()
+        return self.attributes
+
+    def _find(self) -> None:
+        """Read and decode it; if it was written anew since it was listed, as it is now."""
+        stamp = self.stamp
+        for tries_left in reversed(range(_TRIES + 1)):
             try:
-                size = self._decode_current()
-            except MemoryError:
-                raise
-            except FileNotFoundError:
-                self.failed = self.gone = True
-            except OSError:
-                self.failed = True
-            except Exception:  # noqa: BLE001 (a decoder's fault costs one record, not the listing)
-                _log.exception("%s: cannot be decoded: please report this", self.file)
-                self.failed = True
-            self.attributes = self.mirror.access.attributes(self.stamp, size)
-            self._ready = True
+                reading = self._reading(stamp)
+            except OSError as error:
+                if not (has_changed(error) and tries_left):
+                    raise
+                # Nobody was told its attributes yet: it may still become another.
+                stamp = self.mirror.store.stamp(self.folder, self.file)
+                if not stamp.is_file:
+                    raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
+            else:
+                self._judge(stamp, reading)
+                return
+
+    def _reading(self, stamp: Stamp) -> Reading | None:
+        """What its bytes say; None if there are more than any record has."""
+        # At the moment of need: a mount is ready before the first record is decoded.
+        from pstorefs.codecs import detect
+        from pstorefs.record import reading
+
+        if stamp.size > detect.MAX_INPUT:
+            return None
+        key, decoded = (self.file, stamp), self.mirror.decoded
+        kept = decoded.get(key)
+        if kept is not None:
+            return kept[1]
+        data = self.mirror.store.read(self.folder, self.file, stamp)
+        with self.mirror.decoding:
+            kept = decoded.get(key)  # another thread may have been quicker
+            if kept is not None:
+                return kept[1]
+            record = reading.read(self.name, data)
+            decoded.put(key, data, record)
+        return record
+
+    def _judge(self, stamp: Stamp, record: Reading | None) -> None:
+        from pstorefs.record import reading
+
+        if record is None or record.state == reading.UNDECODABLE:
+            self._know(State.STORED, stamp)
+            return
+        quick = record.state == reading.DECODED and record.compression not in _SLOW
+        self._know(State.TEXT if quick else State.SLOW_TEXT, stamp, len(record.text))
+
+    def _know(self, state: State, stamp: Stamp, size: int | None = None) -> None:
+        """Freeze it, unless it is. `size`: of its text."""
+        with self.mirror.freezing:
+            if not self.fresh:
+                self.stamp = stamp
+                self.attributes = self.mirror.access.attributes(stamp, size)
+                self.state = state  # last: other threads look at it without the lock
 
     def open(self) -> Opened:
         """See `File`."""
-        if not self.legible:
+        if self.state not in _LEGIBLE:
             return super().open()
-        text = self.mirror.texts.take(self.serial)
+        text = self.mirror.decoded.take((self.file, self.stamp))
         if text is not None:
-            self.check()
+            self.check_current()
             return Snapshot(text)
         try:
             data = self.mirror.store.read(self.folder, self.file, self.stamp)
         except OSError as error:
             raise answer(error) from error
-        return _Undecoded(self.name, data, slow=not self.quick)
-
-    def _decode_current(self) -> int | None:
-        """As `_decode`; of a record that was written anew since it was listed, as it is now."""
-        for _ in range(_TRIES):
-            try:
-                return self._decode()
-            except MemoryError:
-                self.mirror.texts.clear()
-                break
-            except OSError as error:
-                if not has_changed(error):
-                    raise
-                # Nobody was told its attributes yet: it may still become another.
-                self.stamp = self.mirror.store.stamp(self.folder, self.file)
-                if not self.stamp.is_file:
-                    raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
-        return self._decode()
-
-    def _decode(self) -> int | None:
-        """The size of the text; None if there is none."""
-        # At the moment of need: a mount is ready before the first record is decoded.
-        from pstorefs.codecs import detect
-        from pstorefs.record import reading
-
-        if self.stamp.size > detect.MAX_INPUT:
-            return None
-        data = self.mirror.store.read(self.folder, self.file, self.stamp)
-        record = reading.read_encoded(self.name, data)
-        if record.state == reading.UNDECODABLE:
-            return None
-        self.quick = record.state == reading.DECODED and record.compression not in _SLOW
-        self.mirror.texts.put(self.serial, record.text)
-        # Last: what is legible has the size of its text.
-        self.legible = True
-        return len(record.text)
+        return _Undecoded(self.name, data, QUICK if self.state is State.TEXT else DECODE)
 
 
 class _Undecoded:
     """An open record. It is decoded when somebody reads: mostly the kernel has its pages already.
 
-    The stored bytes are those of the moment of `open`, so that it matters not when that is.
+    The stored bytes are those of the moment of `open`, so it does not matter when that is.
     """
 
-    __slots__ = ("_data", "_name", "_text", "slow")
+    __slots__ = ("_data", "_name", "_text", "lane")
 
-    def __init__(self, name: Name, data: bytes, slow: bool) -> None:
+    def __init__(self, name: Name, data: bytes, lane: Lane) -> None:
         self._name = name
         self._data = data
         self._text: bytes | None = None
-        self.slow = slow
+        self.lane = lane
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`. By two threads at once, it is decoded twice."""
         if self._text is None:
             from pstorefs.record import reading
 
-            self._text = reading.read_encoded(self._name, self._data).text
-            self.slow = False
+            self._text = reading.read(self._name, self._data).text
+            self.lane = QUICK
         return self._text[offset : offset + size]
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from pstorefs.record.shown import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
-from pstorefs.tree.node import Directory, Node
+from pstorefs.tree.node import Directory, Lane, Node
 from pstorefs.tree.rights import Attributes
 
 
@@ -21,14 +21,14 @@ class Root(Directory):
         super().__init__(self._mirror.attributes)
 
     @property
-    def slow(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._mirror.slow
+        return self._mirror.lane
 
-    def look(self) -> Attributes:
-        """See `Directory`."""
+    def find(self) -> Attributes:
+        """See `Node`."""
         # One link: not counted, as in `Owner.directory`. The source's own would leave places out.
-        self.attributes = self._mirror.look()._replace(links=1)
+        self.attributes = self._mirror.find()._replace(links=1)
         return self.attributes
 
     def names(self) -> list[tuple[str, Node]]:

@@ -307,14 +307,14 @@ def test_a_record_that_trips_a_decoder_up_is_saved(
 ) -> None:
     scene = Scene(tmp_path, "erst-none-6.1.192-deb12")
     victim = min(scene.records)
-    honest = reading.read
+    honest = reading.read_plain
 
     def read(name: Name, data: bytes) -> reading.Reading:
         if name.plain == victim:
             raise IndexError("a bug")
         return honest(name, data)
 
-    monkeypatch.setattr(reading, "read", read)
+    monkeypatch.setattr(reading, "read_plain", read)
     assert {o.result for o in scene.archive().values()} == {"cleared"}
     assert victim in {path.name for path in judge.saved(scene.target)}
 

@@ -101,7 +101,7 @@ def test_the_report_holds_the_kernels_own_words(source: Path, mount: MountMaker)
 def test_the_summary_is_for_programs(source: Path, mount: MountMaker) -> None:
     point = mount(source).point
     known = json.loads((point / "dumps" / PARTS_OF_ONE / "summary.json").read_text())
-    assert known["schema"] == 1
+    assert known["schema"] == 2
     assert known["name"] == PARTS_OF_ONE
     assert re.fullmatch("[0-9a-f]{64}", known["id"])
     assert (known["reason"], known["count"], known["crash"]) == ("Oops", 1, True)

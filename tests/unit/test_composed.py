@@ -17,7 +17,7 @@ def look_up(directory: ComposedDirectory) -> Node:
     """As the kernel's LOOKUP does it."""
     found = directory.lookup("status")
     assert found is not None
-    found.prepare()
+    found.find()
     settled = directory.settle("status", found)
     assert settled is not None
     return settled[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,11 +26,12 @@ def listing(source: Path, meanwhile: Callable[[], object]) -> dict[str, int]:
     meanwhile()
     shown = {}
     for name, node in names:
-        node.prepare()
+        with suppress(FileNotFoundError):
+            node.find()
         settled = root.settle(name, node)
         if settled is not None:
             shown[settled[0]] = settled[1].attributes.size
-    assert all(node.ready for _, node in root.names()), "what is known is not read again"
+    assert all(node.fresh for _, node in root.names()), "what is known is not read again"
     store.close()
     return shown
 
