@@ -13,7 +13,6 @@ Logs that the kernel drops by itself (ramoops: console, pmsg, ftrace) do not cou
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections import defaultdict
@@ -24,7 +23,7 @@ from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.settings.keep import DEFAULT_ARCHIVE, Keep
+from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
@@ -48,8 +47,8 @@ class ArchiveSettings(Protocol):
         """Whether that is the machine's own store."""
 
     @property
-    def archive(self) -> str | None:
-        """The archive, if one was given."""
+    def target(self) -> str | None:
+        """The archive; None: none was given, and there is no default one for these records."""
 
     @property
     def archive_volatile(self) -> bool:
@@ -58,19 +57,6 @@ class ArchiveSettings(Protocol):
     @property
     def keep(self) -> Keep:
         """What it may hold."""
-
-
-def archive_of(settings: ArchiveSettings) -> str:
-    """The directory to archive into. Raises `ArchiveError` (EROFS) if foreign records have none."""
-    if settings.archive:
-        return settings.archive
-    if settings.default_source:
-        return DEFAULT_ARCHIVE
-    raise ArchiveError(
-        errno.EROFS,
-        f"{settings.source}: not this machine's own store, and left as it is:"
-        " to archive it, give -o archive=DIR",
-    )
 
 
 def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None = None) -> int:
@@ -83,11 +69,13 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
         return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
     except OSError as error:
         return _fail(f"{settings.source}: {error.strerror}")
-    try:
-        target = archive_of(settings)
-    except ArchiveError as error:
+    target = settings.target
+    if target is None:
         store.close()
-        return _fail(str(error.strerror))
+        return _fail(
+            f"{settings.source}: not this machine's own store, and left as it is:"
+            " to archive it, give -o archive=DIR"
+        )
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
