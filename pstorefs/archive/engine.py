@@ -120,7 +120,7 @@ def _save_and_clear(
     from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import STORE
 
-    source = Shelf(store, STORE, files)
+    source = Shelf(store, STORE, files, policy.decoded)
     archived = Archived(view, policy.say)
     planner = Planner(source, archived, request, policy.say)
     everything = request.clear is None or request.wanted

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
-from pstorefs.archive.save import compare
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -111,7 +110,12 @@ def _erase_same(store: Store, record: Record, archived: tuple[int, int]) -> None
         stamp = here.stamp((), name)
         if (stamp.device, stamp.inode) == archived:
             raise _SameFileError(errno.EPERM, "this is the archived copy itself")
-        data = here.read((), name, stamp)
+        try:
+            data = here.read((), name, stamp)
+        except OSError as error:
+            if has_changed(error) and not isinstance(error, FileNotFoundError):
+                raise ChangedError(f"{record.path} is another file by now") from error
+            raise
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise ChangedError(f"{record.path} changed")
         here.erase((), name)
@@ -126,7 +130,7 @@ def _write_facts(work: Transaction, directories: Collection[str]) -> None:
         written.append((directory, temporary, len(text)))
     synced = durable.sync_filesystem(work.archive, len(written))
     for directory, temporary, size in written:
-        compare(work.archive, temporary, size, synced=synced)
+        durable.check_size(work.archive, temporary, size, synced=synced)
         target = durable.open_directory(work.archive, directory)
         try:
             durable.replace(work.archive, temporary, target, layout.FACTS)

@@ -49,6 +49,8 @@ class Job:
     clear: list[Record]
     #: Files in raw/ once it is done: name to SHA-256.
     sums: dict[str, str] = field(default_factory=dict)
+    #: Other dumps of its boot, under the names that they have in the archive.
+    siblings: tuple[Dump, ...] = ()
 
 
 class Planner:
@@ -92,8 +94,10 @@ class Planner:
             self._saved.setdefault(_identity(record), record.path)
             directory, _, name = record.path.split("/")
             self._sums[directory][name] = record.sha256
-        found = (self._job_of(dump) for dump in dumps.group([*records, *archived]))
-        return [job for job in found if job is not None]
+        grouped = dumps.group([*records, *archived])
+        jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
+        _introduce(jobs, grouped)
+        return jobs
 
     def _read(self, paths: Iterable[str]) -> list[Record]:
         """Read records. What cannot be read is an outcome if it was to be erased."""
@@ -180,6 +184,19 @@ class Planner:
             if not taken and layout.is_dump_name(name):
                 return name
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
+
+
+def _introduce(jobs: Sequence[Job], grouped: Sequence[Dump]) -> None:
+    """Tell each job which other dumps are of its boot."""
+    directories = {job.dump.name: job.directory for job in jobs}
+    boots: dict[str, list[Dump]] = defaultdict(list)
+    for dump in grouped:
+        if dump.boot:
+            name = directories.get(dump.name, dump.name)
+            boots[dump.boot].append(replace(dump, name=name))
+    for job in jobs:
+        others = boots.get(job.dump.boot or "", ())
+        job.siblings = tuple(dump for dump in others if dump.name != job.directory)
 
 
 def _unreadable(path: str, error: OSError) -> Outcome:

@@ -6,9 +6,11 @@ All jobs of a command go through each step together, as one wait for the disk se
 2. `settle`: it is synced and read back from the disk: what is not right gets no name;
 3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
    raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
-4. `check`: the disk is read again and compared.
+4. `check`: each name leads to the very file that was read back; what an earlier run saved is synced
+   and read back now.
 
-A job that fails at any step keeps its error, and nothing of it is cleared.
+A job that fails at any step keeps its error, and nothing of it is cleared. A dump that passed all
+of them is announced (`Policy.on_saved`).
 """
 
 from __future__ import annotations
@@ -25,19 +27,20 @@ from pstorefs.archive.directory import sync_above
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.plan import as_archived
 from pstorefs.archive.transaction import Move
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.record import STORE
 from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pstorefs.archive.plan import Job
+    from pstorefs.archive.policy import Compose
     from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import Record
 
 
 def save(work: Transaction) -> None:
-    """All steps, for all jobs. What could not be done stands in ``work.errors`` then."""
+    """All steps, for all jobs. What could not be done is in ``work.errors`` then."""
     oopsed = never_erased.oopsed_since_boot(work.source.store)
     for job in work.jobs:
         _note(work, job, oopsed=oopsed)
@@ -49,6 +52,8 @@ def save(work: Transaction) -> None:
     for job in work.alive():
         with work.trying(job.directory):
             _check(work, job)
+    for job in work.alive():
+        _announce(work, job)
 
 
 # 1. stage
@@ -95,7 +100,9 @@ def _stage_joining(work: Transaction, job: Job) -> None:
     for record, name in job.new:
         _stage_record(work, job, record, name)
     if job.new or not finished:
-        for name, data in _composed(work, job).items():
+        composed = _composed(work, job)
+        work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
+        for name, data in composed.items():
             _stage_file(work, job.directory, name, data)
         _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
 
@@ -112,6 +119,7 @@ def _stage_new(work: Transaction, job: Job) -> None:
         finally:
             os.close(raw)
         files = dict(_composed(work, job))
+        work.summaries[job.directory] = files.get(layout.SUMMARY, b"")
         files[layout.FACTS] = layout.facts_text(work.facts_of(job.directory).values())
         files[layout.SUMS] = layout.sums_text(job.sums)
         for name, data in files.items():
@@ -119,10 +127,6 @@ def _stage_new(work: Transaction, job: Job) -> None:
             tree[name] = len(data)
     finally:
         os.close(root)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _stage_record(work: Transaction, job: Job, record: Record, name: str) -> None:
@@ -150,10 +154,7 @@ def _stage_facts(work: Transaction, directory: str) -> None:
 
 def _stored(work: Transaction, record: Record) -> bytes:
     with _reading(record):
-        data = work.source.read(record.path)
-    if _digest(data) != record.sha256:
-        raise ChangedError(f"{record.path} changed while it was archived")
-    return data
+        return work.source.stored(record)
 
 
 @contextmanager
@@ -169,33 +170,41 @@ def _reading(record: Record) -> Iterator[None]:
 
 
 def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
-    """What stands beside raw/. A dump of which nothing can be composed is saved all the same."""
+    """What is beside raw/. A dump of which nothing can be composed is saved all the same."""
     if work.policy.compose is None:
         return {}
-    source_of = {place: path for path, place in job.places.items()}
-    records = {record.path: record for record in job.dump.records if record.place == STORE}
-
-    def read(record: Record) -> bytes:
-        live = records.get(source_of.get(record.path, ""))
-        if live is None:
-            return work.shelf.text(record)
-        with _reading(live):
-            return work.source.text(live)
-
-    dump = as_archived(job)
-    facts = {
-        record.path: fact
-        for record in dump.records
-        if record.place == ARCHIVE and (fact := work.fact(record.path, record))
-    }
     try:
-        composed = work.policy.compose(dump, read, facts)
+        composed = _compose(work.policy.compose, work, job)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
         work.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
         return {}
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
+
+
+def _compose(compose: Compose, work: Transaction, job: Job) -> Mapping[str, bytes]:
+    live = {
+        job.places[record.path]: record
+        for record in job.dump.records
+        if record.place == STORE and record.path in job.places
+    }
+
+    def read(record: Record) -> bytes:
+        source = record if record.place == STORE else live.get(record.path)
+        if source is None:
+            return work.shelf.text(record)
+        with _reading(source):
+            return work.source.text(source)
+
+    dump = as_archived(job)
+    try:
+        return compose(dump, read, job.siblings)
+    except OSError:
+        if not job.siblings:
+            raise
+        # What they are called is not worth the dump.
+        return compose(dump, read, ())
 
 
 # 2. settle
@@ -211,7 +220,8 @@ def _settle(work: Transaction) -> None:
     for directory, moves in work.moves.items():
         with work.trying(directory):
             for move in moves:
-                compare(work.archive, move.temporary, move.expected, synced=synced)
+                path = "/".join((*move.folder, move.name))
+                _settle_file(work, work.archive, move.temporary, path, move.expected, synced)
 
 
 def _settle_tree(
@@ -221,7 +231,9 @@ def _settle_tree(
     try:
         for path, expected in tree.items():
             folder, _, name = path.rpartition("/")
-            compare(raw if folder else root, name, expected, synced=synced)
+            _settle_file(
+                work, raw if folder else root, name, f"{directory}/{path}", expected, synced
+            )
         if not synced:
             durable.sync(raw)
             durable.sync(root)
@@ -230,14 +242,22 @@ def _settle_tree(
         os.close(root)
 
 
-def compare(directory: int, name: str, expected: str | int, *, synced: bool = False) -> None:
-    """Sync a file, if it is not yet; EIO if the disk does not hold what was written."""
+def _settle_file(
+    work: Transaction, folder: int, name: str, path: str, expected: str | int, synced: bool
+) -> None:
+    """Sync a file, if it is not yet, and read a record back. `path`: what it will be called."""
     if isinstance(expected, int):
-        durable.check_size(directory, name, expected, synced=synced)
-        return
-    data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
-    if _digest(data) != expected:
+        durable.check_size(folder, name, expected, synced=synced)
+    else:
+        work.read_back[path] = _compare(folder, name, expected, synced=synced)
+
+
+def _compare(folder: int, name: str, sha256: str, *, synced: bool = False) -> durable.Identity:
+    """Sync a record, if it is not yet; EIO if the disk does not hold what was written."""
+    data, identity = durable.read_back(folder, name, layout.LONGEST_RECORD, synced=synced)
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
+    return identity
 
 
 # 3. place
@@ -285,10 +305,9 @@ def _join(work: Transaction, directory: str, moves: list[Move]) -> None:
 
 
 def _check(work: Transaction, job: Job) -> None:
-    """Read records back. What an earlier run saved is synced first: it may have been cut off."""
-    new = {f"{job.directory}/{layout.RAW}/{name}" for _, name in job.new}
+    """See that records are there. What an earlier run saved may never have reached the disk."""
     wanted = {
-        job.places[record.path]: record
+        job.places[record.path]: record.sha256
         for record in [*job.clear, *(record for record, _ in job.new)]
     }
     by_directory: dict[str, list[str]] = defaultdict(list)
@@ -300,12 +319,32 @@ def _check(work: Transaction, job: Job) -> None:
         root, raw = layout.open_raw(work.archive, directory)
         try:
             for path in paths:
-                name = path.rpartition("/")[2]
-                compare(raw, name, wanted[path].sha256, synced=path in new)
-            if not new.issuperset(paths):
+                _check_record(work, raw, path, wanted[path])
+            if not work.read_back.keys() >= set(paths):
                 durable.sync(raw)
                 durable.sync(root)
             work.checked.update(paths)
         finally:
             os.close(raw)
             os.close(root)
+
+
+def _check_record(work: Transaction, raw: int, path: str, sha256: str) -> None:
+    name = path.rpartition("/")[2]
+    known = work.read_back.get(path)
+    if known is not None:
+        status = os.stat(name, dir_fd=raw, follow_symlinks=False)
+        if durable.identity(status) == known:
+            return
+    _compare(raw, name, sha256, synced=known is not None)
+
+
+def _announce(work: Transaction, job: Job) -> None:
+    """Report a dump that is new or grew; one that an interrupted run began, as well."""
+    summary = work.summaries.get(job.directory)
+    if summary is None:
+        return
+    try:
+        work.policy.on_saved(as_archived(job), summary)
+    except Exception as error:  # noqa: BLE001 - it is saved, and is to be cleared
+        work.policy.say(f"{job.directory}: saved, but not announced: {error!r}")

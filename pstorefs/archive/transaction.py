@@ -58,8 +58,12 @@ class Transaction:
     facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
     #: What went wrong, by directory.
     errors: dict[str, OSError] = field(default_factory=dict)
-    #: Paths in the archive that were read back and are right.
+    #: Files that were read back under their temporary names, by the paths that they get.
+    read_back: dict[str, durable.Identity] = field(default_factory=dict)
+    #: Paths in the archive of what is there, durable and right.
     checked: set[str] = field(default_factory=set)
+    #: summary.json of dumps that are new, that grew, or that an earlier run did not finish.
+    summaries: dict[str, bytes] = field(default_factory=dict)
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
     #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
     trees: dict[str, dict[str, str | int]] = field(default_factory=dict)

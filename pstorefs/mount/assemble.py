@@ -60,7 +60,7 @@ def _executor(
     from pstorefs.control.executor import Executor
     from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
     from pstorefs.report import files
-    from pstorefs.report.journal import announcing
+    from pstorefs.report.journal import announce
 
     own = settings.default_source
     known = [Place(STORE, store)]
@@ -71,7 +71,9 @@ def _executor(
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=announcing(files.composer(machine, own=own)),
+        compose=files.composer(machine, own=own),
+        on_saved=announce,
+        decoded=decoded,
         say=lambda sentence: _log.info("%s", sentence),
     )
     return Executor(store, Catalog(known, decoded), target, policy, rm)
