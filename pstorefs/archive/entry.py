@@ -203,8 +203,8 @@ def _joined(records: Iterable[tuple[str, Stamp]], start: int | None) -> str:
 
 
 def family_of(name: Name) -> str:
-    """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
-    return "efi" if name.backend == "efi_pstore" else name.backend
+    """See `Name.family`."""
+    return name.family
 
 
 def tokens(name: Name, size: int, mtime_ns: int, around: tuple[int, ...] = (0,)) -> Iterator[str]:

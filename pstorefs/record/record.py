@@ -137,7 +137,7 @@ class Record:
 
     @property
     def family(self) -> str:
-        """The backend, whichever of its names this kernel uses."""
+        """See `Name.family`."""
         return self.name.family
 
     @property
