@@ -123,8 +123,13 @@ _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\
 _RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
 #: What a processor calls an exception, and developers another way.
 _TRAPS = {"stack segment": "stack segment fault"}
-#: What KASAN calls a free of what is not allocated, whether it was or never was.
-_INVALID_FREES = ("double-free", "double-free or invalid-free", "invalid-free")
+#: What KASAN called differently: a free of what is not allocated, whether it was or never was; and
+#: in 4.0, with blanks in its words.
+_KASAN_WORDS = {
+    "double-free": "invalid-free",
+    "double-free or invalid-free": "invalid-free",
+    "out of bounds access": "out-of-bounds",
+}
 #: The function whose warnings are on what its caller gave it, and are called after both.
 _SHARED_BLAME = "usb_submit_urb"
 
@@ -206,7 +211,9 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
 def _what(report: Report) -> str:
     what = clean(report.groups.get("what", ""))
     kasan = report.kind is not None and report.kind.error_class == "kasan"
-    return "invalid-free" if kasan and what in _INVALID_FREES else what
+    if not kasan:
+        return what
+    return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 
 
 def _trap_title(text: str) -> str:
