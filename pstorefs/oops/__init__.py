@@ -19,8 +19,9 @@ from pstorefs.oops.lines import split as split_lines
 from pstorefs.oops.report_kinds import UNSIGNED
 from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
+from pstorefs.oops.tasks import Task, read_banner, read_task
 from pstorefs.oops.titles import name, panic_message, signature
-from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
+from pstorefs.oops.trace import Body, Frame, Location
 from pstorefs.oops.which_report import Choice, choose_console, choose_dump, choose_end
 
 __all__ = [

@@ -173,7 +173,7 @@ KINDS: tuple[Kind, ...] = (
         "CPU ",
         "BUG: unable to handle {what}",
         Blame.POINTER,
-        rf"\d{{1,6}} Unable to handle {_UNABLE}",
+        rf"\d{{1,6}} Unable to handle (?=kernel ){_UNABLE}",
     ),
     # arm, arm64; the same words for a program's fault, which kills that alone
     *(
@@ -226,7 +226,13 @@ KINDS: tuple[Kind, ...] = (
     # x86-64 before 2.6.19 and kernels without the place ("[verbose debug info unavailable]") have
     # a capital letter
     _kind("bug", "kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})!"),
-    _kind("bug", "Kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})"),
+    _kind(
+        "bug",
+        "Kernel BUG at ",
+        "kernel BUG",
+        Blame.POINTER,
+        r"(?P<place>[0-9a-f]{8,16} \[|\S{1,200}:\d)",
+    ),
     # riscv after the place; mips as the first line
     _kind("bug", "Kernel BUG ", "kernel BUG", Blame.POINTER, _DIE, trap=True),
     _kind("bug", ("Kernel bug detected",), "kernel BUG", Blame.POINTER, _DIE),

@@ -1,4 +1,4 @@
-"""The body of a report: its CPU line, instruction pointer, caller, call trace and modules.
+"""The body of a report: its registers, caller, call trace, and whose they are (tasks.py).
 
 The forms are those of show_regs(), dump_stack() and print_modules() of x86 since 2.6, arm, arm64,
 loongarch, m68k, mips, parisc, powerpc, riscv, s390 and sparc: one row for each form.
@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import SYMBOL
+from pstorefs.oops.tasks import MODULES_MAX, Task, Tasks, read_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Frames and modules beyond which a report's are not listed.
+#: Frames beyond which a report's are not listed.
 FRAMES_MAX = 256
-MODULES_MAX = 1024
-#: CPU lines of one report that are kept: machines with more processors hang at one of the first.
-TASKS_MAX = 64
 
 #: powerpc's old ABI has a dot before the name of a function.
 _WHERE = (
@@ -117,29 +115,6 @@ _REGISTERS = (
 _BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 _PLAIN = re.compile(_WHERE, re.ASCII)
 _SYMBOLISED = re.compile(rf"(?P<function>{SYMBOL}) \S{{1,200}}:\d", re.ASCII)
-_CPU_LINE = re.compile(
-    r"(?:CPU: (?P<cpu>\d{1,6}) +)?(?:UID: \d{1,10} +)?[Pp](?:ID|id): (?P<pid>\d{1,10}),? +"
-    r"[Cc]omm: ?(?P<rest>.*)",
-    re.ASCII,
-)
-#: Kernels before 3.11 on arm, mips, s390 and sparc: the task has a line of its own.
-_PROCESSES = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        r"Process (?P<comm>.{1,64}?) \(pid: (?P<pid>\d{1,10})[,)]",
-        r"TASK = \w{8,16}\[(?P<pid>\d{1,10})\] '(?P<comm>.{0,64}?)' THREAD: \w+",
-        r"(?P<comm>\S{1,64})\((?P<pid>\d{1,10})\): Oops ",
-    )
-)
-_CPU_ONLY = re.compile(
-    r"(?:CPU|Cpu):? ?(?P<cpu>\d{1,6})(?P<rest> +(?:Not tainted|Tainted: ).*)?", re.ASCII
-)
-_VERSION = re.compile(
-    r"(?P<release>[\w.+~-]{1,64}) (?P<build>#.{0,128})|(?P<only>\d[\w.+~-]{1,64})", re.ASCII
-)
-_TAINT = re.compile(r"[A-Z -]{1,64}(?= )", re.ASCII)
-_MODULE = re.compile(r"[\w-]{1,64}", re.ASCII)
-_BANNER = re.compile(r"Linux version (?P<release>[\w.+~-]{1,64}) ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +139,6 @@ class Frame:
     reliable: bool
     #: The stack it is on: "TASK", "IRQ", "NMI" and the like; empty where the kernel says nothing.
     stack: str
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What the line `CPU: 1 PID: 106 Comm: init Tainted: G      D   6.1.192 #1` says."""
-
-    cpu: int | None
-    pid: int | None
-    comm: str
-    #: The taint letters, "" if the kernel was not tainted, None if the line does not say.
-    taint: str | None
-    kernel: str | None
-    build: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +170,7 @@ def read(lines: Iterable[Line]) -> Body:
 
 class _Reader:
     def __init__(self) -> None:
-        self._tasks: list[Task] = []
-        self._cpu_only: Task | None = None
+        self._tasks = Tasks()
         self._hardware: str | None = None
         self._pointer: Location | None = None
         self._caller: Location | None = None
@@ -225,13 +186,13 @@ class _Reader:
 
     def body(self) -> Body:
         return Body(
-            self._tasks[0] if self._tasks else None,
+            self._tasks.found[0] if self._tasks.found else None,
             self._hardware,
             self._pointer,
             tuple(self._frames),
             self._modules,
             tuple(self._places),
-            tuple(self._tasks),
+            tuple(self._tasks.found),
             self._caller,
             self._interrupted,
         )
@@ -253,8 +214,8 @@ class _Reader:
         elif text.startswith("Modules linked in:") and not self._modules:
             self._modules = read_modules(text[18:])
             self._listing_modules = True
-        elif len(self._tasks) < TASKS_MAX and not self._history:
-            self._take_task(text)
+        elif not self._history:
+            self._tasks.take(text)
 
     def _begin_trace(self, text: str) -> None:
         if self._traces == 0:  # what came before is the history of a lock
@@ -277,19 +238,6 @@ class _Reader:
             return False
         self._modules = (*self._modules, *more)[:MODULES_MAX]
         return True
-
-    def _take_task(self, text: str) -> None:
-        task = None
-        if "omm: " in text:
-            task = read_task(text)
-        elif text.startswith(("CPU", "Cpu ")):
-            found = _CPU_ONLY.fullmatch(text)
-            if found is not None:
-                self._cpu_only = _task(found, None, found["rest"] or "")
-        elif text.startswith(("Process ", "TASK = ")) or "): Oops " in text:
-            task = read_process(text, self._cpu_only)
-        if task is not None and (not self._tasks or task.cpu is not None):
-            self._tasks.append(task)
 
     def _take_mark(self, text: str) -> None:
         found = _MARK.match(text)
@@ -399,73 +347,3 @@ def _frame(found: re.Match[str], stack: str) -> Frame:
     groups = found.groupdict()
     doubtful = groups.get("unsure") or groups.get("unreliable") or _is_beyond(found)
     return Frame(where.function or "", where.offset, where.size, where.module, not doubtful, stack)
-
-
-def read_task(text: str) -> Task | None:
-    """Return what a CPU line says, or None if the text is none."""
-    found = _CPU_LINE.match(text)
-    if found is None:
-        return None
-    return _task(found, int(found["pid"]), found["rest"])
-
-
-def read_process(text: str, cpu: Task | None) -> Task | None:
-    """Return what a line on the task alone says; `cpu` is the line on the CPU before it."""
-    found = next(filter(None, (pattern.match(text) for pattern in _PROCESSES)), None)
-    if found is None:
-        return None
-    return Task(
-        cpu.cpu if cpu else None,
-        int(found["pid"]),
-        clean(found["comm"], 64),
-        cpu.taint if cpu else None,
-        cpu.kernel if cpu else None,
-        cpu.build if cpu else None,
-    )
-
-
-def _task(found: re.Match[str], pid: int | None, rest: str) -> Task:
-    comm, taint, version = _split_comm(rest)
-    release = _VERSION.match(version.lstrip("("))
-    cpu = found["cpu"]
-    return Task(
-        int(cpu) if cpu else None,
-        pid,
-        clean(comm.removesuffix(" Kdump: loaded"), 64),
-        taint,
-        (release["release"] or release["only"]) if release else None,
-        clean(release["build"].rstrip(")")) if release and release["build"] else None,
-    )
-
-
-def _split_comm(rest: str) -> tuple[str, str | None, str]:
-    """Split "init Tainted: G      D            6.1.192 #1" at the taint; a comm may have blanks."""
-    at = rest.rfind(" Not tainted ")
-    if at >= 0:
-        return rest[:at], "", rest[at + 13 :].lstrip()
-    at = rest.rfind(" Tainted: ")
-    if at < 0:
-        return rest, None, ""
-    tail = rest[at + 10 :]
-    letters = _TAINT.match(tail)
-    if letters is None:
-        return rest[:at], None, tail
-    return rest[:at], re.sub(r"[^A-Z]", "", letters[0]), tail[letters.end() :].lstrip()
-
-
-def read_modules(text: str) -> tuple[str, ...]:
-    """Return the names in a line "Modules linked in: a(OE) b [last unloaded: c]"."""
-    text = text.split("[", 1)[0]
-    names = (word.split("(", 1)[0] for word in text.split())
-    return tuple(name for name in names if _MODULE.fullmatch(name))[:MODULES_MAX]
-
-
-def read_banner(lines: Iterable[Line]) -> tuple[str, str | None] | None:
-    """Return release and build of the line "Linux version ...", if it stands in the text."""
-    for line in lines:
-        if line.text.startswith("Linux version "):
-            found = _BANNER.match(line.text)
-            if found is not None:
-                at = line.text.rfind(" #")
-                return found["release"], clean(line.text[at + 1 :]) if at >= 0 else None
-    return None
