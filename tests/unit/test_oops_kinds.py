@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pstorefs.oops import parse_console
+from pstorefs.oops import parse_console, quiet
 from pstorefs.oops.lines import split
 from pstorefs.oops.reports import split as split_reports
 
@@ -337,3 +337,22 @@ def test_path_is_the_first_functions_after_the_machinery() -> None:
     assert one.signature == same.signature == other.signature
     assert one.stack == same.stack != other.stack
     assert one.stack.startswith("2:")
+
+
+NOISE = b"".join(
+    b"[%5d.000001] usb 1-1: new device %d, a line that every boot has\n" % (n, n)
+    for n in range(2000)
+)
+
+
+@pytest.mark.parametrize(("text", "title"), ROWS, ids=[row[1] for row in ROWS])
+def test_a_report_in_a_long_log_is_the_same_as_alone(text: str, title: str) -> None:
+    alone = parse_console(text.encode("latin-1"))
+    within = parse_console(NOISE + text.encode("latin-1") + NOISE)
+    assert len(NOISE) > quiet.LONG // 2
+    assert (within.title, within.signature, within.trace) == (title, alone.signature, alone.trace)
+    assert (within.first_time, within.last_time) == (1, 1_999_000_001)
+    assert alone.span is not None
+    assert within.span is not None
+    assert within.span.first_line == 2000 + alone.span.first_line
+    assert within.span.start == len(NOISE) + alone.span.start
