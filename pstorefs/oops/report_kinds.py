@@ -250,7 +250,7 @@ KINDS: tuple[Kind, ...] = (
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
     # brackets; since then WARNING
     *(
-        Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
+        Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how, "sockets")
         for rest, title, how in (
             (
                 r"[A-Z_]{4,12}(?:-READ)?-safe -> [A-Z_]{4,12}(?:-READ)?-unsafe lock order",
