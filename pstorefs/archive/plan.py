@@ -68,7 +68,7 @@ class Shelf:
             name = parse_name(file)
             if name is None:
                 raise ValueError(f"{file!r} is no name of a record")
-            read = _read(name, stored)
+            read = reading.read(name, stored)
             record = Record.of(file, self.place, mtime, stored, read, path)
             self._keep(path, read.text)
         _seen[key] = record
@@ -80,7 +80,7 @@ class Shelf:
         """A record's text as its `Reading` has it."""
         text = self._texts.get(record.path)
         if text is None:
-            text = _read(record.name, self.read(record.path)).text
+            text = reading.read(record.name, self.read(record.path)).text
             self._keep(record.path, text)
         return text
 
@@ -88,15 +88,6 @@ class Shelf:
         if len(text) <= self._room:
             self._room -= len(text)
             self._texts[path] = text
-
-
-def _read(name: Name, stored: bytes) -> reading.Reading:
-    """A record's text and state. What trips a decoder up is saved as it is stored."""
-    try:
-        return reading.read(name, stored)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the record must be saved
-        fault = f"a fault of pstorefs: {type(error).__name__}: {error}"
-        return reading.Reading(stored, reading.UNDECODABLE, "unknown", broken=fault)
 
 
 @dataclass(slots=True)

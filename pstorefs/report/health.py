@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pstorefs.catalog.catalog import Catalog
+from pstorefs.dump import Dump
 from pstorefs.record import reading
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -49,7 +50,9 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
     beheaded = [
-        dump for dump in catalog.dumps().values() if dump.missing and dump.missing[0][0] == 1
+        dump
+        for dump in catalog.view().newest
+        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
     ]
     if beheaded:
         yield Finding(
@@ -66,11 +69,11 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             f" {printable(path)}: {printable(reason)}",
             "mount as root, if it is the permission; what is no record may be moved away",
         )
-    if catalog.rotten:
+    rotten = catalog.rotten()
+    if rotten:
         yield Finding(
             "archive-damaged",
-            f"{counted(len(catalog.rotten), 'record')} in the archive not as saved:"
-            f" {printable(catalog.rotten[0])}",
+            f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
             "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
         )
     if own:

@@ -55,29 +55,37 @@ def _field(name: str, value: str) -> bytes:
 
 
 def announcing(compose: Compose) -> Compose:
-    """The same composer of a dump's files; each dump that it composes is entered in the journal."""
+    """The same composer of a dump's files; each dump that it composes is entered in the journal.
+
+    Until the engine calls `announce` when a dump is saved, which is what is meant.
+    """
 
     def announced(
         dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
     ) -> Mapping[str, bytes]:
         composed = compose(dump, read, facts)
         if _SUMMARY in composed:
-            announce(dump.name, json.loads(composed[_SUMMARY]))
+            announce(dump, composed[_SUMMARY])
         return composed
 
     return announced
 
 
-def announce(name: str, summary: Mapping[str, Any]) -> None:
-    """Enter one dump, or log it where there is no journal."""
-    title = str(summary.get("title") or "no crash")
+def announce(dump: Dump, summary: bytes) -> None:
+    """Enter a dump that was saved, or log it where there is no journal. `summary`: summary.json."""
+    try:
+        keys = json.loads(summary)
+    except ValueError:
+        keys = None
+    known: Mapping[str, Any] = keys if isinstance(keys, dict) else {}
+    name, title = dump.name, str(known.get("title") or "no crash")
     message = f"saving {name}: {title}"
     entered = send(
         message,
         MESSAGE_ID=SAVED,
         PSTOREFS_DUMP=name,
         PSTOREFS_TITLE=title,
-        PSTOREFS_SIGNATURE=str(summary.get("signature") or ""),
+        PSTOREFS_SIGNATURE=str(known.get("signature") or ""),
     )
     if not entered:
         _log.info("%s", message)

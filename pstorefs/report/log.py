@@ -17,7 +17,8 @@ from pstorefs.oops import Facts, parse_console, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.name import Name, parse_header, parse_name
 from pstorefs.record.record import NO_TIME
-from pstorefs.report.files import Context, report, summary_keys
+from pstorefs.report import report_txt, summary_json
+from pstorefs.report.context import Context
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import whole
 
@@ -77,7 +78,7 @@ def summary_line(file: str, text: bytes) -> bytes:
     """Return one line of JSON: `file` and the keys of summary.json; null: a text cannot say."""
     facts = facts_of(text)
     dump = _dump_of(text)
-    keys: dict[str, Any] = {"file": whole(file), **summary_keys(dump, facts, _NOTHING_KNOWN)}
+    keys: dict[str, Any] = {"file": whole(file), **_keys_of(dump, facts)}
     keys.update(dict.fromkeys(_OF_A_DUMP))
     if not facts.found and facts.span is None:
         keys["title"] = None
@@ -88,7 +89,13 @@ def summary_line(file: str, text: bytes) -> bytes:
 
 def report_text(text: bytes) -> bytes:
     """Return what report.txt says of a log."""
-    return report(_dump_of(text), facts_of(text), text, _NOTHING_KNOWN)
+    facts = facts_of(text)
+    words = text[facts.span.start : facts.span.end] if facts.span else None
+    return report_txt.report(_keys_of(_dump_of(text), facts), words, _NOTHING_KNOWN)
+
+
+def _keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
+    return summary_json.completed(summary_json.keys_of(dump, facts), _NOTHING_KNOWN)
 
 
 def _dump_of(text: bytes) -> Dump:

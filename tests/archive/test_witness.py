@@ -9,12 +9,14 @@ import pytest
 
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import Outcome
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.dump import group, latest
 from pstorefs.oops import parse_dump
 from pstorefs.record.record import STORE
 from pstorefs.report import status
-from pstorefs.report.files import composer, title_of
+from pstorefs.report.files import composer
+from pstorefs.report.summary_json import title_of
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from tests.archive import drive, judge
