@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pstorefs.oops.quiet import LONG, loud
 from pstorefs.system.printable import printable
 
 #: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
@@ -71,14 +72,22 @@ class Line(NamedTuple):
 def split(text: bytes) -> list[Line]:
     """Return the lines of a log in their order; every byte belongs to one line or is a newline.
 
-    Of a log that is longer than any, the last ones.
+    Of a log that is longer than any, the last ones. Lines of a long log that can be part of no
+    report have neither time nor text (quiet.py).
     """
-    result = []
-    start = _start(text)
-    for raw in text[start:].decode("latin-1").split("\n"):
-        end = start + len(raw)
-        result.append(_parse(raw, start, end))
-        start = end + 1
+    at = _start(text)
+    raws = text[at:].decode("latin-1").split("\n")
+    starts = []
+    for raw in raws:
+        starts.append(at)
+        at += len(raw) + 1
+    worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
+    result = [
+        _parse(raw, start, start + len(raw))
+        if each
+        else Line(start, start + len(raw), None, "", "")
+        for raw, start, each in zip(raws, starts, worth, strict=True)
+    ]
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result

@@ -250,7 +250,7 @@ KINDS: tuple[Kind, ...] = (
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
     # brackets; since then WARNING
     *(
-        Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how)
+        Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how, "sockets")
         for rest, title, how in (
             (
                 r"[A-Z_]{4,12}(?:-READ)?-safe -> [A-Z_]{4,12}(?:-READ)?-unsafe lock order",
@@ -274,7 +274,7 @@ KINDS: tuple[Kind, ...] = (
             ),
             (r"held lock freed", "{head}: held lock freed", Blame.LOCK),
             (r"lock held at task exit", "{head}: lock held at task exit", Blame.LOCK),
-            (r"\S{1,64} still has locks held", "{head}: still has locks held", Blame.LOCK),
+            (r".{1,64}? still has locks held", "{head}: still has locks held", Blame.LOCK),
             (r"still has locks held", "{head}: still has locks held", Blame.LOCK),
             (r"[Nn]ested lock was not taken", "{head}: nested lock was not taken", Blame.TRACE),
             (r"possible unsafe locking|lock order risk", "possible deadlock", Blame.LOCK),
@@ -311,7 +311,15 @@ KINDS: tuple[Kind, ...] = (
         skip="waits",
     ),
     # A task's name may hold a newline
-    _kind("hung-task", "INFO: task ", "INFO: task hung", Blame.TRACE, r".{0,16}$", skip="waits"),
+    _kind(
+        "hung-task",
+        "INFO: task ",
+        "INFO: task hung",
+        Blame.TRACE,
+        r".{0,16}$",
+        skip="waits",
+        vague=True,
+    ),
     _kind(
         "soft-lockup",
         (
@@ -428,7 +436,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: ",
         "BUG: {what}",
         Blame.TRACE,
-        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?:-?suspected)?(?: on CPU|,|$)",
+        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?: on CPU|,|$)",
     ),
     # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
     _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="leaks"),
@@ -474,7 +482,13 @@ KINDS: tuple[Kind, ...] = (
         "VFS: ",
         "VFS: {what} (use-after-free)",
         Blame.NOBODY,
-        r"(?P<what>Busy inodes after unmount|Close: file count is (?:0|zero))",
+        r"(?P<what>Busy inodes after unmount)",
+        single=True,
+    ),
+    _kind(
+        "vfs",
+        ("VFS: Close: file count is 0", "VFS: Close: file count is zero"),
+        "VFS: Close: file count is zero (use-after-free)",
         single=True,
     ),
     # The rest of the kernel's own bugs: literally
@@ -603,9 +617,9 @@ def trap_name(text: str) -> str | None:
     if found is not None:
         return "kernel BUG" if found["what"] == "BUG" else found["what"]
     found = _TRAP_NAME.match(head)
-    if found is not None and (found["name"] == "Oops" or _ERROR_CODE.search(head)):
+    if found is not None and (head == "Oops" or _ERROR_CODE.search(head)):
         return found["name"]
-    return "Oops" if head.startswith(("Oops: ", "Oops - ")) else None
+    return "Oops" if head.startswith("Oops") and _ERROR_CODE.search(head) else None
 
 
 #: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"

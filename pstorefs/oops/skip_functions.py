@@ -158,8 +158,6 @@ _TABLES = {
         rng_setkey crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w*
         sha(1|256|512|3)_\w* uuid_(parse|equal) sort(_r|_nonatomic)? sort_r swap_words_\d\d
         bsearch kstrto\w* _*kstrto\w* _?parse_integer\w* simple_strto\w*
-        nla_(put|parse|reserve|strcmp|memcpy|strscpy|strlcpy|nest_\w+|validate|find|append)\w*
-        _*nla_\w* validate_nla
     """,
     # lists, trees, maps; what holds objects together and counts who uses them
     "containers": r"""
@@ -179,11 +177,10 @@ _TABLES = {
         device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
         cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
-        sysfs_(create|remove|add|merge|do_create)_\w* create_dir kernfs_(get|put) folio_unlock
-        unlock_page module_(get|put) try_module_get __module_get dput fast_dput __dentry_kill dget
-        iput klist_next bus_(add|remove)_device percpu_ref_\w* proc_register
-        proc_(create|mkdir)\w* remove_proc_(entry|subtree) __put_task_struct\w* put_task_struct\w*
-        _?_?netdev_put netdev_hold sock_hold put_(pid|net|cred)(_rcu)? __put_(net|cred) get_net
+        sysfs_(create|remove|add|merge|do_create)_\w* sysfs_warn_dup create_dir kernfs_(get|put)
+        folio_unlock unlock_page module_(get|put) try_module_get __module_get dput fast_dput
+        __dentry_kill dget iput klist_next bus_(add|remove)_device percpu_ref_\w* proc_register
+        proc_(create|mkdir)\w* remove_proc_(entry|subtree) _?_?netdev_put netdev_hold sock_hold
         (un)?register_netdev(ice)?(_queue|_many\w*)? rollback_registered\w* hwrng_unregister
         usb_submit_urb usb_kill_urb usb_poison_urb usb_free_urb
     """,
@@ -202,9 +199,8 @@ _TABLES = {
         _*local_irq_(save|restore|enable|disable) arch_local_\w* local_lock\w*
         _*raw_callee_save_\w* osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w*
         _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w*
-        (lock|release)_sock(_nested|_fast)? __lock_sock\w* refcount_dec_and_\w*lock\w*
-        _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock lockref_\w*
-        kthread_(stop|park|unpark|bind)\w* __kthread_(bind|create_on_node|parkme)\w*
+        refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
+        lockref_\w* kthread_(stop|park|unpark|bind)\w* __kthread_(bind|create_on_node|parkme)\w*
         lock_timer_base
     """,
     # allocating
@@ -237,12 +233,9 @@ _TABLES = {
     """,
     # buffers of the network
     "skb": r"""
-        skb_(over_|under_)?panic skb_(put|push|pull|trim)\w* ___pskb_trim __pskb_pull_tail
-        pskb_\w*pull\w* _*kfree_skb\w* consume_skb skb_release_(all|data|head_state) skb_free_head
-        __consume_stateless_skb _*kfree_skbmem sk_skb_reason_drop napi_consume_skb
-        dev_kfree_skb\w* skb_(unref|shinfo|headlen) __skb_unref skb_put_data skb_zcopy_clear
-        skb_clone skb_copy(_expand|_bits)? pskb_(copy|expand_head)\w* __pskb_copy\w*
-        skb_(push|pull)_rcsum
+        skb_(over_|under_)?panic skb_(put|push|pull)(_data|_zero|_u8)? _*kfree_skb\w* consume_skb
+        skb_release_(all|data|head_state) skb_free_head _*kfree_skbmem sk_skb_reason_drop
+        napi_consume_skb dev_kfree_skb\w* __consume_stateless_skb
     """,
     # arming and disarming timers and work; waking up
     "timers": r"""
@@ -271,6 +264,8 @@ _TABLES = {
         sock_alloc_send_p?skb sock_w?malloc skb_copy skb_clone __alloc_file alloc_empty_file
         getname\w* dup_task_struct __d_alloc d_alloc\w*
     """,
+    # taking the lock of a socket: looked through where the lock itself is the subject
+    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
     # sleeping until something happens
     "waits": r"""
         _*schedule(_(timeout|hrtimeout|idle|preempt_disabled|rtlock|rt|loop|user)(_\w+)?)?

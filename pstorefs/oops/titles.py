@@ -53,10 +53,11 @@ class _Refinement:
     pattern: re.Pattern[str]  # of a line between the report's beginning and its body
     title: str
     refined_class: str
+    skip: str = ""
 
 
-def _refine(base: str, pattern: str, title: str, refined: str) -> _Refinement:
-    return _Refinement(base, re.compile(pattern, re.ASCII), title, refined)
+def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -> _Refinement:
+    return _Refinement(base, re.compile(pattern, re.ASCII), title, refined, skip)
 
 
 #: lib/{refcount,debugobjects,kobject,list_debug}.c, fs/proc/generic.c, kernel/locking/lockdep.c,
@@ -87,6 +88,7 @@ _REFINEMENTS = (
         r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:",
         "WARNING: locking bug",
         "lockdep",
+        "sockets",
     ),
     _refine("warning", r"WARNING: .{0,60}\bmm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
     # Of a size of 0 this function warns, of no other.
@@ -123,8 +125,13 @@ _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\
 _RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
 #: What a processor calls an exception, and developers another way.
 _TRAPS = {"stack segment": "stack segment fault"}
-#: What KASAN calls a free of what is not allocated, whether it was or never was.
-_INVALID_FREES = ("double-free", "double-free or invalid-free", "invalid-free")
+#: What KASAN called differently: a free of what is not allocated, whether it was or never was; and
+#: in 4.0, with blanks in its words.
+_KASAN_WORDS = {
+    "double-free": "invalid-free",
+    "double-free or invalid-free": "invalid-free",
+    "out of bounds access": "out-of-bounds",
+}
 #: The function whose warnings are on what its caller gave it, and are called after both.
 _SHARED_BLAME = "usb_submit_urb"
 
@@ -149,9 +156,9 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
         return _compose(head, "panic", function, body, alone=True), body
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
-    head, error_class = _refined(report, own)
+    head, error_class, skip = _refined(report, own)
     shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
-    function = blame(report, kind.skip, own, body)
+    function = blame(report, skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
     alone = kind.blame is Blame.NOBODY
@@ -167,13 +174,13 @@ def _is_warning(panic: Report, body: Body) -> bool:
     )
 
 
-def _refined(report: Report, own: list[Line]) -> tuple[str, str]:
+def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:
     kind = report.kind
     assert kind is not None  # noqa: S101 -- name() has asked
     for row in _REFINEMENTS:
         if row.error_class == kind.error_class and _says(own, row.pattern):
-            return row.title, row.refined_class
-    return _fill(kind.title, report, own), kind.error_class
+            return row.title, row.refined_class, row.skip
+    return _fill(kind.title, report, own), kind.error_class, kind.skip
 
 
 def _says(own: list[Line], pattern: re.Pattern[str]) -> bool:
@@ -206,7 +213,9 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
 def _what(report: Report) -> str:
     what = clean(report.groups.get("what", ""))
     kasan = report.kind is not None and report.kind.error_class == "kasan"
-    return "invalid-free" if kasan and what in _INVALID_FREES else what
+    if not kasan:
+        return what
+    return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 
 
 def _trap_title(text: str) -> str:
