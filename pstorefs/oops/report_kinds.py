@@ -193,6 +193,8 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         r"Code=\d",
     ),
+    # powerpc
+    _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
     # m68k has no count of oopses
     _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", trap=True),
     _kind("oops", "BUG: stack guard page was hit", "BUG: stack guard page was hit", Blame.POINTER),
@@ -560,6 +562,7 @@ CUT_HERE = ("------------[ cut here ]", "8<--- cut here ---", "----------- [cut 
 PREFACES = (
     *CUT_HERE,
     "kernel tried to execute",
+    "Kernel attempted to ",
     "unable to execute userspace code (SMEP?)",
     "kasan: GPF could be caused by",
     "kasan: CONFIG_KASAN_INLINE enabled",

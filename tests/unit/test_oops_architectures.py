@@ -284,6 +284,18 @@ OOPSES = {
         "[dbc1dcc0] [c0057010] outer+0x90/0xd0\nInstruction dump:\n7fe3fb78\n---[ end trace 1 ]---\n"),
         PAGING + "culprit", "culprit", 58, ("outer",),
     ),
+    "powerpc-attempted": (
+        powerpc("Kernel attempted to write user page (0) - exploit attempt? (uid: 0)\n"
+                "BUG: Kernel NULL pointer dereference on write at 0x00000000\n"
+                "Faulting instruction address: 0xc0080000001305a4\n"
+                "Oops: Kernel access of bad area, sig: 11 [#1]\n"),
+        NULL + "culprit", "culprit", 58, ("caller", "outer"),
+    ),
+    "powerpc-stack-pointer": (
+        powerpc("Bad kernel stack pointer c000000002820010 at c0080000001305a4\n"
+                "Oops: Bad kernel stack pointer, sig: 6 [#1]\n"),
+        "Bad kernel stack pointer in culprit", "culprit", 58, ("caller", "outer"),
+    ),
     "powerpc-stack-overflow": (
         "Kernel stack overflow in process c000000002794880[58], r1=c000000002820010\n"
         + powerpc("", "[c0080000001305a4] recursive_loop+0x4/0x10 [mod]"),
@@ -529,6 +541,51 @@ PANICS = {
         f"{PANIC}softlockup: hung tasks\n" + CPU + "Call trace:\n dump_backtrace.part.0+0xc8/0xd4\n",
         "BUG: soft lockup in lkdtm_SOFTLOCKUP", 58, "watchdog: BUG", " dump_backtrace",
     ),
+    "arm-hung-task": (
+        "INFO: task init:58 blocked for more than 4 seconds.\n      Not tainted 6.1.192 #2\n"
+        '"echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.\n'
+        "task:init            state:D stack:0     pid:58    ppid:1      flags:0x00000000\n"
+        " __schedule from schedule+0x64/0xcc\n schedule from waiter+0x18/0x1c [mod]\n"
+        " waiter [mod] from caller+0x124/0x144 [mod]\n"
+        f"{PANIC}hung_task: blocked tasks\nCPU: 0 PID: 22 Comm: khungtaskd Not tainted 6.1.192 #2\n"
+        "Hardware name: Generic DT based system\n unwind_backtrace from show_stack+0x10/0x14\n"
+        " show_stack from panic+0x104/0x364\n panic from watchdog+0x2f4/0x300\n" + STOPPED,
+        "INFO: task hung in waiter", 58, "INFO: task", " panic from",
+    ),
+    "arm-warning": (
+        "------------[ cut here ]------------\n"
+        "WARNING: CPU: 1 PID: 58 at drivers/misc/lkdtm/bugs.c:108 culprit+0x20/0x28 [mod]\n"
+        f"Modules linked in: mod\n{PANIC}kernel: panic_on_warn set ...\n" + CPU
+        + " unwind_backtrace from show_stack+0x10/0x14\n show_stack from panic+0x104/0x364\n"
+        " panic from __warn+0x1b0/0x1b8\n __warn from warn_slowpath_fmt+0x6c/0xc0\n"
+        " warn_slowpath_fmt from culprit+0x20/0x28 [mod]\n culprit [mod] from caller+0x1/0x2\n",
+        "WARNING in culprit", 58, "------------[ cut", " culprit [mod] from",
+    ),
+    "s390-soft-lockup": (
+        "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [init:58]\nModules linked in: mod\n" + CPU
+        + "Krnl PSW : 0704e00180000000 000003ff7ff00a98 (spinner+0x8/0x10 [mod])\n"
+        "           R:0 T:1 IO:1 EX:1 Key:0 M:1 W:0 P:0 AS:3 CC:2 PM:0 RI:0 EA:3\nCall Trace:\n"
+        " [<000003ff7ff00a98>] spinner+0x8/0x10 [mod] \n([<000003ff7ff00932>] caller+0x1/0x2 [mod])\n"
+        f"Last Breaking-Event-Address:\n [<000003ff7ff030b6>] other+0x16/0x18\n{PANIC}softlockup: hung tasks\n",
+        "BUG: soft lockup in spinner", 58, "watchdog: BUG", PANIC,
+    ),
+    "riscv-rcu-stall": (
+        "rcu: INFO: rcu_sched self-detected stall on CPU\nrcu: \t1-....: (5249 ticks this GP) idle=d\n"
+        "rcu: \t(t=5250 jiffies g=-1091 q=12 ncpus=2)\n" + CPU + "epc : spinner+0x14/0x70 [mod]\n"
+        " ra : caller+0x58/0x70 [mod]\nepc : ffffffff00cef266 ra : ffffffff00cf1b70 sp : ff2\n"
+        "[<ffffffff00cef266>] spinner+0x14/0x70 [mod]\n[<ffffffff00cf1b70>] caller+0x58/0x70 [mod]\n"
+        f"{PANIC}RCU Stall\n",
+        "INFO: rcu detected stall in spinner", 58, "rcu: INFO", PANIC,
+    ),
+    "arm64-user-code": (
+        arm64(
+            "Unable to handle kernel execution of user memory at virtual address 0000ffff8c7d6000\n"
+            "Internal error: Oops: 000000008600000f [#1] SMP\n",
+            pc="0xffff8c7d6000",
+        )
+        + f"{PANIC}Oops: Fatal exception\n",
+        "BUG: unable to handle kernel execution of user memory in caller", 58, "Unable", PANIC,
+    ),
     "parisc": (
         OOPSES["parisc"][0].replace("---[ end trace 0000000000000000 ]---\n", "") + f"{PANIC}Kernel Fault\n",
         "Kernel Fault in culprit", 58, "Kernel Fault: Code=15", PANIC,
@@ -605,3 +662,23 @@ def test_panic_of_each_kind_is_called_after_its_cause(name: str) -> None:
 def test_what_is_no_report_is_not_called_one(text: str) -> None:
     facts = parse_console(text.encode())
     assert (facts.title, facts.crashed, facts.span) == ("no report in the text", False, None)
+
+
+def test_what_an_interrupt_interrupted_is_said_to_be_that() -> None:
+    text = (
+        f"{PANIC}Hard LOCKUP\nCPU: 3 PID: 0 Comm: swapper/3 Not tainted 6.1.192 #2\nCall Trace:\n"
+        " <NMI>\n dump_stack_lvl+0x1/0x2\n panic+0x1/0x2\n nmi_panic+0x1/0x2\n"
+        "RIP: 0010:intel_idle+0x64/0xb0\n </NMI>\n <TASK>\n cpuidle_enter+0x1/0x2\n"
+    )
+    facts = parse_dump(text.encode(), "Panic", 1)
+    assert facts.interrupted
+    assert facts.ip is not None
+    assert facts.ip.function == "intel_idle"
+    assert not parse_dump(OOPSES["x86-null-call"][0].encode(), "Oops", 1).interrupted
+
+
+def test_who_called_a_bare_address_is_known_by_a_register() -> None:
+    for name in ("arm-null-call", "arm64-null-call", "mips-null-call", "powerpc-fetch"):
+        facts = parse_dump(OOPSES[name][0].encode(), "Oops", 1)
+        assert facts.caller is not None
+        assert facts.caller.function == "caller"
