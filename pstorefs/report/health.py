@@ -49,18 +49,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         count = sum(record.state == state for record in records)
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
-    beheaded = [
-        dump
-        for dump in catalog.view().newest
-        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
-    ]
-    if beheaded:
-        yield Finding(
-            "newest-missing",
-            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
-            f" dumps/{beheaded[-1].name}",
-            "look for it where records are moved to; a full store loses it: erase old records",
-        )
+    yield from _newest_missing(catalog)
     if catalog.unreadable:
         path, reason = min(catalog.unreadable.items())
         yield Finding(
@@ -79,6 +68,21 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
     if own:
         for check in (_no_backend, _kdump, _systemd_pstore, _hidden_in_efi, _full):
             yield from check(machine, catalog)
+
+
+def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
+    beheaded = [
+        dump
+        for dump in catalog.view().newest
+        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
+    ]
+    if beheaded:
+        yield Finding(
+            "newest-missing",
+            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
+            f" dumps/{beheaded[-1].name}",
+            "look for it where records are moved to; a full store loses it: erase old records",
+        )
 
 
 _STATES = (
