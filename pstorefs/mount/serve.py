@@ -15,6 +15,7 @@ from pstorefs.mount import libfuse, privileges
 from pstorefs.mount.assemble import may_change, tree
 from pstorefs.mount.logs import is_news
 from pstorefs.mount.preflight import is_below
+from pstorefs.mount.unmount import own_mount
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
 from pstorefs.system import malloc
@@ -54,17 +55,18 @@ def mount_and_serve(
     root = tree(settings, store)
     adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
     libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
-    mounted()
-    privileges.drop(changes=may_change(settings, store))
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    malloc.share()
-    gc.freeze()  # what was imported stays: else the first collection goes through all of it, 6 ms
-    gc.enable()
+    own = own_mount(mountpoint)
     try:
+        mounted()
+        privileges.drop(changes=may_change(settings, store))
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        malloc.share()
+        gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
+        gc.enable()
         trio.run(_serve)
     finally:
         privileges.regain()
-        pyfuse3.close()
+        pyfuse3.close(unmount=own is None or own.unmount())
         store.close()
 
 

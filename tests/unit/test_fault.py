@@ -10,8 +10,7 @@ import pytest
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import CLEARED
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.place import Place
+from pstorefs.catalog.catalog import Catalog, Place
 from pstorefs.codecs import detect
 from pstorefs.record.reading import UNDECODABLE
 from pstorefs.record.record import ARCHIVE, STORE
@@ -22,7 +21,7 @@ from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
-from pstorefs.tree.record_file import RecordFile
+from pstorefs.tree.record_file import RecordFile, State
 from tests.records import capture
 
 
@@ -55,7 +54,7 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
         ]
         for node in nodes:
             node.find()
-        assert [node.shown_name == node.file for node in nodes].count(True) == 1
+        assert [node.state for node in nodes].count(State.STORED) == 1
         states = [record.state for record in catalog.live()]
         assert len(states) == count
         assert states.count(UNDECODABLE) == 1
