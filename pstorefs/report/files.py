@@ -61,12 +61,8 @@ def composer(machine: Machine, *, own: bool) -> Compose:
             titles.popitem(last=False)
 
     def compose(
-        dump: Dump,
-        read: Callable[[Record], bytes],
-        facts: Mapping[str, object] | None = None,
-        siblings: Iterable[Dump] = (),
+        dump: Dump, read: Callable[[Record], bytes], siblings: Iterable[Dump] = ()
     ) -> Mapping[str, bytes]:
-        del facts  # they are in the archive's own records.json
         material = Decoded(dump, read)
         remember(dump, summary_json.title_of(dump, material.facts()))
         others = tuple(

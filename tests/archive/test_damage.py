@@ -315,4 +315,4 @@ def test_nothing_joins_a_dump_that_was_damaged_in_the_archive(tmp_path: Path) ->
     assert judge.lost({late: data}, scene.source, scene.target) == []
     assert judge.unfinished(scene.target) == [f"{first}: sha256sum"]
     assert before == {path: path.read_bytes() for path in scene.target.glob(f"{first}/**/*.*")}
-    assert [line for line in said if f"raw/{copy.name} is not what SHA256SUMS tells" in line]
+    assert [line for line in said if f"raw/{copy.name} is not what SHA256SUMS says" in line]

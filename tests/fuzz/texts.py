@@ -13,15 +13,8 @@ from typing import Any
 from pstorefs.catalog.catalog import Brief, printable
 from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
-from pstorefs.control.executor import (
-    LONGEST_LINE,
-    VERBS,
-    Command,
-    CommandError,
-    Lines,
-    Result,
-    parse,
-)
+from pstorefs.control.executor import Result
+from pstorefs.control.language import LONGEST_LINE, VERBS, Command, CommandError, Lines, parse
 from pstorefs.dump import Dump, group, join, latest, systemd_record, when
 from pstorefs.dump.joining import body
 from pstorefs.oops import OTHERS_MAX, Facts, Span, parse_console, parse_dump, stamped

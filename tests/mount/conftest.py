@@ -58,7 +58,7 @@ def until_mounted(point: Path, process: subprocess.Popen[Any]) -> bool:
 
 
 #: What a mount in the foreground tells of its work.
-NEWS = re.compile("pstorefs: (rm .+: |unmounting on SIG|saving |.+: removed from the archive)")
+NEWS = re.compile("pstorefs: (rm .+: |unmounting on SIG|saved |.+: removed from the archive)")
 
 
 class Mount:

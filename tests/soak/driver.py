@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pstorefs.archive
-from pstorefs.archive import plan
+from pstorefs.archive import shelf
 from pstorefs.catalog import bounds, textcache
 from pstorefs.cli import pstorefs
 from pstorefs.record import decoded
@@ -82,7 +82,7 @@ def main() -> int:
     # What each thread is doing, should it hang. Kept open: it is written in the signal's handler.
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
-    plan._ITEMS = _FEW
+    shelf._RECORDS = _FEW
     bounds.FACTS_KEPT = bounds.STORED_KEPT = _FEW
     for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
