@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.dump import Dump
-from pstorefs.record.record import STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Known, console_of
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
@@ -33,20 +33,20 @@ class Dumps:
     def __init__(
         self,
         catalog: Catalog,
-        owner: Callable[[Iterable[Stamp]], Owner],
+        owners: Owners,
         machine: Machine,
         *,
         own: bool,
     ) -> None:
         self.catalog = catalog
-        self._owner = owner
+        self._owners = owners
         self._machine = machine
         self._own = own
         self._made_lately = TextCache(_MADE_BYTES)
         #: Of each dump its directory, and raw/ in it.
         self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
         self.root = ComposedDirectory(
-            self._entries, lambda: self._owner(()).directory(0), self._entry
+            self._entries, lambda: self._owners.of_root().directory(0), self._entry
         )
 
     def _entries(self) -> Mapping[str, Node]:
@@ -71,7 +71,7 @@ class Dumps:
         latest = self.catalog.latest()
         if latest is None:
             return None
-        return ComposedLink(latest.name, self._owner(()), latest.time_ns or 0)
+        return ComposedLink(latest.name, self._owners.of_root(), latest.time_ns or 0)
 
     def _directory(self, name: str) -> tuple[ComposedDirectory, ComposedDirectory]:
         """The directory of a dump, and raw/ in it: the same ones as long as the dump is there.
@@ -86,25 +86,22 @@ class Dumps:
             known = self._directories.setdefault(name, (files, raw))
         return known
 
-    def _dump(self, name: str) -> tuple[Dump, Owner]:
-        """A dump and who may see it. Raises FileNotFoundError."""
+    def _dump(self, name: str) -> Dump:
+        """The dump of a name. Raises FileNotFoundError."""
         dump = self.catalog.dumps().get(name)
         if dump is None:
             raise FileNotFoundError(errno.ENOENT, "no such dump", name)
-        rights = [self.catalog.rights(record) for record in dump.records if record.place == STORE]
-        owner = self._owner(right for each in rights for right in each)
-        # Also what is gone from the store by now.
-        return dump, owner if len(rights) == len(dump.records) and all(rights) else owner.alone
+        return dump
 
     def _owner_of(self, name: str) -> Owner:
-        return self._dump(name)[1]
+        return self._owners.of_dump(self._dump(name))
 
     def _describe(self, name: str) -> Attributes:
-        dump, owner = self._dump(name)
-        return owner.directory(_mtime(dump))
+        dump = self._dump(name)
+        return self._owners.of_dump(dump).directory(_mtime(dump))
 
     def _files(self, name: str) -> Mapping[str, Node]:
-        dump, _ = self._dump(name)
+        dump = self._dump(name)
         entries: dict[str, Node] = {}
         for file in files.FILES:
             if file == "console.txt" and console_of(dump) is None:
@@ -115,7 +112,7 @@ class Dumps:
         return entries
 
     def _raw(self, name: str) -> Mapping[str, Node]:
-        dump, _ = self._dump(name)
+        dump = self._dump(name)
         entries: dict[str, Node] = {}
         for part in (*dump.parts, *dump.others):
             record = part.record
@@ -129,13 +126,13 @@ class Dumps:
     def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
         """A file of a dump as it is now; what changes at this moment is to be looked up again."""
         try:
-            return compose(self._dump(name)[0])
+            return compose(self._dump(name))
         except OSError as error:
             if not has_changed(error):
                 raise
             self.catalog.dumps(now=True)  # somebody else changed the store a moment ago
         try:
-            return compose(self._dump(name)[0])
+            return compose(self._dump(name))
         except OSError as error:
             if not has_changed(error):
                 raise
@@ -173,7 +170,7 @@ class Dumps:
         siblings = tuple(
             Sibling(
                 other.name,
-                self.catalog.brief(other).title if self._is_as_open(other, dump) else _CLOSED,
+                self.catalog.brief(other).title if self._owners.may_name(other, dump) else _CLOSED,
                 other.order or 0,
                 other.reason or "",
             )
@@ -181,14 +178,6 @@ class Dumps:
             if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
         )
         return Context(self._machine, self._own, siblings, dump.order)
-
-    def _is_as_open(self, other: Dump, dump: Dump) -> bool:
-        """Whether the records of another dump are open to all who may read this one's."""
-        if any(record.place != STORE for record in other.records):
-            return True
-        its, ours = self._owner_of(other.name), self._owner_of(dump.name)
-        alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
-        return alike and not ours.file_mode & ~its.file_mode
 
 
 def _mtime(dump: Dump) -> int:

@@ -20,10 +20,9 @@ from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import MirrorDirectory, mirrored
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
-
-OWNER = Owner(0, 0, 0o750, 0o440, 0)
 
 
 class Site:
@@ -35,7 +34,8 @@ class Site:
         decoded = Decoded()
         self.mirror: MirrorDirectory = mirrored(Mirror(self.store, decoded=decoded))
         self.catalog = Catalog([Place(STORE, self.store)], decoded)
-        self.dumps = Dumps(self.catalog, lambda _: OWNER, Machine(str(folder)), own=False)
+        owners = Owners(self.store, Access(), self.catalog)
+        self.dumps = Dumps(self.catalog, owners, Machine(str(folder)), own=False)
         for of, name in ((Store, "read"), (detect, "decode"), (report_txt, "report")):
             monkeypatch.setattr(of, name, self.counting(name, getattr(of, name)))
 
@@ -49,8 +49,8 @@ class Site:
     def list_records(self) -> None:
         """As ls -l."""
         for _, node in self.mirror.names():
-            if not node.ready:
-                node.prepare()
+            if not node.fresh:
+                node.find()
 
     def list_dumps(self) -> None:
         """As ls dumps/."""
@@ -83,11 +83,11 @@ def test_a_report_is_composed_once_for_lookup_open_and_stat(site: Site) -> None:
     name = next(iter(site.catalog.dumps()))
     directory: ComposedDirectory | Any = site.dumps.root.lookup(name)
     node: ComposedFile | Any = directory.lookup("report.txt")
-    node.prepare()
+    node.find()
     node.open().close()
     node._checked = 0.0
-    node.check()
-    directory.lookup("report.txt").prepare()
+    node.find()
+    directory.lookup("report.txt").find()
     assert site.done["report"] == 1
 
 
@@ -96,12 +96,12 @@ def test_a_report_is_composed_again_when_the_store_changes(site: Site, tmp_path:
     assert newest is not None
     directory: ComposedDirectory | Any = site.dumps.root.lookup(newest.name)
     before = directory.lookup("report.txt")
-    before.prepare()
+    before.find()
     (tmp_path / "store" / newest.parts[0].record.path).unlink()
     site.catalog.dumps(now=True)
     name = next(name for name in site.catalog.dumps() if name[:12] == newest.name[:12])
     after: Any = site.dumps.root.lookup(name)
     node = after.lookup("report.txt")
-    node.prepare()
+    node.find()
     assert site.done["report"] == 2
     assert node.open().read(0, 1 << 20) != b""
