@@ -15,7 +15,7 @@ from pstorefs.settings.options import Settings, UsageError, is_helper, parse
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from pstorefs.archive.policy import Compose
+    pass
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
@@ -57,21 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.version:
         print(f"pstorefs {__version__}")
         return 0
-    return _archive(settings) if settings.archive_now else _mount(settings)
+    if settings.archive_now:
+        from pstorefs.cli.archive import run_archive
 
-
-def _archive(settings: Settings) -> int:
-    from pstorefs.cli.archive import run_archive
-
-    def compose() -> Compose:
-        # At the moment of need: on most boots there is nothing to archive.
-        from pstorefs.report.files import composer
-        from pstorefs.report.journal import announcing
-        from pstorefs.system.machine import Machine
-
-        return announcing(composer(Machine(), own=settings.default_source))
-
-    return run_archive(settings, compose)
+        return run_archive(settings)
+    return _mount(settings)
 
 
 def _mount(settings: Settings) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pstorefs.mount.preflight import MountError
 from pstorefs.record.decoded import Decoded
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
@@ -28,7 +27,7 @@ _log = logging.getLogger("pstorefs")
 def tree(settings: Settings, store: Store) -> Directory:
     """What the mount looks like."""
     machine = Machine()
-    target = target_of(settings)
+    target = settings.target
     rm = _removal(settings, store, target)
     # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
     decoded = Decoded()
@@ -56,11 +55,12 @@ def _executor(
 ) -> Executor:
     """What carries out commands and rm."""
     from pstorefs.archive.policy import Policy
-    from pstorefs.catalog.catalog import Catalog, Place
+    from pstorefs.catalog.catalog import Catalog
+    from pstorefs.catalog.place import Place
     from pstorefs.control.executor import Executor
     from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
     from pstorefs.report import files
-    from pstorefs.report.journal import announcing
+    from pstorefs.report.journal import announce
 
     own = settings.default_source
     known = [Place(STORE, store)]
@@ -71,20 +71,17 @@ def _executor(
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=announcing(files.composer(machine, own=own)),
+        compose=files.composer(machine, own=own),
+        on_saved=announce,
+        decoded=decoded,
         say=lambda sentence: _log.info("%s", sentence),
     )
     return Executor(store, Catalog(known, decoded), target, policy, rm)
 
 
-def target_of(settings: Settings) -> str | None:
-    """Where dumps are saved. None: nowhere, unless `archive=` says so for foreign records."""
-    return settings.archive or (DEFAULT_ARCHIVE if settings.default_source else None)
-
-
 def may_change(settings: Settings, store: Store) -> bool:
     """Whether any command or rm can save or erase something."""
-    return (target_of(settings) is not None or store.pinned) and not settings.read_only
+    return (settings.target is not None or store.pinned) and not settings.read_only
 
 
 def _removal(settings: Settings, store: Store, target: str | None) -> str:

@@ -7,7 +7,6 @@ and answer requests (serve).
 
 from __future__ import annotations
 
-from pstorefs.mount.assemble import target_of
 from pstorefs.mount.background import notify_systemd, serve_in_background
 from pstorefs.mount.logs import log_to_terminal
 from pstorefs.mount.preflight import check_fuse, check_hidden, free_mountpoint, open_source
@@ -22,7 +21,7 @@ def run(settings: Settings) -> None:
     """
     mountpoint = free_mountpoint(settings.mountpoint)
     store = open_source(settings, mountpoint)
-    check_hidden(mountpoint, target_of(settings))
+    check_hidden(mountpoint, settings.target)
     check_fuse(settings)
     if settings.check_only:
         store.close()

@@ -26,6 +26,8 @@ SALVAGED = "salvaged"
 DAMAGED = "damaged"
 SUSPECT = "suspect"
 UNDECODABLE = "undecodable"
+#: Of a record that shows all of what was written.
+WHOLE = (PLAIN, DECODED)
 STATES = (PLAIN, DECODED, SALVAGED, DAMAGED, SUSPECT, UNDECODABLE)
 
 # Of the words on a fault, which may quote the record.

@@ -7,7 +7,7 @@ import os
 import struct
 import subprocess
 
-from pstorefs.dump import Dump
+from pstorefs.catalog.view import Listed
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 
@@ -18,7 +18,7 @@ _CLOCK_SECONDS = 120
 _JOURNAL_SECONDS = 3
 
 
-def explain(newest: Dump | None, booted: int | None, before: tuple[bool, float] | None) -> str:
+def explain(newest: Listed | None, booted: int | None, before: tuple[bool, float] | None) -> str:
     """A sentence on the last reboot.
 
     `booted`: when this boot began; `before`: whether the boot before ended orderly, and when its

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.summary_json import PART, WHOLE
+from pstorefs.report.summary_json import PART
 from pstorefs.system.printable import printable
 
 Keys = Mapping[str, Any]
 
 #: The line before the kernel's own report; it ends the rows, as no row begins in column 0 with it.
 OWN_REPORT = "The kernel's own report:"
+_NO_REPORT = "The text holds no report of a crash; see dmesg.txt."
 _WIDTH = 12
 _TIME_WORDS = {
     ID: "from the record's id",
@@ -36,8 +38,16 @@ def report(keys: Keys, words: bytes | None, context: Context) -> bytes:
             lines.append(f"{label + ':':{_WIDTH}}{first}")
             lines += [" " * _WIDTH + line for line in more]
     if words is None:
-        return _encode([*lines, "", "The text holds no report of a crash; see dmesg.txt."])
+        return _encode([*lines, "", _NO_REPORT])
     return _encode([*lines, "", OWN_REPORT, ""]) + words + b"\n"
+
+
+def words_of(text: bytes) -> bytes | None:
+    """The kernel's own report in a report.txt; empty: it holds none; None: it is no report.txt."""
+    _, found, words = text.partition(f"\n\n{OWN_REPORT}\n\n".encode())
+    if found:
+        return words.removesuffix(b"\n")
+    return b"" if text.endswith(_NO_REPORT.encode() + b"\n") else None
 
 
 def _encode(lines: Sequence[str]) -> bytes:

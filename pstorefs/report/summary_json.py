@@ -45,15 +45,12 @@ from pstorefs import __version__
 from pstorefs.dump import Dump
 from pstorefs.dump.part import Part
 from pstorefs.oops import Facts, Frame, Other
-from pstorefs.record import reading
 from pstorefs.record.record import Record
 from pstorefs.report.context import Context
 from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
-#: States of a record that shows all of what was written.
-WHOLE = (reading.PLAIN, reading.DECODED)
 #: What a record is in a dump.
 PART, COPY, LOG = "part", "copy", "log"
 
@@ -107,7 +104,7 @@ def keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
         "boot_dumps": [],
         "records": [_record(record, part, use) for record, part, use in _records_of(dump)],
         "missing_parts": [list(gap) for gap in dump.missing],
-        "complete": not dump.missing and all(p.record.state in WHOLE for p in dump.parts),
+        "complete": dump.is_complete,
     }
 
 
@@ -123,6 +120,7 @@ def completed(keys: Mapping[str, Any], context: Context) -> dict[str, Any]:
             "hostname": machine.hostname if own else None,
             "hardware": keys["machine"]["hardware"],
         },
+        "boot": context.boot or keys["boot"],
         "boot_order": context.order if context.order is not None else keys["boot_order"],
         "boot_dumps": [
             {"name": sibling.name, "title": sibling.title, "order": sibling.order}

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from pstorefs.control.executor import VERBS, Command, CommandError, Lines, Result, parse
+from pstorefs.control.executor import Result
+from pstorefs.control.language import VERBS, Command, CommandError, Lines, parse
 from pstorefs.system.printable import printable
 from pstorefs.tree.node import QUICK, File, Lane, Opened, Snapshot, Writer
 from pstorefs.tree.rights import Owner

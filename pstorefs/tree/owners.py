@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
+from pstorefs.catalog.view import Listed
 from pstorefs.record.record import STORE
 from pstorefs.source.directory import Stamp, Store
 from pstorefs.tree.rights import Access, Owner
@@ -27,8 +28,10 @@ class Owners:
         """Of what is made of live records; `rights` are theirs and those of their folders."""
         return self.of_root().within(rights, self._access)
 
-    def of_dump(self, dump: Dump) -> Owner:
+    def of_dump(self, dump: Listed) -> Owner:
         """Of a dump's files. What is archived, or gone from the store by now, is its owner's."""
+        if isinstance(dump, Entry):
+            return self.of_root().alone
         live = [record for record in dump.records if record.place == STORE]
         rights = [self._catalog.rights(record) for record in live]
         owner = self.of_records(right for each in rights for right in each)
@@ -36,19 +39,17 @@ class Owners:
 
     def of_everything(self) -> Owner:
         """Of what says something of all dumps. Of archived ones a mask may say who may read it."""
-        records = {record for dump in self._catalog.dumps().values() for record in dump.records}
-        found = self.of_records(
-            right for record in records for right in self._catalog.rights(record)
-        )
+        live = self._catalog.live()
+        found = self.of_records(right for record in live for right in self._catalog.rights(record))
         masked = self._access.file_mask is not None
-        return found if masked or all(record.place == STORE for record in records) else found.alone
+        return found if masked or self._catalog.is_live() else found.alone
 
-    def may_name(self, other: Dump, dump: Dump) -> bool:
+    def may_name(self, other: Listed, dump: Listed) -> bool:
         """Whether a dump's report may say what is in another: its readers may read that one, too.
 
         Titles of archived dumps are not secret.
         """
-        if any(record.place != STORE for record in other.records):
+        if isinstance(other, Entry) or any(record.place != STORE for record in other.records):
             return True
         its, ours = self.of_dump(other), self.of_dump(dump)
         alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044

@@ -11,16 +11,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
-from pstorefs.control.executor import (
-    LONGEST_LINE,
-    VERBS,
-    Command,
-    CommandError,
-    Lines,
-    Result,
-    parse,
-)
+from pstorefs.control.executor import Result
+from pstorefs.control.language import LONGEST_LINE, VERBS, Command, CommandError, Lines, parse
 from pstorefs.dump import Dump, group, join, latest, systemd_record, when
 from pstorefs.dump.joining import body
 from pstorefs.oops import OTHERS_MAX, Facts, Span, parse_console, parse_dump, stamped
@@ -421,7 +415,12 @@ class _Survey:
         self.texts = texts
         self.by_name = {dump.name: dump for dump in group(records)}
         self.unreadable = {record.file: record.broken for record in records if record.broken}
-        self.rotten: list[str] = []
+
+    def rotten(self) -> list[str]:
+        return []
+
+    def view(self) -> View:
+        return View(dumps=self.by_name)
 
     def text(self, dump: Dump) -> bytes:
         return join(dump, self.read)
@@ -441,7 +440,7 @@ class _Survey:
     def brief(self, dump: Dump) -> Brief:
         facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
         title = facts.title or f"{dump.type} of {dump.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature)
+        return Brief(printable(title), facts.kernel, facts.signature, dump.id)
 
 
 def check_report(raw: bytes) -> None:

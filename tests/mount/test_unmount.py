@@ -101,7 +101,7 @@ def test_another_mount_on_top_stays_and_what_is_left_is_said_and_replaced(
     one.expect(f"{one.point}: stays mounted: another mount covers it")
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", one.point], check=True)
     one.process.send_signal(signal.SIGTERM)
-    assert one.process.wait(30) == 0
+    assert one.process.wait(100) == 0
     assert "stays mounted" in one.errors()
     top = mountinfo.at(str(one.point))
     assert top is not None
@@ -124,7 +124,7 @@ def test_what_lies_below_a_mount_that_was_detached_stays(
             subprocess.run(["umount", "-l", point], check=True)
             assert file.read(1)  # it lives until this is closed
             one.process.send_signal(signal.SIGTERM)
-            assert one.process.wait(30) == 0
+            assert one.process.wait(100) == 0
         below = mountinfo.at(str(point))
         assert below is not None
         assert below.kind == "tmpfs"
@@ -141,7 +141,7 @@ def test_the_mount_of_a_successor_at_the_same_place_stays(source: Path, mount: M
     libc.call("umount2", os.fsencode(one.point), 0)
     successor = mount(source, "-o", "plain", point=one.point)
     one.process.send_signal(signal.SIGCONT)
-    assert one.process.wait(30) == 0
+    assert one.process.wait(100) == 0
     assert len(os.listdir(one.point)) == 32
     assert successor.end() == 0
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pstorefs.archive
-from pstorefs.archive import plan
-from pstorefs.catalog import catalog, textcache
+from pstorefs.archive import shelf
+from pstorefs.catalog import bounds, textcache
 from pstorefs.cli import pstorefs
 from pstorefs.record import decoded
 
@@ -82,8 +82,8 @@ def main() -> int:
     # What each thread is doing, should it hang. Kept open: it is written in the signal's handler.
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
-    plan._ITEMS = _FEW
-    catalog._FACTS_KEPT = _FEW
+    shelf._RECORDS = _FEW
+    bounds.FACTS_KEPT = bounds.STORED_KEPT = _FEW
     for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):

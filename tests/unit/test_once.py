@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import STORE
