@@ -56,7 +56,8 @@ def _executor(
 ) -> Executor:
     """What carries out commands and rm."""
     from pstorefs.archive.policy import Policy
-    from pstorefs.catalog.catalog import Catalog, Place
+    from pstorefs.catalog.catalog import Catalog
+    from pstorefs.catalog.place import Place
     from pstorefs.control.executor import Executor
     from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
     from pstorefs.report import files

@@ -21,11 +21,12 @@ class Sibling:
 class Context:
     """Who reads, and the other dumps of that boot.
 
-    ``own``: the records are those of the reading machine. ``order``: which dump of its boot this
-    one is; None: not known.
+    ``own``: the records are those of the reading machine. ``boot`` and ``order``: the key of its
+    boot, and which dump of that boot this one is; None: not known.
     """
 
     machine: Machine = field(default_factory=Machine)
     own: bool = False
     siblings: tuple[Sibling, ...] = ()
     order: int | None = None
+    boot: str | None = None

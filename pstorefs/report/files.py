@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 from pstorefs.archive.policy import Compose
+from pstorefs.archive.stored import with_saved
 from pstorefs.dump import Dump
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
@@ -17,6 +18,8 @@ from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Decoded, Material
 from pstorefs.system.machine import Machine
 
+CONSOLE = "console.txt"
+_SUMMARY = "summary.json"
 # Titles of dumps that were composed lately: dumps of one boot name each other.
 _TITLES_KEPT = 256
 
@@ -35,10 +38,10 @@ FILES: Mapping[str, Callable[[Material, Context], bytes | None]] = {
     "dmesg.txt": lambda material, _: material.text(),
     "report.txt": _report,
     "summary.json": _summary,
-    "console.txt": lambda material, _: material.console(),
+    CONSOLE: lambda material, _: material.console(),
 }
 #: Files that say nothing beyond their dump: the same for every reader.
-PLAIN = ("dmesg.txt", "console.txt")
+PLAIN = ("dmesg.txt", CONSOLE)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:
@@ -66,8 +69,10 @@ def composer(machine: Machine, *, own: bool) -> Compose:
             Sibling(other.name, title(other, read), other.order or 0, other.reason or "")
             for other in siblings
         )
-        context = Context(machine, own, others, dump.order)
+        context = Context(machine, own, others, dump.order, dump.boot)
         made = {name: make(material, context) for name, make in FILES.items()}
-        return {name: data for name, data in made.items() if data is not None}
+        found = {name: data for name, data in made.items() if data is not None}
+        texts = {name: data for name, data in found.items() if name in PLAIN}
+        return found | {_SUMMARY: with_saved(dump, found[_SUMMARY], texts)}
 
     return compose

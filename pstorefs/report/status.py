@@ -1,4 +1,4 @@
-"""`status`: the newest crash, whether it explains the last reboot, all dumps, the store.
+"""`status`: the newest crash, whether it explains the last reboot, the newest dumps, the store.
 
 Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
 finding about health names its way out.
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
+from pstorefs.catalog.catalog import Brief, Catalog
+from pstorefs.catalog.view import Listed, Totals, is_new
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.health import Finding, backend, counted, health
@@ -24,7 +24,22 @@ from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
 from pstorefs.system.utc import rfc3339
 
-SCHEMA = 1
+SCHEMA = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the newest dumps."""
+
+    dump: Listed
+    brief: Brief
+    #: Whether it came since this machine was booted.
+    new: bool
+
+    @property
+    def places(self) -> list[str]:
+        """Where its records are."""
+        return sorted({record.place for record in self.dump.records}) or [ARCHIVE]
 
 
 @dataclass(frozen=True)
@@ -34,13 +49,14 @@ class Status:
     now: float
     source: str
     backend: str
-    newest: Dump | None
+    newest: Listed | None
     newest_title: str
     newest_kernel: str | None
     running_kernel: str | None
     last_reboot: str
-    #: (dump, title), the oldest first.
-    dumps: tuple[tuple[Dump, str], ...]
+    #: The newest dumps, the oldest of them first; and how many there are in all.
+    dumps: tuple[Line, ...]
+    totals: Totals
     states: dict[str, int]
     stored_bytes: int
     archive: str | None
@@ -65,7 +81,7 @@ class Reporter:
         further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._survey = catalog
+        self._catalog = catalog
         self._source = source
         self._machine = machine
         self._own = own
@@ -76,10 +92,12 @@ class Reporter:
 
     def collect(self) -> Status:
         """Look at everything."""
-        catalog = self._survey
+        catalog = self._catalog
         records = catalog.live()
-        dumps = tuple((dump, catalog.brief(dump).title) for dump in catalog.dumps().values())
-        newest = catalog.latest()
+        view = catalog.view()
+        booted = self._machine.boot_seconds if self._own else None
+        newest = view.latest or view.witness
+        brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
         findings = [*health(self._machine, catalog, own=self._own), *self._further()]
         return Status(
@@ -87,11 +105,12 @@ class Reporter:
             source=self._source,
             backend=self._backend() or ", ".join(backends),
             newest=newest,
-            newest_title=catalog.brief(newest).title if newest else "",
-            newest_kernel=catalog.brief(newest).kernel if newest else None,
+            newest_title=brief.title if brief else "",
+            newest_kernel=brief.kernel if brief else None,
             running_kernel=self._machine.kernel,
             last_reboot=self._last_reboot(newest) if self._own else "",
-            dumps=dumps,
+            dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
+            totals=view.totals(booted),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
@@ -109,7 +128,7 @@ class Reporter:
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
 
-    def _last_reboot(self, newest: Dump | None) -> str:
+    def _last_reboot(self, newest: Listed | None) -> str:
         """Whether the newest crash explains why the machine was booted the last time."""
         if self._boot_before is False:
             self._boot_before = end_of_boot_before(self._machine)
@@ -152,15 +171,24 @@ def _newest_lines(status: Status) -> list[str]:
 
 
 def _dump_lines(status: Status) -> list[str]:
-    if not status.dumps:
+    totals = status.totals
+    if not totals.dumps:
         return ["No dumps."]
-    lines = [f"{counted(len(status.dumps), 'dump')}, the newest last:"]
-    width = max(len(dump.name) for dump, _ in status.dumps)
-    for dump, title in status.dumps:
-        archived = all(record.place == ARCHIVE for record in dump.records)
-        flaw = ", incomplete" if dump.missing else ""
-        place = "  (archived)" if archived else ""
-        lines.append(f"  {dump.name:{width}}  {title}{flaw}{place}")
+    more = totals.dumps - len(status.dumps)
+    which = f"; the newest {len(status.dumps)}," if more else ","
+    new = f", {totals.new} new since the last boot" if totals.new else ""
+    lines = [f"{counted(totals.dumps, 'dump')}{new}{which} the newest last:"]
+    width = max(len(line.dump.name) for line in status.dumps)
+    for line in status.dumps:
+        flaw = "" if line.brief.complete else ", incomplete"
+        place = "  (archived)" if line.places == [ARCHIVE] else ""
+        new = "  (new)" if line.new else ""
+        lines.append(f"  {line.dump.name:{width}}  {line.brief.title}{flaw}{place}{new}")
+    if more:
+        lines.append(
+            f"  {more} older: ls dumps; {counted(totals.crashes, 'crash', 'crashes')} in all,"
+            f" {totals.incomplete} incomplete"
+        )
     return lines
 
 
@@ -176,10 +204,8 @@ def _store_lines(status: Status) -> list[str]:
         + (f"{counted(count, 'record')}: {states}{size}" if count else "empty")
     ]
     if status.archive:
-        archived = sum(
-            any(record.place == ARCHIVE for record in dump.records) for dump, _ in status.dumps
-        )
-        lines.append(f"Archive: {printable(status.archive)}: {counted(archived, 'dump')}")
+        archived = counted(status.totals.archived, "dump")
+        lines.append(f"Archive: {printable(status.archive)}: {archived}")
     return lines
 
 
@@ -198,17 +224,19 @@ def as_json(status: Status) -> bytes:
         },
         "running_kernel": status.running_kernel,
         "last_reboot": status.last_reboot or None,
+        "totals": status.totals._asdict(),
         "dumps": [
             {
-                "name": dump.name,
-                "id": dump.id,
-                "title": title,
-                "crash": dump.is_crash,
-                "time": rfc3339(dump.time_ns),
-                "complete": not dump.missing,
-                "places": sorted({record.place for record in dump.records}),
+                "name": line.dump.name,
+                "id": line.brief.id,
+                "title": line.brief.title,
+                "crash": line.dump.is_crash,
+                "time": rfc3339(line.dump.time_ns),
+                "complete": line.brief.complete,
+                "places": line.places,
+                "new": line.new,
             }
-            for dump, title in status.dumps
+            for line in status.dumps
         ],
         "store": {
             "source": whole(status.source),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pstorefs.control.executor import Executor, returned
-from pstorefs.record.record import STORE
 from pstorefs.record.shown import shown
 from pstorefs.report.health import Finding
 from pstorefs.report.status import Reporter
@@ -29,10 +28,9 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
 
     def overview() -> Owner:
         """For those who may read all that it tells of. Of archived dumps a mask may say who."""
-        records = {record for dump in catalog.dumps().values() for record in dump.records}
-        found = owner(right for record in records for right in catalog.rights(record))
+        found = owner(right for record in catalog.live() for right in catalog.rights(record))
         told = mirror.access.file_mask is not None
-        return found if told or all(record.place == STORE for record in records) else found.alone
+        return found if told or catalog.is_live() else found.alone
 
     def further() -> list[Finding]:
         return returned(catalog, target) if target else []

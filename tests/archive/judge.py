@@ -55,7 +55,7 @@ def unfinished(archive: Path) -> list[str]:
     wrong = [
         f"left over: {path.name}"
         for path in archive.iterdir()
-        if path.name.startswith(".") and path.name != ".lock"
+        if path.name.startswith(".") and path.name not in (".lock", ".index")
     ]
     files = saved(archive)
     copies = Counter(

@@ -14,7 +14,8 @@ import pytest
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.health import health
 from pstorefs.settings.keep import Keep

@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
 from pstorefs.control.executor import Result
 from pstorefs.control.language import LONGEST_LINE, VERBS, Command, CommandError, Lines, parse
@@ -260,8 +261,9 @@ def check_facts(text: bytes, facts: Facts) -> None:
     assert facts.title == facts.title.strip()
     assert not facts.found or facts.title, "a report without a title"
     for signature in (facts.signature, *(other.signature for other in facts.others)):
-        assert re.fullmatch(r"(1:[0-9a-f]{16})?", signature), signature
-    assert bool(facts.signature) == bool(facts.signature_key) == facts.found
+        assert re.fullmatch(r"(2:[0-9a-f]{16})?", signature), signature
+    assert bool(facts.signature) == bool(facts.signature_key)
+    assert re.fullmatch(r"(2:[0-9a-f]{16})?", facts.stack), facts.stack
     for words in strings(facts):
         assert not _CONTROL.search(words), f"control characters: {words!r}"
         assert "\n" not in words
@@ -414,7 +416,12 @@ class _Survey:
         self.texts = texts
         self.by_name = {dump.name: dump for dump in group(records)}
         self.unreadable = {record.file: record.broken for record in records if record.broken}
-        self.rotten: list[str] = []
+
+    def rotten(self) -> list[str]:
+        return []
+
+    def view(self) -> View:
+        return View(dumps=self.by_name)
 
     def text(self, dump: Dump) -> bytes:
         return join(dump, self.read)
@@ -434,7 +441,7 @@ class _Survey:
     def brief(self, dump: Dump) -> Brief:
         facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
         title = facts.title or f"{dump.type} of {dump.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature)
+        return Brief(printable(title), facts.kernel, facts.signature, dump.id)
 
 
 def check_report(raw: bytes) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.system import libc, mountinfo
-from tests.mount.conftest import COMMAND, NOBODY, MountMaker
+from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
 
 
@@ -78,6 +78,28 @@ def test_a_signal_unmounts_whatever_mount8_keeps_of_mounts(
     assert namespace.kinds(point) == []
 
 
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("mount", 1), ("capset", 1), ("capset", 2)],
+    ids=["when it mounts", "before it serves", "before it unmounts"],
+)
+def test_a_signal_at_any_moment_leaves_no_dead_mount(
+    call: str, number: int, source: Path, tmp_path: Path, point: Path
+) -> None:
+    trace = tmp_path / "trace"
+    inject = [f"trace={call}", "-e", f"inject={call}:signal=TERM:when={number}"]
+    command = ["strace", "-o", trace, "-e", *inject, *COMMAND, "-f", "-o", "plain", source, point]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        if number == 2:
+            assert until_mounted(point, process)
+            assert os.listdir(point)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children.split()[0]), signal.SIGTERM)
+        assert process.wait(100) == 0
+    assert trace.read_text().count("SIGTERM") >= 1
+    assert mountinfo.at(str(point)) is None
+
+
 def test_a_mount_that_was_moved_is_unmounted_where_it_is(
     namespace: Namespace, source: Path, tmp_path: Path
 ) -> None:
@@ -101,7 +123,7 @@ def test_another_mount_on_top_stays_and_what_is_left_is_said_and_replaced(
     one.expect(f"{one.point}: stays mounted: another mount covers it")
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", one.point], check=True)
     one.process.send_signal(signal.SIGTERM)
-    assert one.process.wait(30) == 0
+    assert one.process.wait(100) == 0
     assert "stays mounted" in one.errors()
     top = mountinfo.at(str(one.point))
     assert top is not None
@@ -124,7 +146,7 @@ def test_what_lies_below_a_mount_that_was_detached_stays(
             subprocess.run(["umount", "-l", point], check=True)
             assert file.read(1)  # it lives until this is closed
             one.process.send_signal(signal.SIGTERM)
-            assert one.process.wait(30) == 0
+            assert one.process.wait(100) == 0
         below = mountinfo.at(str(point))
         assert below is not None
         assert below.kind == "tmpfs"
@@ -141,7 +163,7 @@ def test_the_mount_of_a_successor_at_the_same_place_stays(source: Path, mount: M
     libc.call("umount2", os.fsencode(one.point), 0)
     successor = mount(source, "-o", "plain", point=one.point)
     one.process.send_signal(signal.SIGCONT)
-    assert one.process.wait(30) == 0
+    assert one.process.wait(100) == 0
     assert len(os.listdir(one.point)) == 32
     assert successor.end() == 0
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pstorefs.archive
 from pstorefs.archive import shelf
-from pstorefs.catalog import catalog, textcache
+from pstorefs.catalog import bounds, textcache
 from pstorefs.cli import pstorefs
 from pstorefs.record import decoded
 
@@ -83,7 +83,7 @@ def main() -> int:
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
     shelf._RECORDS = _FEW
-    catalog._FACTS_KEPT = _FEW
+    bounds.FACTS_KEPT = bounds.STORED_KEPT = _FEW
     for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):

@@ -15,12 +15,13 @@ from pstorefs.codecs import detect
 from pstorefs.record.reading import UNDECODABLE
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
+from pstorefs.report.material import material
 from pstorefs.report.status import Reporter
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
-from pstorefs.tree.record_file import RecordFile
+from pstorefs.tree.record_file import RecordFile, State
 from tests.records import capture
 
 
@@ -52,8 +53,8 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
             node for _, node in mirrored(Mirror(store)).names() if isinstance(node, RecordFile)
         ]
         for node in nodes:
-            node.prepare()
-        assert [node.legible for node in nodes].count(False) == 1
+            node.find()
+        assert [node.state for node in nodes].count(State.STORED) == 1
         states = [record.state for record in catalog.live()]
         assert len(states) == count
         assert states.count(UNDECODABLE) == 1
@@ -67,6 +68,9 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     assert not list(source.iterdir())
     assert [record.exc_info is not None for record in caplog.records] == [True]
     assert "ZeroDivisionError" in caplog.text
-    record = next(r for d in catalog.dumps(now=True).values() for r in d.records if r.broken)
-    assert record.broken == "a fault of pstorefs: ZeroDivisionError: a fault"
+    archived = [material(catalog, dump).keys() for dump in catalog.dumps(now=True).values()]
+    problems = [each["problem"] for keys in archived for each in keys["records"]]
+    assert [problem for problem in problems if problem] == [
+        "a fault of pstorefs: ZeroDivisionError: a fault"
+    ]
     store.close()

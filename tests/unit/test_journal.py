@@ -24,7 +24,7 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socke
     monkeypatch.setattr(journal, "SOCKET", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(path)
-        receiver.settimeout(5)
+        receiver.settimeout(100)
         yield receiver
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import STORE
@@ -49,8 +50,8 @@ class Site:
     def list_records(self) -> None:
         """As ls -l."""
         for _, node in self.mirror.names():
-            if not node.ready:
-                node.prepare()
+            if not node.fresh:
+                node.find()
 
     def list_dumps(self) -> None:
         """As ls dumps/."""
@@ -83,11 +84,11 @@ def test_a_report_is_composed_once_for_lookup_open_and_stat(site: Site) -> None:
     name = next(iter(site.catalog.dumps()))
     directory: ComposedDirectory | Any = site.dumps.root.lookup(name)
     node: ComposedFile | Any = directory.lookup("report.txt")
-    node.prepare()
+    node.find()
     node.open().close()
     node._checked = 0.0
-    node.check()
-    directory.lookup("report.txt").prepare()
+    node.find()
+    directory.lookup("report.txt").find()
     assert site.done["report"] == 1
 
 
@@ -96,12 +97,12 @@ def test_a_report_is_composed_again_when_the_store_changes(site: Site, tmp_path:
     assert newest is not None
     directory: ComposedDirectory | Any = site.dumps.root.lookup(newest.name)
     before = directory.lookup("report.txt")
-    before.prepare()
+    before.find()
     (tmp_path / "store" / newest.parts[0].record.path).unlink()
     site.catalog.dumps(now=True)
     name = next(name for name in site.catalog.dumps() if name[:12] == newest.name[:12])
     after: Any = site.dumps.root.lookup(name)
     node = after.lookup("report.txt")
-    node.prepare()
+    node.find()
     assert site.done["report"] == 2
     assert node.open().read(0, 1 << 20) != b""
