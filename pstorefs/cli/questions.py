@@ -1,0 +1,174 @@
+"""`pstorefs --list` and `--show`: what is there, asked without a mount, FUSE or trio.
+
+Exit status: 0 answered, 1 wrong usage, 2 it cannot be answered (the reason on standard error).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.cli import pager
+from pstorefs.dump import Dump
+from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
+from pstorefs.report import dump_list, files
+from pstorefs.report.files import Context, Sibling
+from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.options import Settings
+from pstorefs.settings.questions import Question
+from pstorefs.source.directory import Store
+from pstorefs.source.timeout import open_store
+from pstorefs.system.machine import Machine
+from pstorefs.system.printable import printable
+
+DONE, FAILURE = 0, 2
+_SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
+_LATEST = "latest"
+
+
+class QuestionError(Exception):
+    """Why a question cannot be answered: one line with what to do."""
+
+
+def answer(question: Question) -> int:
+    """Answer on standard output; the exit status."""
+    try:
+        return _ANSWERS[question.kind](question)
+    except QuestionError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return DONE  # the reader has seen enough
+    except OSError as error:
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return 130
+
+
+@contextmanager
+def opened_catalog(settings: Settings) -> Iterator[Catalog]:
+    """All dumps of the source and of the archives that go with it, as a mount would show them."""
+    own = settings.default_source
+    store = _source(settings.source, own=own)
+    archives = {ARCHIVE: settings.archive or (DEFAULT_ARCHIVE if own else None)}
+    if own:
+        archives[SYSTEMD] = _SYSTEMD_ARCHIVE
+    places = [Place(STORE, store)]
+    for kind, path in archives.items():
+        if path is not None and _is_open(path):
+            places.append(Place(kind, path))
+    try:
+        yield Catalog(places)
+    finally:
+        store.close()
+
+
+def _source(path: str, *, own: bool) -> Store:
+    """The source; an empty one for a machine without pstore. Raises `QuestionError`."""
+    try:
+        store = open_store(path)
+        store.scan(())
+    except FileNotFoundError:
+        if own:
+            return open_store(path, optional=True)
+        words = f"{path}: no such directory: give the one that holds records"
+        raise QuestionError(words) from None
+    except PermissionError:
+        words = f"{path}: permission denied: crash records are for root; use sudo, or copies"
+        raise QuestionError(words) from None
+    except OSError as error:
+        raise QuestionError(f"{path}: {error.strerror}") from None
+    return store
+
+
+def _is_open(path: str) -> bool:
+    """Whether an archive can be looked at. One that is not there yet is no news."""
+    try:
+        open_store(path).close()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        _say(f"{path}: not looked at: {error.strerror}")
+        return False
+    return True
+
+
+def named(catalog: Catalog, name: str) -> Dump:
+    """The dump that is meant: its name, `latest`, or a record of it. Raises `QuestionError`."""
+    if name == _LATEST:
+        latest = catalog.latest()
+        if latest is None:
+            raise QuestionError("no crash on record: pstorefs --list shows what there is")
+        return latest
+    name = name.rstrip("/").rpartition("/")[2]  # a path in a mount or an archive may be given
+    dumps = catalog.dumps()
+    if name in dumps:
+        return dumps[name]
+    for dump in dumps.values():
+        if any(name in (record.file, record.name.plain) for record in dump.records):
+            return dump
+    raise QuestionError(f"{name}: no such dump or record: pstorefs --list shows what there is")
+
+
+def context_of(catalog: Catalog, dump: Dump, machine: Machine, *, own: bool) -> Context:
+    """Who reads, and the other dumps of that boot."""
+    siblings = [
+        Sibling(other.name, catalog.brief(other).title, other.order or 0, other.reason or "")
+        for other in catalog.dumps().values()
+        if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
+    ]
+    return Context(machine, own, tuple(siblings))
+
+
+def _list(question: Question) -> int:
+    with opened_catalog(question.settings) as catalog:
+        rows = []
+        for dump in catalog.dumps().values():
+            brief = catalog.brief(dump)
+            rows.append(dump_list.Row(dump, brief.title, brief.kernel, brief.signature))
+        if question.json:
+            text = dump_list.list_json(rows, catalog.latest())
+        else:
+            text = dump_list.list_text(rows)
+        for path, reason in sorted(catalog.unreadable.items()):
+            _say(f"{path}: not listed: {reason}")
+    _write(text)
+    return DONE
+
+
+def _show(question: Question) -> int:
+    with opened_catalog(question.settings) as catalog:
+        dump = named(catalog, question.arguments[0])
+        facts = catalog.facts(dump)
+        context = context_of(catalog, dump, Machine(), own=question.settings.default_source)
+        if question.json:
+            text = files.summary(dump, facts, context)
+        else:
+            text = files.report(dump, facts, catalog.text(dump), context)
+    if question.json:
+        _write(text)
+    else:
+        pager.show(text)
+    return DONE
+
+
+def _write(text: bytes) -> None:
+    if sys.stdout is not None:
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+
+
+def _fail(message: str) -> int:
+    _say(message)
+    return FAILURE
+
+
+def _say(message: str) -> None:
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"pstorefs: {printable(message)}\n")
+
+
+_ANSWERS: dict[str, Callable[[Question], int]] = {"--list": _list, "--show": _show}
