@@ -22,6 +22,7 @@ HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --archive [OPTIONS] [SOURCE]
        pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
+       pstorefs --check [--json | --crash] [OPTIONS]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
 with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
@@ -29,6 +30,8 @@ with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pst
   --archive        save all dumps and clear what is saved, without a mount
   --list           one line for each dump: time, name, signature, place, title
   --show NAME      the report of a dump; NAME may be latest, or a record
+  --check          will the next crash be recorded? Exit status: 0 yes, 1 not surely, 2 no
+  --crash          with --check: ask twice, then crash this machine to prove it
   --json           with one of these: for programs
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR       where to save dumps (default: /var/lib/pstorefs)

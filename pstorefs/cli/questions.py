@@ -171,4 +171,14 @@ def _say(message: str) -> None:
         sys.stderr.write(f"pstorefs: {printable(message)}\n")
 
 
-_ANSWERS: dict[str, Callable[[Question], int]] = {"--list": _list, "--show": _show}
+def _check(question: Question) -> int:
+    from pstorefs.cli.check import run_check
+
+    return run_check(question)
+
+
+_ANSWERS: dict[str, Callable[[Question], int]] = {
+    "--list": _list,
+    "--show": _show,
+    "--check": _check,
+}

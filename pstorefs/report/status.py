@@ -23,6 +23,7 @@ from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.files import rfc3339
 from pstorefs.report.health import Finding, backend, counted, health
+from pstorefs.report.test_crash import Seeker
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
 
@@ -52,6 +53,8 @@ class Status:
     stored_bytes: int
     archive: str | None
     findings: tuple[Finding, ...] = field(default=())
+    #: What became of the last crash that was made on purpose; empty: there was none.
+    test_crash: str = ""
 
 
 class Reporter:
@@ -79,6 +82,7 @@ class Reporter:
         self._archive = archive
         self._further = further
         self._clock = clock
+        self._seeker = Seeker(catalog, archive) if own and archive else None
         self._boot_before: tuple[bool, float] | bool | None = False
 
     def collect(self) -> Status:
@@ -103,6 +107,7 @@ class Reporter:
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
             findings=tuple(findings),
+            test_crash=str((self._seeker and self._seeker.verdict()) or ""),
         )
 
     def text(self) -> bytes:
@@ -196,7 +201,16 @@ def _from_journal() -> tuple[bool, float] | None:
 
 def text(status: Status) -> bytes:
     """The file `status`."""
-    lines = [*_newest_lines(status), "", *_dump_lines(status), "", *_store_lines(status), ""]
+    tried = [status.test_crash] if status.test_crash else []
+    lines = [
+        *_newest_lines(status),
+        *tried,
+        "",
+        *_dump_lines(status),
+        "",
+        *_store_lines(status),
+        "",
+    ]
     if status.findings:
         lines.append("Needs attention:")
         for finding in status.findings:
@@ -272,6 +286,7 @@ def as_json(status: Status) -> bytes:
         },
         "running_kernel": status.running_kernel,
         "last_reboot": status.last_reboot or None,
+        "test_crash": status.test_crash or None,
         "dumps": [
             {
                 "name": dump.name,

@@ -4,6 +4,7 @@
 
     pstorefs --list [--json] [-o OPTION,...] [SOURCE]
     pstorefs --show NAME [--json] [-o OPTION,...] [SOURCE]
+    pstorefs --check [--json | --crash] [-o OPTION,...]
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ class Form(NamedTuple):
 
     arguments: tuple[str, ...]
     flags: tuple[str, ...]
+    #: Whether it is about any source, or about this machine alone.
+    source: bool = True
 
 
 #: Every question. The first word of a command line that is one of these decides.
 FORMS: dict[str, Form] = {
     "--list": Form((), ("--json",)),
     "--show": Form(("NAME",), ("--json",)),
+    "--check": Form((), ("--json", "--crash"), source=False),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
 _NOT_WITH = ("--ship",)
@@ -82,16 +86,26 @@ def parse_question(words: Sequence[str]) -> Question:
             raise UsageError(f"{word} does not go with {kind}: see pstorefs --help")
         else:
             places.append(word)
-    if "" in (*places, *arguments):
+    question = Question(kind, settings, arguments, frozenset(flags))
+    _refuse(question, places)
+    return question._replace(settings=_of_source(settings, places))
+
+
+def _refuse(question: Question, places: list[str]) -> None:
+    """Raise `UsageError` for what does not go together."""
+    if "" in (*places, *question.arguments):
         raise UsageError("an empty word is no name: is a variable of a script not set?")
-    return Question(kind, _of_source(settings, places), arguments, frozenset(flags))
+    if places and not FORMS[question.kind].source:
+        raise UsageError(f"{question.kind} is about this machine: it takes no source ({places[0]})")
+    if len(places) > 1:
+        raise UsageError(f"too many arguments: {places[1]}")
+    if {"--json", "--crash"} <= question.flags:
+        raise UsageError("--crash asks on a terminal: it does not go with --json")
 
 
 def _of_source(settings: Settings, places: list[str]) -> Settings:
     if not places:
         return settings
-    if len(places) > 1:
-        raise UsageError(f"too many arguments: {places[1]}")
     source = DEFAULT_SOURCE if places[0] in SOURCE_WORDS else places[0]
     return settings._replace(source=source, source_word=places[0])
 
