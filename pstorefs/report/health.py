@@ -64,7 +64,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
         )
     if own:
-        for check in (_next_crash, _var_crash, _systemd_pstore, _hidden_in_efi):
+        for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
             yield from check(machine, catalog)
 
 
@@ -104,22 +104,6 @@ def _next_crash(machine: Machine, _: Catalog) -> Iterator[Finding]:
     for check in checks(read_setup(machine)):
         if check.answer != YES:
             yield Finding(_KEYS.get(check.key, check.key), check.what, check.to_do)
-
-
-def _var_crash(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
-    newest = catalog.latest()
-    at = (newest.time_ns or 0) / 1e9 if newest else 0
-    try:
-        with os.scandir(os.path.join(machine.root, "var/crash")) as entries:
-            newer = [e.name for e in entries if e.is_dir() and e.stat().st_mtime > at + 1]
-    except OSError:
-        return
-    if newer:
-        yield Finding(
-            "var-crash",
-            f"{counted(len(newer), 'dump')} in /var/crash newer than any record here",
-            f"see /var/crash/{printable(max(newer))}",
-        )
 
 
 def _systemd_pstore(machine: Machine, _: Catalog) -> Iterator[Finding]:

@@ -7,9 +7,6 @@ finding about health names its way out.
 from __future__ import annotations
 
 import json
-import os
-import struct
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,16 +20,15 @@ from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.files import rfc3339
 from pstorefs.report.health import Finding, backend, counted, health
+from pstorefs.report.last_reboot import Cause, Crash, judge
+from pstorefs.report.next_crash import checks
 from pstorefs.report.test_crash import Seeker
+from pstorefs.system.crash_setup import read_setup
+from pstorefs.system.last_boot import LastBoot, read_last_boot
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
 
 SCHEMA = 1
-# A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
-_REBOOT_SECONDS = 3600
-# Clocks are set while a machine boots.
-_CLOCK_SECONDS = 120
-_JOURNAL_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Status:
     newest_title: str
     newest_kernel: str | None
     running_kernel: str | None
-    last_reboot: str
+    last_reboot: Cause | None
     #: (dump, title), the oldest first.
     dumps: tuple[tuple[Dump, str], ...]
     states: dict[str, int]
@@ -83,7 +79,7 @@ class Reporter:
         self._further = further
         self._clock = clock
         self._seeker = Seeker(catalog, archive) if own and archive else None
-        self._boot_before: tuple[bool, float] | bool | None = False
+        self._boot: LastBoot | None = None
 
     def collect(self) -> Status:
         """Look at everything."""
@@ -101,7 +97,7 @@ class Reporter:
             newest_title=catalog.brief(newest).title if newest else "",
             newest_kernel=catalog.brief(newest).kernel if newest else None,
             running_kernel=self._machine.kernel,
-            last_reboot=self._last_reboot(newest) if self._own else "",
+            last_reboot=self._last_reboot() if self._own else None,
             dumps=dumps,
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
@@ -121,79 +117,19 @@ class Reporter:
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
 
-    def _last_reboot(self, newest: Dump | None) -> str:
-        """Whether the newest crash explains why the machine was booted the last time."""
-        if self._boot_before is False:
-            self._boot_before = end_of_boot_before(self._machine)
-        before = self._boot_before if isinstance(self._boot_before, tuple) else None
-        return explain(newest, self._machine.boot_seconds, before)
-
-
-def explain(newest: Dump | None, booted: int | None, before: tuple[bool, float] | None) -> str:
-    """A sentence on the last reboot.
-
-    `booted`: when this boot began; `before`: whether the boot before ended orderly, and when its
-    last sign of life was, where a journal or wtmp tells.
-    """
-    if booted is None:
-        return "Whether it explains the last reboot is not known: /proc/stat tells no boot time."
-    fatal = newest is not None and newest.reason in ("Panic", "Emergency")
-    at = newest.time_ns / 1e9 if newest is not None and newest.time_ns else None
-    if before is not None and before[0]:
-        return f"The last reboot was orderly: shut down at {rfc3339(int(before[1] * 1e9))}."
-    if not fatal or at is None or at > booted + _CLOCK_SECONDS:
-        return "The last boot left no record of a crash."
-    since = before[1] if before is not None else booted - _REBOOT_SECONDS
-    if at >= since - _CLOCK_SECONDS:
-        return "It explains the last reboot: this boot began soon after it."
-    return (
-        f"It does not explain the last reboot ({rfc3339(booted * 10**9)}):"
-        " the last boot left no record of a crash."
-    )
-
-
-def end_of_boot_before(machine: Machine) -> tuple[bool, float] | None:
-    """(shut down orderly, time of the last sign of life) of the boot before; None: not known."""
-    return _from_wtmp(machine) or (_from_journal() if machine.root == "/" else None)
-
-
-# struct utmp of glibc, the same on all 64-bit Linux (utmp(5)): type, user, time.
-_UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
-_RUN_LEVEL, _BOOT_TIME = 1, 2
-
-
-def _from_wtmp(machine: Machine) -> tuple[bool, float] | None:
-    try:
-        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() // _UTMP.size - 2000) * _UTMP.size)
-            data = file.read(2000 * _UTMP.size)
-    except OSError:
-        return None
-    # What stands before the newest boot record is the boot before.
-    past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float] | None = None
-    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
-        kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
-        if kind == _BOOT_TIME:
-            last = past[-1] if past else None
-            orderly = last is not None and last[0] == _RUN_LEVEL and last[1] == b"shutdown"
-            ended = (orderly, float(last[2])) if last is not None else None
-        if seconds:
-            past.append((kind, user, seconds))
-    return ended
-
-
-def _from_journal() -> tuple[bool, float] | None:
-    command = ["journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_JOURNAL_SECONDS, check=False)
-        entry = json.loads(done.stdout.splitlines()[-1])
-        at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-    except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired):
-        return None
-    # journald says goodbye last of all when the machine is shut down orderly.
-    return str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at
+    def _last_reboot(self) -> Cause:
+        """Why the machine was booted the last time. What does not change is read once."""
+        if self._boot is None:
+            self._boot = read_last_boot(self._machine)
+        catalog = self._survey
+        panics = [d for d in catalog.dumps().values() if d.reason in ("Panic", "Emergency")]
+        newest = max(panics, key=lambda dump: dump.time_ns or 0, default=None)
+        crash = newest and Crash(
+            newest.time_ns / 1e9 if newest.time_ns else None,
+            newest.name,
+            catalog.brief(newest).title,
+        )
+        return judge(self._boot, crash, checks(read_setup(self._machine)))
 
 
 # What is shown
@@ -223,7 +159,7 @@ def text(status: Status) -> bytes:
 def _newest_lines(status: Status) -> list[str]:
     newest = status.newest
     if newest is None:
-        return ["No crash on record.", *([status.last_reboot] if status.last_reboot else [])]
+        return ["No crash on record.", *_reboot_lines(status.last_reboot)]
     lines = [f"Newest crash: {status.newest_title}"]
     when = "at a time that is not known"
     if newest.time_ns is not None:
@@ -234,8 +170,16 @@ def _newest_lines(status: Status) -> list[str]:
         now = "which runs now" if same else f"now running {status.running_kernel}"
         when += f"; Linux {printable(kernel)}, {now}"
     lines += [f"  {when}", f"  dumps/{newest.name}/report.txt"]
-    if status.last_reboot:
-        lines.append(f"  {status.last_reboot}")
+    return [*lines, *_reboot_lines(status.last_reboot)]
+
+
+def _reboot_lines(cause: Cause | None) -> list[str]:
+    if cause is None:
+        return []
+    lines = [str(cause)]
+    for each in cause.evidence:
+        when = f", {rfc3339(int(each.time * 1e9))}" if each.time is not None else ""
+        lines.append(f"  {each.source}{when}: {each.says}")
     return lines
 
 
@@ -285,7 +229,8 @@ def as_json(status: Status) -> bytes:
             "kernel": status.newest_kernel,
         },
         "running_kernel": status.running_kernel,
-        "last_reboot": status.last_reboot or None,
+        "last_reboot": str(status.last_reboot) if status.last_reboot else None,
+        "reboot_cause": status.last_reboot and _cause(status.last_reboot),
         "test_crash": status.test_crash or None,
         "dumps": [
             {
@@ -313,6 +258,23 @@ def as_json(status: Status) -> bytes:
         ],
     }
     return json.dumps(known, indent=1).encode() + b"\n"
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "answer": cause.answer,
+        "details": cause.details or None,
+        "booted": cause.booted and rfc3339(int(cause.booted * 1e9)),
+        "evidence": [
+            {
+                "kind": each.kind,
+                "source": each.source,
+                "says": each.says,
+                "time": each.time and rfc3339(int(each.time * 1e9)),
+            }
+            for each in cause.evidence
+        ],
+    }
 
 
 def _age(seconds: float) -> str:
