@@ -110,6 +110,16 @@ def _release() -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else (0, 0)
 
 
+#: Which file this is, and which state of it: device, inode, size and mtime. Not its ctime: a rename
+#: changes that.
+Identity = tuple[int, int, int, int]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Of the result of a stat."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def check_size(parent: int, name: str, size: int, *, synced: bool) -> None:
     """Sync a file, unless it is `synced`, and see that it is as long as what was written."""
     descriptor = os.open(name, _READ, dir_fd=parent)
@@ -122,10 +132,11 @@ def check_size(parent: int, name: str, size: int, *, synced: bool) -> None:
         os.close(descriptor)
 
 
-def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
+def read_back(parent: int, name: str, limit: int, *, synced: bool) -> tuple[bytes, Identity]:
     """Sync a regular file, and read what the disk holds of it, not what the page cache does.
 
-    Unless it is `synced` already: each fsync, even of a clean file, can make the disk flush.
+    The bytes, and which file it was. It is not synced if it is `synced` already: each fsync, even
+    of a clean file, can make the disk flush.
     """
     descriptor = os.open(name, _READ, dir_fd=parent)
     try:
@@ -143,9 +154,9 @@ def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
             total += len(piece)
             if total > limit:
                 raise error(errno.EIO, f"{name} is longer than what was saved")
+        return b"".join(pieces), identity(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return b"".join(pieces)
 
 
 def read_small(parent: int, name: str, limit: int) -> bytes:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp, Store
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
+SUMMARY = "summary.json"
 #: What may be composed beside them.
-COMPOSED = ("dmesg.txt", "report.txt", "summary.json", "console.txt")
+COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt")
 #: Bytes of one record, at most: as store.py's own bound.
 LONGEST_RECORD = 32 << 20
 

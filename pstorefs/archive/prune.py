@@ -99,7 +99,7 @@ def _dumps(archive: Store, root: int) -> Iterable[_Kept]:
 
 def _signature(directory: int, name: str) -> str:
     try:
-        summary = json.loads(durable.read_small(directory, "summary.json", _SUMMARY_BYTES))
+        summary = json.loads(durable.read_small(directory, layout.SUMMARY, _SUMMARY_BYTES))
     except (OSError, ValueError, RecursionError):
         summary = None
     signature = summary.get("signature") if isinstance(summary, dict) else None

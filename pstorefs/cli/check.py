@@ -25,7 +25,6 @@ from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.policy import Policy
 from pstorefs.cli.questions import opened_catalog
 from pstorefs.report import test_crash
-from pstorefs.report.files import rfc3339
 from pstorefs.report.next_crash import NO, UNSURE, YES, Check, checks, overall
 from pstorefs.settings.keep import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
@@ -35,6 +34,7 @@ from pstorefs.source.timeout import Patience
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
+from pstorefs.system.utc import rfc3339
 
 SCHEMA = 1
 _STATUS = {YES: 0, UNSURE: 1, NO: 2}

@@ -16,6 +16,7 @@ from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.name import ENCODED, Name, id_seconds, parse_name
 from pstorefs.system.printable import printable, whole
+from pstorefs.system.utc import rfc3339
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
@@ -127,7 +128,6 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
     """One line of JSON. Keys are stable; what is not known is null."""
     import hashlib
     import json
-    from datetime import datetime, timezone
 
     seconds = id_seconds(name)
     header = record.header
@@ -136,17 +136,14 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
         "type": name.type,
         "backend": None if name.backend == "unknown" else name.backend,
         "id": None if name.id is None else str(name.id),
-        "time": None
-        if seconds is None
-        else datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": None if seconds is None else rfc3339(seconds * 10**9),
         "state": record.state,
         "compression": record.compression,
         "problem": record.broken or None,
         "reason": header and header.reason,
         "count": header and header.count,
         "part": header and header.part,
-        "ecc": record.ecc
-        and {"corrected": record.ecc.corrected, "unrecoverable": record.ecc.unrecoverable},
+        "ecc": record.ecc and record.ecc._asdict(),
         "size": len(record.text),
         "stored_size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),

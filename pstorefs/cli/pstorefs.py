@@ -16,7 +16,7 @@ from pstorefs.settings.questions import asked, parse_question
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from pstorefs.archive.policy import Compose
+    pass
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
@@ -68,7 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.version:
         print(f"pstorefs {__version__}")
         return 0
-    return _archive(settings) if settings.archive_now else _mount(settings)
+    if settings.archive_now:
+        from pstorefs.cli.archive import run_archive
+
+        return run_archive(settings)
+    return _mount(settings)
 
 
 def _answer(words: Sequence[str]) -> int:
@@ -76,20 +80,6 @@ def _answer(words: Sequence[str]) -> int:
     from pstorefs.cli.questions import answer
 
     return answer(question)
-
-
-def _archive(settings: Settings) -> int:
-    from pstorefs.cli.archive import run_archive
-
-    def compose() -> Compose:
-        # At the moment of need: on most boots there is nothing to archive.
-        from pstorefs.report.files import composer
-        from pstorefs.report.journal import announcing
-        from pstorefs.system.machine import Machine
-
-        return announcing(composer(Machine(), own=settings.default_source))
-
-    return run_archive(settings, compose)
 
 
 def _mount(settings: Settings) -> int:

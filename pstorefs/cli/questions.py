@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.archive.entry import ALONE
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
+from pstorefs.catalog.view import Listed
 from pstorefs.cli import pager
-from pstorefs.dump import Dump
+from pstorefs.record.name import ENCODED
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import dump_list, files
-from pstorefs.report.files import Context, Sibling
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.report.context import Context, Sibling
+from pstorefs.report.material import material, raw_files
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
@@ -53,7 +56,7 @@ def opened_catalog(settings: Settings) -> Iterator[Catalog]:
     """All dumps of the source and of the archives that go with it, as a mount would show them."""
     own = settings.default_source
     store = _source(settings.source, own=own)
-    archives = {ARCHIVE: settings.archive or (DEFAULT_ARCHIVE if own else None)}
+    archives = {ARCHIVE: settings.target}
     if own:
         archives[SYSTEMD] = _SYSTEMD_ARCHIVE
     places = [Place(STORE, store)]
@@ -96,7 +99,7 @@ def _is_open(path: str) -> bool:
     return True
 
 
-def named(catalog: Catalog, name: str) -> Dump:
+def named(catalog: Catalog, name: str) -> Listed:
     """The dump that is meant: its name, `latest`, or a record of it. Raises `QuestionError`."""
     if name == _LATEST:
         latest = catalog.latest()
@@ -108,27 +111,35 @@ def named(catalog: Catalog, name: str) -> Dump:
     if name in dumps:
         return dumps[name]
     for dump in dumps.values():
-        if any(name in (record.file, record.name.plain) for record in dump.records):
-            return dump
+        with suppress(OSError):
+            names = {raw.file for raw in raw_files(catalog.resolved(dump))}
+            if name in names or name + ENCODED in names:
+                return dump
     raise QuestionError(f"{name}: no such dump or record: pstorefs --list shows what there is")
 
 
-def context_of(catalog: Catalog, dump: Dump, machine: Machine, *, own: bool) -> Context:
+def context_of(catalog: Catalog, dump: Listed, *, own: bool) -> Context:
     """Who reads, and the other dumps of that boot."""
-    siblings = [
-        Sibling(other.name, catalog.brief(other).title, other.order or 0, other.reason or "")
-        for other in catalog.dumps().values()
-        if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
-    ]
-    return Context(machine, own, tuple(siblings))
+    boot = catalog.view().boot_of(dump)
+    siblings = tuple(
+        Sibling(other.name, catalog.brief(other).title, number, other.reason or "")
+        for number, other in enumerate(boot, 1)
+        if other.name != dump.name
+    )
+    order = next((n for n, other in enumerate(boot, 1) if other.name == dump.name), None)
+    key = next((each.boot for each in boot if each.boot and each.boot[0] != ALONE), None)
+    return Context(Machine(), own, siblings, order, key)
+
+
+def composed(catalog: Catalog, dump: Listed, file: str, *, own: bool) -> bytes:
+    """A file of a dump, as dumps/ in a mount has it; empty: it has no such file."""
+    of = material(catalog, dump)
+    return files.FILES[file](of, context_of(catalog, dump, own=own)) or b""
 
 
 def _list(question: Question) -> int:
     with opened_catalog(question.settings) as catalog:
-        rows = []
-        for dump in catalog.dumps().values():
-            brief = catalog.brief(dump)
-            rows.append(dump_list.Row(dump, brief.title, brief.kernel, brief.signature))
+        rows = [dump_list.Row(dump, catalog.brief(dump)) for dump in catalog.dumps().values()]
         if question.json:
             text = dump_list.list_json(rows, catalog.latest())
         else:
@@ -142,12 +153,8 @@ def _list(question: Question) -> int:
 def _show(question: Question) -> int:
     with opened_catalog(question.settings) as catalog:
         dump = named(catalog, question.arguments[0])
-        facts = catalog.facts(dump)
-        context = context_of(catalog, dump, Machine(), own=question.settings.default_source)
-        if question.json:
-            text = files.summary(dump, facts, context)
-        else:
-            text = files.report(dump, facts, catalog.text(dump), context)
+        file = "summary.json" if question.json else "report.txt"
+        text = composed(catalog, dump, file, own=question.settings.default_source)
     if question.json:
         _write(text)
     else:

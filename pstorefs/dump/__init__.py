@@ -25,12 +25,13 @@ from pstorefs.dump import boots, grouping
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
 from pstorefs.record.name import CRASHES, parse_name
+from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record", "when"]
+__all__ = ["Dump", "Item", "Part", "group", "is_name", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
@@ -75,13 +76,30 @@ class Dump:
         return self.reason in CRASHES
 
     @property
+    def is_complete(self) -> bool:
+        """Whether no part is known to be missing, damaged or unreadable."""
+        return not self.missing and all(part.record.state in WHOLE for part in self.parts)
+
+    @property
+    def age(self) -> tuple[int | str, ...]:
+        """Sorts dumps by time; within a second, where one boot writes several, by the count."""
+        record = self.parts[-1].record
+        time = self.time_ns or 0
+        # Where all else fails: systemd-pstore copied an older record earlier.
+        copied = 0 if self.time_ns else record.mtime_ns
+        return time // 10**9, copied // 10**9, self.count or 0, time, *_tie_break(record)
+
+    @property
     def records(self) -> tuple[Record, ...]:
         """All records, copies included."""
         return tuple(record for part in (*self.parts, *self.others) for record in part.records)
 
 
-def group(records: Iterable[Record]) -> list[Dump]:
-    """All dumps, the oldest first, undated ones before them; whatever the order of the records."""
+def group(records: Iterable[Record], taken: Container[str] = ()) -> list[Dump]:
+    """All dumps, the oldest first, undated ones before them; whatever the order of the records.
+
+    `taken`: names of archived dumps that are known without their records.
+    """
     # In an order of their own: equal texts leave it open which of two dumps goes with a third.
     groups = sorted(grouping.split(records), key=lambda each: _tie_break(each.parts[0].record))
     facts = [_facts(each) for each in groups]
@@ -96,13 +114,18 @@ def group(records: Iterable[Record]) -> list[Dump]:
         _dump(groups[index], facts[index], key_of.get(index), tuple(others[index]))
         for index in entries
     ]
-    dumps.sort(key=_age)
-    return _named(_ordered(dumps))
+    dumps.sort(key=lambda dump: dump.age)
+    return _named(_ordered(dumps), taken)
+
+
+def is_name(directory: str) -> bool:
+    """Whether a directory of an archive is called as a dump is, so that the dump is called that."""
+    return _NAMED.fullmatch(directory) is not None
 
 
 def latest(dumps: Iterable[Dump]) -> Dump | None:
     """The newest crash."""
-    return max((dump for dump in dumps if dump.is_crash), key=_age, default=None)
+    return max((dump for dump in dumps if dump.is_crash), key=lambda dump: dump.age, default=None)
 
 
 def systemd_record(path: str) -> bool:
@@ -186,15 +209,6 @@ def _missing(each: Group) -> tuple[tuple[int, int], ...]:
     return tuple(gaps)
 
 
-def _age(dump: Dump) -> tuple[int | str, ...]:
-    """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
-    record = dump.parts[-1].record
-    time = dump.time_ns or 0
-    # Where all else fails: systemd-pstore copied an older record earlier.
-    copied = 0 if dump.time_ns else record.mtime_ns
-    return time // 10**9, copied // 10**9, dump.count or 0, time, *_tie_break(record)
-
-
 def _ordered(dumps: list[Dump]) -> list[Dump]:
     """Number the dumps of each boot."""
     orders: dict[str, int] = defaultdict(int)
@@ -210,7 +224,7 @@ def _ordered(dumps: list[Dump]) -> list[Dump]:
     ]
 
 
-def _named(dumps: list[Dump]) -> list[Dump]:
+def _named(dumps: list[Dump], others: Container[str]) -> list[Dump]:
     names: dict[int, str] = {}
     taken: set[str] = set()
     for index, dump in enumerate(dumps):
@@ -224,7 +238,7 @@ def _named(dumps: list[Dump]) -> list[Dump]:
         name = _name(dump)
         for tag in ("", *_tags(dump)):
             candidate = f"{name}-{tag}" if tag else name
-            if candidate not in taken:
+            if candidate not in taken and candidate not in others:
                 break
         taken.add(candidate)
         names[index] = candidate

@@ -53,6 +53,11 @@ class Name(NamedTuple):
     encoded: bool
     plain: str
 
+    @property
+    def family(self) -> str:
+        """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
+        return "efi" if self.backend == "efi_pstore" else self.backend
+
 
 class Header(NamedTuple):
     """A dump's header line, ``Panic#2 Part1``, and where it stands in the text."""

@@ -128,8 +128,8 @@ class Record:
 
     @property
     def family(self) -> str:
-        """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
-        return "efi" if self.name.backend == "efi_pstore" else self.name.backend
+        """See `Name.family`."""
+        return self.name.family
 
     @property
     def rank(self) -> tuple[int, int, str, str]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pstorefs.dump import Dump
-from pstorefs.record.record import PLACES
-from pstorefs.report.files import rfc3339
+from pstorefs.catalog.catalog import Brief
+from pstorefs.catalog.view import Listed
+from pstorefs.record.record import ARCHIVE, PLACES
 from pstorefs.system.printable import printable
+from pstorefs.system.utc import rfc3339
 
 _NONE = "-"
 
@@ -19,15 +20,13 @@ _NONE = "-"
 class Row:
     """One dump with what its text says of it."""
 
-    dump: Dump
-    title: str
-    kernel: str | None
-    signature: str
+    dump: Listed
+    brief: Brief
 
     @property
     def places(self) -> list[str]:
         """Where its records are, in the order of `record.PLACES`."""
-        found = {record.place for record in self.dump.records}
+        found = {record.place for record in self.dump.records} or {ARCHIVE}
         return [place for place in PLACES if place in found]
 
 
@@ -37,9 +36,9 @@ def list_text(rows: Sequence[Row]) -> bytes:
         (
             rfc3339(row.dump.time_ns) or _NONE,
             printable(row.dump.name),
-            row.signature or _NONE,
+            row.brief.signature or _NONE,
             "+".join(row.places),
-            printable(row.title),
+            row.brief.title,
         )
         for row in rows
     ]
@@ -53,26 +52,24 @@ def list_text(rows: Sequence[Row]) -> bytes:
     return "".join(line + "\n" for line in lines).encode(errors="replace")
 
 
-def list_json(rows: Sequence[Row], latest: Dump | None) -> bytes:
+def list_json(rows: Sequence[Row], latest: Listed | None) -> bytes:
     """The same, one object a line. Keys are stable; null: not known."""
     return b"".join(json.dumps(_keys(row, latest)).encode() + b"\n" for row in rows)
 
 
-def _keys(row: Row, latest: Dump | None) -> dict[str, Any]:
+def _keys(row: Row, latest: Listed | None) -> dict[str, Any]:
     dump = row.dump
     return {
         "name": dump.name,
-        "id": dump.id,
+        "id": row.brief.id or None,
         "time": rfc3339(dump.time_ns),
-        "type": dump.type,
-        "backend": dump.backend,
         "reason": dump.reason,
         "count": dump.count,
         "crash": dump.is_crash,
-        "title": row.title,
-        "signature": row.signature or None,
-        "kernel": row.kernel,
-        "complete": not dump.missing,
+        "title": row.brief.title,
+        "signature": row.brief.signature or None,
+        "kernel": row.brief.kernel,
+        "complete": row.brief.complete,
         "places": row.places,
         "latest": latest is not None and latest.name == dump.name,
     }

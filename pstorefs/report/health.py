@@ -56,11 +56,11 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             f" {printable(path)}: {printable(reason)}",
             "mount as root, if it is the permission; what is no record may be moved away",
         )
-    if catalog.rotten:
+    rotten = catalog.rotten()
+    if rotten:
         yield Finding(
             "archive-damaged",
-            f"{counted(len(catalog.rotten), 'record')} in the archive not as saved:"
-            f" {printable(catalog.rotten[0])}",
+            f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
             "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
         )
     if own:

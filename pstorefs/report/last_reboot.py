@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pstorefs.oops import parse_dump
-from pstorefs.report.files import rfc3339
 from pstorefs.report.next_crash import YES, Check
 from pstorefs.system.last_boot import (
     HARDWARE,
@@ -35,6 +34,7 @@ from pstorefs.system.last_boot import (
     LastBoot,
 )
 from pstorefs.system.printable import printable
+from pstorefs.system.utc import rfc3339
 
 RECORDED = "panic recorded"
 ORDERLY = "orderly reboot"

@@ -1,4 +1,4 @@
-"""`status`: the newest crash, whether it explains the last reboot, all dumps, the store.
+"""`status`: the newest crash, whether it explains the last reboot, the newest dumps, the store.
 
 Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
 finding about health names its way out.
@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
+from pstorefs.catalog.catalog import Brief, Catalog
+from pstorefs.catalog.view import Listed, Totals, is_new
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.files import rfc3339
 from pstorefs.report.health import Finding, backend, counted, health
 from pstorefs.report.last_reboot import Cause, Crash, judge
 from pstorefs.report.next_crash import checks
@@ -27,8 +26,26 @@ from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.last_boot import LastBoot, read_last_boot
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
+from pstorefs.system.utc import rfc3339
 
-SCHEMA = 1
+SCHEMA = 2
+# Of these a machine dies.
+_PANICS = ("Panic", "Emergency")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the newest dumps."""
+
+    dump: Listed
+    brief: Brief
+    #: Whether it came since this machine was booted.
+    new: bool
+
+    @property
+    def places(self) -> list[str]:
+        """Where its records are."""
+        return sorted({record.place for record in self.dump.records}) or [ARCHIVE]
 
 
 @dataclass(frozen=True)
@@ -38,13 +55,14 @@ class Status:
     now: float
     source: str
     backend: str
-    newest: Dump | None
+    newest: Listed | None
     newest_title: str
     newest_kernel: str | None
     running_kernel: str | None
     last_reboot: Cause | None
-    #: (dump, title), the oldest first.
-    dumps: tuple[tuple[Dump, str], ...]
+    #: The newest dumps, the oldest of them first; and how many there are in all.
+    dumps: tuple[Line, ...]
+    totals: Totals
     states: dict[str, int]
     stored_bytes: int
     archive: str | None
@@ -71,7 +89,7 @@ class Reporter:
         further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._survey = catalog
+        self._catalog = catalog
         self._source = source
         self._machine = machine
         self._own = own
@@ -83,10 +101,12 @@ class Reporter:
 
     def collect(self) -> Status:
         """Look at everything."""
-        catalog = self._survey
+        catalog = self._catalog
         records = catalog.live()
-        dumps = tuple((dump, catalog.brief(dump).title) for dump in catalog.dumps().values())
-        newest = catalog.latest()
+        view = catalog.view()
+        booted = self._machine.boot_seconds if self._own else None
+        newest = view.latest
+        brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
         findings = [*health(self._machine, catalog, own=self._own), *self._further()]
         return Status(
@@ -94,11 +114,12 @@ class Reporter:
             source=self._source,
             backend=self._backend() or ", ".join(backends),
             newest=newest,
-            newest_title=catalog.brief(newest).title if newest else "",
-            newest_kernel=catalog.brief(newest).kernel if newest else None,
+            newest_title=brief.title if brief else "",
+            newest_kernel=brief.kernel if brief else None,
             running_kernel=self._machine.kernel,
             last_reboot=self._last_reboot() if self._own else None,
-            dumps=dumps,
+            dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
+            totals=view.totals(booted),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
@@ -121,14 +142,12 @@ class Reporter:
         """Why the machine was booted the last time. What does not change is read once."""
         if self._boot is None:
             self._boot = read_last_boot(self._machine)
-        catalog = self._survey
-        panics = [d for d in catalog.dumps().values() if d.reason in ("Panic", "Emergency")]
-        newest = max(panics, key=lambda dump: dump.time_ns or 0, default=None)
-        crash = newest and Crash(
-            newest.time_ns / 1e9 if newest.time_ns else None,
-            newest.name,
-            catalog.brief(newest).title,
-        )
+        panics = [d for d in self._catalog.dumps().values() if d.reason in _PANICS]
+        newest = max(panics, key=lambda dump: dump.age, default=None)
+        crash = None
+        if newest is not None:
+            at = None if newest.time_ns is None else newest.time_ns / 1e9
+            crash = Crash(at, newest.name, self._catalog.brief(newest).title)
         return judge(self._boot, crash, checks(read_setup(self._machine)))
 
 
@@ -184,15 +203,24 @@ def _reboot_lines(cause: Cause | None) -> list[str]:
 
 
 def _dump_lines(status: Status) -> list[str]:
-    if not status.dumps:
+    totals = status.totals
+    if not totals.dumps:
         return ["No dumps."]
-    lines = [f"{counted(len(status.dumps), 'dump')}, the newest last:"]
-    width = max(len(dump.name) for dump, _ in status.dumps)
-    for dump, title in status.dumps:
-        archived = all(record.place == ARCHIVE for record in dump.records)
-        flaw = ", incomplete" if dump.missing else ""
-        place = "  (archived)" if archived else ""
-        lines.append(f"  {dump.name:{width}}  {title}{flaw}{place}")
+    more = totals.dumps - len(status.dumps)
+    which = f"; the newest {len(status.dumps)}," if more else ","
+    new = f", {totals.new} new since the last boot" if totals.new else ""
+    lines = [f"{counted(totals.dumps, 'dump')}{new}{which} the newest last:"]
+    width = max(len(line.dump.name) for line in status.dumps)
+    for line in status.dumps:
+        flaw = "" if line.brief.complete else ", incomplete"
+        place = "  (archived)" if line.places == [ARCHIVE] else ""
+        new = "  (new)" if line.new else ""
+        lines.append(f"  {line.dump.name:{width}}  {line.brief.title}{flaw}{place}{new}")
+    if more:
+        lines.append(
+            f"  {more} older: ls dumps; {counted(totals.crashes, 'crash', 'crashes')} in all,"
+            f" {totals.incomplete} incomplete"
+        )
     return lines
 
 
@@ -208,10 +236,8 @@ def _store_lines(status: Status) -> list[str]:
         + (f"{counted(count, 'record')}: {states}{size}" if count else "empty")
     ]
     if status.archive:
-        archived = sum(
-            any(record.place == ARCHIVE for record in dump.records) for dump, _ in status.dumps
-        )
-        lines.append(f"Archive: {printable(status.archive)}: {counted(archived, 'dump')}")
+        archived = counted(status.totals.archived, "dump")
+        lines.append(f"Archive: {printable(status.archive)}: {archived}")
     return lines
 
 
@@ -232,17 +258,19 @@ def as_json(status: Status) -> bytes:
         "last_reboot": str(status.last_reboot) if status.last_reboot else None,
         "reboot_cause": status.last_reboot and _cause(status.last_reboot),
         "test_crash": status.test_crash or None,
+        "totals": status.totals._asdict(),
         "dumps": [
             {
-                "name": dump.name,
-                "id": dump.id,
-                "title": title,
-                "crash": dump.is_crash,
-                "time": rfc3339(dump.time_ns),
-                "complete": not dump.missing,
-                "places": sorted({record.place for record in dump.records}),
+                "name": line.dump.name,
+                "id": line.brief.id,
+                "title": line.brief.title,
+                "crash": line.dump.is_crash,
+                "time": rfc3339(line.dump.time_ns),
+                "complete": line.brief.complete,
+                "places": line.places,
+                "new": line.new,
             }
-            for dump, title in status.dumps
+            for line in status.dumps
         ],
         "store": {
             "source": whole(status.source),
@@ -264,13 +292,13 @@ def _cause(cause: Cause) -> dict[str, Any]:
     return {
         "answer": cause.answer,
         "details": cause.details or None,
-        "booted": cause.booted and rfc3339(int(cause.booted * 1e9)),
+        "booted": None if cause.booted is None else rfc3339(int(cause.booted * 1e9)),
         "evidence": [
             {
                 "kind": each.kind,
                 "source": each.source,
                 "says": each.says,
-                "time": each.time and rfc3339(int(each.time * 1e9)),
+                "time": None if each.time is None else rfc3339(int(each.time * 1e9)),
             }
             for each in cause.evidence
         ],

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from pstorefs.archive import durable
 from pstorefs.archive.never_erased import boot_id
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
-from pstorefs.report.files import rfc3339
+from pstorefs.catalog.view import Listed
+from pstorefs.report.material import material
+from pstorefs.system.utc import rfc3339
 
 #: In the archive's directory. What begins with a dot is no dump there.
 MARKER = ".test-crash.json"
@@ -102,14 +103,14 @@ def find(catalog: Catalog, marker: Marker, boot: str) -> Verdict:
     """Look for its record in what is known. `boot`: the boot_id of now."""
     for dump in _candidates(catalog.dumps().values(), marker):
         try:
-            if marker.line.encode() in catalog.text(dump):
+            if marker.line.encode() in material(catalog, dump).text():
                 return Verdict(marker, False, dump.name)
         except OSError:
             continue  # it went, or cannot be read: then it proves nothing
     return Verdict(marker, bool(boot) and boot == marker.boot, "")
 
 
-def _candidates(dumps: Iterable[Dump], marker: Marker) -> list[Dump]:
+def _candidates(dumps: Iterable[Listed], marker: Marker) -> list[Listed]:
     earliest = (marker.time - _CLOCK_SECONDS) * 10**9
     found = [d for d in dumps if d.is_crash and (d.time_ns is None or d.time_ns >= earliest)]
     return found[::-1][:_MOST_DUMPS]

@@ -89,7 +89,7 @@ class Patience:
 class PatientStore(Patience, Store):
     """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
 
-    patient = True
+    may_hang = True
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
         Patience.__init__(self)

@@ -51,7 +51,7 @@ class Event(NamedTuple):
 
 def parse(raw: bytes, start: int) -> list[Event]:
     """All entries from an offset on, the oldest first, up to what is no entry."""
-    found = []
+    found: list[Event] = []
     while len(found) < _MOST_EVENTS and start + _HEAD <= len(raw) and raw[start] != _END:
         # The highest bit says that somebody has read it.
         length = raw[start + 1] & 0x7F

@@ -1,6 +1,7 @@
 """meta/: one directory for each live record, one value in each file, as in sysfs.
 
-A value that is not known is an empty file. ``all.json`` holds the same, with null.
+A value that is not known is an empty file. ``all.json`` holds the same, with null, and ecc as an
+object with the keys corrected and unrecoverable, as in summary.json.
 
 ============ ==================================================================================
 file         value
@@ -35,10 +36,12 @@ from pstorefs import dump as dumps_of
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
-from pstorefs.report.files import rfc3339
+from pstorefs.record.shown import record_path
 from pstorefs.source.directory import Stamp
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.system.utc import rfc3339
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Attributes, Owner
 
 
 def values(record: Record, dump: str | None) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def values(record: Record, dump: str | None) -> dict[str, Any]:
         "dump": dump,
         "compression": record.compression,
         "state": record.state,
-        "ecc": [ecc.corrected, ecc.unrecoverable] if ecc else None,
+        "ecc": ecc and ecc._asdict(),
         "size": record.text_size,
         "stored_size": record.size,
         "sha256": record.sha256,
@@ -137,7 +140,14 @@ class Meta:
         known = self._known
         if known is None or known.live is not live:
             taken = {record.path for record in live}
-            by_path = {tuple(_shown(record, taken).split("/")): record for record in live}
+            by_path = {
+                tuple(
+                    record_path(
+                        record.path, legible=record.state != reading.UNDECODABLE, taken=taken
+                    ).split("/")
+                ): record
+                for record in live
+            }
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
             for path, record in by_path.items():
@@ -168,17 +178,9 @@ class Meta:
         return content
 
 
-def _shown(record: Record, taken: set[str]) -> str:
-    """Where the mirror shows a record."""
-    plain = record.path.removesuffix(".enc.z")
-    if record.state == reading.UNDECODABLE or (plain != record.path and plain in taken):
-        return record.path
-    return plain
-
-
 def _text(value: object) -> bytes:
     if value is None:
         return b""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
+    if isinstance(value, dict):
+        value = " ".join(map(str, value.values()))
     return f"{value}\n".encode()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pstorefs.control.executor import Executor, returned
-from pstorefs.record.record import STORE
 from pstorefs.record.shown import shown
 from pstorefs.report.health import Finding
 from pstorefs.report.status import Reporter
 from pstorefs.source.directory import Stamp
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
 from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.rights import Owner
 
 
 def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -> ComposedDirectory:
@@ -28,10 +28,9 @@ def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -
 
     def overview() -> Owner:
         """For those who may read all that it tells of. Of archived dumps a mask may say who."""
-        records = {record for dump in catalog.dumps().values() for record in dump.records}
-        found = owner(right for record in records for right in catalog.rights(record))
+        found = owner(right for record in catalog.live() for right in catalog.rights(record))
         told = mirror.access.file_mask is not None
-        return found if told or all(record.place == STORE for record in records) else found.alone
+        return found if told or catalog.is_live() else found.alone
 
     def further() -> list[Finding]:
         return returned(catalog, target) if target else []

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 from pstorefs.archive import durable
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
-from pstorefs.archive.layout import Fact
 from pstorefs.archive.outcome import Outcome, first_error
 from pstorefs.archive.policy import Policy
 from pstorefs.dump import Dump, Record
 from pstorefs.dump.joining import join
+from pstorefs.record.record import ARCHIVE
 from pstorefs.source.directory import Store
 
 
 def compose(
-    dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+    dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
 ) -> dict[str, bytes]:
-    """As little as there can be, but for the facts: as much as there is of them."""
-    saved = "".join(f"{path}\n" for path in sorted(facts))
+    """As little as there can be, but for the records: all of them."""
+    del siblings
+    paths = sorted(record.path for record in dump.records if record.place == ARCHIVE)
+    saved = "".join(f"{path}\n" for path in paths)
     return {"dmesg.txt": join(dump, read), "summary.json": b"{}\n", "report.txt": saved.encode()}
 
 

@@ -1,0 +1,107 @@
+"""One mount, from pyfuse3's init to its end: mount, drop privileges, answer requests, unmount."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import pstorefs
+from pstorefs.mount import libfuse, privileges
+from pstorefs.mount.assemble import may_change, tree
+from pstorefs.mount.logs import is_news
+from pstorefs.mount.preflight import is_below
+from pstorefs.mount.unmount import own_mount
+from pstorefs.settings.options import Settings
+from pstorefs.source.directory import Store
+from pstorefs.system import malloc
+from pstorefs.system.printable import clean_log_record
+
+# A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
+# default is 0.005): a stat waits for a few such slices at worst.
+_SWITCH_SECONDS = 0.0005
+
+# So long after the start nobody waits for it any more.
+_LOAD_SECONDS = 2
+
+_log = logging.getLogger("pstorefs")
+
+
+def mount_and_serve(
+    settings: Settings,
+    store: Store,
+    mountpoint: str,
+    answering: Callable[[], None],
+    mounted: Callable[[], None] = lambda: None,
+) -> None:
+    """Mount, and answer requests until somebody unmounts or a signal comes."""
+    import pyfuse3
+    import trio
+
+    from pstorefs.mount import fastpath
+    from pstorefs.mount.fuse import Adapter
+    from pstorefs.mount.lanes import Lanes
+
+    fastpath.shorten()
+    # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
+    # itself, and wait for its own answer.
+    sys.path[:] = [p for p in sys.path if not is_below(os.path.realpath(p), mountpoint)]
+    _log.addFilter(clean_log_record)
+    logging.getLogger("pyfuse3").addFilter(is_news)
+    root = tree(settings, store)
+    adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
+    libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
+    own = own_mount(mountpoint)
+    try:
+        mounted()
+        privileges.drop(changes=may_change(settings, store))
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        malloc.share()
+        gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
+        gc.enable()
+        trio.run(_serve)
+    finally:
+        privileges.regain()
+        pyfuse3.close(unmount=own is None or own.unmount())
+        store.close()
+
+
+async def _serve() -> None:
+    import pyfuse3
+    import trio
+
+    async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                _log.info("unmounting on %s", signal.Signals(number).name)
+                pyfuse3.terminate()
+
+    async def load_the_rest() -> None:
+        await trio.sleep(_LOAD_SECONDS)
+        await trio.to_thread.run_sync(_load_the_rest)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(end_on_signal)
+        nursery.start_soon(load_the_rest)
+        await pyfuse3.main()
+        nursery.cancel_scope.cancel()
+
+
+def _load_the_rest() -> None:
+    """Import what is otherwise imported at the moment of need.
+
+    A mount outlives an upgrade or a removal of its package: by then other code would lie there.
+    """
+    import importlib
+    import pkgutil
+
+    for module in pkgutil.walk_packages(pstorefs.__path__, "pstorefs."):
+        if not module.name.endswith("__main__"):
+            # A library may be missing; whoever needs it will hear of it.
+            with suppress(ImportError):
+                importlib.import_module(module.name)
