@@ -23,7 +23,7 @@ from pstorefs.report.material import material, raw_files
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_store
+from pstorefs.source.timeout import open_named, open_store
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
 
@@ -72,7 +72,7 @@ def opened_catalog(settings: Settings) -> Iterator[Catalog]:
 def _source(path: str, *, own: bool) -> Store:
     """The source; an empty one for a machine without pstore. Raises `QuestionError`."""
     try:
-        store = open_store(path)
+        store = open_store(path) if own else open_named(path)
         store.scan(())
     except FileNotFoundError:
         if own:

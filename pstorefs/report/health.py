@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.report.next_crash import YES, checks
+from pstorefs.settings.keep import DEFAULT_ARCHIVE
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -135,7 +136,8 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
             "hidden",
             f"{stored - listed} of {stored} dump variables of the firmware are not shown by the"
             " kernel: a record larger than its buffer ends the listing",
-            "they are in /sys/firmware/efi/efivars/dump-type*",
+            "pstorefs --list /sys/firmware/efi/efivars shows them; to save and clear them:"
+            f" pstorefs --archive -o archive={DEFAULT_ARCHIVE} /sys/firmware/efi/efivars",
         )
 
 
