@@ -99,9 +99,22 @@ def _locked(
             _keep(store, view, descriptor, policy)
         except OSError as error:
             policy.say(f"keep= is given up: {explain(path, error).strerror}")
+        if outcomes or not policy.keep.unlimited:
+            _index(view, descriptor, policy)
     finally:
         view.close()
     return outcomes
+
+
+def _index(view: Store, descriptor: int, policy: Policy) -> None:
+    """Bring the archive's index up to date. What is saved is saved, whatever becomes of that."""
+    from pstorefs.archive import index
+    from pstorefs.archive.in_full import entry_of
+
+    try:
+        index.update(view, descriptor, lambda name: entry_of(view, name))
+    except Exception as error:  # noqa: BLE001 - it is a cache: whoever reads does without
+        policy.say(f"the index is not up to date: {type(error).__name__}: {error}")
 
 
 def _save_and_clear(

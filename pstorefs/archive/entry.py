@@ -202,14 +202,9 @@ def _joined(records: Iterable[tuple[str, Stamp]], start: int | None) -> str:
     return " ".join(found)
 
 
-def family_of(name: Name) -> str:
-    """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
-    return "efi" if name.backend == "efi_pstore" else name.backend
-
-
 def tokens(name: Name, size: int, mtime_ns: int, around: tuple[int, ...] = (0,)) -> Iterator[str]:
     """The tokens of a record; with `around` of -1, 0 and 1 those of its neighbours in time, too."""
-    family, seconds = family_of(name), id_seconds(name)
+    family, seconds = name.family, id_seconds(name)
     if family == "erst" and seconds:
         yield f"erst:{seconds}"
         return

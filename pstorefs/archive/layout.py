@@ -4,6 +4,7 @@
 
     /var/lib/pstorefs/                     0700
     ├── .lock                              flock(2): one process at a time
+    ├── .index                             a cache of what lists need of each dump; may be deleted
     ├── .pstorefs-new-…  .pstorefs-old-…   work that was interrupted; the next run removes it
     └── 20171204T222309Z-panic-1/          one directory per dump, in place at once by one rename
         ├── raw/                           the records as stored, under the kernel's names, with

@@ -155,9 +155,9 @@ class Catalog:
         entries: dict[str, Entry] = {}
         if archive is not None:
             entries = dict(archive.entries)
-            for _ in range(2):  # what is read in full may have relatives, too
-                known = records + [r for each in archive.full.values() for r in each.records]
-                archive.read_in_full(related(entries, known))
+            odd = [each for name, each in archive.full.items() if name not in entries]
+            odd_records = [record for each in odd for record in each.records]
+            archive.read_in_full(related(entries, [*records, *odd_records]))
             records += [r for each in archive.full.values() for r in each.records]
             for name in archive.full:
                 entries.pop(name, None)
@@ -281,7 +281,8 @@ class Catalog:
                 )
             facts = self.facts(known)
         except OSError:
-            what = f"{dump.type} of {dump.backend}" if isinstance(dump, Dump) else dump.name
+            what = dump.label if isinstance(dump, Dump) else dump.name
             return Brief(what, None, "", complete=False)
-        title = facts.title or f"{known.type} of {known.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature, known.id, known.is_complete)
+        title = printable(facts.title or known.label)
+        complete = known.is_complete and not facts.cut
+        return Brief(title, facts.kernel, facts.signature, known.id, complete)

@@ -79,10 +79,21 @@ class Cause:
         return f"Last reboot{when}: {self.answer}{details}."
 
 
-def judge(boot: LastBoot, newest: Crash | None, setup: Sequence[Check] = ()) -> Cause:
-    """Why this boot began. `newest`: the newest panic on record; `setup`: the checks of now."""
+def judge(
+    boot: LastBoot,
+    newest: Crash | None,
+    setup: Sequence[Check] = (),
+    undated: Crash | None = None,
+) -> Cause:
+    """Why this boot began.
+
+    `newest`: the newest panic on record; `setup`: the checks of now; `undated`: a log that ends in
+    a crash, and does not say when.
+    """
     evidence = (*_end(boot), *journal_evidence(boot.kernel_text), *boot.evidence)
     answer, details = _answer(boot, newest, evidence, setup)
+    if undated is not None and answer not in (RECORDED, ORDERLY):
+        details += f"; a log without a time ends in {undated.title}, dumps/{undated.name}"
     shown = tuple(each for each in evidence if each.kind != VMCORE or _recent(boot, each.time))
     return Cause(answer, details, boot.booted, shown)
 

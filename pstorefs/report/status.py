@@ -15,7 +15,7 @@ from typing import Any
 
 from pstorefs import __version__
 from pstorefs.catalog.catalog import Brief, Catalog
-from pstorefs.catalog.view import Listed, Totals, is_new
+from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.health import Finding, backend, counted, health
@@ -105,7 +105,7 @@ class Reporter:
         records = catalog.live()
         view = catalog.view()
         booted = self._machine.boot_seconds if self._own else None
-        newest = view.latest
+        newest = view.latest or view.witness
         brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
         findings = [*health(self._machine, catalog, own=self._own), *self._further()]
@@ -144,11 +144,16 @@ class Reporter:
             self._boot = read_last_boot(self._machine)
         panics = [d for d in self._catalog.dumps().values() if d.reason in _PANICS]
         newest = max(panics, key=lambda dump: dump.age, default=None)
-        crash = None
-        if newest is not None:
-            at = None if newest.time_ns is None else newest.time_ns / 1e9
-            crash = Crash(at, newest.name, self._catalog.brief(newest).title)
-        return judge(self._boot, crash, checks(read_setup(self._machine)))
+        latest = self._catalog.latest()
+        undated = latest if latest is not None and is_undated_log(latest) else None
+        setup = checks(read_setup(self._machine))
+        return judge(self._boot, self._crash(newest), setup, self._crash(undated))
+
+    def _crash(self, dump: Listed | None) -> Crash | None:
+        if dump is None:
+            return None
+        at = None if dump.time_ns is None else dump.time_ns / 1e9
+        return Crash(at, dump.name, self._catalog.brief(dump).title)
 
 
 # What is shown

@@ -339,7 +339,7 @@ def test_other_programs_read_the_archive(archive: Path, mounted: Mount) -> None:
     for dump in archive.iterdir():
         if dump.is_dir():
             subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=dump, check=True)
-            assert json.loads((dump / "summary.json").read_text())["schema"] == 1
+            assert json.loads((dump / "summary.json").read_text())["schema"] == 2
             assert (dump / "report.txt").stat().st_size > 100
 
 

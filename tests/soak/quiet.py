@@ -105,7 +105,7 @@ def _archive_all(site: Site) -> None:
 
 def _check_archive(site: Site) -> None:
     for path in site.archive.iterdir():
-        if path.name.startswith(".") and path.name != ".lock":
+        if path.name.startswith(".") and path.name not in (".lock", ".index"):
             raise Violation(f"{site.name}: left over in the archive: {path.name}")
         if not path.name.startswith("."):
             check = ["sha256sum", "--status", "-c", "SHA256SUMS"]

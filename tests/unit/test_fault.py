@@ -15,6 +15,7 @@ from pstorefs.codecs import detect
 from pstorefs.record.reading import UNDECODABLE
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
+from pstorefs.report.material import material
 from pstorefs.report.status import Reporter
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
@@ -67,6 +68,9 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     assert not list(source.iterdir())
     assert [record.exc_info is not None for record in caplog.records] == [True]
     assert "ZeroDivisionError" in caplog.text
-    record = next(r for d in catalog.dumps(now=True).values() for r in d.records if r.broken)
-    assert record.broken == "a fault of pstorefs: ZeroDivisionError: a fault"
+    archived = [material(catalog, dump).keys() for dump in catalog.dumps(now=True).values()]
+    problems = [each["problem"] for keys in archived for each in keys["records"]]
+    assert [problem for problem in problems if problem] == [
+        "a fault of pstorefs: ZeroDivisionError: a fault"
+    ]
     store.close()

@@ -135,6 +135,12 @@ def test_where_nothing_prevents_a_record_the_reason_is_not_known() -> None:
     assert "why there is no record is not known" in cause.details
 
 
+def test_a_log_without_a_time_is_named_where_nothing_else_is_known() -> None:
+    log = Crash(None, "undated-console-ramoops-0-abc", "kernel panic: y")
+    assert "ends in kernel panic: y, dumps/undated" in judge(CUT, None, (), log).details
+    assert "undated" not in judge(DOWN, None, (), log).details
+
+
 # The kernel's log. What kernels print, as people have reported it.
 RESET = "x86/amd: Previous system reset reason [0x08000800]: "
 BERT = "BERT: Error records from previous boot:"
