@@ -32,10 +32,10 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     bad = min(path for path in folder.iterdir() if path.name.endswith(".enc.z")).read_bytes()
     decode = detect.decode
 
-    def faulty(payload: bytes, **how: bool) -> detect.Decoded:
+    def faulty(payload: bytes, **options: bool) -> detect.Decoded:
         if payload == bad:
             raise ZeroDivisionError("a fault")
-        return decode(payload, **how)
+        return decode(payload, **options)
 
     monkeypatch.setattr(detect, "decode", faulty)
     return folder
