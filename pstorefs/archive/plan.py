@@ -16,6 +16,7 @@ from pstorefs import dump as dumps
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import FAILED, KEPT, SKIPPED, Outcome, gone
 from pstorefs.dump import Dump
+from pstorefs.record.name import FIRMWARE
 from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source.directory import has_changed
 
@@ -94,6 +95,7 @@ class Planner:
             self._saved.setdefault(_identity(record), record.path)
             directory, _, name = record.path.split("/")
             self._sums[directory][name] = record.sha256
+        self._leave_alone(records)
         grouped = dumps.group([*records, *archived])
         jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
         _introduce(jobs, grouped)
@@ -111,6 +113,13 @@ class Planner:
                 elif not has_changed(error):
                     self._say(f"{path}: cannot be read: {error.strerror or error}")
         return records
+
+    def _leave_alone(self, records: Iterable[Record]) -> None:
+        """Say that data of the firmware is in no dump."""
+        words = "data of the firmware, not a log of the kernel: left alone"
+        for record in records:
+            if record.name.type in FIRMWARE and not record.is_dump and self._is_cleared(record):
+                self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
 
     def _job_of(self, dump: Dump) -> Job | None:
         """What is to be done about a dump; None: nothing."""

@@ -281,7 +281,8 @@ class Catalog:
                 )
             facts = self.facts(known)
         except OSError:
-            what = f"{dump.type} of {dump.backend}" if isinstance(dump, Dump) else dump.name
+            what = dump.label if isinstance(dump, Dump) else dump.name
             return Brief(what, None, "", complete=False)
-        title = facts.title or f"{known.type} of {known.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature, known.id, known.is_complete)
+        title = printable(facts.title or known.label)
+        complete = known.is_complete and not facts.cut
+        return Brief(title, facts.kernel, facts.signature, known.id, complete)

@@ -46,6 +46,11 @@ def is_new(dump: Listed, booted: int | None) -> bool:
     return dump.saved >= booted if isinstance(dump, Entry) else not is_archived(dump)
 
 
+def is_undated_log(dump: Listed) -> bool:
+    """Whether this is a log without a header and without a time: that of a console, mostly."""
+    return dump.reason is None and dump.time_ns is None
+
+
 @dataclass(frozen=True)
 class View:
     """What was known at one moment."""
@@ -59,9 +64,18 @@ class View:
 
     @cached_property
     def latest(self) -> Listed | None:
-        """The newest crash."""
-        crashes = (dump for dump in self.dumps.values() if dump.is_crash)
+        """The newest crash that has a dump."""
+        crashes = (
+            each for each in self.dumps.values() if each.is_crash and not is_undated_log(each)
+        )
         return max(crashes, key=lambda dump: dump.age, default=None)
+
+    @cached_property
+    def witness(self) -> Listed | None:
+        """A log of a console, or the like, that ends in a crash of which there is no dump."""
+        crashes = (dump for dump in self.dumps.values() if dump.is_crash)
+        logs = (dump for dump in crashes if is_undated_log(dump))
+        return max(logs, key=lambda dump: dump.age, default=None)
 
     @cached_property
     def newest(self) -> list[Listed]:

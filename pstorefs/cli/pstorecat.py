@@ -1,6 +1,7 @@
 """The command `pstorecat`: decode records without a mount, as zcat does with .gz files.
 
-Needs the standard library, lz4 and zstandard only, so that it works where FUSE does not.
+With --report: what a record or any other kernel log says of a crash (report/log.py). Needs the
+standard library, lz4 and zstandard only, so that it works where FUSE does not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import BinaryIO
 
 from pstorefs import __version__
 from pstorefs.codecs.detect import MAX_INPUT
@@ -20,11 +22,14 @@ from pstorefs.system.utc import rfc3339
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
+       pstorecat --report [--json] [FILE...]
 
 Write the text of crash records to standard output. Without FILE, or where FILE is -,
 read one record from standard input.
 
-  --json           what is known about each record instead, one object a line
+  --report         a report of the crash in each FILE instead: a record, or any other
+                   kernel log, such as that of a serial console or journalctl -k
+  --json           what is known about each record, or report, one object a line
   -h, --help       this text
   -V, --version    the version
 
@@ -39,7 +44,7 @@ _FINE = (reading.PLAIN, reading.DECODED)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
-    files, as_json = [], False
+    files, as_json, as_report = [], False, False
     words = list(sys.argv[1:] if arguments is None else arguments)
     while words:
         word = words.pop(0)
@@ -51,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if word == "--json":
             as_json = True
+        elif word == "--report":
+            as_report = True
         elif word == "--":
             files += words
             break
@@ -59,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             files.append(word)
+    show = _report if as_report else _show
     try:
-        shown = [_show(file, as_json) for file in files or [_STANDARD_INPUT]]
+        shown = [show(file, as_json) for file in files or [_STANDARD_INPUT]]
         _flush()
     except OSError as error:
         # Python would try to write, and complain, once more at exit.
@@ -86,6 +94,30 @@ def _show(file: str, as_json: bool) -> bool:
         _write(_json(file, name, data, record))
     elif record.state != reading.UNDECODABLE:
         _write(record.text)
+    return _judge(file, record)
+
+
+def _report(file: str, as_json: bool) -> bool:
+    """Write the report of one log out; whether the log was whole."""
+    from pstorefs.report import log
+
+    try:
+        with _open(file) as source:
+            data = log.read_end(source)
+    except OSError as error:
+        _complain(f"{file}: {error.strerror or error}")
+        return False
+    record = log.text_of(file, data)
+    text = record.text[: len(record.text) - record.notice_length]
+    if as_json:
+        _write(log.summary_line(file, text))
+    else:
+        _write(log.report_text(text))
+    return _judge(file, record)
+
+
+def _judge(file: str, record: reading.Reading) -> bool:
+    """Say on standard error what is wrong with a record; whether it was whole."""
     if record.broken:
         _complain(f"{file}: {record.state}: {record.broken}")
     elif record.state == reading.DAMAGED:
@@ -93,15 +125,18 @@ def _show(file: str, as_json: bool) -> bool:
     return record.state in _FINE
 
 
+def _open(file: str) -> AbstractContextManager[BinaryIO]:
+    if file != _STANDARD_INPUT:
+        return open(file, "rb")
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return nullcontext(sys.stdin.buffer)
+
+
 def _read(file: str) -> bytes:
     """All bytes of a file or of standard input, up to the most that a record can have."""
-    if file == _STANDARD_INPUT:
-        if sys.stdin is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        data = sys.stdin.buffer.read(MAX_INPUT + 1)
-    else:
-        with open(file, "rb") as source:
-            data = source.read(MAX_INPUT + 1)
+    with _open(file) as source:
+        data = source.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
         raise OSError(f"more than {MAX_INPUT >> 20} MiB: no record of a kernel is so long")
     return data

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from pstorefs.dump import boots, grouping
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
-from pstorefs.record.name import CRASHES, parse_name
+from pstorefs.record.name import CRASHES, FIRMWARE, parse_name
 from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
 
@@ -37,6 +37,13 @@ __all__ = ["Dump", "Item", "Part", "group", "is_name", "join", "latest", "system
 _LATEST_NS = 253_402_300_800 * 10**9
 # What this module calls dumps: no other directory name is taken over from an archive.
 _NAMED = re.compile(r"(?:\d{8}T\d{6}Z|undated)-[\w-]+", re.ASCII)
+# What records are called that are no dumps.
+_LABELS = {
+    "console": "console log",
+    "pmsg": "messages of user space",
+    "ftrace": "function trace",
+    "mce": "machine check",
+}
 # A type may be any word; the name of an entry holds 255 bytes at most.
 _LONGEST_LABEL = 120
 
@@ -73,7 +80,17 @@ class Dump:
     @property
     def is_crash(self) -> bool:
         """Whether this is a crash, and not an orderly end of a boot, a console log or the like."""
-        return self.reason in CRASHES
+        return self.reason in CRASHES or self.is_witness
+
+    @property
+    def label(self) -> str:
+        """What it is called where its text says nothing of a crash."""
+        return f"{_LABELS.get(self.type, self.type)} of {self.backend}"
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether a log without a header, such as a console's, is all there is of a crash."""
+        return self.reason is None and any(part.record.crashed for part in self.parts)
 
     @property
     def is_complete(self) -> bool:
@@ -101,7 +118,8 @@ def group(records: Iterable[Record], taken: Container[str] = ()) -> list[Dump]:
     `taken`: names of archived dumps that are known without their records.
     """
     # In an order of their own: equal texts leave it open which of two dumps goes with a third.
-    groups = sorted(grouping.split(records), key=lambda each: _tie_break(each.parts[0].record))
+    logs = (each for each in records if each.is_dump or each.name.type not in FIRMWARE)
+    groups = sorted(grouping.split(logs), key=lambda each: _tie_break(each.parts[0].record))
     facts = [_facts(each) for each in groups]
     dumping = [index for index, each in enumerate(groups) if each.parts[0].record.is_dump]
     ties = _ties(facts, set(dumping))
@@ -124,8 +142,9 @@ def is_name(directory: str) -> bool:
 
 
 def latest(dumps: Iterable[Dump]) -> Dump | None:
-    """The newest crash."""
-    return max((dump for dump in dumps if dump.is_crash), key=lambda dump: dump.age, default=None)
+    """The newest crash that has a dump: logs of consoles have no time."""
+    crashes = (dump for dump in dumps if dump.is_crash and dump.parts[-1].record.is_dump)
+    return max(crashes, key=lambda dump: dump.age, default=None)
 
 
 def systemd_record(path: str) -> bool:

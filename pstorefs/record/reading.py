@@ -83,7 +83,9 @@ def read_encoded(name: Name, data: bytes) -> Reading:
     damaged = ecc is not None and ecc.unrecoverable > 0
     dump = name.type == "dmesg"
     try:
-        decoded = detect.decode(payload, header=dump, damaged=damaged)
+        decoded = detect.decode(
+            payload, header=dump, damaged=damaged, lost_header=name.backend == "nvram"
+        )
     except CodecError as error:
         refusal = str(error)
     else:
@@ -119,6 +121,8 @@ def read(name: Name, data: bytes) -> Reading:
     undecodable, and is said and logged to be our fault. MemoryError alone is raised.
     """
     try:
+        if name.before:
+            return _read_efivar(name, data)
         return read_encoded(name, data) if name.encoded else read_plain(name, data)
     except MemoryError:
         raise
@@ -140,6 +144,15 @@ def _log_once(name: Name, data: bytes, error: Exception) -> None:
         _logged.add(key)
         log = logging.getLogger("pstorefs")
         log.error("%s: cannot be decoded: please report this", name.plain, exc_info=error)
+
+
+def _read_efivar(name: Name, data: bytes) -> Reading:
+    """A record as efivarfs shows it: attributes first, then text or compressed data."""
+    payload = data[name.before :]
+    if parse_header(payload) is not None:
+        return read_plain(name, payload)
+    found = read_encoded(name, payload)
+    return found._replace(text=data) if found.state == UNDECODABLE else found
 
 
 def _mark(saved: detect.Salvaged, size: int) -> bytes:

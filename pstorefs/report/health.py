@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pstorefs.catalog.catalog import Catalog
+from pstorefs.dump import Dump
 from pstorefs.record import reading
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -48,6 +49,18 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         count = sum(record.state == state for record in records)
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
+    beheaded = [
+        dump
+        for dump in catalog.view().newest
+        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
+    ]
+    if beheaded:
+        yield Finding(
+            "newest-missing",
+            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
+            f" dumps/{beheaded[-1].name}",
+            "look for it where records are moved to; a full store loses it: erase old records",
+        )
     if catalog.unreadable:
         path, reason = min(catalog.unreadable.items())
         yield Finding(

@@ -7,7 +7,7 @@ import os
 import struct
 import subprocess
 
-from pstorefs.catalog.view import Listed
+from pstorefs.catalog.view import Listed, is_undated_log
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 
@@ -26,6 +26,8 @@ def explain(newest: Listed | None, booted: int | None, before: tuple[bool, float
     """
     if booted is None:
         return "Whether it explains the last reboot is not known: /proc/stat tells no boot time."
+    if newest is not None and is_undated_log(newest):
+        return "Whether it explains the last reboot is not known: the log has no time."
     fatal = newest is not None and newest.reason in ("Panic", "Emergency")
     at = newest.time_ns / 1e9 if newest is not None and newest.time_ns else None
     if before is not None and before[0]:

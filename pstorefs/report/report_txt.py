@@ -71,16 +71,34 @@ def _rows(keys: Keys, context: Context) -> list[tuple[str, str]]:
 
 def _what(keys: Keys) -> str:
     if keys["reason"] is None:
-        return printable(f"{keys['type']} record of {keys['backend']}, no dump")
+        return _what_log(keys)
     words = f"{keys['reason']}#{keys['count']}"
     if keys["panic"]:
         words += f": {keys['panic']}"
     elif not keys["crash"]:
         words += ", an orderly end of a boot, not a crash"
-    return printable(words)
+    return printable(words) + _made(keys)
+
+
+def _what_log(keys: Keys) -> str:
+    """The same of a log without a header line: that of a console, mostly."""
+    if not keys["backend"]:  # a text alone
+        return printable(keys["panic"] or "") + _made(keys)
+    words = f"{keys['type']} record of {keys['backend']}"
+    if not keys["crash"]:
+        return printable(f"{words}, no dump")
+    end = f": {keys['panic']}" if keys["panic"] else ""
+    return printable(f"{words}, which ends in a crash{end}") + _made(keys)
+
+
+def _made(keys: Keys) -> str:
+    by = {"sysrq": "SysRq", "lkdtm": "the kernel's crash test, lkdtm"}.get(keys["made_by"] or "")
+    return f"\nmade on purpose, by {by}" if by else ""
 
 
 def _when(keys: Keys) -> str:
+    if keys["time"] is None and not keys["records"]:
+        return ""  # a text alone
     if keys["time"] is None:
         return "not known: the backend keeps no time"
     words = _TIME_WORDS.get(keys["time_source"], "")
@@ -106,17 +124,28 @@ def _machine(keys: Keys) -> str:
 
 
 def _where(keys: Keys) -> str:
+    """Where it was, on which CPU, in whose name. What an interrupt interrupted is no such place."""
+    place, caller, task = keys["ip"], keys["caller"], keys["task"]
+    cpu = [] if task["cpu"] is None else [f"CPU {task['cpu']}"]
     words = []
-    place, task = keys["ip"], keys["task"]
     if place is not None:
-        offset = "" if place["offset"] is None else f"+{place['offset']:#x}"
-        module = f" [{place['module']}]" if place["module"] else ""
-        words.append(f"{place['function']}{offset}{module}")
-    if task["cpu"] is not None:
-        words.append(f"CPU {task['cpu']}")
+        words.append(_place(place))
+        if place["function"] is None and caller is not None:
+            words[0] += f", called by {_place(caller)}"
+    pid = []
     if task["pid"] is not None:
-        words.append(f"PID {task['pid']}" + (f" ({task['comm']})" if task["comm"] else ""))
-    return printable(", ".join(words))
+        pid.append(f"PID {task['pid']}" + (f" ({task['comm']})" if task["comm"] else ""))
+    if keys["interrupted"]:
+        return printable(", ".join([*cpu, f"interrupted: {', '.join([*words, *pid])}"]))
+    return printable(", ".join([*words, *cpu, *pid]))
+
+
+def _place(place: Keys) -> str:
+    if place["function"] is None:
+        return "an address without a function"
+    offset = "" if place["offset"] is None else f"+{place['offset']:#x}"
+    module = f" [{place['module']}]" if place["module"] else ""
+    return f"{place['function']}{offset}{module}"
 
 
 def _boot(keys: Keys, context: Context) -> str:
@@ -128,7 +157,8 @@ def _boot(keys: Keys, context: Context) -> str:
         lines.append(_earlier_dumps(earlier))
     if later:
         last = min(later, key=lambda each: each.order)
-        lines.append(f"{len(later)} later in this boot; the next: {last.title}, dumps/{last.name}")
+        the = "" if len(later) == 1 else "the next "
+        lines.append(f"{len(later)} later in this boot, {the}dumps/{last.name}: {last.title}")
     told = {each.title for each in context.siblings}
     for other in keys["earlier"][:_MOST_EARLIER]:
         title = printable(other["title"])
@@ -143,14 +173,17 @@ def _earlier_dumps(earlier: Sequence[Sibling]) -> str:
     count = len(earlier)
     plural = "" if count == 1 else "es" if kind == "oops" else "s"
     first = min(earlier, key=lambda each: each.order)
-    the = "it" if count == 1 else "the first"
-    return f"{count} earlier {kind}{plural} in this boot; {the}: {first.title}, dumps/{first.name}"
+    the = "" if count == 1 else "the first "
+    return f"{count} earlier {kind}{plural} in this boot, {the}dumps/{first.name}: {first.title}"
 
 
 def _missing(keys: Keys) -> str:
     lines = []
     for first, last in keys["missing_parts"]:
-        lines.append(f"part {first}" if first == last else f"parts {first} to {last}")
+        newest = ", the newest: what was printed last is lost" if first == 1 else ""
+        lines.append((f"part {first}" if first == last else f"parts {first} to {last}") + newest)
+    if keys["cut"]:
+        lines.append("the first lines of the report: the text begins inside it")
     for record in keys["records"]:
         if record["use"] == PART and record["state"] not in WHOLE:
             number = "" if record["part"] is None else f"part {record['part']} "

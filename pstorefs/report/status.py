@@ -96,7 +96,7 @@ class Reporter:
         records = catalog.live()
         view = catalog.view()
         booted = self._machine.boot_seconds if self._own else None
-        newest = view.latest
+        newest = view.latest or view.witness
         brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
         findings = [*health(self._machine, catalog, own=self._own), *self._further()]

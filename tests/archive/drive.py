@@ -1,6 +1,7 @@
 """python3 -m tests.archive.drive SOURCE ARCHIVE [NAME...]: one `archive` command, as a process.
 
-For harnesses that kill it, fail its system calls or cut its power. Prints one line per record.
+For harnesses that kill it, fail its system calls or cut its power. Prints one line per record. With
+SAVED=FILE in the environment a line in FILE says which dumps were announced.
 Exit status: 0, or the errno of the command. With SYNCFS=1 in the environment syncfs(2) takes the
 place of fsync(2) for few files as it does for many.
 """
@@ -32,8 +33,18 @@ def compose(
     return {"dmesg.txt": join(dump, read), "summary.json": b"{}\n", "report.txt": saved.encode()}
 
 
+def announce(dump: Dump, summary: bytes) -> None:
+    """A line in the file that the environment names, if it names one."""
+    del summary
+    path = os.environ.get("SAVED")
+    if path:
+        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(log, f"{dump.name}\n".encode())
+        os.close(log)
+
+
 #: For small disks, and for tmpfs.
-POLICY = Policy(volatile=True, compose=compose, reserve_share=0, reserve_bytes=0)
+POLICY = Policy(volatile=True, compose=compose, on_saved=announce, reserve_share=0, reserve_bytes=0)
 
 
 def run(source: str, target: str, names: list[str] | None = None) -> list[Outcome]:

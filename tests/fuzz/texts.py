@@ -261,8 +261,9 @@ def check_facts(text: bytes, facts: Facts) -> None:
     assert facts.title == facts.title.strip()
     assert not facts.found or facts.title, "a report without a title"
     for signature in (facts.signature, *(other.signature for other in facts.others)):
-        assert re.fullmatch(r"(1:[0-9a-f]{16})?", signature), signature
-    assert bool(facts.signature) == bool(facts.signature_key) == facts.found
+        assert re.fullmatch(r"(2:[0-9a-f]{16})?", signature), signature
+    assert bool(facts.signature) == bool(facts.signature_key)
+    assert re.fullmatch(r"(2:[0-9a-f]{16})?", facts.stack), facts.stack
     for words in strings(facts):
         assert not _CONTROL.search(words), f"control characters: {words!r}"
         assert "\n" not in words

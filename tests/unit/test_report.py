@@ -110,14 +110,14 @@ def sibling(order: int, reason: str = "Oops") -> Sibling:
 BOOTS: list[tuple[int | None, list[Sibling], str | None]] = [
     (1, [], None),
     (None, [sibling(1)], None),
-    (2, [sibling(1)], "1 earlier oops in this boot; it: title 1, dumps/dump-1"),
+    (2, [sibling(1)], "1 earlier oops in this boot, dumps/dump-1: title 1"),
     (
         3,
         [sibling(2), sibling(1)],
-        "2 earlier oopses in this boot; the first: title 1, dumps/dump-1",
+        "2 earlier oopses in this boot, the first dumps/dump-1: title 1",
     ),
-    (2, [sibling(1, "Panic")], "1 earlier dump in this boot; it: title 1, dumps/dump-1"),
-    (1, [sibling(3), sibling(2)], "2 later in this boot; the next: title 2, dumps/dump-2"),
+    (2, [sibling(1, "Panic")], "1 earlier dump in this boot, dumps/dump-1: title 1"),
+    (1, [sibling(3), sibling(2)], "2 later in this boot, the next dumps/dump-2: title 2"),
 ]
 
 
