@@ -29,8 +29,8 @@ class _Held:
 class Place:
     """A directory with records: one of record.PLACES, and how to reach it.
 
-    The store is held open. Of any other the path is given: it is followed anew every half second
-    while somebody looks, and nothing is open a moment later, so that nothing keeps its disk busy.
+    The store is held open. Of any other the path is given: it is followed anew at each look, and
+    what is used meanwhile is closed half a second later, so that nothing keeps its disk busy.
     """
 
     def __init__(self, kind: str, where: Store | str) -> None:
@@ -63,6 +63,13 @@ class Place:
         except TimeoutError:
             self._hung_until = time.monotonic() + RESPITE
             raise
+
+    def renew(self) -> None:
+        """Follow the path anew the next time: something else may be there by now."""
+        with self._lock:
+            held, self._held = self._held, None
+        if held is not None:
+            self._close(held)
 
     def _take(self) -> _Held | None:
         """What is open still, if it was opened a moment ago."""
@@ -98,7 +105,7 @@ class Place:
         with self._lock:
             if self._held is held:
                 self._held = None
+            last = not held.closed and not held.users
             held.closed = True
-            last = not held.users
         if last:
             held.store.close()

@@ -58,8 +58,6 @@ from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
-#: Keys that dumps lack which an earlier version archived.
-ADDED = ("stack", "caller", "interrupted", "made_by", "cut")
 #: What a record is in a dump.
 PART, COPY, LOG = "part", "copy", "log"
 

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench import peers
@@ -152,7 +153,7 @@ def _grow(taken: dict[str, list[float]], tree: Tree, archive: Archive) -> None:
 def _growth(found: dict[str, dict[int, float]], counts: list[int]) -> list[Row]:
     rows = []
     few, most = counts[0], counts[-1]
-    for before, after in zip(counts[1:], counts[2:], strict=False):
+    for before, after in pairwise(counts[1:]):
         for name, words in _LISTS.items():
             # What a mount of a few dumps takes is no growth.
             base, values = found[name][few], found[name]
