@@ -86,9 +86,9 @@ def run_archive(settings: Settings) -> int:
 def _open(settings: Settings) -> Store:
     if settings.default_source:
         return Store(settings.source)
-    from pstorefs.source.timeout import open_store
+    from pstorefs.source.timeout import open_named
 
-    return open_store(settings.source)
+    return open_named(settings.source)
 
 
 def _composing(*, own: bool) -> Compose:

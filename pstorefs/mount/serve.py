@@ -25,6 +25,9 @@ from pstorefs.system.printable import clean_log_record
 # default is 0.005): a stat waits for a few such slices at worst.
 _SWITCH_SECONDS = 0.0005
 
+#: Each of these unmounts and ends the program.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 # So long after the start nobody waits for it any more.
 _LOAD_SECONDS = 2
 # From the signal to end until requests that still wait are given up.
@@ -53,6 +56,8 @@ def mount_and_serve(
     _prepare(mountpoint)
     root = tree(settings, store)
     adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
+    # Until trio listens, a signal waits: it would end the program and leave a dead mount.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
     own = own_mount(mountpoint)
     try:
@@ -90,12 +95,16 @@ async def _answer_requests() -> None:
     import trio
 
     async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        with trio.open_signal_receiver(*_ENDING) as signals:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             task_status.started()
-            async for number in signals:
-                _log.info("unmounting on %s", signal.Signals(number).name)
-                pyfuse3.terminate()
-                nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
+            try:
+                async for number in signals:
+                    _log.info("unmounting on %s", signal.Signals(number).name)
+                    pyfuse3.terminate()
+                    nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
+            finally:  # nor may a second one, before it is unmounted
+                signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def load_the_rest() -> None:
         await trio.sleep(_LOAD_SECONDS)

@@ -105,7 +105,7 @@ class Dumps:
         self._own = own
         self._made_lately = TextCache(bounds.MADE_BYTES)
         self._directories: dict[str, DumpDirectory] = {}
-        self.root = _Root(self._entries, lambda: owners.of_root().directory(0), self._entry)
+        self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()

@@ -233,7 +233,7 @@ class HungArchive:
         self.server.send_signal(signal.SIGCONT)
         subprocess.run(["umount", "-l", self.served], check=False)
         self.server.terminate()
-        self.server.wait(20)
+        self.server.wait(100)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.system import libc, mountinfo
-from tests.mount.conftest import COMMAND, NOBODY, MountMaker
+from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
 
 
@@ -76,6 +76,28 @@ def test_a_signal_unmounts_whatever_mount8_keeps_of_mounts(
     os.kill(pid, signal.SIGTERM)
     assert gone(pid)
     assert namespace.kinds(point) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("mount", 1), ("capset", 1), ("capset", 2)],
+    ids=["when it mounts", "before it serves", "before it unmounts"],
+)
+def test_a_signal_at_any_moment_leaves_no_dead_mount(
+    call: str, number: int, source: Path, tmp_path: Path, point: Path
+) -> None:
+    trace = tmp_path / "trace"
+    inject = [f"trace={call}", "-e", f"inject={call}:signal=TERM:when={number}"]
+    command = ["strace", "-o", trace, "-e", *inject, *COMMAND, "-f", "-o", "plain", source, point]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        if number == 2:
+            assert until_mounted(point, process)
+            assert os.listdir(point)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children.split()[0]), signal.SIGTERM)
+        assert process.wait(100) == 0
+    assert trace.read_text().count("SIGTERM") >= 1
+    assert mountinfo.at(str(point)) is None
 
 
 def test_a_mount_that_was_moved_is_unmounted_where_it_is(
