@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
+from pstorefs.archive.progress import ERASING
 from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def clear_saved(work: Transaction) -> list[Outcome]:
             for record in job.clear:
                 outcome = _clear(work, job, record, folders)
                 outcomes.append(outcome)
+                work.progress.count(ERASING)
                 if outcome.result == CLEARED:
                     done[job.places[record.path]].append(record)
     for path, records in done.items():
