@@ -71,8 +71,8 @@ def indexed(target: Path) -> dict[str, Entry]:
 
 def context_of(catalog: Catalog, name: str) -> Context:
     """What a mount says of a dump beyond it."""
-    nowhere = Store("/nonexistent", optional=True)
-    dumps = Dumps(catalog, Owners(nowhere, Access(), catalog), NOBODY, own=False)
+    owners = Owners(Store("", optional=True), Access(), catalog)
+    dumps = Dumps(catalog, owners, NOBODY, own=False)
     return dumps.context(catalog.dumps()[name])
 
 
