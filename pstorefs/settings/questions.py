@@ -5,6 +5,7 @@
     pstorefs --list [--json] [-o OPTION,...] [SOURCE]
     pstorefs --show NAME [--json] [-o OPTION,...] [SOURCE]
     pstorefs --check [--json | --crash] [-o OPTION,...]
+    pstorefs --bundle NAME FILE [--redact] [-o OPTION,...] [SOURCE]
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Form(NamedTuple):
 FORMS: dict[str, Form] = {
     "--list": Form((), ("--json",)),
     "--show": Form(("NAME",), ("--json",)),
+    "--bundle": Form(("NAME", "FILE"), ("--redact",)),
     "--check": Form((), ("--json", "--crash"), source=False),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
