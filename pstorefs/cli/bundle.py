@@ -107,10 +107,10 @@ def _raw(catalog: Catalog, dump: Listed) -> Iterator[tuple[str, bytes]]:
     found: list[tuple[str, str, Callable[[], bytes]]] = []
     if isinstance(known, Stored):
         for each in known.records:
-            read = partial(catalog.archived_bytes, each["path"], each["sha256"])
-            found.append((each["name"], each["sha256"], read))
+            path, sha256 = each["path"], each["sha256"]
+            found.append((each["name"], sha256, partial(catalog.archived_bytes, path, sha256)))
     else:
-        found = [(r.file, r.sha256, partial(catalog.stored, r)) for r in known.records]
+        found += [(r.file, r.sha256, partial(catalog.stored, r)) for r in known.records]
     names: set[str] = set()
     for name, sha256, read in {row[1]: row for row in found}.values():
         yield f"raw/{name}~{sha256[:8]}" if name in names else f"raw/{name}", read()
