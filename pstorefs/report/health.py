@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pstorefs.archive.layout import facts_in
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.dump import Dump
 from pstorefs.record import reading
+from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.next_crash import YES, checks
 from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.source.directory import Store
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -50,18 +53,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         count = sum(record.state == state for record in records)
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
-    beheaded = [
-        dump
-        for dump in catalog.view().newest
-        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
-    ]
-    if beheaded:
-        yield Finding(
-            "newest-missing",
-            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
-            f" dumps/{beheaded[-1].name}",
-            "look for it where records are moved to; a full store loses it: erase old records",
-        )
+    yield from _newest_missing(catalog)
     if catalog.unreadable:
         path, reason = min(catalog.unreadable.items())
         yield Finding(
@@ -80,6 +72,21 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
     if own:
         for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
             yield from check(machine, catalog)
+
+
+def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
+    beheaded = [
+        dump
+        for dump in catalog.view().newest
+        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
+    ]
+    if beheaded:
+        yield Finding(
+            "newest-missing",
+            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
+            f" dumps/{beheaded[-1].name}",
+            "look for it where records are moved to; a full store loses it: erase old records",
+        )
 
 
 _STATES = (
@@ -157,3 +164,33 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
 def counted(number: int, word: str, words: str = "") -> str:
     """A number and its noun."""
     return f"{number} {word if number == 1 else words or word + 's'}"
+
+
+def returned(catalog: Catalog, archive: str) -> list[Finding]:
+    """What to say of records that came back although they were cleared."""
+    dumps = catalog.dumps().values()
+    if ARCHIVE in catalog.unreadable:  # it does not answer
+        return []
+    found = 0
+    store = Store(archive, optional=True)
+    try:
+        for dump in dumps:
+            live = {record.sha256 for record in dump.records if record.place == STORE}
+            folders = {
+                record.path.split("/")[0] for record in dump.records if record.place == ARCHIVE
+            }
+            for folder in folders if live else ():
+                facts = facts_in(store, folder).values()
+                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
+    finally:
+        store.close()
+    if not found:
+        return []
+    return [
+        Finding(
+            "returned",
+            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
+            "they are safe in the archive, and are cleared again once in each boot;"
+            " if the store fills up, see the firmware's setup or a firmware update",
+        )
+    ]

@@ -18,7 +18,7 @@ from pstorefs.catalog.catalog import Brief, Catalog
 from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.health import Finding, backend, counted, health
+from pstorefs.report.health import Finding, backend, counted, health, returned
 from pstorefs.report.last_reboot import Cause, Crash, judge
 from pstorefs.report.next_crash import checks
 from pstorefs.report.test_crash import Seeker
@@ -75,7 +75,6 @@ class Reporter:
     """Makes `status` for a mount.
 
     ``own``: the records are those of the reading machine; ``archive``: where they are archived.
-    ``further`` adds findings of others, such as the archive's.
     """
 
     def __init__(
@@ -86,7 +85,6 @@ class Reporter:
         *,
         own: bool,
         archive: str | None = None,
-        further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog = catalog
@@ -94,10 +92,12 @@ class Reporter:
         self._machine = machine
         self._own = own
         self._archive = archive
-        self._further = further
         self._clock = clock
         self._seeker = Seeker(catalog, archive) if own and archive else None
         self._boot: LastBoot | None = None
+
+    def _returned(self) -> list[Finding]:
+        return returned(self._catalog, self._archive) if self._archive else []
 
     def collect(self) -> Status:
         """Look at everything."""
@@ -108,7 +108,7 @@ class Reporter:
         newest = view.latest or view.witness
         brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
-        findings = [*health(self._machine, catalog, own=self._own), *self._further()]
+        findings = [*health(self._machine, catalog, own=self._own), *self._returned()]
         return Status(
             now=self._clock(),
             source=self._source,

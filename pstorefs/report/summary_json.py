@@ -96,10 +96,7 @@ def keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
         "kernel": {"release": facts.kernel, "build": facts.build, "taint": facts.taint},
         "reading_kernel": None,
         "machine": {"machine_id": None, "hostname": None, "hardware": facts.hardware},
-        "task": {"cpu": facts.cpu, "pid": facts.pid, "comm": facts.comm},
-        "ip": _location(facts.ip),
-        "caller": _location(facts.caller),
-        "interrupted": facts.interrupted,
+        **_where(facts),
         "made_by": facts.made_by,
         "cut": facts.cut,
         "trace": [_frame(frame) for frame in facts.trace],
@@ -158,6 +155,15 @@ def _records_of(dump: Dump) -> Iterator[tuple[Record, int | None, str]]:
     for part, use in parts:
         for number, record in enumerate(part.records):
             yield record, part.number, COPY if use == PART and number else use
+
+
+def _where(facts: Facts) -> dict[str, Any]:
+    return {
+        "task": {"cpu": facts.cpu, "pid": facts.pid, "comm": facts.comm},
+        "ip": _location(facts.ip),
+        "caller": _location(facts.caller),
+        "interrupted": facts.interrupted,
+    }
 
 
 def _location(place: Location | None) -> dict[str, Any] | None:
