@@ -191,9 +191,16 @@ def _bundle(question: Question) -> int:
     return run_bundle(question)
 
 
+def _on_dump(question: Question) -> int:
+    from pstorefs.cli.on_dump import run_hooks
+
+    return run_hooks(question.settings.target)
+
+
 _ANSWERS: dict[str, Callable[[Question], int]] = {
     "--list": _list,
     "--show": _show,
     "--check": _check,
     "--bundle": _bundle,
+    "--on-dump": _on_dump,
 }
