@@ -44,6 +44,8 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         return None
     pointer = _pointer(body)
     named = _named(how, report, lines)
+    if how is Blame.LOCK and named is not None:
+        return plain(named[0])
     if how is Blame.CALLER and named is not None:
         return _who_called(named[0], body)
     if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
@@ -95,7 +97,7 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
         groups = report.groups
         function = groups.get("function") or groups.get("function_old")
         return (function, groups.get("module")) if function is not None else None
-    if how is Blame.LOCK:
+    if how in (Blame.LOCK, Blame.LOCKED):
         function = _lock(lines)
         return (function, None) if function is not None else None
     pattern = {Blame.CALLER: _CALLER, Blame.FUNCTION: _LAST}.get(how)

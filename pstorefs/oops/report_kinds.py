@@ -35,7 +35,8 @@ class Blame(Enum):
     POINTER = auto()  # the instruction pointer; in the trace if that one is machinery
     TRACE = auto()  # the first frame that is no machinery
     PLACES = auto()  # the first of instruction pointers and frames, in the order of the text
-    LOCK = auto()  # after "at:" of the first lock that the report shows
+    LOCK = auto()  # after "at:" of the first lock that the report shows; so, too, if it only locks
+    LOCKED = auto()  # the same; in the trace if that one is machinery
     PAGE = auto()  # who allocated the page, if the report shows that; else as TRACE
     FORMER = auto()  # where the other lock was taken first, in the trace after "which became"
     CALLER = auto()  # in the line "caller is foo+0x1/0x2"
@@ -267,18 +268,18 @@ KINDS: tuple[Kind, ...] = (
             ),
             (r"inconsistent lock state", "inconsistent lock state", Blame.TRACE),
             (r"[Ii]nvalid wait context", "WARNING: locking bug", Blame.TRACE),
-            (r"bad unlock balance", "{head}: bad unlock balance", Blame.LOCK),
-            (r"bad contention", "{head}: bad contention", Blame.LOCK),
+            (r"bad unlock balance", "{head}: bad unlock balance", Blame.LOCKED),
+            (r"bad contention", "{head}: bad contention", Blame.LOCKED),
             (r"[Ss]uspicious (?:RCU|rcu)", "{head}: suspicious RCU usage", Blame.TRACE),
             (
                 r"lock held when returning to user",
                 "{head}: lock held when returning to user space",
-                Blame.LOCK,
+                Blame.LOCKED,
             ),
-            (r"held lock freed", "{head}: held lock freed", Blame.LOCK),
-            (r"lock held at task exit", "{head}: lock held at task exit", Blame.LOCK),
-            (r".{1,64}? still has locks held", "{head}: still has locks held", Blame.LOCK),
-            (r"still has locks held", "{head}: still has locks held", Blame.LOCK),
+            (r"held lock freed", "{head}: held lock freed", Blame.LOCKED),
+            (r"lock held at task exit", "{head}: lock held at task exit", Blame.LOCKED),
+            (r".{1,64}? still has locks held", "{head}: still has locks held", Blame.LOCKED),
+            (r"still has locks held", "{head}: still has locks held", Blame.LOCKED),
             (r"[Nn]ested lock was not taken", "{head}: nested lock was not taken", Blame.TRACE),
             (r"possible unsafe locking|lock order risk", "possible deadlock", Blame.LOCK),
         )

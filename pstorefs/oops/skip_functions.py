@@ -62,7 +62,9 @@ _TABLES = {
         handle_(bp|ade[ls]|ri|tlb[lsm]|tlb_\w+|kernel_fault|ale|sys) tlb_do_page_fault_\d
         corrupted_stack_end\w* _*stack_chk_fail nmi_(cpu_backtrace|trigger_cpumask_backtrace)
         arch_trigger_(cpumask|all_cpu)_backtrace trigger_\w+_backtrace report_mismatch\w*
-        add_taint print_tainted warn_alloc(_show_mem)? _*ratelimit(_report)? \w+_printk(_level)?
+        do_debug_exception do_tag_recovery show_stack_loglvl dump_mem df_debug mm_fault_error
+        spurious_fault dump_stack_set_arch_desc add_taint print_tainted warn_alloc(_show_mem)?
+        _*ratelimit(_report)? \w+_printk(_level)?
     """,
     # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
     "checkers": r"""
@@ -86,7 +88,11 @@ _TABLES = {
         check_(prev_add|prevs_add|deadlock|noncircular|path|usage|irq_usage|wait_context)
         check_(usage_forwards|usage_backwards|lock|chain_key|flags|redundant|preemption_disabled)
         (add|find|lookup|validate)_(lock_to_list|held_lock|chain_cache\w*) __lock_set_class
-        reacquire_\w* debug_check_no_locks_(freed|held) hlock_class valid_state graph_(un)?lock
+        reacquire_\w* debug_check_no_locks_(freed|held) hlock_class valid_state
+        lock_release_holdtime print_circular_bug_header check_deadlock_current print_held_locks_bug
+        check_slab_free check_page_allocation check_canary(_byte)? check_bogus_address ftrace_call
+        (perf_trace|traceiter|trace)_lock(_acquire|_release|_acquired|_contended)? write_comp_data
+        _*cond_resched write_once_size graph_(un)?lock
         (match|find)_held_lock find_usage_(forwards|backwards) __bfs alloc_list_entry save_trace
         is_dynamic_key static_obj (count|inc)_\w*chains? zap_class debug_locks_off
         debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
@@ -137,7 +143,8 @@ _TABLES = {
         (bitmap|bitmap_list|resource|device_node|error|widen|time_str|rtc)_string va_format
         (dentry|bdev|file_dentry)_name check_pointer put_dec\w* special_hex_number
         (hex_dump_to|bin2|hex2|hex_to_)(buffer|hex|bin) print_hex_dump\w* memset(16|32|64|_l|_p)
-        strscpy\w* strreplace skip_spaces memparse memweight
+        strscpy\w* strreplace sysfs_emit(_at)? hweight(8|16|32|64|_long) skip_spaces memparse
+        memweight
         copy_(safe_)?(from|to)_(sockptr|bpfptr)\w*
         copy_struct_from_sockptr iov_iter_fault_in_\w*
         _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)?
@@ -161,6 +168,7 @@ _TABLES = {
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
         _*raw_(read|write)[bwlq] _*(in|out)s?[bwl] io(read|write)(8|16|32|64)\w*
         logic_(in|out)[bwl] _*(read|write)[bwlq](_relaxed)? _*memcpy_(from|to)io memset_io
+        mmio(set|cpy)
         read_word_at_a_time load_unaligned_zeropad get_unaligned\w* _*(get|put)_unaligned\w*
         _*(READ|WRITE)_ONCE\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w*
         crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)? libcrc32c\w*
@@ -189,6 +197,7 @@ _TABLES = {
         _*(kobject|kset|kref|refcount)_\w* kobject_\w* refcount_\w*
         device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
+        (devm_)?device_release dev_set_name
         cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
         sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w*
         sysfs_warn_dup create_dir kernfs_(get|put)
@@ -214,7 +223,8 @@ _TABLES = {
         rwbase_\w* percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w*
         _*percpu_rwsem_\w* ldsem_\w* _*local_bh_(enable|disable)\w*
         _*local_irq_(save|restore|enable|disable) arch_local_\w* local_lock\w*
-        resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner
+        cpus_(read|write)_(un|try)?lock (get|put)_online_cpus resilient_\w*lock\w*
+        percpu_(init|free)_rwsem mutex_get_owner
         _*raw_callee_save_\w* osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w*
         _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w*
         refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
@@ -234,7 +244,8 @@ _TABLES = {
         _*folio_alloc\w* alloc_slab_page _*get_free_pages?(_\w*)? get_zeroed_page\w*
         get_page_from_freelist rmqueue\w* __alloc_pages_\w* __rmqueue\w* (__)?alloc_percpu\w*
         pcpu_(alloc|create|populate|get|free|find|chunk|block|mem|next|post|destroy|depopulate)\w*
-        (init|setup|restore)_(object|red_left) set_track\w* slab_out_of_memory mempool_\w*
+        (init|setup|restore)_(object|red_left) set_track\w* do_krealloc shutdown_cache
+        slab_out_of_memory mempool_\w*
         alloc_from_pool dma_pool_alloc sock_kmalloc
         sock_kzalloc filemap_alloc_folio __filemap_get_folio(_mpol)? pagecache_get_page
         grab_cache_page_write_begin find_or_create_page _*page_pool_alloc_\w* page_frag_alloc\w*
@@ -346,6 +357,7 @@ _TABLES = {
         secondary_start_kernel cpu_startup_entry cpu_bringup_and_idle
         x86_64_start_(kernel|reservations) __do_softirq exit_to_user_?mode_\w* syscall_exception
         handle_syscall do_trap_ecall_u call_on_stack handle_sys syscall_common system_call_\w* 0x0
+        irqentry_(enter|exit)\w* asm_sysvec_\w*
         __kernel_text_start _stext _text _etext __x86_sys_\w* _start startup_64
     """,
     # arguments of a system call, files' methods: what a stall is called by is what these called

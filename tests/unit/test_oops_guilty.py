@@ -34,6 +34,19 @@ HELPERS = (
     "crc32_le_base",
     "fast_dput dput",
     "__list_add_valid __pfx_list_add",
+    # helpers of 4.x, and those of other architectures
+    "check_memory_region __asan_loadN mmioset",
+    "do_debug_exception do_mem_abort spurious_fault mm_fault_error",
+    "print_circular_bug_header check_deadlock_current lock_release_holdtime hlock_class",
+    "__flush_work __cancel_work_timer cancel_delayed_work_sync",
+    "drain_workqueue destroy_workqueue",
+    "del_timer_sync kthread_cancel_work_sync",
+    "call_rwsem_wake up_write cpus_read_unlock put_online_cpus",
+    "string ip6_compressed_string pointer vsnprintf btrfs_printk",
+    "device_release kobject_put dev_set_name",
+    "copy_from_sockptr_offset copy_page_from_iter find_nth_bit",
+    "pcpu_get_vm_areas pcpu_create_chunk pcpu_alloc",
+    "usb_kill_urb usb_kill_anchored_urbs",
 )
 #: Names that begin like machinery, and are not: 412 such in a kernel of today.
 REAL = [
@@ -77,6 +90,18 @@ REAL = [
     "remove_wait_queue",
     "free_netdev",
     "lkdtm_SOFTLOCKUP",
+    # where developers saw bugs of their own
+    "unregister_netdevice_many_notify",
+    "rht_deferred_worker",
+    "percpu_ref_switch_to_atomic_rcu",
+    "kfree_rcu_work",
+    "skb_release_data",
+    "memdup_user",
+    "clear_page",
+    "deactivate_slab",
+    "sysfs_remove_group",
+    "call_timer_fn",
+    "bitmap_port_add",
 ]
 TRACE = "BUG: sleeping function called from invalid context at a.c:1\n{cpu}Call Trace:\n{frames}"
 

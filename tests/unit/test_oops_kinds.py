@@ -28,7 +28,77 @@ def warning(place: str, function: str, *functions: str) -> str:
 
 
 LOCK = ("dump_stack", "print_bug", "__lock_acquire", "lock_acquire", "_raw_spin_lock", "taker")
+HUNG = "INFO: task a:42 blocked for more than 143 seconds.\n"
+STALL = "rcu: INFO: rcu_preempt self-detected stall on CPU\n"
+ENTRY = ("do_syscall_64", "entry_SYSCALL_64_after_hwframe")
 ROWS = [
+    # A hang: what takes one lock is looked through, what takes two is a place
+    (
+        HUNG + trace("__schedule", "down_write", "lock_mount", *ENTRY),
+        "INFO: task hung in lock_mount",
+    ),
+    (HUNG + trace("__schedule", "synchronize_srcu", "victim"), "INFO: task hung in victim"),
+    (HUNG + trace("__schedule", "tree_lock", "victim"), "INFO: task hung in victim"),
+    # A stall: a file's method, also where a page fault or an open calls it; what idles; a thread
+    (
+        STALL + trace("spin", "shmem_fault", "__do_fault", "exc_page_fault"),
+        "INFO: rcu detected stall in shmem_fault",
+    ),
+    (
+        STALL + trace("spin", "security_file_open", "do_dentry_open", "path_openat", *ENTRY),
+        "INFO: rcu detected stall in security_file_open",
+    ),
+    (
+        STALL + trace("default_idle", "do_idle", "cpu_startup_entry"),
+        "INFO: rcu detected stall in do_idle",
+    ),
+    (
+        STALL + trace("spin", "io_wq_worker", "ret_from_fork"),
+        "INFO: rcu detected stall in io_wq_worker",
+    ),
+    # What cannot be allocated, and who asked for it
+    (
+        warning("mm/util.c:597", "kvmalloc_node", "kvmalloc_node", "asker"),
+        "WARNING: kmalloc bug in asker",
+    ),
+    (
+        warning("mm/slab_common.c:12", "kmalloc_slab", "kmalloc_slab", "__kmalloc", "asker"),
+        "WARNING: kmalloc bug in asker",
+    ),
+    (
+        warning("drivers/usb/core/urb.c:5", "usb_submit_urb", "usb_start_wait_urb", "sender"),
+        "WARNING in sender/usb_submit_urb",
+    ),
+    # A deadlock is called after where the lock is taken, though that only takes locks
+    (
+        f"WARNING: possible circular locking dependency detected\n{LINE}"
+        "a/1 is trying to acquire lock:\nffff (x){+.+.}, at: __flush_work+0x1/0x2\n"
+        + trace("__lock_acquire", "__flush_work", "caller"),
+        "possible deadlock in __flush_work",
+    ),
+    (
+        "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[42]\n"
+        "     preempt=0x00000001 lock=0->0 RCU=0->0 workfn=leaker\n" + trace("process_one_work"),
+        "BUG: workqueue leaked atomic, lock or RCU in leaker",
+    ),
+    # Who finds a bad page table has not made it
+    (
+        "BUG: Bad page map in process a  pte:80 pmd:1\n" + trace("unmap_page_range"),
+        "BUG: Bad page map",
+    ),
+    ("BUG: non-zero nr_ptes on freeing mm: 1\n", "BUG: non-zero nr_ptes on freeing mm"),
+    (
+        "BUG: non-zero pgtables_bytes on freeing mm: -16384\n",
+        "BUG: non-zero pgtables_bytes on freeing mm: NUM",
+    ),
+    (
+        "Kernel panic - not syncing: Couldn't open N_TTY ldisc for ptm1 --- error -12.\n",
+        "kernel panic: Couldn't open N_TTY ldisc",
+    ),
+    (
+        "BUG: please report => at net/a/b.c:414/f()\n" + trace("f"),
+        "BUG: please report => at net/a/b.c:LINE/f()",
+    ),
     # Lock checking, in the words of 2.6.32 to 4.11, and since
     (
         (
