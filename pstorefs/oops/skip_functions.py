@@ -64,7 +64,7 @@ _TABLES = {
         arch_trigger_(cpumask|all_cpu)_backtrace trigger_\w+_backtrace report_mismatch\w*
         do_debug_exception do_tag_recovery show_stack_loglvl dump_mem df_debug mm_fault_error
         spurious_fault dump_stack_set_arch_desc add_taint print_tainted warn_alloc(_show_mem)?
-        _*ratelimit(_report)? \w+_printk(_level)?
+        _*ratelimit(_report)? (btrfs|f2fs|xfs|nilfs|drm|drm_dev)_printk(_level|_in_rcu)?
     """,
     # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
     "checkers": r"""
