@@ -30,6 +30,10 @@ _DAY = 86400
 _EARLY_SECONDS = 180
 # Where batches may end: records further apart than this, in seconds, are no parts of one dump.
 _APART_SECONDS = 600
+# A batch that is so many times too long is cut wherever that is.
+_CUT = 2
+# A text is about so many times as long as what is stored of it.
+_TEXT_TIMES = 4
 
 
 def tokens_near(name: Name, stamp: Stamp) -> Iterator[str]:
@@ -110,7 +114,7 @@ def batches(
     for path in ordered:
         here = _order(path, names[path], files[path])
         apart = before is None or before[:2] != here[:2] or here[2] - before[2] > _APART_SECONDS
-        if batch and (weight >= 2 * most or (weight >= most and apart)):
+        if batch and (weight >= _CUT * most or (weight >= most and apart)):
             yield batch
             batch, weight = [], 0
         batch.append(path)
@@ -132,7 +136,3 @@ def _order(path: str, name: Name, stamp: Stamp) -> tuple[str, str, int]:
 def _weight(name: Name, stamp: Stamp) -> int:
     """Bytes of memory that a record takes: as stored, and its text."""
     return stamp.size * (_TEXT_TIMES + 1 if name.encoded else 1)
-
-
-# A text is about so many times as long as what is stored of it.
-_TEXT_TIMES = 4
