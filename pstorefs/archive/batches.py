@@ -167,4 +167,4 @@ class Batches:
 
 
 def _stamp(size: int, mtime_ns: int) -> Stamp:
-    return Stamp(0, 0, 0, 0, 0, size, 0, mtime_ns, 0)
+    return Stamp(0, 0, 0, size, 0, mtime_ns, None)

@@ -42,7 +42,9 @@ LONGEST_RECORD = 32 << 20
 _FACTS_BYTES = 8 << 20
 _DUMPS = 100_000
 _RECORDS = 20_000
-_DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
+#: What a directory of an archive may be called: no dot in front, no slash.
+DUMP_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"
+_DUMP_NAME = re.compile(DUMP_NAME, re.ASCII)
 _RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUM = re.compile(rf"([0-9a-f]{{64}})  {RAW}/([^/]+)", re.ASCII)

@@ -32,18 +32,17 @@ def tree(settings: Settings, store: Store) -> Directory:
     # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
     decoded = Decoded()
     executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
-    mirror = Mirror(
-        store,
-        _access(settings),
-        remove=lambda path: executor().remove(path).check(),
-        decoded=decoded,
-    )
+    access = _access(settings)
     if settings.plain or store.pinned:
-        return mirrored(mirror)
-    from pstorefs.tree.places import places
+        return mirrored(
+            Mirror(store, access, decoded, remove=lambda path: executor().remove(path).check())
+        )
+    from pstorefs.tree.places import Places
     from pstorefs.tree.root import Root
 
-    return Root(mirror, places(mirror, executor(), machine, own=settings.default_source))
+    places = Places(access, executor(), machine, own=settings.default_source)
+    mirror = Mirror(store, access, decoded, remove=places.remove)
+    return Root(mirrored(mirror, renamed=True), places.root)
 
 
 def _executor(

@@ -30,6 +30,11 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 # So long after the start nobody waits for it any more.
 _LOAD_SECONDS = 2
+# From the signal to end until requests that still wait are given up.
+_GRACE_SECONDS = 2
+# Requests that wait at a time. When all of these do, the next one is not even read: pyfuse3's own
+# limit of 99 is what a hundred readers of an archive that hangs would need to stop the mount.
+_MOST_REQUESTS = 1000
 
 _log = logging.getLogger("pstorefs")
 
@@ -45,16 +50,10 @@ def mount_and_serve(
     import pyfuse3
     import trio
 
-    from pstorefs.mount import fastpath
     from pstorefs.mount.fuse import Adapter
     from pstorefs.mount.lanes import Lanes
 
-    fastpath.shorten()
-    # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
-    # itself, and wait for its own answer.
-    sys.path[:] = [p for p in sys.path if not is_below(os.path.realpath(p), mountpoint)]
-    _log.addFilter(clean_log_record)
-    logging.getLogger("pyfuse3").addFilter(is_news)
+    _prepare(mountpoint)
     root = tree(settings, store)
     adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
     # Until trio listens, a signal waits: it would end the program and leave a dead mount.
@@ -68,14 +67,30 @@ def mount_and_serve(
         malloc.share()
         gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
         gc.enable()
-        trio.run(_serve)
+        trio.run(_answer_requests)
     finally:
         privileges.regain()
         pyfuse3.close(unmount=own is None or own.unmount())
         store.close()
 
 
-async def _serve() -> None:
+def _prepare(mountpoint: str) -> None:
+    """What must be so before it is mounted, of this process."""
+    from pstorefs.mount import fastpath
+
+    fastpath.shorten()
+    # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
+    # itself, and wait for its own answer.
+    sys.path[:] = [p for p in sys.path if not is_below(os.path.realpath(p), mountpoint)]
+    _log.addFilter(clean_log_record)
+    logging.getLogger("pyfuse3").addFilter(is_news)
+
+
+async def _answer_requests() -> None:
+    """Until somebody unmounts, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
+
+    What waits longer than that for a source or an archive that hangs is given up; a command is not.
+    """
     import pyfuse3
     import trio
 
@@ -87,6 +102,7 @@ async def _serve() -> None:
                 async for number in signals:
                     _log.info("unmounting on %s", signal.Signals(number).name)
                     pyfuse3.terminate()
+                    nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
             finally:  # nor may a second one, before it is unmounted
                 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
@@ -97,7 +113,7 @@ async def _serve() -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(end_on_signal)
         nursery.start_soon(load_the_rest)
-        await pyfuse3.main()
+        await pyfuse3.main(max_tasks=_MOST_REQUESTS)
         nursery.cancel_scope.cancel()
 
 

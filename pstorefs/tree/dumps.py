@@ -6,7 +6,7 @@ There may be 100,000: a dump's node is small, and nothing of a dump is looked at
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -16,14 +16,14 @@ from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed
-from pstorefs.record.record import STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import material, raw_files
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.node import COMPOSE, Directory, Lane, Node, StaleError
+from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
@@ -94,24 +94,24 @@ class Dumps:
     def __init__(
         self,
         catalog: Catalog,
-        owner: Callable[[Iterable[Stamp]], Owner],
+        owners: Owners,
         machine: Machine,
         *,
         own: bool,
     ) -> None:
         self.catalog = catalog
-        self._owner = owner
+        self._owners = owners
         self._machine = machine
         self._own = own
         self._made_lately = TextCache(bounds.MADE_BYTES)
         self._directories: dict[str, DumpDirectory] = {}
-        self.root = _Root(self._entries, lambda: self._owner(()).directory(0), self._entry)
+        self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()
         for gone in self._directories.keys() - dumps.keys():
             self._directories.pop(gone, None)
-        archived = self._owner(()).alone
+        archived = self._owners.of_root().alone
         entries: dict[str, Node] = {
             name: self._directory(dump, archived if isinstance(dump, Entry) else None)
             for name, dump in dumps.items()
@@ -131,11 +131,11 @@ class Dumps:
         latest = self.catalog.latest()
         if latest is None:
             return None
-        return ComposedLink(latest.name, self._owner(()), latest.time_ns or 0)
+        return ComposedLink(latest.name, self._owners.of_root(), latest.time_ns or 0)
 
     def _directory(self, dump: Listed, owner: Owner | None = None) -> DumpDirectory:
         """The directory of a dump: the same one as long as the dump is there."""
-        attributes = (owner or self._owner_of(dump)).directory(_mtime(dump))
+        attributes = (owner or self._owners.of_dump(dump)).directory(_mtime(dump))
         known = self._directories.get(dump.name)
         if known is None:
             new = DumpDirectory(self, dump.name, attributes)
@@ -155,22 +155,13 @@ class Dumps:
             raise FileNotFoundError(errno.ENOENT, "no such dump", name)
         return dump
 
-    def _owner_of(self, dump: Listed) -> Owner:
-        """Who may see a dump: who may read all of its records."""
-        if isinstance(dump, Entry):
-            return self._owner(()).alone
-        rights = [self.catalog.rights(record) for record in dump.records if record.place == STORE]
-        owner = self._owner(right for each in rights for right in each)
-        # Also what is gone from the store by now.
-        return owner if len(rights) == len(dump.records) and all(rights) else owner.alone
-
     def _owner_now(self, name: str) -> Owner:
-        return self._owner_of(self._dump(name))
+        return self._owners.of_dump(self._dump(name))
 
     def describe(self, name: str) -> Attributes:
         """The attributes of the directory of a dump. Raises FileNotFoundError."""
         dump = self._dump(name)
-        return self._owner_of(dump).directory(_mtime(dump))
+        return self._owners.of_dump(dump).directory(_mtime(dump))
 
     def _files(self, name: str) -> Mapping[str, Node]:
         dump = self._dump(name)
@@ -248,19 +239,11 @@ class Dumps:
             if other.name == dump.name:
                 order = number
                 continue
-            open_to = self._is_as_open(other, dump)
+            open_to = self._owners.may_name(other, dump)
             title = self.catalog.brief(other).title if open_to else _CLOSED
             siblings.append(Sibling(other.name, title, number, other.reason or ""))
         key = next((each.boot for each in boot if each.boot and each.boot[0] != ALONE), None)
         return Context(self._machine, self._own, tuple(siblings), order, key)
-
-    def _is_as_open(self, other: Listed, dump: Listed) -> bool:
-        """Whether the records of another dump are open to all who may read this one's."""
-        if isinstance(other, Entry) or any(record.place != STORE for record in other.records):
-            return True
-        its, ours = self._owner_of(other), self._owner_of(dump)
-        alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
-        return alike and not ours.file_mode & ~its.file_mode
 
 
 def _mtime(dump: Listed) -> int:

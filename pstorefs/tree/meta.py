@@ -27,7 +27,7 @@ sha256       of the bytes as stored
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,6 +41,7 @@ from pstorefs.source.directory import Stamp
 from pstorefs.system.utc import rfc3339
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
 
 
@@ -86,11 +87,11 @@ class Meta:
     def __init__(
         self,
         catalog: Catalog,
-        owner: Callable[[Iterable[Stamp]], Owner],
+        owners: Owners,
         extra: Mapping[str, Callable[[], Node]],
     ) -> None:
         self.catalog = catalog
-        self._place = owner
+        self._owners = owners
         self._extra = extra
         self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
         self._known: _Tree | None = None
@@ -113,7 +114,7 @@ class Meta:
 
     def _owner(self, path: tuple[str, ...]) -> Owner:
         """For those who may read a record, or what is in a folder."""
-        return self._place(self._tree().rights.get(path, ()) if path else ())
+        return self._owners.of_records(self._tree().rights.get(path, ()) if path else ())
 
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()

@@ -35,9 +35,9 @@ class Mirror:
         self,
         store: Store,
         access: Access = _AS_THE_SOURCE,
+        decoded: Decoded | None = None,
         *,
         remove: Callable[[str], None] | None = None,
-        decoded: Decoded | None = None,
     ) -> None:
         self.store = store
         self.access = access

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pstorefs.record.shown import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
-from pstorefs.tree.mirror import Mirror
-from pstorefs.tree.mirror_directory import mirrored
+from pstorefs.tree.mirror_directory import MirrorDirectory
 from pstorefs.tree.node import Directory, Lane, Node
 from pstorefs.tree.rights import Attributes
 
@@ -15,8 +14,8 @@ class Root(Directory):
 
     __slots__ = ("_mirror", "_places")
 
-    def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
-        self._mirror = mirrored(mirror, renamed=True)
+    def __init__(self, mirror: MirrorDirectory, places: ComposedDirectory) -> None:
+        self._mirror = mirror
         self._places = places
         super().__init__(self._mirror.attributes)
 

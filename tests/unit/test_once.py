@@ -21,10 +21,9 @@ from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import MirrorDirectory, mirrored
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
-
-OWNER = Owner(0, 0, 0o750, 0o440, 0)
 
 
 class Site:
@@ -36,7 +35,8 @@ class Site:
         decoded = Decoded()
         self.mirror: MirrorDirectory = mirrored(Mirror(self.store, decoded=decoded))
         self.catalog = Catalog([Place(STORE, self.store)], decoded)
-        self.dumps = Dumps(self.catalog, lambda _: OWNER, Machine(str(folder)), own=False)
+        owners = Owners(self.store, Access(), self.catalog)
+        self.dumps = Dumps(self.catalog, owners, Machine(str(folder)), own=False)
         for of, name in ((Store, "read"), (detect, "decode"), (report_txt, "report")):
             monkeypatch.setattr(of, name, self.counting(name, getattr(of, name)))
 

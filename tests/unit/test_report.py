@@ -23,16 +23,16 @@ from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import values
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
 
-OWNER = Owner(0, 0, 0o750, 0o440, 0)
 ECC = "ramoops-zstd-6.1.192-ecc-corrected"
 
 
-def opened(catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
+def opened(store: Store, catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
     """A file of dumps/ as a mount shows it."""
-    root = Dumps(catalog, lambda _: OWNER, machine, own=True).root
+    root = Dumps(catalog, Owners(store, Access(), catalog), machine, own=True).root
     directory = root.lookup(dump)
     node: Any = directory and directory.lookup(file)  # type: ignore[attr-defined]
     node.find()
@@ -73,7 +73,7 @@ def test_the_archive_gets_the_very_files_that_the_mount_shows_the_boot_row_inclu
         made = compose(dump, lambda record: catalog.reading(record).text, siblings=siblings)
         assert {"dmesg.txt", "report.txt", "summary.json"} <= made.keys()
         for file, content in made.items():
-            shown = opened(catalog, machine, dump.name, file)
+            shown = opened(store, catalog, machine, dump.name, file)
             assert shown == (without_saved(content) if file == "summary.json" else content)
         rows += b"\nBoot: " in made["report.txt"]
     assert rows > 1

@@ -20,10 +20,10 @@ from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
 
-OWNER = Owner(0, 0, 0o750, 0o440, 0)
 THREADS, SECONDS = 4, 1.5
 
 
@@ -92,8 +92,8 @@ def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
     store = Store(str(source))
     catalog = Catalog([Place(STORE, store)])
     if place == "dumps":
-        root = Dumps(catalog, lambda _: OWNER, Machine(), own=False).root
+        root = Dumps(catalog, Owners(store, Access(), catalog), Machine(), own=False).root
     else:
-        root = Meta(catalog, lambda _: OWNER, {}).root
+        root = Meta(catalog, Owners(store, Access(), catalog), {}).root
     assert failures(lambda: everything(root)) == []
     store.close()
