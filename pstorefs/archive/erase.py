@@ -10,15 +10,16 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
+from pstorefs.archive.progress import ERASING
 from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.transaction import Transaction
@@ -30,12 +31,14 @@ def clear_saved(work: Transaction) -> list[Outcome]:
     """Erase what all jobs want erased, and write down that it was."""
     outcomes = []
     done: dict[str, list[Record]] = defaultdict(list)
-    for job in work.jobs:
-        for record in job.clear:
-            outcome = _clear(work, job, record)
-            outcomes.append(outcome)
-            if outcome.result == CLEARED:
-                done[job.places[record.path]].append(record)
+    with closing(_Folders(work.source.store)) as folders:
+        for job in work.jobs:
+            for record in job.clear:
+                outcome = _clear(work, job, record, folders)
+                outcomes.append(outcome)
+                work.progress.count(ERASING)
+                if outcome.result == CLEARED:
+                    done[job.places[record.path]].append(record)
     for path, records in done.items():
         directory, _, name = path.split("/")
         for record in records:
@@ -44,11 +47,32 @@ def clear_saved(work: Transaction) -> list[Outcome]:
             facts[name, record.sha256] = fact.after_clearing(work.now, work.boot)
     # The records are safe; that they were erased is known from `clearing`, too.
     with suppress(OSError):
-        _write_facts(work, {path.partition("/")[0] for path in done})
+        _write_facts(work, {path.partition("/")[0]: None for path in done})
     return outcomes
 
 
-def _clear(work: Transaction, job: Job, record: Record) -> Outcome:
+class _Folders:
+    """Folders of the store; the last one is held open, as most records lie in one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open = ExitStack()
+        self._held: tuple[tuple[str, ...], Store] | None = None
+
+    def held(self, folder: tuple[str, ...]) -> Store:
+        """The folder as a store of its own, by one descriptor. OSError if it is gone."""
+        if self._held is None or self._held[0] != folder:
+            self.close()
+            self._held = folder, self._open.enter_context(self._store.held(folder))
+        return self._held[1]
+
+    def close(self) -> None:
+        """Hold nothing."""
+        self._held = None
+        self._open.close()
+
+
+def _clear(work: Transaction, job: Job, record: Record, folders: _Folders) -> Outcome:
     where = job.places[record.path]
     directory = where.partition("/")[0]
     error = work.errors.get(job.directory) or work.errors.get(directory)
@@ -69,7 +93,7 @@ def _clear(work: Transaction, job: Job, record: Record) -> Outcome:
         words = f"its copy is gone again: {failure.strerror}"
         return Outcome(record.path, FAILED, "", failure.errno or errno.EIO, "", words)
     try:
-        _erase_same(work.source.store, record, (copy.st_dev, copy.st_ino))
+        _erase_same(folders, record, (copy.st_dev, copy.st_ino))
     except _SameFileError:
         return _kept(record, directory, "same")
     except FileNotFoundError:
@@ -100,28 +124,29 @@ class _SameFileError(OSError):
     """Source and archive are one place: a bind mount shows the archive within the source."""
 
 
-def _erase_same(store: Store, record: Record, archived: tuple[int, int]) -> None:
+def _erase_same(folders: _Folders, record: Record, archived: tuple[int, int]) -> None:
     """Erase a record if it is, to the last byte, the one that was saved.
 
-    ``archived``: device and inode of the copy, which must be another file.
+    ``archived``: device and inode of the copy, which must be another file. Both the reading and the
+    erasing go through one descriptor.
     """
     *folder, name = record.path.split("/")
-    with store.held(tuple(folder)) as here:
-        stamp = here.stamp((), name)
-        if (stamp.device, stamp.inode) == archived:
-            raise _SameFileError(errno.EPERM, "this is the archived copy itself")
-        try:
-            data = here.read((), name, stamp)
-        except OSError as error:
-            if has_changed(error) and not isinstance(error, FileNotFoundError):
-                raise ChangedError(f"{record.path} is another file by now") from error
-            raise
-        if hashlib.sha256(data).hexdigest() != record.sha256:
-            raise ChangedError(f"{record.path} changed")
-        here.erase((), name)
+    here = folders.held(tuple(folder))
+    stamp = here.stamp((), name)
+    if (stamp.device, stamp.inode) == archived:
+        raise _SameFileError(errno.EPERM, "this is the archived copy itself")
+    try:
+        data = here.read((), name, stamp)
+    except OSError as error:
+        if has_changed(error) and not isinstance(error, FileNotFoundError):
+            raise ChangedError(f"{record.path} is another file by now") from error
+        raise
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise ChangedError(f"{record.path} changed")
+    here.erase((), name)
 
 
-def _write_facts(work: Transaction, directories: Collection[str]) -> None:
+def _write_facts(work: Transaction, directories: Iterable[str]) -> None:
     written = []
     for directory in directories:
         temporary = f"{durable.NEW}{directory}~{layout.FACTS}"

@@ -55,6 +55,7 @@ class Scan:
             found: dict[str, Known] = {}
             unreadable: dict[str, str] = {}
             try:
+                self.place.renew()
                 with self.place.opened() as store:
                     for each in _files(self.place.kind, store, unreadable):
                         self._take(store, each, found, unreadable)

@@ -59,7 +59,7 @@ def run_archive(settings: Settings) -> int:
         volatile=settings.archive_volatile,
         keep=settings.keep,
         compose=_composing(own=settings.default_source),
-        on_saved=_announce,
+        on_saved=_noting(target),
         say=_say,
     )
     try:
@@ -86,9 +86,9 @@ def run_archive(settings: Settings) -> int:
 def _open(settings: Settings) -> Store:
     if settings.default_source:
         return Store(settings.source)
-    from pstorefs.source.timeout import open_store
+    from pstorefs.source.timeout import open_named
 
-    return open_store(settings.source)
+    return open_named(settings.source)
 
 
 def _composing(*, own: bool) -> Compose:
@@ -109,10 +109,18 @@ def _composing(*, own: bool) -> Compose:
     return compose
 
 
-def _announce(dump: Dump, summary: bytes) -> None:
-    from pstorefs.report.journal import announce
+def _noting(target: str) -> Callable[[Dump, bytes], None]:
+    """What enters a saved dump in the journal, and notes it for hooks, where there are any."""
 
-    announce(dump, summary)
+    def saved(dump: Dump, summary: bytes) -> None:
+        from pstorefs.archive import spool
+        from pstorefs.report.journal import announce
+
+        announce(dump, summary)
+        if spool.hooks()[0]:
+            spool.note(target, dump.name)
+
+    return saved
 
 
 def _report(target: str, outcomes: Sequence[Outcome]) -> int:

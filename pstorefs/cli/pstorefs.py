@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs import __version__
 from pstorefs.settings.options import Settings, UsageError, is_helper, parse
+from pstorefs.settings.questions import asked, parse_question
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
@@ -20,11 +21,21 @@ if TYPE_CHECKING:
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --archive [OPTIONS] [SOURCE]
+       pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
+       pstorefs --check [--json | --crash] [OPTIONS]
+       pstorefs --bundle NAME FILE.tar.gz [--redact] [OPTIONS] [SOURCE]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
 with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
 
   --archive        save all dumps and clear what is saved, without a mount
+  --list           one line for each dump: time, name, signature, place, title
+  --show NAME      the report of a dump; NAME may be latest, or a record
+  --bundle NAME FILE   all there is about a dump in one file, for a bug report
+  --redact         with --bundle: without names, addresses and serial numbers
+  --check          will the next crash be recorded? Exit status: 0 yes, 1 not surely, 2 no
+  --crash          with --check: ask twice, then crash this machine to prove it
+  --json           with one of these: for programs
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR       where to save dumps (default: /var/lib/pstorefs)
                    keep=LIMITS       what the archive may hold, such as 90d+500M
@@ -45,6 +56,9 @@ One file, without a mount: pstorecat FILE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     try:
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        if asked(words) and not (arguments is None and is_helper(sys.argv[0])):
+            return _answer(words)
         if arguments is None:
             settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
         else:
@@ -62,6 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_archive(settings)
     return _mount(settings)
+
+
+def _answer(words: Sequence[str]) -> int:
+    question = parse_question(words)
+    from pstorefs.cli.questions import answer
+
+    return answer(question)
 
 
 def _mount(settings: Settings) -> int:

@@ -17,14 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pstorefs.archive.engine import archive, clear
-from pstorefs.archive.layout import facts_in
 from pstorefs.archive.outcome import FAILED, Outcome, first_error
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.control.language import Command
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.record import STORE
 from pstorefs.record.shown import held, shown, stored
-from pstorefs.report.health import Finding, counted
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
@@ -138,33 +136,3 @@ def _said(outcome: Outcome) -> str:
     name = shown(outcome.record)
     message = outcome.message.replace(outcome.record, name)
     return str(outcome._replace(record=name, message=message))
-
-
-def returned(catalog: Catalog, target: str) -> list[Finding]:
-    """What to say of records that came back although they were cleared."""
-    dumps = catalog.dumps().values()
-    if ARCHIVE in catalog.unreadable:  # it does not answer
-        return []
-    found = 0
-    store = Store(target, optional=True)
-    try:
-        for dump in dumps:
-            live = {record.sha256 for record in dump.records if record.place == STORE}
-            folders = {
-                record.path.split("/")[0] for record in dump.records if record.place == ARCHIVE
-            }
-            for folder in folders if live else ():
-                facts = facts_in(store, folder).values()
-                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
-    finally:
-        store.close()
-    if not found:
-        return []
-    return [
-        Finding(
-            "returned",
-            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
-            "they are safe in the archive, and are cleared again once in each boot;"
-            " if the store fills up, see the firmware's setup or a firmware update",
-        )
-    ]

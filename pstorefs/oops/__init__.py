@@ -137,15 +137,13 @@ def ends_in_crash(text: bytes) -> bool:
 
 
 #: One of these is in every text that ends in a crash.
-_CRASH_WORDS = (
-    b"Kernel panic",
-    b"Oops",
-    b"BUG",
-    b"[#",
-    b"lockup",
-    b"LOCKUP",
-    b"stall",
-    b"nable to",
+_CRASH_WORDS = tuple(
+    word.encode()
+    for word in (
+        *("Kernel panic", "Oops", "BUG", "[#", "lockup", "LOCKUP", "stall", "nable to", "SError"),
+        *("overflow", "double fault", "Kernel Fault", "no context", "Bad ", "CFI failure"),
+        *("Insufficient stack", "kernel code", "unaligned access", "RIP", "NIP", "PC is", "pc :"),
+    )
 )
 
 

@@ -92,6 +92,8 @@ class _Splitter:
         self._lost_head_possible = True
         #: An open report on a stall: the stalled CPUs print their own part of it.
         self._stall: Report | None = None
+        #: In a log without callers: what another CPU's report interrupted, and goes on after it.
+        self._interrupted: Report | None = None
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
         #: Line after the last report of a known kind: a panic's leads are not looked for before.
@@ -128,11 +130,14 @@ class _Splitter:
             return
         if text.startswith(_GAP):
             self._open.clear()
-            self._stall = None
+            self._stall = self._interrupted = None
             self._lost_head_possible = True
             return
         report = self._open.get(caller)
         known = recognise(text)
+        other = self._interrupted
+        if other is not None and self._is_its_own(report, known, text):
+            self._interrupted, report, self._open[""] = report, other, other
         if known is not None:
             self._begin(number, caller, *known)
         elif _is_announcement(text):
@@ -193,7 +198,24 @@ class _Splitter:
         # decode_stacktrace.sh repeats the line for each inlined function.
         return kind is report.kind and "[inline]" in self._lines[report.head].text
 
+    def _is_its_own(
+        self, report: Report | None, known: tuple[Kind, re.Match[str]] | None, text: str
+    ) -> bool:
+        """Whether a line is one that the interrupted report lacks and the open one has."""
+        other = self._interrupted
+        if report is None or other is None or report.kind is None or other.kind is None:
+            return False
+        if known is not None and known[0].trap:
+            return report.kind.error_class not in EXPLAINED and other.die is None
+        if text.startswith("CPU: "):
+            mine = f"PID: {report.groups.get('pid', '')} "
+            return not other.body and "pid" in report.groups and mine not in text
+        return report.traced and not other.traced and is_trace(text)
+
     def _open_report(self, report: Report, caller: str) -> None:
+        other = self._open.get(caller)
+        if caller == "" and other is not None and _is_interrupted(other, report):
+            self._interrupted = other
         self._lost_head_possible = False
         self._ended.pop(caller, None)
         if len(self._found) < REPORTS_MAX:
@@ -256,11 +278,22 @@ class _Splitter:
             report.ended = True
             report.lines.append(number)
             self._ended[caller] = report
+        if caller == "" and self._interrupted is not None:
+            if number - self._interrupted.last <= PATIENCE:
+                self._open[caller] = self._interrupted
+            self._interrupted = None
 
     def _take_again(self, number: int, caller: str) -> None:
         report = self._ended.get(caller)
         if report is not None and number - report.last <= AGAIN and not report.again:
             report.again.append(number)
+
+
+def _is_interrupted(report: Report, by: Report) -> bool:
+    """Whether a report was still to end with an end trace of its own as another one began."""
+    panics = by.kind is not None and by.kind.error_class == "panic"
+    classes = (*EXPLAINED, "warning")
+    return report.kind is not None and report.kind.error_class in classes and not panics
 
 
 def _is_announcement(text: str) -> bool:

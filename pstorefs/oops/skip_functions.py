@@ -67,7 +67,8 @@ _TABLES = {
     # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
     "checkers": r"""
         _*(kasan|kmsan|kcsan|kfence|asan|hwasan|msan|tsan|ubsan|sanitizer|kcov)_\w* val_to_string
-        _*quarantine_(put|reduce|remove_cache) ubsan_\w* handle_(overflow|object_size_mismatch)
+        _*quarantine_(put|reduce|remove_cache) qlist_(free_all|move_cache) qlink_free ubsan_\w*
+        handle_(overflow|object_size_mismatch)
         print_(report|address_description|shadow_for_address|bug|error_description|trailer)
         print_(usage_bug|circular_bug|deadlock_bug|irq_inversion_bug|bad_irq_dependency)
         print_(lock_invalid_wait_context|unlock_imbalance_bug|freed_lock_bug|lock_contention_bug)

@@ -44,7 +44,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),
         (r"(?:traps: )?(?:double fault|.{0,40}stack guard)|Machine halted", ("die", "oops")),
         (r"(?:KASAN|kasan)\b", ("kasan",)),
-        (r"(?:KMSAN|kmsan)\b", ("kmsan",)),
+        (r"(?:KMSAN|kmsan|panic_on_kmsan)\b", ("kmsan",)),
         (r"(?:KCSAN|kcsan)\b", ("kcsan",)),
         (r"(?:KFENCE|kfence)\b", ("kfence",)),
         (r"(?:UBSAN|ubsan)\b", ("ubsan",)),

@@ -1,87 +1,168 @@
-"""Whether the newest crash explains why the machine was booted the last time."""
+"""Why this machine was booted the last time: a judgement on evidence, never a guess. Pure.
+
+The answers, and what each of them needs; the first that holds is given.
+
+===================== ===========================================================================
+answer                evidence
+===================== ===========================================================================
+panic recorded        a record of a panic, or kdump's dump, from the end of the boot before
+orderly reboot        wtmp or the journal end with a shutdown
+panic, not recorded   the firmware's log, or the last lines of the kernel in the journal, say so
+watchdog              a watchdog's bootstatus, the CPU's reset reason, the firmware's log
+hardware error        a fatal record in BERT, an uncorrected machine check, the CPU's reset reason
+power or reset        the boot before has no end, or CPU or firmware say what cut it off
+not known             nothing says how the boot before ended
+===================== ===========================================================================
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import struct
-import subprocess
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from pstorefs.catalog.view import Listed, is_undated_log
-from pstorefs.system.machine import Machine
+from pstorefs.oops import parse_dump
+from pstorefs.report.next_crash import YES, Check
+from pstorefs.system.last_boot import (
+    HARDWARE,
+    PANIC,
+    POWER,
+    VMCORE,
+    WATCHDOG,
+    Evidence,
+    LastBoot,
+)
+from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
+
+RECORDED = "panic recorded"
+ORDERLY = "orderly reboot"
+NOT_RECORDED = "panic, but not recorded"
+WATCHDOG_RESET = "watchdog"
+HARDWARE_ERROR = "hardware error"
+POWER_LOST = "power lost or hard reset"
+NOT_KNOWN = "not known"
 
 # A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
 _REBOOT_SECONDS = 3600
 # Clocks are set while a machine boots.
 _CLOCK_SECONDS = 120
-_JOURNAL_SECONDS = 3
+# wtmp has whole seconds: what crashes after the shutdown was noted did so within it.
+_SHUTDOWN_SECONDS = 2
+# A report so close to the kernel's last line is the end of it.
+_LAST_SECONDS = 60
+_NO_CRASH = ("warning", "none", "")
+_TIME = re.compile(rb"\[ *(\d{1,9})\.\d{6}\]")
 
 
-def explain(newest: Listed | None, booted: int | None, before: tuple[bool, float] | None) -> str:
-    """A sentence on the last reboot.
+class Crash(NamedTuple):
+    """The newest record of a panic: its time (Unix time; None: not known), dump and title."""
 
-    `booted`: when this boot began; `before`: whether the boot before ended orderly, and when its
-    last sign of life was, where a journal or wtmp tells.
+    time: float | None
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The answer, with details in a clause, and all evidence with its sources."""
+
+    answer: str
+    details: str = ""
+    booted: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+    def __str__(self) -> str:
+        when = "" if self.booted is None else f", {rfc3339(int(self.booted * 1e9))}"
+        details = f": {self.details}" if self.details else ""
+        return f"Last reboot{when}: {self.answer}{details}."
+
+
+def judge(
+    boot: LastBoot,
+    newest: Crash | None,
+    setup: Sequence[Check] = (),
+    undated: Crash | None = None,
+) -> Cause:
+    """Why this boot began.
+
+    `newest`: the newest panic on record; `setup`: the checks of now; `undated`: a log that ends in
+    a crash, and does not say when.
     """
-    if booted is None:
-        return "Whether it explains the last reboot is not known: /proc/stat tells no boot time."
-    if newest is not None and is_undated_log(newest):
-        return "Whether it explains the last reboot is not known: the log has no time."
-    fatal = newest is not None and newest.reason in ("Panic", "Emergency")
-    at = newest.time_ns / 1e9 if newest is not None and newest.time_ns else None
-    if before is not None and before[0]:
-        return f"The last reboot was orderly: shut down at {rfc3339(int(before[1] * 1e9))}."
-    if not fatal or at is None or at > booted + _CLOCK_SECONDS:
-        return "The last boot left no record of a crash."
-    since = before[1] if before is not None else booted - _REBOOT_SECONDS
-    if at >= since - _CLOCK_SECONDS:
-        return "It explains the last reboot: this boot began soon after it."
-    return (
-        f"It does not explain the last reboot ({rfc3339(booted * 10**9)}):"
-        " the last boot left no record of a crash."
-    )
+    evidence = (*_end(boot), *journal_evidence(boot.kernel_text), *boot.evidence)
+    answer, details = _answer(boot, newest, evidence, setup)
+    if undated is not None and answer not in (RECORDED, ORDERLY):
+        details += f"; a log without a time ends in {undated.title}, dumps/{undated.name}"
+    shown = tuple(each for each in evidence if each.kind != VMCORE or _recent(boot, each.time))
+    return Cause(answer, details, boot.booted, shown)
 
 
-def end_of_boot_before(machine: Machine) -> tuple[bool, float] | None:
-    """(shut down orderly, time of the last sign of life) of the boot before; None: not known."""
-    return _from_wtmp(machine) or (_from_journal() if machine.root == "/" else None)
+def _answer(
+    boot: LastBoot, newest: Crash | None, evidence: Sequence[Evidence], setup: Sequence[Check]
+) -> tuple[str, str]:
+    if newest is not None and _recent(boot, newest.time):
+        return RECORDED, f"{newest.title}, dumps/{newest.name}"
+    saved = [each for each in evidence if each.kind == VMCORE and _recent(boot, each.time)]
+    if saved:
+        return RECORDED, f"by kdump, {saved[-1].says}"
+    if boot.orderly:
+        return ORDERLY, "" if boot.ended is None else f"shut down at {_utc(boot.ended)}"
+    for kind, answer in (
+        (PANIC, NOT_RECORDED),
+        (WATCHDOG, WATCHDOG_RESET),
+        (HARDWARE, HARDWARE_ERROR),
+        (POWER, POWER_LOST),
+    ):
+        found = [each for each in evidence if each.kind == kind]
+        if found:
+            details = f"{found[0].says} ({found[0].source})"
+            return answer, f"{details}; {_why(setup)}" if kind == PANIC else details
+    if boot.orderly is False:
+        ended = "" if boot.ended is None else f"no sign of life after {_utc(boot.ended)}"
+        return POWER_LOST, f"{ended}, and nothing says why" if ended else "nothing says why"
+    return NOT_KNOWN, "neither wtmp nor the journal says how the boot before ended"
 
 
-# struct utmp of glibc, the same on all 64-bit Linux (utmp(5)): type, user, time.
-_UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
-_RUN_LEVEL, _BOOT_TIME = 1, 2
+def _end(boot: LastBoot) -> list[Evidence]:
+    if boot.orderly is None:
+        return []
+    words = "a shutdown" if boot.orderly else "no shutdown: the boot before just ended"
+    return [Evidence("end", boot.source, words, boot.ended)]
 
 
-def _from_wtmp(machine: Machine) -> tuple[bool, float] | None:
-    try:
-        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() // _UTMP.size - 2000) * _UTMP.size)
-            data = file.read(2000 * _UTMP.size)
-    except OSError:
-        return None
-    # What stands before the newest boot record is the boot before.
-    past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float] | None = None
-    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
-        kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
-        if kind == _BOOT_TIME:
-            last = past[-1] if past else None
-            orderly = last is not None and last[0] == _RUN_LEVEL and last[1] == b"shutdown"
-            ended = (orderly, float(last[2])) if last is not None else None
-        if seconds:
-            past.append((kind, user, seconds))
-    return ended
+def journal_evidence(text: bytes) -> list[Evidence]:
+    """A crash in the kernel's last lines of the boot before, as the journal has them."""
+    if not text:
+        return []
+    facts = parse_dump(text, "Panic")
+    if not facts.found:
+        facts = parse_dump(text, "Oops")
+    if facts.span is None or not facts.found or facts.error_class in _NO_CRASH:
+        return []
+    times = _TIME.findall(text)
+    begin = _TIME.search(text, facts.span.start)
+    if begin is None or int(times[-1]) - int(begin[1]) > _LAST_SECONDS:
+        return []
+    return [Evidence(PANIC, "journal", printable(facts.title))]
 
 
-def _from_journal() -> tuple[bool, float] | None:
-    command = ["journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_JOURNAL_SECONDS, check=False)
-        entry = json.loads(done.stdout.splitlines()[-1])
-        at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-    except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired):
-        return None
-    # journald says goodbye last of all when the machine is shut down orderly.
-    return str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at
+def _recent(boot: LastBoot, at: float | None) -> bool:
+    """Whether something happened between the last sign of the boot before and this boot."""
+    if at is None or boot.booted is None or at > boot.booted + _CLOCK_SECONDS:
+        return False
+    if boot.ended is None:
+        return at >= boot.booted - _REBOOT_SECONDS
+    slack = _SHUTDOWN_SECONDS if boot.orderly else _CLOCK_SECONDS
+    return at >= boot.ended - slack
+
+
+def _why(setup: Sequence[Check]) -> str:
+    reasons = [check.what for check in setup if check.answer != YES]
+    if not reasons:
+        return "why there is no record is not known"
+    return "what prevents a record now: " + "; ".join(reasons)
+
+
+def _utc(seconds: float) -> str:
+    return rfc3339(int(seconds * 1e9)) or "a time that is no date"

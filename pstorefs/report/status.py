@@ -15,16 +15,22 @@ from typing import Any
 
 from pstorefs import __version__
 from pstorefs.catalog.catalog import Brief, Catalog
-from pstorefs.catalog.view import Listed, Totals, is_new
+from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.health import Finding, backend, counted, health
-from pstorefs.report.last_reboot import end_of_boot_before, explain
+from pstorefs.report.health import Finding, backend, counted, health, returned
+from pstorefs.report.last_reboot import Cause, Crash, judge
+from pstorefs.report.next_crash import checks
+from pstorefs.report.test_crash import Seeker
+from pstorefs.system.crash_setup import read_setup
+from pstorefs.system.last_boot import LastBoot, read_last_boot
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
+# Of these a machine dies.
+_PANICS = ("Panic", "Emergency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Status:
     newest_title: str
     newest_kernel: str | None
     running_kernel: str | None
-    last_reboot: str
+    last_reboot: Cause | None
     #: The newest dumps, the oldest of them first; and how many there are in all.
     dumps: tuple[Line, ...]
     totals: Totals
@@ -61,13 +67,14 @@ class Status:
     stored_bytes: int
     archive: str | None
     findings: tuple[Finding, ...] = field(default=())
+    #: What became of the last crash that was made on purpose; empty: there was none.
+    test_crash: str = ""
 
 
 class Reporter:
     """Makes `status` for a mount.
 
     ``own``: the records are those of the reading machine; ``archive``: where they are archived.
-    ``further`` adds findings of others, such as the archive's.
     """
 
     def __init__(
@@ -78,7 +85,6 @@ class Reporter:
         *,
         own: bool,
         archive: str | None = None,
-        further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog = catalog
@@ -86,9 +92,12 @@ class Reporter:
         self._machine = machine
         self._own = own
         self._archive = archive
-        self._further = further
         self._clock = clock
-        self._boot_before: tuple[bool, float] | bool | None = False
+        self._seeker = Seeker(catalog, archive) if own and archive else None
+        self._boot: LastBoot | None = None
+
+    def _returned(self) -> list[Finding]:
+        return returned(self._catalog, self._archive) if self._archive else []
 
     def collect(self) -> Status:
         """Look at everything."""
@@ -99,7 +108,7 @@ class Reporter:
         newest = view.latest or view.witness
         brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
-        findings = [*health(self._machine, catalog, own=self._own), *self._further()]
+        findings = [*health(self._machine, catalog, own=self._own), *self._returned()]
         return Status(
             now=self._clock(),
             source=self._source,
@@ -108,13 +117,14 @@ class Reporter:
             newest_title=brief.title if brief else "",
             newest_kernel=brief.kernel if brief else None,
             running_kernel=self._machine.kernel,
-            last_reboot=self._last_reboot(newest) if self._own else "",
+            last_reboot=self._last_reboot() if self._own else None,
             dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
             totals=view.totals(booted),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
             findings=tuple(findings),
+            test_crash=str((self._seeker and self._seeker.verdict()) or ""),
         )
 
     def text(self) -> bytes:
@@ -128,12 +138,22 @@ class Reporter:
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
 
-    def _last_reboot(self, newest: Listed | None) -> str:
-        """Whether the newest crash explains why the machine was booted the last time."""
-        if self._boot_before is False:
-            self._boot_before = end_of_boot_before(self._machine)
-        before = self._boot_before if isinstance(self._boot_before, tuple) else None
-        return explain(newest, self._machine.boot_seconds, before)
+    def _last_reboot(self) -> Cause:
+        """Why the machine was booted the last time. What does not change is read once."""
+        if self._boot is None:
+            self._boot = read_last_boot(self._machine)
+        panics = [d for d in self._catalog.dumps().values() if d.reason in _PANICS]
+        newest = max(panics, key=lambda dump: dump.age, default=None)
+        latest = self._catalog.latest()
+        undated = latest if latest is not None and is_undated_log(latest) else None
+        setup = checks(read_setup(self._machine))
+        return judge(self._boot, self._crash(newest), setup, self._crash(undated))
+
+    def _crash(self, dump: Listed | None) -> Crash | None:
+        if dump is None:
+            return None
+        at = None if dump.time_ns is None else dump.time_ns / 1e9
+        return Crash(at, dump.name, self._catalog.brief(dump).title)
 
 
 # What is shown
@@ -141,7 +161,16 @@ class Reporter:
 
 def text(status: Status) -> bytes:
     """The file `status`."""
-    lines = [*_newest_lines(status), "", *_dump_lines(status), "", *_store_lines(status), ""]
+    tried = [status.test_crash] if status.test_crash else []
+    lines = [
+        *_newest_lines(status),
+        *tried,
+        "",
+        *_dump_lines(status),
+        "",
+        *_store_lines(status),
+        "",
+    ]
     if status.findings:
         lines.append("Needs attention:")
         for finding in status.findings:
@@ -154,7 +183,7 @@ def text(status: Status) -> bytes:
 def _newest_lines(status: Status) -> list[str]:
     newest = status.newest
     if newest is None:
-        return ["No crash on record.", *([status.last_reboot] if status.last_reboot else [])]
+        return ["No crash on record.", *_reboot_lines(status.last_reboot)]
     lines = [f"Newest crash: {status.newest_title}"]
     when = "at a time that is not known"
     if newest.time_ns is not None:
@@ -165,8 +194,16 @@ def _newest_lines(status: Status) -> list[str]:
         now = "which runs now" if same else f"now running {status.running_kernel}"
         when += f"; Linux {printable(kernel)}, {now}"
     lines += [f"  {when}", f"  dumps/{newest.name}/report.txt"]
-    if status.last_reboot:
-        lines.append(f"  {status.last_reboot}")
+    return [*lines, *_reboot_lines(status.last_reboot)]
+
+
+def _reboot_lines(cause: Cause | None) -> list[str]:
+    if cause is None:
+        return []
+    lines = [str(cause)]
+    for each in cause.evidence:
+        when = f", {rfc3339(int(each.time * 1e9))}" if each.time is not None else ""
+        lines.append(f"  {each.source}{when}: {each.says}")
     return lines
 
 
@@ -223,7 +260,9 @@ def as_json(status: Status) -> bytes:
             "kernel": status.newest_kernel,
         },
         "running_kernel": status.running_kernel,
-        "last_reboot": status.last_reboot or None,
+        "last_reboot": str(status.last_reboot) if status.last_reboot else None,
+        "reboot_cause": status.last_reboot and _cause(status.last_reboot),
+        "test_crash": status.test_crash or None,
         "totals": status.totals._asdict(),
         "dumps": [
             {
@@ -252,6 +291,23 @@ def as_json(status: Status) -> bytes:
         ],
     }
     return json.dumps(known, indent=1).encode() + b"\n"
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "answer": cause.answer,
+        "details": cause.details or None,
+        "booted": None if cause.booted is None else rfc3339(int(cause.booted * 1e9)),
+        "evidence": [
+            {
+                "kind": each.kind,
+                "source": each.source,
+                "says": each.says,
+                "time": None if each.time is None else rfc3339(int(each.time * 1e9)),
+            }
+            for each in cause.evidence
+        ],
+    }
 
 
 def _age(seconds: float) -> str:

@@ -163,5 +163,23 @@ def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> St
     return kind(real, pinned=pinned, optional=optional)
 
 
+def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
+    """The same of what a user names as source: of efivarfs, or a copy of it, the dumps in it."""
+    from pstorefs.source.efivars import VariableStore, holds_variables
+
+    class PatientVariables(PatientStore, VariableStore):
+        """Both."""
+
+    real = real_path(path)
+    try:
+        variables = Patience().attempt("names", lambda: holds_variables(real))
+    except OSError:
+        variables = False  # whoever opens it will say why
+    if not variables:
+        return open_store(real, pinned=pinned, optional=optional)
+    kind = PatientVariables if mountinfo.may_hang(real) else VariableStore
+    return kind(real, pinned=pinned, optional=optional)
+
+
 def _no_answer() -> OSError:
     return OSError(errno.ETIMEDOUT, "it does not answer")

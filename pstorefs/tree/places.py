@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pstorefs.control.executor import Executor, returned
+from pstorefs.control.executor import Executor
 from pstorefs.record.shown import shown
-from pstorefs.report.health import Finding
 from pstorefs.report.status import Reporter
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
@@ -26,9 +25,7 @@ class Places:
         catalog, store = executor.catalog, executor.store
         self._executor = executor
         self._owners = owners = Owners(store, access, catalog)
-        self._reporter = Reporter(
-            catalog, store.path, machine, own=own, archive=executor.target, further=self._returned
-        )
+        self._reporter = Reporter(catalog, store.path, machine, own=own, archive=executor.target)
         self._started = store.stamp(()).mtime_ns
         self._control = Control(executor.run, owners.of_root(), self._started)
         self._dumps = Dumps(catalog, owners, machine, own=own)
@@ -52,7 +49,3 @@ class Places:
             "meta": self._meta.root,
             "status": ComposedFile(self._reporter.text, self._owners.of_everything, self._started),
         }
-
-    def _returned(self) -> list[Finding]:
-        target = self._executor.target
-        return returned(self._executor.catalog, target) if target else []

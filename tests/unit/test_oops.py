@@ -539,6 +539,17 @@ def test_lines_of_other_cpus_in_between_do_no_harm() -> None:
     assert [one.title for one in facts.others] == ["WARNING in other"]
 
 
+@pytest.mark.parametrize("line", range(1, 14))
+def test_another_cpus_report_in_between_without_callers_ends_nothing(line: int) -> None:
+    one = oops().split(END)[0].splitlines() + END.splitlines()
+    other = (warning("other") + END).replace("PID: 42", "PID: 77").splitlines()
+    mixed = "\n".join(one[:line] + other + one[line:]) + "\n"
+    facts = parse_console(prefixed(mixed, "printk"))
+    assert (facts.function, facts.pid) == ("culprit", 42)
+    assert [frame.function for frame in facts.trace] == ["ghost", "caller", "outer"]
+    assert [one.title for one in facts.others] == ["WARNING in other"]
+
+
 def test_stalled_cpu_prints_its_part_itself() -> None:
     text = prefixed(RCU, "caller") + prefixed(stall(""), "caller").replace(b" T4711", b"    C1")
     assert parse_console(text).function == "real_work"
