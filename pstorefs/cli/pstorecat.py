@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import BinaryIO
 
 from pstorefs import __version__
@@ -22,13 +23,15 @@ from pstorefs.system.utc import rfc3339
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
-       pstorecat --report [--json] [FILE...]
+       pstorecat --report [--json | --vmlinux FILE] [FILE...]
 
 Write the text of crash records to standard output. Without FILE, or where FILE is -,
 read one record from standard input.
 
   --report         a report of the crash in each FILE instead: a record, or any other
                    kernel log, such as that of a serial console or journalctl -k
+  --vmlinux FILE   with --report: file and line of each frame, by the kernel's vmlinux
+                   with debug data, and llvm-symbolizer or addr2line
   --json           what is known about each record, or report, one object a line
   -h, --help       this text
   -V, --version    the version
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     files, as_json, as_report = [], False, False
     words = list(sys.argv[1:] if arguments is None else arguments)
+    vmlinux = _take_vmlinux(words)
     while words:
         word = words.pop(0)
         if word in ("-h", "--help"):
@@ -66,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             files.append(word)
-    show = _report if as_report else _show
+    if vmlinux and (as_json or not as_report):
+        _complain("--vmlinux goes with --report, and not with --json: see pstorecat --help")
+        return 2
+    show = partial(_report, vmlinux=vmlinux) if as_report else _show
     try:
         shown = [show(file, as_json) for file in files or [_STANDARD_INPUT]]
         _flush()
@@ -80,6 +87,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0 if all(shown) else 1
+
+
+def _take_vmlinux(words: list[str]) -> str:
+    """Take --vmlinux FILE out of a command line; empty if it is not there, or has no FILE."""
+    options = words[: words.index("--")] if "--" in words else words
+    if "--vmlinux" not in options[:-1]:
+        return ""
+    at = options.index("--vmlinux")
+    _, file = words.pop(at), words.pop(at)
+    return file
 
 
 def _show(file: str, as_json: bool) -> bool:
@@ -97,7 +114,7 @@ def _show(file: str, as_json: bool) -> bool:
     return _judge(file, record)
 
 
-def _report(file: str, as_json: bool) -> bool:
+def _report(file: str, as_json: bool, vmlinux: str = "") -> bool:
     """Write the report of one log out; whether the log was whole."""
     from pstorefs.report import log
 
@@ -113,6 +130,11 @@ def _report(file: str, as_json: bool) -> bool:
         _write(log.summary_line(file, text))
     else:
         _write(log.report_text(text))
+    if vmlinux:
+        from pstorefs.report import source_lines
+
+        said = source_lines.lines_of(log.facts_of(text), vmlinux)
+        _write("\n".join(["", *said, ""]).encode(errors="replace"))
     return _judge(file, record)
 
 
