@@ -75,7 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if vmlinux and (as_json or mode != "--report"):
         _complain("--vmlinux goes with --report, and not with --json: see pstorecat --help")
         return 2
-    shows = {"": _show, "--logcat": _logcat, "--report": partial(_report, vmlinux=vmlinux)}
+    report = partial(_report, vmlinux=vmlinux)
+    shows: dict[str, Callable[[str, bool], bool]] = {
+        "": _show,
+        "--logcat": _logcat,
+        "--report": report,
+    }
     return _run(shows[mode], files or [_STANDARD_INPUT], as_json)
 
 
