@@ -24,7 +24,8 @@ from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.settings.keep import DEFAULT_ARCHIVE, Keep
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
+from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 

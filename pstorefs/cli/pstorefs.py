@@ -5,26 +5,26 @@ Exit statuses are those of mount(8): 0 success, 1 usage, 2 system error, 32 moun
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from pstorefs import __version__
-from pstorefs.settings.options import Settings, UsageError, is_helper, parse
-from pstorefs.system.printable import printable
-
+# Not typing's: `pstorefs --ship`, which mostly has nothing to do, would start half as fast.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pstorefs.archive.policy import Compose
+    from pstorefs.settings.options import Settings
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --archive [OPTIONS] [SOURCE]
+       pstorefs --ship [URL] [OPTIONS]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
 with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
 
   --archive        save all dumps and clear what is saved, without a mount
+  --ship           hand archived dumps to a fleet's store: pstorefs --ship --help
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR       where to save dumps (default: /var/lib/pstorefs)
                    keep=LIMITS       what the archive may hold, such as 90d+500M
@@ -44,6 +44,14 @@ One file, without a mount: pstorecat FILE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if "--ship" in words:
+        from pstorefs.cli.ship import main as ship
+
+        return ship(words)
+    from pstorefs import __version__
+    from pstorefs.settings.options import UsageError, is_helper, parse
+
     try:
         if arguments is None:
             settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
@@ -76,6 +84,8 @@ def _archive(settings: Settings) -> int:
 
 def _mount(settings: Settings) -> int:
     # Imports make little garbage: looking for it is 6 of the 93 ms that pyfuse3 and trio take.
+    import gc
+
     gc.disable()
     from pstorefs.mount.daemon import run
     from pstorefs.mount.preflight import MountError
@@ -94,6 +104,8 @@ def _mount(settings: Settings) -> int:
 
 
 def _fail(status: int, message: str) -> int:
+    from pstorefs.system.printable import printable
+
     print(f"pstorefs: {printable(message)}", file=sys.stderr)
     return status
 

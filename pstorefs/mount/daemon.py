@@ -32,7 +32,7 @@ from pstorefs.mount.preflight import (
     is_below,
     open_source,
 )
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
 from pstorefs.system import malloc, mountinfo
