@@ -137,7 +137,8 @@ def _moment(dump: str, saved: int) -> tuple[str, datetime]:
     match = _TIME.match(dump)
     if match:
         try:
-            return match[1], datetime(*map(int, match.groups()[1:]), tzinfo=timezone.utc)
+            year, month, day, hour, minute, second = map(int, match.groups()[1:])
+            return match[1], datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
         except ValueError:
             pass
     try:
