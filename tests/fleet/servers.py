@@ -15,7 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pstorefs.fleet.store import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BUCKET = "crash"
 #: May do everything; may only write.
@@ -40,7 +45,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, low enough that the port for gRPC 10000 above is one as well."""
+    """Ports that nobody listens on; nor 10000 above, where SeaweedFS has its gRPC."""
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(12000, 32000)
@@ -112,24 +117,16 @@ class Proxy:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         #: Given to the next requests in the place of what the server would say.
         self.answers: list[int] = []
-        self._local = threading.local()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-    def upstream(self) -> http.client.HTTPConnection:
-        """This thread's connection to the server."""
-        if not hasattr(self._local, "connection"):
-            self._local.connection = http.client.HTTPConnection(self.target, timeout=60)
-        connection: http.client.HTTPConnection = self._local.connection
-        return connection
 
 
 class _Server(ThreadingHTTPServer):
@@ -145,6 +142,14 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def setup(self) -> None:
+            super().setup()
+            self.upstream = http.client.HTTPConnection(proxy.target, timeout=60)
+
+        def finish(self) -> None:
+            self.upstream.close()
+            super().finish()
+
         def log_message(self, *_: object) -> None:
             """Silent."""
 
@@ -154,13 +159,12 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             if proxy.answers or proxy.chance.random() < proxy.busy:
                 self.answer(proxy.answers.pop(0) if proxy.answers else 503, b"", {})
                 return
-            upstream = proxy.upstream()
             try:
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                said = upstream.getresponse()
+                self.upstream.request(self.command, self.path, body, dict(self.headers))
+                said = self.upstream.getresponse()
                 data, headers = said.read(), dict(said.getheaders())
             except (OSError, http.client.HTTPException):
-                upstream.close()
+                self.upstream.close()
                 self.answer(502, b"", {})
                 return
             if proxy.chance.random() < proxy.lost:
@@ -176,12 +180,12 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             ]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode() + data)
 
-        do_PUT = do_GET = do_HEAD = do_POST = do_DELETE = pass_on
+        do_PUT = do_GET = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815 (http.server's)
 
     return Handler
 
 
-def store(endpoint: str, key: tuple[str, str] = DROP, prefix: str = "fleet") -> Any:
+def store(endpoint: str, key: tuple[str, str] = DROP, prefix: str = "fleet") -> Store:
     """The engine of --ship for that server."""
     import os
 
@@ -203,7 +207,7 @@ def store(endpoint: str, key: tuple[str, str] = DROP, prefix: str = "fleet") -> 
                 os.environ[name] = value
 
 
-def elsewhere(expression: str) -> Any:
+def elsewhere(expression: str) -> Any:  # noqa: ANN401 (whatever it gives)
     """What an expression of this module gives, in another process.
 
     Once a process has used obstore, its children hang in it: who forks must not use it.

@@ -56,7 +56,7 @@ def _files() -> Mapping[str, bytes]:
 
     with tempfile.TemporaryDirectory() as folder:
         target = archived(Path(folder))
-        dump = sorted(target.glob("2*"))[0]
+        dump = min(target.glob("2*"))
         return {
             str(path.relative_to(dump)): path.read_bytes()
             for path in dump.rglob("*")

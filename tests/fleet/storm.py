@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.machine import Identity, app_specific
 from pstorefs.fleet.retry import Clock
+from pstorefs.fleet.store import Outcome, Store
 from pstorefs.settings.ship import Ship
 from tests.fleet import servers, site
 
@@ -67,7 +68,7 @@ def _prepare(base: Path, hosts: int, chance: random.Random) -> dict[tuple[str, s
 class _Killer:
     """A store, and what is called at each step: at one of them the process dies."""
 
-    def __init__(self, store: Any, step: int) -> None:
+    def __init__(self, store: Store, step: int) -> None:
         self.store, self.step = store, step
 
     def tick(self) -> None:
@@ -75,7 +76,7 @@ class _Killer:
         if self.step == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def put(self, key: str, data: bytes, kind: str) -> Any:
+    def put(self, key: str, data: bytes, kind: str) -> Outcome:
         self.tick()
         outcome = self.store.put(key, data, kind)
         self.tick()

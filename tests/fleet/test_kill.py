@@ -1,4 +1,4 @@
-"""SIGKILL and errors at every system call of --ship that changes something: nothing lost or doubled.
+"""SIGKILL and errors at each call of --ship that changes something: nothing lost or doubled.
 
 The store is a directory, so that every change is a system call that strace sees.
 """

@@ -17,6 +17,7 @@ from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
 from tests.fleet import servers, site
 
 ROOT = Path(__file__).parents[2]
+KEYS = {"AWS_ACCESS_KEY_ID": servers.DROP[0], "AWS_SECRET_ACCESS_KEY": servers.DROP[1]}
 
 
 @pytest.fixture
@@ -140,9 +141,7 @@ def test_credentials_come_from_the_environment_a_file_or_the_service_manager(
     ways = [
         command(endpoint, "--check", "-o", f"credentials={file}"),
         command(endpoint, "--check", CREDENTIALS_DIRECTORY=str(tmp_path)),
-        command(
-            endpoint, "--check", AWS_ACCESS_KEY_ID="AKIDDROP", AWS_SECRET_ACCESS_KEY="secretdrop"
-        ),
+        command(endpoint, "--check", **KEYS),
     ]
     for done in ways:
         assert (done.returncode, done.stderr) == (0, "")
@@ -156,8 +155,6 @@ def test_credentials_come_from_the_environment_a_file_or_the_service_manager(
 
 def test_a_store_that_overwrites_is_told_from_one_that_does_not(proxy: servers.Proxy) -> None:
     proxy.answers = [501]  # from then on without conditions: as stores that ignore them
-    done = command(
-        proxy.endpoint, "--check", AWS_ACCESS_KEY_ID="AKIDDROP", AWS_SECRET_ACCESS_KEY="secretdrop"
-    )
+    done = command(proxy.endpoint, "--check", **KEYS)
     assert done.returncode == 0
     assert "warning: the store overwrites" in done.stdout

@@ -1,8 +1,9 @@
-"""What a run does: order, bounds, receipts, refusals. The store is a directory, or answers by a list."""
+"""What a run does: order, bounds, receipts, refusals. The store is a directory, or a script."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.archive import layout
 from pstorefs.cli import ship as command
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
@@ -160,13 +162,11 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(tmp_path: Path
         for key, data in store.objects.items()
         if "20260602T021501Z" in key and "index" in key
     )
-    from pstorefs.archive import layout
-
     dump = archive / before["dump"]
     sums = layout.parse_sums((dump / layout.SUMS).read_bytes())
     assert sums is not None
     (dump / "raw" / "console-ramoops-0").write_bytes(b"more")
-    sums["console-ramoops-0"] = __import__("hashlib").sha256(b"more").hexdigest()
+    sums["console-ramoops-0"] = hashlib.sha256(b"more").hexdigest()
     descriptor = os.open(dump, os.O_RDONLY)
     facts = layout.read_facts(descriptor)
     os.close(descriptor)
@@ -204,7 +204,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 def test_what_cannot_be_shipped_is_said_and_holds_up_nobody(
     words: str, archive: Path, tmp_path: Path
 ) -> None:
-    name = sorted(path.name for path in archive.glob("2*"))[0]
+    name = min(path.name for path in archive.glob("2*"))
     DAMAGE[words](archive / name)
     results = {r.dump: r for r in site.run(site.job(archive, tmp_path / "s", Scripted()))}
     assert results[name].result == "failed"
@@ -370,8 +370,11 @@ def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) ->
 
 
 def test_without_obstore_it_says_how_to_get_it(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     options = f"archive={archive},state={tmp_path / 'state'}"
     assert command.main(["--ship", "s3://bucket", "--now", "-o", options]) == 2

@@ -1,4 +1,4 @@
-"""Bundles are the same bytes always; index lines have fixed columns; nothing confidential leaves."""
+"""Bundles are always the same bytes, index lines have fixed columns, the machine-id stays."""
 
 from __future__ import annotations
 
@@ -51,9 +51,11 @@ def test_what_is_packed_is_unpacked(files: dict[str, bytes]) -> None:
 
 
 SUMMARY: dict[str, Any] = {
-    "title": "BUG: x in do_it", "class": "oops", "signature": "1:e389c8a3ef2ebdcb", "crash": True,
-    "count": 1, "kernel": {"release": "6.1", "build": "#1", "taint": ""},
-    "machine": {"machine_id": "3d1219c7c4c5404aaa1f6d2a48adfda4", "hostname": "web-1", "hardware": "H"},
+    "title": "BUG: x in do_it", "class": "oops", "signature": "1:e389c8a3ef2ebdcb",
+    "crash": True, "count": 1, "kernel": {"release": "6.1", "build": "#1", "taint": ""},
+    "machine": {
+        "machine_id": "3d1219c7c4c5404aaa1f6d2a48adfda4", "hostname": "web-1", "hardware": "H",
+    },
     "trace": [{"function": "a", "reliable": True}, {"function": "b", "reliable": False}],
     "records": [1, 2],
 }  # fmt: skip
@@ -125,7 +127,7 @@ KINDS = {"trace": {list}, "crash": {bool, type(None)}, "complete": {bool, type(N
 NUMBERS = ("count", "cpu", "pid", "boot_order", "records")
 
 
-@given(some.dictionaries(some.sampled_from(sorted(SUMMARY) + ["task", "ip", "stack"]), ANYTHING))
+@given(some.dictionaries(some.sampled_from([*SUMMARY, "task", "ip", "stack"]), ANYTHING))
 def test_every_column_has_its_type_whatever_a_summary_says(summary: dict[str, Any]) -> None:
     line = a_line(summary)
     assert set(line) == set(a_line(SUMMARY))
@@ -135,6 +137,6 @@ def test_every_column_has_its_type_whatever_a_summary_says(summary: dict[str, An
 
 
 def test_a_line_is_bounded() -> None:
-    huge = {name: "x" * 10**6 for name in ("title", "class", "signature", "panic", "boot")}
-    huge["trace"] = [{"function": "f" * 10**6}] * 1000  # type: ignore[assignment]
+    huge: dict[str, Any] = dict.fromkeys(("title", "class", "signature", "boot"), "x" * 10**6)
+    huge["trace"] = [{"function": "f" * 10**6}] * 1000
     assert len(json.dumps(a_line(huge))) < 100_000

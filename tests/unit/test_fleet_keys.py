@@ -64,7 +64,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("changes", REFUSED, ids=str)
 def test_what_no_key_can_hold_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="key|id"):
+    with pytest.raises(ValueError, match=r"key|id"):
         names(**changes)
 
 
