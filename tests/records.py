@@ -86,8 +86,10 @@ def capture(name: str) -> Capture:
     with tarfile.open(CORPUS / f"{name}.tar.xz") as archive:
         for member in archive:
             content = archive.extractfile(member)
-            assert content is not None, member.name
-            folder, _, file = member.name.rpartition("/")
+            if content is None:  # a directory
+                continue
+            path = member.name.removeprefix(f"{name.rpartition('/')[2]}/")
+            folder, _, file = path.rpartition("/")
             if folder:
                 folders.setdefault(folder, {})[file] = StoredFile(
                     content.read(), _mtime_ns(member), member.mode

@@ -75,6 +75,8 @@ def _open(path: str, *, create: bool) -> int | None:
     parent = os.open(above or ".", flags & ~os.O_NOFOLLOW)
     try:
         return durable.make_directory(parent, name)
+    except FileExistsError:  # another process was quicker
+        return os.open(path.rstrip("/") or "/", flags)
     finally:
         os.close(parent)
 

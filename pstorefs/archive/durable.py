@@ -54,7 +54,7 @@ def make_directory(parent: int, name: str) -> int:
 
 
 def write(parent: int, name: str, data: bytes, mtime_ns: int | None = None) -> None:
-    """Write a new file for the owner alone. Its way to the disk begins, and is not waited for."""
+    """Write a new file for the owner alone. It is not on the disk before it is synced."""
     descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=parent)
     try:
         os.fchmod(descriptor, _FILE_MODE)
@@ -65,7 +65,6 @@ def write(parent: int, name: str, data: bytes, mtime_ns: int | None = None) -> N
             # Some file systems know no times before 1970; a time is no reason to lose a record.
             with suppress(OSError, OverflowError):
                 os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
 
@@ -110,22 +109,30 @@ def _release() -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else (0, 0)
 
 
+#: Which file this is, and which state of it: device, inode, size and mtime. Not its ctime: a rename
+#: changes that.
+Identity = tuple[int, int, int, int]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Of the result of a stat."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def check_size(parent: int, name: str, size: int, *, synced: bool) -> None:
     """Sync a file, unless it is `synced`, and see that it is as long as what was written."""
-    descriptor = os.open(name, _READ, dir_fd=parent)
-    try:
-        if not synced:
-            os.fsync(descriptor)
-        if os.fstat(descriptor).st_size != size:
-            raise error(errno.EIO, f"{name} is not as long as what was written")
-    finally:
-        os.close(descriptor)
+    if not synced:
+        sync(parent, name)
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+        raise error(errno.EIO, f"{name} is not as long as what was written")
 
 
-def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
+def read_back(parent: int, name: str, limit: int, *, synced: bool) -> tuple[bytes, Identity]:
     """Sync a regular file, and read what the disk holds of it, not what the page cache does.
 
-    Unless it is `synced` already: each fsync, even of a clean file, can make the disk flush.
+    The bytes, and which file it was. It is not synced if it is `synced` already: each fsync, even
+    of a clean file, can make the disk flush.
     """
     descriptor = os.open(name, _READ, dir_fd=parent)
     try:
@@ -143,9 +150,9 @@ def read_back(parent: int, name: str, limit: int, *, synced: bool) -> bytes:
             total += len(piece)
             if total > limit:
                 raise error(errno.EIO, f"{name} is longer than what was saved")
+        return b"".join(pieces), identity(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return b"".join(pieces)
 
 
 def read_small(parent: int, name: str, limit: int) -> bytes:

@@ -10,68 +10,88 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
-from pstorefs.archive.save import compare
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.run import Run
+    from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import Record
     from pstorefs.source.directory import Store
 
 
-def clear_saved(run: Run) -> list[Outcome]:
+def clear_saved(work: Transaction) -> list[Outcome]:
     """Erase what all jobs want erased, and write down that it was."""
     outcomes = []
     done: dict[str, list[Record]] = defaultdict(list)
-    for job in run.jobs:
-        for record in job.clear:
-            outcome = _clear(run, job, record)
-            outcomes.append(outcome)
-            if outcome.result == CLEARED:
-                done[job.places[record.path]].append(record)
+    with closing(_Folders(work.source.store)) as folders:
+        for job in work.jobs:
+            for record in job.clear:
+                outcome = _clear(work, job, record, folders)
+                outcomes.append(outcome)
+                if outcome.result == CLEARED:
+                    done[job.places[record.path]].append(record)
     for path, records in done.items():
         directory, _, name = path.split("/")
         for record in records:
-            facts = run.facts_of(directory)
+            facts = work.facts_of(directory)
             fact = facts[name, record.sha256]
-            facts[name, record.sha256] = fact.after_clearing(run.now, run.boot)
+            facts[name, record.sha256] = fact.after_clearing(work.now, work.boot)
     # The records are safe; that they were erased is known from `clearing`, too.
     with suppress(OSError):
-        _write_facts(run, {path.partition("/")[0] for path in done})
+        _write_facts(work, {path.partition("/")[0]: None for path in done})
     return outcomes
 
 
-def _clear(run: Run, job: Job, record: Record) -> Outcome:
+class _Folders:
+    """Folders of the store; the last one is held open, as most records lie in one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open = ExitStack()
+        self._held: tuple[tuple[str, ...], Store] | None = None
+
+    def held(self, folder: tuple[str, ...]) -> Store:
+        """The folder as a store of its own, by one descriptor. OSError if it is gone."""
+        if self._held is None or self._held[0] != folder:
+            self.close()
+            self._held = folder, self._open.enter_context(self._store.held(folder))
+        return self._held[1]
+
+    def close(self) -> None:
+        """Hold nothing."""
+        self._held = None
+        self._open.close()
+
+
+def _clear(work: Transaction, job: Job, record: Record, folders: _Folders) -> Outcome:
     where = job.places[record.path]
     directory = where.partition("/")[0]
-    error = run.errors.get(job.directory) or run.errors.get(directory)
+    error = work.errors.get(job.directory) or work.errors.get(directory)
     if isinstance(error, ChangedError):
-        return (
-            _kept(record, "", "changed") if _stands(run.source.store, record) else gone(record.path)
-        )
-    if error is not None or where not in run.checked:
+        there = _is_there(work.source.store, record)
+        return _kept(record, "", "changed") if there else gone(record.path)
+    if error is not None or where not in work.checked:
         words = error.strerror if error else "not saved"
         return Outcome(
             record.path, FAILED, "", (error and error.errno) or errno.EIO, "", str(words)
         )
-    why = run.forbidden.get(record.path)
+    why = work.forbidden.get(record.path)
     if why:
         return _kept(record, directory, why)
     try:
-        copy = os.stat(where, dir_fd=run.archive, follow_symlinks=False)
+        copy = os.stat(where, dir_fd=work.archive, follow_symlinks=False)
     except OSError as failure:
         words = f"its copy is gone again: {failure.strerror}"
         return Outcome(record.path, FAILED, "", failure.errno or errno.EIO, "", words)
     try:
-        _erase_same(run.source.store, record, (copy.st_dev, copy.st_ino))
+        _erase_same(folders, record, (copy.st_dev, copy.st_ino))
     except _SameFileError:
         return _kept(record, directory, "same")
     except FileNotFoundError:
@@ -84,7 +104,7 @@ def _clear(run: Run, job: Job, record: Record) -> Outcome:
     return Outcome(record.path, CLEARED, directory)
 
 
-def _stands(store: Store, record: Record) -> bool:
+def _is_there(store: Store, record: Record) -> bool:
     *folder, name = record.path.split("/")
     try:
         store.stamp(tuple(folder), name)
@@ -102,35 +122,41 @@ class _SameFileError(OSError):
     """Source and archive are one place: a bind mount shows the archive within the source."""
 
 
-def _erase_same(store: Store, record: Record, archived: tuple[int, int]) -> None:
+def _erase_same(folders: _Folders, record: Record, archived: tuple[int, int]) -> None:
     """Erase a record if it is, to the last byte, the one that was saved.
 
-    ``archived``: device and inode of the copy, which must be another file.
+    ``archived``: device and inode of the copy, which must be another file. Both the reading and the
+    erasing go through one descriptor.
     """
     *folder, name = record.path.split("/")
-    with store.held(tuple(folder)) as here:
-        stamp = here.stamp((), name)
-        if (stamp.device, stamp.inode) == archived:
-            raise _SameFileError(errno.EPERM, "this is the archived copy itself")
+    here = folders.held(tuple(folder))
+    stamp = here.stamp((), name)
+    if (stamp.device, stamp.inode) == archived:
+        raise _SameFileError(errno.EPERM, "this is the archived copy itself")
+    try:
         data = here.read((), name, stamp)
-        if hashlib.sha256(data).hexdigest() != record.sha256:
-            raise ChangedError(f"{record.path} changed")
-        here.erase((), name)
+    except OSError as error:
+        if has_changed(error) and not isinstance(error, FileNotFoundError):
+            raise ChangedError(f"{record.path} is another file by now") from error
+        raise
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise ChangedError(f"{record.path} changed")
+    here.erase((), name)
 
 
-def _write_facts(run: Run, directories: Collection[str]) -> None:
+def _write_facts(work: Transaction, directories: Iterable[str]) -> None:
     written = []
     for directory in directories:
         temporary = f"{durable.NEW}{directory}~{layout.FACTS}"
-        text = layout.facts_text(run.facts_of(directory).values())
-        durable.write(run.archive, temporary, text)
+        text = layout.facts_text(work.facts_of(directory).values())
+        durable.write(work.archive, temporary, text)
         written.append((directory, temporary, len(text)))
-    synced = durable.sync_filesystem(run.archive, len(written))
+    synced = durable.sync_filesystem(work.archive, len(written))
     for directory, temporary, size in written:
-        compare(run.archive, temporary, size, synced=synced)
-        target = durable.open_directory(run.archive, directory)
+        durable.check_size(work.archive, temporary, size, synced=synced)
+        target = durable.open_directory(work.archive, directory)
         try:
-            durable.replace(run.archive, temporary, target, layout.FACTS)
+            durable.replace(work.archive, temporary, target, layout.FACTS)
         finally:
             os.close(target)
 

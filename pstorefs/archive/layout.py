@@ -4,6 +4,7 @@
 
     /var/lib/pstorefs/                     0700
     ├── .lock                              flock(2): one process at a time
+    ├── .index                             a cache of what lists need of each dump; may be deleted
     ├── .pstorefs-new-…  .pstorefs-old-…   work that was interrupted; the next run removes it
     └── 20171204T222309Z-panic-1/          one directory per dump, in place at once by one rename
         ├── raw/                           the records as stored, under the kernel's names, with
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp, Store
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
+SUMMARY = "summary.json"
 #: What may be composed beside them.
-COMPOSED = ("dmesg.txt", "report.txt", "summary.json", "console.txt")
+COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt")
 #: Bytes of one record, at most: as store.py's own bound.
 LONGEST_RECORD = 32 << 20
 

@@ -42,7 +42,7 @@ def forbids(record: Record, fact: Fact | None, *, oopsed: bool, boot: str) -> st
         return "suspect"
     if record.name.backend == "ramoops" and record.name.type in LOGS:
         return "log"
-    if oopsed and record.name.backend in _SLOTS and record.is_dump:
+    if oopsed and record.family in _SLOTS and record.is_dump:
         return "slot"
     if fact and fact.cleared and boot and fact.again_boot == boot:
         return "returned"

@@ -39,6 +39,11 @@ def gone(record: str) -> Outcome:
     return Outcome(record, SKIPPED, "", errno.ENOENT, "", "gone: somebody else removed it")
 
 
+def missing(name: str) -> Outcome:
+    """What became of a name that nothing has."""
+    return Outcome(name, FAILED, "", errno.ENOENT, "", "no such record or dump")
+
+
 def first_error(outcomes: Iterable[Outcome], *, named: bool) -> int:
     """The errno of a command: the first failure's, 0 if there is none.
 

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pstorefs.archive.layout import Fact
 from pstorefs.settings.keep import UNLIMITED, Keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from pstorefs.dump import Dump
+    from pstorefs.record.decoded import Decoded
     from pstorefs.record.record import Record
 
 
 class Compose(Protocol):
-    """What stands beside raw/ in a dump's directory: names of `layout.COMPOSED` to contents."""
+    """What is beside raw/ in a dump's directory: names of `layout.COMPOSED` to contents.
+
+    It may be called several times for one dump, and for dumps that then cannot be saved: it only
+    reads.
+    """
 
     def __call__(
-        self, dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+        self, dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
     ) -> Mapping[str, bytes]:
-        """`read` gives a text as its `Reading` has it; `facts` what was done, by record.path."""
+        """`read` gives a text as its `Reading` has it; `siblings` are other dumps of its boot."""
+
+
+def _ignore(dump: Dump, summary: bytes) -> None:
+    """Nobody wants to know."""
 
 
 class Policy(NamedTuple):
@@ -35,5 +43,14 @@ class Policy(NamedTuple):
     reserve_bytes: int = 256 << 20
     #: How long to wait for another process that holds the archive's lock.
     wait_seconds: float = 60.0
+    #: Given each dump that was saved, or that grew, with its summary.json (empty: there is none).
+    #: It is called once, when the dump was read back from the archive and is right; never for one
+    #: that could not be saved. If the program is killed before that, the next run calls it, unless
+    #: only the call itself was still to be made: then nobody does.
+    on_saved: Callable[[Dump, bytes], None] = _ignore
+    #: What others have decoded lately.
+    decoded: Decoded | None = None
+    #: The dumps of an archive (its path) that `keep` must leave, as they are still to be shipped.
+    unshipped: Callable[[str], Container[str]] = lambda _: ()
     #: Told of each dump that `keep` removed and of each thing passed over, in a sentence.
     say: Callable[[str], None] = lambda _: None

@@ -6,9 +6,11 @@ All jobs of a command go through each step together, as one wait for the disk se
 2. `settle`: it is synced and read back from the disk: what is not right gets no name;
 3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
    raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
-4. `check`: the disk is read again and compared.
+4. `check`: each name leads to the very file that was read back; what an earlier run saved is synced
+   and read back now.
 
-A job that fails at any step keeps its error, and nothing of it is cleared.
+A job that fails at any step keeps its error, and nothing of it is cleared. A dump that passed all
+of them is announced (`Policy.on_saved`).
 """
 
 from __future__ import annotations
@@ -24,95 +26,101 @@ from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.directory import sync_above
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.plan import as_archived
-from pstorefs.archive.run import Move
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.archive.transaction import Move
+from pstorefs.record.record import STORE
 from pstorefs.source.directory import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.run import Run
+    from pstorefs.archive.policy import Compose
+    from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import Record
 
 
-def save(run: Run) -> None:
-    """All steps, for all jobs. What could not be done stands in ``run.errors`` then."""
-    oopsed = never_erased.oopsed_since_boot(run.source.store)
-    for job in run.jobs:
-        _note(run, job, oopsed=oopsed)
-    for job in run.alive():
-        with run.trying(job.directory):
-            _stage(run, job)
-    _settle(run)
-    _place(run)
-    for job in run.alive():
-        with run.trying(job.directory):
-            _check(run, job)
+def save(work: Transaction) -> None:
+    """All steps, for all jobs. What could not be done is in ``work.errors`` then."""
+    oopsed = never_erased.oopsed_since_boot(work.source.store)
+    for job in work.jobs:
+        _note(work, job, oopsed=oopsed)
+    for job in work.alive():
+        with work.trying(job.directory):
+            _stage(work, job)
+    _settle(work)
+    _place(work)
+    for job in work.alive():
+        with work.trying(job.directory):
+            _check(work, job)
+    for job in work.alive():
+        _announce(work, job)
 
 
 # 1. stage
 
 
-def _note(run: Run, job: Job, *, oopsed: bool) -> None:
+def _note(work: Transaction, job: Job, *, oopsed: bool) -> None:
     """Add to the facts what is about to be done."""
     clear = {record.path for record in job.clear}
     for record in job.dump.records:
         if record.place != STORE or record.path not in job.places:
             continue
         directory, _, name = job.places[record.path].split("/")
-        facts = run.facts_of(directory)
+        facts = work.facts_of(directory)
         known = fact = facts.get((name, record.sha256))
         if fact is None:
             mtime = max(0, record.mtime_ns)
-            fact = layout.Fact(name, record.sha256, record.size, mtime, run.now, run.boot)
-        why = never_erased.forbids(record, known, oopsed=oopsed, boot=run.boot)
+            fact = layout.Fact(name, record.sha256, record.size, mtime, work.now, work.boot)
+        why = never_erased.forbids(record, known, oopsed=oopsed, boot=work.boot)
         if why:
-            run.forbidden[record.path] = why
+            work.forbidden[record.path] = why
         elif record.path in clear:
-            fact = fact.about_to_clear(run.now, run.boot)
+            fact = fact.about_to_clear(work.now, work.boot)
         if fact != known:
             facts[name, record.sha256] = fact
-            run.changed.add(directory)
+            work.changed.add(directory)
 
 
-def _stage(run: Run, job: Job) -> None:
+def _stage(work: Transaction, job: Job) -> None:
     if not job.exists and job.new:
-        _stage_new(run, job)
+        _stage_new(work, job)
         return
     if job.exists:
-        _stage_joining(run, job)
-    for other in {path.partition("/")[0] for path in job.places.values()} & run.changed:
-        _stage_facts(run, other)
+        _stage_joining(work, job)
+    for other in {path.partition("/")[0] for path in job.places.values()} & work.changed:
+        _stage_facts(work, other)
 
 
-def _stage_joining(run: Run, job: Job) -> None:
-    directory = durable.open_directory(run.archive, job.directory)
+def _stage_joining(work: Transaction, job: Job) -> None:
+    directory = durable.open_directory(work.archive, job.directory)
     try:
         finished = layout.is_finished(directory, job.sums)
     finally:
         os.close(directory)
     for record, name in job.new:
-        _stage_record(run, job, record, name)
+        _stage_record(work, job, record, name)
     if job.new or not finished:
-        for name, data in _composed(run, job).items():
-            _stage_file(run, job.directory, name, data)
-        _stage_file(run, job.directory, layout.SUMS, layout.sums_text(job.sums))
+        composed = _composed(work, job)
+        work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
+        for name, data in composed.items():
+            _stage_file(work, job.directory, name, data)
+        _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
 
 
-def _stage_new(run: Run, job: Job) -> None:
-    tree = run.trees[job.directory] = {}
+def _stage_new(work: Transaction, job: Job) -> None:
+    tree = work.trees[job.directory] = {}
     tree.update((f"{layout.RAW}/{name}", digest) for name, digest in job.sums.items())
-    root = durable.make_directory(run.archive, durable.NEW + job.directory)
+    root = durable.make_directory(work.archive, durable.NEW + job.directory)
     try:
         raw = durable.make_directory(root, layout.RAW)
         try:
             for record, name in job.new:
-                durable.write(raw, name, _stored(run, record), record.mtime_ns)
+                durable.write(raw, name, _stored(work, record), record.mtime_ns)
         finally:
             os.close(raw)
-        files = dict(_composed(run, job))
-        files[layout.FACTS] = layout.facts_text(run.facts_of(job.directory).values())
+        files = dict(_composed(work, job))
+        work.summaries[job.directory] = files.get(layout.SUMMARY, b"")
+        files[layout.FACTS] = layout.facts_text(work.facts_of(job.directory).values())
         files[layout.SUMS] = layout.sums_text(job.sums)
         for name, data in files.items():
             durable.write(root, name, data)
@@ -121,39 +129,32 @@ def _stage_new(run: Run, job: Job) -> None:
         os.close(root)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _stage_record(run: Run, job: Job, record: Record, name: str) -> None:
-    temporary = _temporary(run, job.directory)
-    durable.write(run.archive, temporary, _stored(run, record), record.mtime_ns)
+def _stage_record(work: Transaction, job: Job, record: Record, name: str) -> None:
+    temporary = _temporary(work, job.directory)
+    durable.write(work.archive, temporary, _stored(work, record), record.mtime_ns)
     move = Move(temporary, (job.directory, layout.RAW), name, record.sha256)
-    run.moves[job.directory].append(move)
+    work.moves[job.directory].append(move)
 
 
-def _stage_file(run: Run, directory: str, name: str, data: bytes) -> None:
-    temporary = _temporary(run, directory)
-    durable.write(run.archive, temporary, data)
-    run.moves[directory].append(Move(temporary, (directory,), name, len(data)))
+def _stage_file(work: Transaction, directory: str, name: str, data: bytes) -> None:
+    temporary = _temporary(work, directory)
+    durable.write(work.archive, temporary, data)
+    work.moves[directory].append(Move(temporary, (directory,), name, len(data)))
 
 
-def _temporary(run: Run, directory: str) -> str:
-    return f"{durable.NEW}{directory}~{len(run.moves[directory])}"
+def _temporary(work: Transaction, directory: str) -> str:
+    return f"{durable.NEW}{directory}~{len(work.moves[directory])}"
 
 
-def _stage_facts(run: Run, directory: str) -> None:
-    text = layout.facts_text(run.facts_of(directory).values())
-    if not any(move.name == layout.FACTS for move in run.moves[directory]):
-        _stage_file(run, directory, layout.FACTS, text)
+def _stage_facts(work: Transaction, directory: str) -> None:
+    text = layout.facts_text(work.facts_of(directory).values())
+    if not any(move.name == layout.FACTS for move in work.moves[directory]):
+        _stage_file(work, directory, layout.FACTS, text)
 
 
-def _stored(run: Run, record: Record) -> bytes:
+def _stored(work: Transaction, record: Record) -> bytes:
     with _reading(record):
-        data = run.source.read(record.path)
-    if _digest(data) != record.sha256:
-        raise ChangedError(f"{record.path} changed while it was archived")
-    return data
+        return work.source.stored(record)
 
 
 @contextmanager
@@ -168,58 +169,71 @@ def _reading(record: Record) -> Iterator[None]:
         raise ArchiveError(error.errno or errno.EIO, words) from error
 
 
-def _composed(run: Run, job: Job) -> Mapping[str, bytes]:
-    """What stands beside raw/. A dump of which nothing can be composed is saved all the same."""
-    if run.policy.compose is None:
+def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
+    """What is beside raw/. A dump of which nothing can be composed is saved all the same."""
+    if work.policy.compose is None:
         return {}
-    source_of = {place: path for path, place in job.places.items()}
-    records = {record.path: record for record in job.dump.records if record.place == STORE}
-
-    def read(record: Record) -> bytes:
-        live = records.get(source_of.get(record.path, ""))
-        if live is None:
-            return run.shelf.text(record)
-        with _reading(live):
-            return run.source.text(live)
-
-    dump = as_archived(job)
-    facts = {
-        record.path: fact
-        for record in dump.records
-        if record.place == ARCHIVE and (fact := run.fact(record.path, record))
-    }
     try:
-        composed = run.policy.compose(dump, read, facts)
+        composed = _compose(work.policy.compose, work, job)
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
-        run.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
+        work.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
         return {}
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
+
+
+def _compose(compose: Compose, work: Transaction, job: Job) -> Mapping[str, bytes]:
+    live = {
+        job.places[record.path]: record
+        for record in job.dump.records
+        if record.place == STORE and record.path in job.places
+    }
+
+    def read(record: Record) -> bytes:
+        source = record if record.place == STORE else live.get(record.path)
+        if source is None:
+            return work.shelf.text(record)
+        with _reading(source):
+            return work.source.text(source)
+
+    dump = as_archived(job)
+    try:
+        return compose(dump, read, job.siblings)
+    except OSError:
+        if not job.siblings:
+            raise
+        # What they are called is not worth the dump.
+        return compose(dump, read, ())
 
 
 # 2. settle
 
 
-def _settle(run: Run) -> None:
-    files = sum(map(len, run.trees.values())) + sum(map(len, run.moves.values()))
-    synced = durable.sync_filesystem(run.archive, files)
-    for directory, tree in run.trees.items():
-        if directory not in run.errors:
-            with run.trying(directory):
-                _settle_tree(run, directory, tree, synced=synced)
-    for directory, moves in run.moves.items():
-        with run.trying(directory):
+def _settle(work: Transaction) -> None:
+    files = sum(map(len, work.trees.values())) + sum(map(len, work.moves.values()))
+    synced = durable.sync_filesystem(work.archive, files)
+    for directory, tree in work.trees.items():
+        if directory not in work.errors:
+            with work.trying(directory):
+                _settle_tree(work, directory, tree, synced=synced)
+    for directory, moves in work.moves.items():
+        with work.trying(directory):
             for move in moves:
-                compare(run.archive, move.temporary, move.expected, synced=synced)
+                path = "/".join((*move.folder, move.name))
+                _settle_file(work, work.archive, move.temporary, path, move.expected, synced)
 
 
-def _settle_tree(run: Run, directory: str, tree: Mapping[str, str | int], *, synced: bool) -> None:
-    root, raw = layout.open_raw(run.archive, durable.NEW + directory)
+def _settle_tree(
+    work: Transaction, directory: str, tree: Mapping[str, str | int], *, synced: bool
+) -> None:
+    root, raw = layout.open_raw(work.archive, durable.NEW + directory)
     try:
         for path, expected in tree.items():
             folder, _, name = path.rpartition("/")
-            compare(raw if folder else root, name, expected, synced=synced)
+            _settle_file(
+                work, raw if folder else root, name, f"{directory}/{path}", expected, synced
+            )
         if not synced:
             durable.sync(raw)
             durable.sync(root)
@@ -228,51 +242,59 @@ def _settle_tree(run: Run, directory: str, tree: Mapping[str, str | int], *, syn
         os.close(root)
 
 
-def compare(directory: int, name: str, expected: str | int, *, synced: bool = False) -> None:
-    """Sync a file, if it is not yet; EIO if the disk does not hold what was written."""
+def _settle_file(
+    work: Transaction, folder: int, name: str, path: str, expected: str | int, synced: bool
+) -> None:
+    """Sync a file, if it is not yet, and read a record back. `path`: what it will be called."""
     if isinstance(expected, int):
-        durable.check_size(directory, name, expected, synced=synced)
-        return
-    data = durable.read_back(directory, name, layout.LONGEST_RECORD, synced=synced)
-    if _digest(data) != expected:
+        durable.check_size(folder, name, expected, synced=synced)
+    else:
+        work.read_back[path] = _compare(folder, name, expected, synced=synced)
+
+
+def _compare(folder: int, name: str, sha256: str, *, synced: bool = False) -> durable.Identity:
+    """Sync a record, if it is not yet; EIO if the disk does not hold what was written."""
+    data, identity = durable.read_back(folder, name, layout.LONGEST_RECORD, synced=synced)
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise ArchiveError(errno.EIO, f"{name}: what was saved does not read back")
+    return identity
 
 
 # 3. place
 
 
-def _place(run: Run) -> None:
-    for job in run.alive():
+def _place(work: Transaction) -> None:
+    for job in work.alive():
         if job.new and not job.exists:
-            with run.trying(job.directory):
+            with work.trying(job.directory):
                 temporary = durable.NEW + job.directory
-                durable.move_new(run.archive, temporary, run.archive, job.directory)
-    for directory, moves in run.moves.items():
-        if directory not in run.errors and moves:
-            with run.trying(directory):
-                _join(run, directory, moves)
+                durable.move_new(work.archive, temporary, work.archive, job.directory)
+    for directory, moves in work.moves.items():
+        if directory not in work.errors and moves:
+            with work.trying(directory):
+                _join(work, directory, moves)
     try:
-        durable.sync(run.archive)
-        sync_above(run.archive)
+        durable.sync(work.archive)
+        sync_above(work.archive)
     except OSError as error:
-        for job in run.jobs:
-            run.errors.setdefault(job.directory, explain(run.path, error))
+        for job in work.jobs:
+            work.errors.setdefault(job.directory, explain(work.path, error))
 
 
-def _join(run: Run, directory: str, moves: list[Move]) -> None:
-    root, raw = layout.open_raw(run.archive, directory)
+def _join(work: Transaction, directory: str, moves: list[Move]) -> None:
+    root, raw = layout.open_raw(work.archive, directory)
     try:
         for move in moves:
             if len(move.folder) == 2:
-                durable.move_new(run.archive, move.temporary, raw, move.name)
+                durable.move_new(work.archive, move.temporary, raw, move.name)
         durable.sync(raw)
         for move in moves:
             if len(move.folder) == 1 and move.name != layout.SUMS:
-                durable.replace(run.archive, move.temporary, root, move.name)
+                durable.replace(work.archive, move.temporary, root, move.name)
         durable.sync(root)
         for move in moves:
             if move.name == layout.SUMS:
-                durable.replace(run.archive, move.temporary, root, move.name)
+                durable.replace(work.archive, move.temporary, root, move.name)
                 durable.sync(root)
     finally:
         os.close(raw)
@@ -282,28 +304,47 @@ def _join(run: Run, directory: str, moves: list[Move]) -> None:
 # 4. check
 
 
-def _check(run: Run, job: Job) -> None:
-    """Read records back. What an earlier run saved is synced first: it may have been cut off."""
-    new = {f"{job.directory}/{layout.RAW}/{name}" for _, name in job.new}
+def _check(work: Transaction, job: Job) -> None:
+    """See that records are there. What an earlier run saved may never have reached the disk."""
     wanted = {
-        job.places[record.path]: record
+        job.places[record.path]: record.sha256
         for record in [*job.clear, *(record for record, _ in job.new)]
     }
     by_directory: dict[str, list[str]] = defaultdict(list)
     for path in wanted:
         by_directory[path.partition("/")[0]].append(path)
     for directory, paths in by_directory.items():
-        if directory in run.errors:
-            raise run.errors[directory]
-        root, raw = layout.open_raw(run.archive, directory)
+        if directory in work.errors:
+            raise work.errors[directory]
+        root, raw = layout.open_raw(work.archive, directory)
         try:
             for path in paths:
-                name = path.rpartition("/")[2]
-                compare(raw, name, wanted[path].sha256, synced=path in new)
-            if not new.issuperset(paths):
+                _check_record(work, raw, path, wanted[path])
+            if not work.read_back.keys() >= set(paths):
                 durable.sync(raw)
                 durable.sync(root)
-            run.checked.update(paths)
+            work.checked.update(paths)
         finally:
             os.close(raw)
             os.close(root)
+
+
+def _check_record(work: Transaction, raw: int, path: str, sha256: str) -> None:
+    name = path.rpartition("/")[2]
+    known = work.read_back.get(path)
+    if known is not None:
+        status = os.stat(name, dir_fd=raw, follow_symlinks=False)
+        if durable.identity(status) == known:
+            return
+    _compare(raw, name, sha256, synced=known is not None)
+
+
+def _announce(work: Transaction, job: Job) -> None:
+    """Report a dump that is new or grew; one that an interrupted run began, as well."""
+    summary = work.summaries.get(job.directory)
+    if summary is None:
+        return
+    try:
+        work.policy.on_saved(as_archived(job), summary)
+    except Exception as error:  # noqa: BLE001 - it is saved, and is to be cleared
+        work.policy.say(f"{job.directory}: saved, but not announced: {error!r}")

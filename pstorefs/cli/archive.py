@@ -13,69 +13,33 @@ Logs that the kernel drops by itself (ramoops: console, pmsg, ftrace) do not cou
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections import defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.settings.defaults import DEFAULT_ARCHIVE
-from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from pstorefs.archive.policy import Compose
+    from pstorefs.dump import Dump
+    from pstorefs.record.record import Record
+    from pstorefs.settings.options import Settings
 
 DONE, FAILURE, REMAINS = 0, 2, 3
 
 
-class ArchiveSettings(Protocol):
-    """What is needed of the command line's settings."""
-
-    @property
-    def source(self) -> str:
-        """The directory with records."""
-
-    @property
-    def default_source(self) -> bool:
-        """Whether that is the machine's own store."""
-
-    @property
-    def archive(self) -> str | None:
-        """The archive, if one was given."""
-
-    @property
-    def archive_volatile(self) -> bool:
-        """Whether it may lie where a reboot empties it."""
-
-    @property
-    def keep(self) -> Keep:
-        """What it may hold."""
-
-
-def archive_of(settings: ArchiveSettings) -> str:
-    """The directory to archive into. Raises `ArchiveError` (EROFS) if foreign records have none."""
-    if settings.archive:
-        return settings.archive
-    if settings.default_source:
-        return DEFAULT_ARCHIVE
-    raise ArchiveError(
-        errno.EROFS,
-        f"{settings.source}: not this machine's own store, and left as it is:"
-        " to archive it, give -o archive=DIR",
-    )
-
-
-def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None = None) -> int:
-    """Archive everything once; the exit status. `compose` is called when there is something."""
+def run_archive(settings: Settings) -> int:
+    """Archive everything once; the exit status."""
     try:
         store = _open(settings)
     except FileNotFoundError as error:
@@ -84,15 +48,19 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
         return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
     except OSError as error:
         return _fail(f"{settings.source}: {error.strerror}")
-    try:
-        target = archive_of(settings)
-    except ArchiveError as error:
+    target = settings.target
+    if target is None:
         store.close()
-        return _fail(str(error.strerror))
+        return _fail(
+            f"{settings.source}: not this machine's own store, and left as it is:"
+            " to archive it, give -o archive=DIR"
+        )
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
-        compose=_late(compose) if compose else None,
+        compose=_composing(own=settings.default_source),
+        on_saved=_announce,
+        unshipped=_unshipped,
         say=_say,
     )
     try:
@@ -116,21 +84,42 @@ def run_archive(settings: ArchiveSettings, compose: Callable[[], Compose] | None
     return status
 
 
-def _open(settings: ArchiveSettings) -> Store:
+def _open(settings: Settings) -> Store:
     if settings.default_source:
         return Store(settings.source)
-    from pstorefs.source.timeout import open_store
+    from pstorefs.source.timeout import open_named
 
-    return open_store(settings.source)
+    return open_named(settings.source)
 
 
-def _late(load: Callable[[], Compose]) -> Compose:
-    """Import what composes when the first dump is composed."""
+def _unshipped(target: str) -> Container[str]:
+    from pstorefs.fleet.configured import unshipped
 
-    def compose(dump, read, facts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        return load()(dump, read, facts)
+    return unshipped(target)
+
+
+def _composing(*, own: bool) -> Compose:
+    """The composer, imported when the first dump is composed: on most boots there is none."""
+
+    @cache
+    def load() -> Compose:
+        from pstorefs.report.files import composer
+        from pstorefs.system.machine import Machine
+
+        return composer(Machine(), own=own)
+
+    def compose(
+        dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
+    ) -> Mapping[str, bytes]:
+        return load()(dump, read, siblings)
 
     return compose
+
+
+def _announce(dump: Dump, summary: bytes) -> None:
+    from pstorefs.report.journal import announce
+
+    announce(dump, summary)
 
 
 def _report(target: str, outcomes: Sequence[Outcome]) -> int:

@@ -1,6 +1,7 @@
 """The command `pstorecat`: decode records without a mount, as zcat does with .gz files.
 
-Needs the standard library, lz4 and zstandard only, so that it works where FUSE does not.
+With --report: what a record or any other kernel log says of a crash (report/log.py). Needs the
+standard library, lz4 and zstandard only, so that it works where FUSE does not.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import BinaryIO
 
 from pstorefs import __version__
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.name import ENCODED, Name, id_seconds, parse_name
 from pstorefs.system.printable import printable, whole
+from pstorefs.system.utc import rfc3339
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
+       pstorecat --report [--json] [FILE...]
 
 Write the text of crash records to standard output. Without FILE, or where FILE is -,
 read one record from standard input.
 
-  --json           what is known about each record instead, one object a line
+  --report         a report of the crash in each FILE instead: a record, or any other
+                   kernel log, such as that of a serial console or journalctl -k
+  --json           what is known about each record, or report, one object a line
   -h, --help       this text
   -V, --version    the version
 
@@ -38,7 +44,7 @@ _FINE = (reading.PLAIN, reading.DECODED)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
-    files, as_json = [], False
+    files, as_json, as_report = [], False, False
     words = list(sys.argv[1:] if arguments is None else arguments)
     while words:
         word = words.pop(0)
@@ -50,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if word == "--json":
             as_json = True
+        elif word == "--report":
+            as_report = True
         elif word == "--":
             files += words
             break
@@ -58,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             files.append(word)
+    show = _report if as_report else _show
     try:
-        shown = [_show(file, as_json) for file in files or [_STANDARD_INPUT]]
+        shown = [show(file, as_json) for file in files or [_STANDARD_INPUT]]
         _flush()
     except OSError as error:
         # Python would try to write, and complain, once more at exit.
@@ -85,6 +94,30 @@ def _show(file: str, as_json: bool) -> bool:
         _write(_json(file, name, data, record))
     elif record.state != reading.UNDECODABLE:
         _write(record.text)
+    return _judge(file, record)
+
+
+def _report(file: str, as_json: bool) -> bool:
+    """Write the report of one log out; whether the log was whole."""
+    from pstorefs.report import log
+
+    try:
+        with _open(file) as source:
+            data = log.read_end(source)
+    except OSError as error:
+        _complain(f"{file}: {error.strerror or error}")
+        return False
+    record = log.text_of(file, data)
+    text = record.text[: len(record.text) - record.notice_length]
+    if as_json:
+        _write(log.summary_line(file, text))
+    else:
+        _write(log.report_text(text))
+    return _judge(file, record)
+
+
+def _judge(file: str, record: reading.Reading) -> bool:
+    """Say on standard error what is wrong with a record; whether it was whole."""
     if record.broken:
         _complain(f"{file}: {record.state}: {record.broken}")
     elif record.state == reading.DAMAGED:
@@ -92,15 +125,18 @@ def _show(file: str, as_json: bool) -> bool:
     return record.state in _FINE
 
 
+def _open(file: str) -> AbstractContextManager[BinaryIO]:
+    if file != _STANDARD_INPUT:
+        return open(file, "rb")
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return nullcontext(sys.stdin.buffer)
+
+
 def _read(file: str) -> bytes:
     """All bytes of a file or of standard input, up to the most that a record can have."""
-    if file == _STANDARD_INPUT:
-        if sys.stdin is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        data = sys.stdin.buffer.read(MAX_INPUT + 1)
-    else:
-        with open(file, "rb") as source:
-            data = source.read(MAX_INPUT + 1)
+    with _open(file) as source:
+        data = source.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
         raise OSError(f"more than {MAX_INPUT >> 20} MiB: no record of a kernel is so long")
     return data
@@ -127,7 +163,6 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
     """One line of JSON. Keys are stable; what is not known is null."""
     import hashlib
     import json
-    from datetime import datetime, timezone
 
     seconds = id_seconds(name)
     header = record.header
@@ -136,17 +171,14 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
         "type": name.type,
         "backend": None if name.backend == "unknown" else name.backend,
         "id": None if name.id is None else str(name.id),
-        "time": None
-        if seconds is None
-        else datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": None if seconds is None else rfc3339(seconds * 10**9),
         "state": record.state,
         "compression": record.compression,
         "problem": record.broken or None,
         "reason": header and header.reason,
         "count": header and header.count,
         "part": header and header.part,
-        "ecc": record.ecc
-        and {"corrected": record.ecc.corrected, "unrecoverable": record.ecc.unrecoverable},
+        "ecc": record.ecc and record.ecc._asdict(),
         "size": len(record.text),
         "stored_size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),

@@ -12,12 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pstorefs.archive.policy import Compose
     from pstorefs.settings.options import Settings
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --archive [OPTIONS] [SOURCE]
+       pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
+       pstorefs --check [--json | --crash] [OPTIONS]
        pstorefs --ship [URL] [OPTIONS]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
@@ -25,6 +26,11 @@ with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pst
 
   --archive        save all dumps and clear what is saved, without a mount
   --ship           hand archived dumps to a fleet's store: pstorefs --ship --help
+  --list           one line for each dump: time, name, signature, place, title
+  --show NAME      the report of a dump; NAME may be latest, or a record
+  --check          will the next crash be recorded? Exit status: 0 yes, 1 not surely, 2 no
+  --crash          with --check: ask twice, then crash this machine to prove it
+  --json           with one of these: for programs
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR       where to save dumps (default: /var/lib/pstorefs)
                    keep=LIMITS       what the archive may hold, such as 90d+500M
@@ -44,15 +50,18 @@ One file, without a mount: pstorecat FILE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else list(arguments)
     if "--ship" in words:
         from pstorefs.cli.ship import main as ship
 
         return ship(words)
     from pstorefs import __version__
     from pstorefs.settings.options import UsageError, is_helper, parse
+    from pstorefs.settings.questions import asked
 
     try:
+        if asked(words) and not (arguments is None and is_helper(sys.argv[0])):
+            return _answer(words)
         if arguments is None:
             settings = parse(sys.argv[1:], helper=is_helper(sys.argv[0]))
         else:
@@ -65,21 +74,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.version:
         print(f"pstorefs {__version__}")
         return 0
-    return _archive(settings) if settings.archive_now else _mount(settings)
+    if settings.archive_now:
+        from pstorefs.cli.archive import run_archive
+
+        return run_archive(settings)
+    return _mount(settings)
 
 
-def _archive(settings: Settings) -> int:
-    from pstorefs.cli.archive import run_archive
+def _answer(words: Sequence[str]) -> int:
+    from pstorefs.settings.questions import parse_question
 
-    def compose() -> Compose:
-        # At the moment of need: on most boots there is nothing to archive.
-        from pstorefs.report.files import composer
-        from pstorefs.report.journal import announcing
-        from pstorefs.system.machine import Machine
+    question = parse_question(words)
+    from pstorefs.cli.questions import answer
 
-        return announcing(composer(Machine(), own=settings.default_source))
-
-    return run_archive(settings, compose)
+    return answer(question)
 
 
 def _mount(settings: Settings) -> int:

@@ -18,8 +18,9 @@ import os
 import sys
 
 from pstorefs.fleet import receipts
+from pstorefs.fleet.configured import config_path, configured, pending
 from pstorefs.settings import defaults
-from pstorefs.settings.ship import Ship, ShipError, apply, apply_config, apply_words
+from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,31 +47,8 @@ does not mend; 3 some dumps remain, and are tried again by the next run.
 """
 
 USAGE, FAILURE, REMAINS = 1, 2, 3
-_CONFIG_BYTES = 64 << 10
 #: Seconds after which a terminal is shown how far the run is.
 _PROGRESS_SECONDS = 2.0
-
-
-def config_path() -> str:
-    """ship.conf; systemd says where, if the unit has a ConfigurationDirectory=."""
-    given = os.environ.get("CONFIGURATION_DIRECTORY", "").partition(":")[0]
-    name = os.path.basename(defaults.SHIP_CONFIG)
-    return os.path.join(given, name) if given else defaults.SHIP_CONFIG
-
-
-def configured() -> Ship:
-    """What ship.conf says; without it, no URL. `ShipError` or OSError if it cannot be read."""
-    settings = Ship()
-    try:
-        with open(config_path(), encoding="utf-8", errors="replace") as file:
-            text = file.read(_CONFIG_BYTES)
-    except FileNotFoundError:
-        return settings
-    try:
-        apply_config(settings, text.splitlines())
-    except ShipError as error:
-        raise ShipError(f"{config_path()}: {error}") from None
-    return settings
 
 
 def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
@@ -136,23 +114,6 @@ def main(words: Sequence[str]) -> int:
         return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
     except KeyboardInterrupt:
         return 130
-
-
-def pending(settings: Ship, state: str) -> list[str]:
-    """The dumps that are still to be shipped. OSError if the archive cannot be read."""
-    try:
-        archive = os.open(settings.archive, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return []  # nothing was ever archived
-    try:
-        there = receipts.open_receipts(state, settings.store_name)
-        try:
-            return receipts.pending(archive, there)
-        finally:
-            if there is not None:
-                os.close(there)
-    finally:
-        os.close(archive)
 
 
 def _ship(settings: Ship, waiting: list[str]) -> int:

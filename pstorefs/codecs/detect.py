@@ -82,12 +82,16 @@ def output_bound(size: int) -> int:
     return min(_MOST_TEXT, max(64 << 10, 32 * size))
 
 
-def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
+def decode(
+    payload: bytes, *, header: bool, damaged: bool = False, lost_header: bool = False
+) -> Decoded:
     """Decode a compressed record, of whatever format.
 
     ``header``: the text must begin with a dump's header line. Without it (records other than dmesg)
     the format's own checksum must agree, or the text must be clean UTF-8. ``damaged``: bytes are
     known to be wrong, so that a text with a broken header counts too if log lines abound in it.
+    ``lost_header``: powerpc's NVRAM, written by a kernel without pstore, has no header line; then
+    a zlib stream counts whose checksum agrees: it is the text, and all of it.
     Raises `CodecError`.
     """
     if len(payload) > MAX_INPUT:
@@ -101,6 +105,8 @@ def decode(payload: bytes, *, header: bool, damaged: bool = False) -> Decoded:
             stream = codec.decode(payload, limit)
         except CodecError:
             continue
+        if lost_header and stream.checked and codec.NAME == "zlib":
+            return Decoded(stream.text, codec.NAME)
         if stream.used == len(payload) and _accepted(codec, stream, header, damaged):
             return Decoded(stream.text, codec.NAME)
     raise CodecError("no known compression format fits")

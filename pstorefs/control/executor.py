@@ -1,10 +1,10 @@
-"""What is written to `control`: bytes to commands, and commands carried out.
+"""Commands carried out: what `control` is told, and the rm of a record.
 
-A command is a line. A line may come in several writes: the shell's echo and every stdio program cut
-at 4096 bytes. So a name that stands at the end of a write may be half a name, and half a name may
-be another record's name. Hence: what ends in a newline is whole; what does not is whole only if it
-came in one write too short to have been cut; all else waits for its newline, and is refused if
-that never comes.
+Threads: `run` and `remove` may be called from any thread, several at a time, but never from the one
+that answers requests: they take as long as the disk does. Nothing here is locked. Two archiving
+commands wait for each other by the archive's own lock (`archive.directory.locked`), as two
+processes do; the catalog has a lock of its own. `tree.control` lets one command of `control` run at
+a time, so that the answers are in the order of the commands.
 """
 
 from __future__ import annotations
@@ -12,53 +12,21 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pstorefs.archive.engine import archive, clear
-from pstorefs.archive.layout import facts_in
 from pstorefs.archive.outcome import FAILED, Outcome, first_error
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.record.name import ENCODED
-from pstorefs.record.record import ARCHIVE, STORE
-from pstorefs.record.shown import shown, stored
-from pstorefs.report.health import Finding, counted
+from pstorefs.control.language import Command
+from pstorefs.record.record import STORE
+from pstorefs.record.shown import held, shown, stored
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
 _log = logging.getLogger("pstorefs")
-
-#: The verbs, with what may follow.
-VERBS = {
-    "archive": "archive [NAME...]   save dumps to the archive, verify, then clear the records",
-    "clear": "clear NAME...       erase records without saving them",
-    "rescan": "rescan              look at the source again now",
-}
-_BLANKS = re.compile("[ \t]+")
-# The smallest buffer that anything cuts at.
-_CUT = 4096
-#: A line may be so long: more names than a store can hold.
-LONGEST_LINE = 4 << 20
-
-
-class CommandError(Exception):
-    """A line that is no command. The message is for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One line."""
-
-    verb: str
-    names: tuple[str, ...] = ()
-    #: All names as they were written: it may be one with blanks in it.
-    words: str = field(default="", compare=False)
-
-    def __str__(self) -> str:
-        return " ".join((self.verb, *self.names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +40,6 @@ class Result:
         """Raise OSError if the command failed."""
         if self.error:
             raise OSError(self.error, os.strerror(self.error))
-
-
-class Lines:
-    """Cuts the writes of one open handle into whole lines."""
-
-    def __init__(self) -> None:
-        self._pending = b""
-
-    @property
-    def pending(self) -> bytes:
-        """What came without its newline so far."""
-        return self._pending
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """One write's whole lines. `CommandError` if a line gets too long; it is then dropped."""
-        whole = not self._pending and len(data) < _CUT
-        *lines, rest = (self._pending + data).split(b"\n")
-        self._pending = b""
-        if whole and rest:
-            lines.append(rest)
-        else:
-            self._pending = rest
-        if any(len(line) > LONGEST_LINE for line in (*lines, rest)):
-            self._pending = b""
-            raise CommandError(f"a line is longer than {LONGEST_LINE} bytes")
-        return lines
-
-
-def parse(line: bytes) -> Command | None:
-    """A line's command; None for an empty one. `CommandError` if it is none."""
-    # At blanks alone: names may hold what else str.split takes for one.
-    text = line.decode("utf-8", "surrogateescape").strip(" \t\r")
-    if not text:
-        return None
-    verb, *rest = _BLANKS.split(text, maxsplit=1)
-    words = "".join(rest)
-    names = _BLANKS.split(words) if words else []
-    if verb not in VERBS:
-        raise CommandError(f"unknown command {verb}: there are {', '.join(VERBS)}")
-    if verb == "rescan" and names:
-        raise CommandError("rescan takes no names")
-    if verb == "clear" and not names:
-        raise CommandError("clear wants the names of records: it erases them without saving them")
-    return Command(verb, tuple(map(_plain, names)), _plain(words))
-
-
-def _plain(name: str) -> str:
-    """A name as a shell may complete it."""
-    return name.removeprefix("./").rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +72,12 @@ class Executor:
     def _is_record(self, name: str) -> bool:
         """Whether a file of the source is shown under this name."""
         path = stored(name)
-        if path is None:
-            return False
+        return path is not None and held(path, self._is_file) is not None
+
+    def _is_file(self, path: str) -> bool:
         *folder, file = path.split("/")
-        for each in (file, file + ENCODED):
-            with suppress(OSError):
-                if self.store.stamp(tuple(folder), each).is_file:
-                    return True
+        with suppress(OSError):
+            return self.store.stamp(tuple(folder), file).is_file
         return False
 
     def remove(self, path: str) -> Result:
@@ -218,33 +136,3 @@ def _said(outcome: Outcome) -> str:
     name = shown(outcome.record)
     message = outcome.message.replace(outcome.record, name)
     return str(outcome._replace(record=name, message=message))
-
-
-def returned(catalog: Catalog, target: str) -> list[Finding]:
-    """What to say of records that came back although they were cleared."""
-    dumps = catalog.dumps().values()
-    if ARCHIVE in catalog.unreadable:  # it does not answer
-        return []
-    found = 0
-    store = Store(target, optional=True)
-    try:
-        for dump in dumps:
-            live = {record.sha256 for record in dump.records if record.place == STORE}
-            folders = {
-                record.path.split("/")[0] for record in dump.records if record.place == ARCHIVE
-            }
-            for folder in folders if live else ():
-                facts = facts_in(store, folder).values()
-                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
-    finally:
-        store.close()
-    if not found:
-        return []
-    return [
-        Finding(
-            "returned",
-            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
-            "they are safe in the archive, and are cleared again once in each boot;"
-            " if the store fills up, see the firmware's setup or a firmware update",
-        )
-    ]

@@ -24,18 +24,26 @@ from typing import TYPE_CHECKING
 from pstorefs.dump import boots, grouping
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
-from pstorefs.record.name import CRASHES, parse_name
+from pstorefs.record.name import CRASHES, FIRMWARE, parse_name
+from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["Dump", "Item", "Part", "group", "join", "latest", "systemd_record", "when"]
+__all__ = ["Dump", "Item", "Part", "group", "is_name", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
 # What this module calls dumps: no other directory name is taken over from an archive.
 _NAMED = re.compile(r"(?:\d{8}T\d{6}Z|undated)-[\w-]+", re.ASCII)
+# What records are called that are no dumps.
+_LABELS = {
+    "console": "console log",
+    "pmsg": "messages of user space",
+    "ftrace": "function trace",
+    "mce": "machine check",
+}
 # A type may be any word; the name of an entry holds 255 bytes at most.
 _LONGEST_LABEL = 120
 
@@ -72,7 +80,31 @@ class Dump:
     @property
     def is_crash(self) -> bool:
         """Whether this is a crash, and not an orderly end of a boot, a console log or the like."""
-        return self.reason in CRASHES
+        return self.reason in CRASHES or self.is_witness
+
+    @property
+    def label(self) -> str:
+        """What it is called where its text says nothing of a crash."""
+        return f"{_LABELS.get(self.type, self.type)} of {self.backend}"
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether a log without a header, such as a console's, is all there is of a crash."""
+        return self.reason is None and any(part.record.crashed for part in self.parts)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no part is known to be missing, damaged or unreadable."""
+        return not self.missing and all(part.record.state in WHOLE for part in self.parts)
+
+    @property
+    def age(self) -> tuple[int | str, ...]:
+        """Sorts dumps by time; within a second, where one boot writes several, by the count."""
+        record = self.parts[-1].record
+        time = self.time_ns or 0
+        # Where all else fails: systemd-pstore copied an older record earlier.
+        copied = 0 if self.time_ns else record.mtime_ns
+        return time // 10**9, copied // 10**9, self.count or 0, time, *_tie_break(record)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -80,10 +112,14 @@ class Dump:
         return tuple(record for part in (*self.parts, *self.others) for record in part.records)
 
 
-def group(records: Iterable[Record]) -> list[Dump]:
-    """All dumps, the oldest first, undated ones before them; whatever the order of the records."""
+def group(records: Iterable[Record], taken: Container[str] = ()) -> list[Dump]:
+    """All dumps, the oldest first, undated ones before them; whatever the order of the records.
+
+    `taken`: names of archived dumps that are known without their records.
+    """
     # In an order of their own: equal texts leave it open which of two dumps goes with a third.
-    groups = sorted(grouping.split(records), key=lambda each: _tie_break(each.parts[0].record))
+    logs = (each for each in records if each.is_dump or each.name.type not in FIRMWARE)
+    groups = sorted(grouping.split(logs), key=lambda each: _tie_break(each.parts[0].record))
     facts = [_facts(each) for each in groups]
     dumping = [index for index, each in enumerate(groups) if each.parts[0].record.is_dump]
     ties = _ties(facts, set(dumping))
@@ -96,13 +132,19 @@ def group(records: Iterable[Record]) -> list[Dump]:
         _dump(groups[index], facts[index], key_of.get(index), tuple(others[index]))
         for index in entries
     ]
-    dumps.sort(key=_age)
-    return _named(_ordered(dumps))
+    dumps.sort(key=lambda dump: dump.age)
+    return _named(_ordered(dumps), taken)
+
+
+def is_name(directory: str) -> bool:
+    """Whether a directory of an archive is called as a dump is, so that the dump is called that."""
+    return _NAMED.fullmatch(directory) is not None
 
 
 def latest(dumps: Iterable[Dump]) -> Dump | None:
-    """The newest crash."""
-    return max((dump for dump in dumps if dump.is_crash), key=_age, default=None)
+    """The newest crash that has a dump: logs of consoles have no time."""
+    crashes = (dump for dump in dumps if dump.is_crash and dump.parts[-1].record.is_dump)
+    return max(crashes, key=lambda dump: dump.age, default=None)
 
 
 def systemd_record(path: str) -> bool:
@@ -186,15 +228,6 @@ def _missing(each: Group) -> tuple[tuple[int, int], ...]:
     return tuple(gaps)
 
 
-def _age(dump: Dump) -> tuple[int | str, ...]:
-    """Sorts dumps by time. Within a second, where one boot writes several, the count decides."""
-    record = dump.parts[-1].record
-    time = dump.time_ns or 0
-    # Where all else fails: systemd-pstore copied an older record earlier.
-    copied = 0 if dump.time_ns else record.mtime_ns
-    return time // 10**9, copied // 10**9, dump.count or 0, time, *_tie_break(record)
-
-
 def _ordered(dumps: list[Dump]) -> list[Dump]:
     """Number the dumps of each boot."""
     orders: dict[str, int] = defaultdict(int)
@@ -210,7 +243,7 @@ def _ordered(dumps: list[Dump]) -> list[Dump]:
     ]
 
 
-def _named(dumps: list[Dump]) -> list[Dump]:
+def _named(dumps: list[Dump], others: Container[str]) -> list[Dump]:
     names: dict[int, str] = {}
     taken: set[str] = set()
     for index, dump in enumerate(dumps):
@@ -224,7 +257,7 @@ def _named(dumps: list[Dump]) -> list[Dump]:
         name = _name(dump)
         for tag in ("", *_tags(dump)):
             candidate = f"{name}-{tag}" if tag else name
-            if candidate not in taken:
+            if candidate not in taken and candidate not in others:
                 break
         taken.add(candidate)
         names[index] = candidate

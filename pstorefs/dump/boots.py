@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
+    from pstorefs.dump import Dump
     from pstorefs.dump.part import Part
     from pstorefs.record.record import Record
 
@@ -74,6 +75,26 @@ class Facts:
         return list(self.newest.fingerprints()[-length:]) if self.newest else []
 
 
+def facts_of(dump: Dump) -> Facts:
+    """What the evidence needs to know of a dump that is put together."""
+    newest = dump.parts[-1].record
+    return Facts(
+        dump.backend, dump.count, dump.time_ns, dump.time_source, dump.parts, newest.text_hash
+    )
+
+
+def key_of(first: Facts) -> str:
+    """The key of a boot of which this is the first dump."""
+    return f"{first.family}-{first.anchor[:16]}"
+
+
+def start_of(dump: Facts) -> int | None:
+    """When its boot began, in seconds since 1970, by the clocks on the wall and of the log."""
+    if not dump.time_ns or dump.last is None or dump.family == "erst":
+        return None
+    return dump.time_ns // 10**9 - dump.last // 10**6
+
+
 def keys(dumps: Sequence[Facts]) -> list[str | None]:
     """A key per dump that dumps of one boot share; None without evidence of a boot."""
     found: list[str | None] = [None] * len(dumps)
@@ -96,7 +117,7 @@ def keys(dumps: Sequence[Facts]) -> list[str | None]:
     for members in sets.joined():
         first = min(members, key=lambda index: (dumps[index].count or 0, dumps[index].anchor))
         for index in members:
-            found[index] = f"{dumps[first].family}-{dumps[first].anchor[:16]}"
+            found[index] = key_of(dumps[first])
     return found
 
 

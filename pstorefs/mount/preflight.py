@@ -12,7 +12,7 @@ from contextlib import suppress
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_store, real_path
+from pstorefs.source.timeout import open_named, open_store, real_path
 from pstorefs.system import mountinfo
 from pstorefs.system.printable import printable
 
@@ -98,7 +98,8 @@ def open_source(settings: Settings, mountpoint: str) -> Store:
         )
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        store = open_store(real, pinned=over_source, optional=optional)
+        opener = open_store if settings.default_source else open_named
+        store = opener(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:
         if settings.default_source:

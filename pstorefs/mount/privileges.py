@@ -21,11 +21,12 @@ further threads inherit what is left.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import logging
 import os
 from ctypes import c_int, c_uint32, c_ulong
+
+from pstorefs.system import libc
 
 # include/uapi/linux/capability.h
 DAC_OVERRIDE = 1
@@ -38,8 +39,6 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 # The header of capget(2) and capset(2): two words of 32 bits for each set, since Linux 2.6.26.
 _VERSION_3 = 0x20080522
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 _log = logging.getLogger("pstorefs")
 
@@ -94,7 +93,7 @@ def _empty_bounding_set() -> None:
 def _prctl(option: int, argument: int) -> int:
     """prctl(2)."""
     arguments = [c_ulong(value) for value in (argument, 0, 0, 0)]
-    return _call("prctl", c_int(option), *arguments)
+    return libc.call("prctl", c_int(option), *arguments)
 
 
 def _limit(permitted: int, effective: int) -> None:
@@ -112,16 +111,7 @@ def _capabilities(name: str, sets: tuple[int, int, int]) -> tuple[int, int, int]
     """capget(2) or capset(2): in memory, the low words of the three sets, then the high ones."""
     header = (c_uint32 * 2)(_VERSION_3, 0)
     data = (c_uint32 * 6)(*(each >> shift & 0xFFFFFFFF for shift in (0, 32) for each in sets))
-    _call(name, header, data)
+    libc.call(name, header, data)
     low, high = data[:3], data[3:]
     effective, permitted, inheritable = (a | b << 32 for a, b in zip(low, high, strict=True))
     return effective, permitted, inheritable
-
-
-def _call(name: str, *arguments: object) -> int:
-    """A function of libc; its result. OSError if that is negative."""
-    result = int(getattr(_LIBC, name)(*arguments))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result

@@ -3,24 +3,38 @@
 Pure functions on the bytes of a log. Texts repeat: a dump holds whatever the log buffer held, so
 that the text of a panic begins with the oops of minutes before. The text is therefore split into
 the kernel's separate reports first (reports.py), and what kind of dump it is says which of them is
-meant: of an oops its own, the last one; of a panic the one that the panic line names; of a plain
-console log the first. All others are listed and never give the title. In doubt the title is the
-kernel's own line. Input may be any bytes; time is linear in their number and output is bounded.
+meant: of an oops its own, the last one; of a panic the one that the panic line names; of a log
+without a header the one that it ends in, else the first. All others are listed and never give the
+title. In doubt the title is the kernel's own line. Input may be any bytes; time is linear in their
+number and output is bounded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pstorefs.oops.leads import made_by
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
-from pstorefs.oops.reports import Report
+from pstorefs.oops.report_kinds import UNSIGNED
+from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
+from pstorefs.oops.tasks import Task, read_banner, read_task
 from pstorefs.oops.titles import name, panic_message, signature
-from pstorefs.oops.trace import Body, Frame, Location, Task, read_banner, read_task
-from pstorefs.oops.which_report import Choice, choose_console, choose_dump
+from pstorefs.oops.trace import Body, Frame, Location
+from pstorefs.oops.which_report import Choice, choose_console, choose_dump, choose_end
 
-__all__ = ["Facts", "Frame", "Location", "Other", "Span", "parse_console", "parse_dump", "stamped"]
+__all__ = [
+    "Facts",
+    "Frame",
+    "Location",
+    "Other",
+    "Span",
+    "ends_in_crash",
+    "parse_console",
+    "parse_dump",
+    "stamped",
+]
 
 #: Further reports of a text that are listed.
 OTHERS_MAX = 64
@@ -56,9 +70,12 @@ class Facts:
     #: A short word: oops, bug, panic, warning, kasan, hung-task, ...: the first column of
     #: kinds.KINDS; and none (no report in the text), restart, halt, poweroff, shutdown, emergency.
     error_class: str
-    #: "1:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel.
+    #: "2:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel;
+    #: empty where what is known would be the same for different bugs.
     signature: str
     signature_key: str
+    #: In the same form: the same where the kernel came to the bug by the same functions.
+    stack: str
     function: str | None  # the one in the title
     panic: str | None  # the panic's message, if the kernel panicked
     #: False: the text does not hold the report of this dump, or not its first line.
@@ -74,8 +91,18 @@ class Facts:
     trace: tuple[Frame, ...]
     modules: tuple[str, ...]
     others: tuple[Other, ...]
-    #: The kernel's own report from its first line to its end, or to the panic that it led to.
+    #: The kernel's own report from its first line to its end, or to that of the panic it led to.
     span: Span | None
+    #: A log without a header ends in this report: it is what the machine died of.
+    crashed: bool
+    #: The text begins inside the report: its first lines are lost.
+    cut: bool
+    #: Who called what `ip` points at, by the register that holds the return address.
+    caller: Location | None
+    #: `ip` and the task are those of what an interrupt interrupted.
+    interrupted: bool
+    #: Somebody made the crash: "sysrq" or "lkdtm"; None: nothing says so.
+    made_by: str | None
     first_time: int | None  # of the text's lines, microseconds since boot
     last_time: int | None
 
@@ -83,10 +110,13 @@ class Facts:
 def parse_dump(text: bytes, reason: str, count: int | None = None) -> Facts:
     """Return what a pstore dump says: its parts joined from the oldest, headers taken off.
 
-    `reason` and `count` are those of the header, such as "Oops" and 2 for `Oops#2`.
+    `reason` and `count` are those of the header, such as "Oops" and 2 for `Oops#2`. Without a
+    reason the text is a log that has no header: of a console, or of powerpc's NVRAM.
     """
     lines = split_lines(text)
     reports = split_reports(lines)
+    if not reason:
+        return _facts(lines, reports, choose_end(lines, reports))
     return _facts(lines, reports, choose_dump(lines, reports, reason, count))
 
 
@@ -94,21 +124,45 @@ def parse_console(text: bytes) -> Facts:
     """Return what a console log says, which has no header: the first report is the cause."""
     lines = split_lines(text)
     reports = split_reports(lines)
-    return _facts(lines, reports, choose_console(lines, reports))
+    ends = choose_end(lines, reports).crashed
+    return _facts(lines, reports, replace(choose_console(lines, reports), crashed=ends))
+
+
+def ends_in_crash(text: bytes) -> bool:
+    """Whether a log without a header ends in a crash: no orderly end of a boot, no mere warning."""
+    if not any(word in text for word in _CRASH_WORDS):
+        return False
+    lines = split_lines(text)
+    return choose_end(lines, split_reports(lines)).crashed
+
+
+#: One of these is in every text that ends in a crash.
+_CRASH_WORDS = tuple(
+    word.encode()
+    for word in (
+        *("Kernel panic", "Oops", "BUG", "[#", "lockup", "LOCKUP", "stall", "nable to", "SError"),
+        *("overflow", "double fault", "Kernel Fault", "no context", "Bad ", "CFI failure"),
+        *("Insufficient stack", "kernel code", "unaligned access", "RIP", "NIP", "PC is", "pc :"),
+    )
+)
 
 
 def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     report, panic = choice.report, choice.panic
     called, body = name(report, lines, panic) if report is not None else (None, None)
     task = _task(report, body)
+    if task is None and panic is not None and panic is not report:
+        task = read_body(panic, lines).task  # in whose name the kernel panicked, its line lost
     kernel, build, hardware = _machine(lines, task, body)
     first_time, last_time = times(lines)
-    found = report is not None and report.kind is not None
+    found = report is not None and not report.lost_head
+    signed = report is not None and report.kind not in UNSIGNED
     return Facts(
         title=called.title if called is not None else choice.title,
         error_class=called.error_class if called is not None else choice.error_class,
-        signature=signature(called.key) if called is not None and found else "",
-        signature_key=called.key if called is not None and found else "",
+        signature=signature(called.key) if called is not None and signed else "",
+        signature_key=called.key if called is not None and signed else "",
+        stack=signature(called.path) if called is not None and signed else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,
         found=found,
@@ -117,13 +171,18 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         taint=task.taint if task is not None else None,
         cpu=task.cpu if task is not None else None,
         pid=task.pid if task is not None else None,
-        comm=task.comm if task is not None else None,
+        comm=(task.comm or None) if task is not None else None,
         hardware=hardware,
         ip=body.pointer if body is not None else None,
         trace=body.frames if body is not None else (),
         modules=body.modules if body is not None else (),
         others=_others(lines, reports, report, panic),
         span=_span(lines, report, panic) if report is not None else None,
+        crashed=choice.crashed,
+        cut=report is not None and report.lost_head,
+        caller=body.caller if body is not None else None,
+        interrupted=body is not None and body.interrupted,
+        made_by=made_by(report, body, lines) if report is not None and body is not None else None,
         first_time=first_time,
         last_time=last_time,
     )
@@ -135,7 +194,7 @@ def _task(report: Report | None, body: Body | None) -> Task | None:
         return None
     groups, printer = report.groups, body.task
     if "pid" not in groups:
-        return printer
+        return _on_cpu(groups.get("cpu"), body)
     cpu = groups.get("cpu")
     return Task(
         cpu=int(cpu) if cpu else printer.cpu if printer and "comm" not in groups else None,
@@ -145,6 +204,17 @@ def _task(report: Report | None, body: Body | None) -> Task | None:
         kernel=printer.kernel if printer else None,
         build=printer.build if printer else None,
     )
+
+
+def _on_cpu(cpu: str | None, body: Body) -> Task | None:
+    """Return the task on the CPU that a report is about, or else the one that printed it."""
+    printer = body.task
+    if cpu is None or (printer is not None and printer.cpu in (None, int(cpu))):
+        return printer
+    known = next((task for task in body.tasks if task.cpu == int(cpu)), None)
+    if known is not None or printer is None:
+        return known
+    return Task(int(cpu), None, "", printer.taint, printer.kernel, printer.build)
 
 
 def _machine(
@@ -184,7 +254,7 @@ def _others(
             Other(
                 called.title,
                 called.error_class,
-                signature(called.key),
+                signature(called.key) if one.kind not in UNSIGNED else "",
                 _span(lines, one, None),
                 lines[one.head].time,
                 before,
@@ -194,7 +264,5 @@ def _others(
 
 
 def _span(lines: list[Line], report: Report, panic: Report | None) -> Span:
-    last = report.last
-    if panic is not None and panic is not report:
-        last = panic.head if report.traced else panic.last
+    last = report.last if panic is None else max(report.last, panic.last)
     return Span(report.first, last, lines[report.first].start, lines[last].end)

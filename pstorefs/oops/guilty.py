@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.report_kinds import SYMBOL, Blame
-from pstorefs.oops.skip_functions import entry, first, is_machinery, plain
+from pstorefs.oops.skip_functions import entry, first, is_checker, is_entry, plain
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
@@ -20,36 +20,99 @@ _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
 _LAST = re.compile(rf"\s*last function: (?P<function>{SYMBOL})", re.ASCII)
 
+#: What all of the kernel waits for, by what a hang is then called.
+_OF_ALL = {
+    "rtnl_lock": "rtnl_lock",
+    "rtnl_lock_killable": "rtnl_lock",
+    "synchronize_rcu": "synchronize_rcu",
+    "synchronize_rcu_expedited": "synchronize_rcu",
+    "synchronize_sched": "synchronize_rcu",
+    "synchronize_net": "synchronize_rcu",
+    "synchronize_srcu": "synchronize_srcu",
+}
+
 
 def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | None:
     """Return the function that a report is about, or None if nothing in it tells."""
     how = report.kind.blame if report.kind is not None else Blame.POINTER
     if how is Blame.NOBODY:
         return None
-    pointer = body.pointer.function if body.pointer is not None else None
+    pointer = _pointer(body)
     named = _named(how, report, lines)
-    if named is not None and not is_machinery(named, tables if how is Blame.HEADER else ""):
-        return plain(named)
+    if how is Blame.CALLER and named is not None:
+        return _who_called(named[0], body)
+    if named is None and how is Blame.HEADER:  # before 3.x a warning's line had no function
+        how = Blame.POINTER
     found = None
-    if how is Blame.PLACES:
-        names = [name for name, _ in body.places]
-        found = entry(names, tables) or first(names, tables)
+    if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
+        found = _hangs_on(body)
+    elif how is Blame.PLACES:
+        found = entry(body.places, tables) or first(body.places, tables)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
-    return found or _from_trace(body, tables) or _plain(named) or _plain(pointer)
+    elif how is Blame.FORMER:
+        found = first(_frames_after("which became", lines), tables)
+    elif how is Blame.PAGE:
+        found = first(_frames_after("page last allocated", lines), tables)
+    if found is None and named is not None:
+        found = first((named,), tables)
+    return found or _from_trace(body, tables) or _in_need(named, pointer, *body.places)
 
 
-def _named(how: Blame, report: Report, lines: list[Line]) -> str | None:
-    """Return the function that the report's lines name themselves."""
+def _pointer(body: Body) -> tuple[str, str | None] | None:
+    """Return the function that ran, and its module; of a jump to nowhere the one that jumped."""
+    pointer = body.pointer
+    if pointer is not None and pointer.function is None:
+        pointer = body.caller
+    if pointer is None or pointer.function is None:
+        return None
+    return pointer.function, pointer.module
+
+
+def _in_need(*places: tuple[str, str | None] | None) -> str | None:
+    """Return machinery where nothing else is known, but never a check or the kernel's entry."""
+    for place in places:
+        if place is not None and not is_checker(place[0]) and not is_entry(place[0]):
+            return plain(place[0])
+    return None
+
+
+def _who_called(named: str, body: Body) -> str:
+    """Return the caller that the line names, or who called that if it only checks."""
+    names = [function for function, _ in body.places]
+    after = names[names.index(named) :] if named in names else []
+    return plain(next((name for name in (named, *after) if not is_checker(name)), named))
+
+
+def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:
+    """Return the function that the report's lines name themselves, and its module."""
     if how is Blame.HEADER:
-        return report.groups.get("function") or report.groups.get("function_old")
+        groups = report.groups
+        function = groups.get("function") or groups.get("function_old")
+        return (function, groups.get("module")) if function is not None else None
     if how is Blame.LOCK:
-        return _lock(lines)
+        function = _lock(lines)
+        return (function, None) if function is not None else None
     pattern = {Blame.CALLER: _CALLER, Blame.FUNCTION: _LAST}.get(how)
     if pattern is None:
         return None
     found = next(filter(None, (pattern.match(line.text) for line in lines)), None)
-    return found["function"] if found is not None else None
+    return (found["function"], None) if found is not None else None
+
+
+def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]:
+    """Return the frames of the trace that follows a line with these words."""
+    found: list[tuple[str, str | None]] = []
+    began = False
+    for line in lines:
+        frame = _BARE.match(line.text) if began else None
+        if frame is not None:
+            found.append((frame["function"], None))
+        elif began:
+            break
+        began = words in line.text
+        began = began or frame is not None
+    return found
 
 
 def _lock(lines: list[Line]) -> str | None:
@@ -66,11 +129,16 @@ def _lock(lines: list[Line]) -> str | None:
     return None
 
 
+def _hangs_on(body: Body) -> str | None:
+    """Return the lock or the wait of the whole kernel in which a task hangs, if it is one.
+
+    Whoever takes these is a victim of another who does not give them back.
+    """
+    words = (plain(function) for function, _ in body.places)
+    return next((_OF_ALL[word] for word in words if word in _OF_ALL), None)
+
+
 def _from_trace(body: Body, tables: str) -> str | None:
     """Return the first frame to blame: a reliable one, else one found on the stack."""
-    reliable = [frame.function for frame in body.frames if frame.reliable]
-    return first(reliable or (frame.function for frame in body.frames), tables)
-
-
-def _plain(function: str | None) -> str | None:
-    return plain(function) if function is not None else None
+    reliable = [(frame.function, frame.module) for frame in body.frames if frame.reliable]
+    return first(reliable or [(frame.function, frame.module) for frame in body.frames], tables)

@@ -3,7 +3,8 @@
 One line is `<N>[ssssss.uuuuuu][  T123] text` (kernel/printk/printk.c): `<N>` syslog facility and
 level, only in /dev/kmsg and pstore; the time since boot, with CONFIG_PRINTK_TIME; the task or CPU
 that printed, with CONFIG_PRINTK_CALLER (5.1 and later). A syslog daemon, the journal, a serial
-console or a terminal's prompt may stand before that. Pure functions, no state, any bytes.
+console or a terminal's prompt may stand before that; makers of telephones print CPU, task and
+PID after the time (`_VENDORS`). Pure functions, no state, any bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pstorefs.oops.quiet import LONG, loud
 from pstorefs.system.printable import printable
 
 #: A kernel line has at most 1024 characters (PRINTKRB_RECORD_MAX); what follows is not looked at.
@@ -22,15 +24,37 @@ PREFIX_MAX = 120
 TEXT_MAX = 4 << 20
 LINES_MAX = 1 << 16
 
-_STAMP = r"\[ *(\d{1,10})\.(\d{6})\](?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
+#: Huawei has an `s` after the time, LG the wall clock within the brackets.
+_STAMP = (
+    r"\[ *(\d{1,10})\.(\d{6})s?(?: / [\d :.-]{1,24})?\]"
+    r"(?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
+)
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
 #: Prefixes of lines without the kernel's own time: level, `dmesg -T`, wall clock; syslog.
 _OTHER = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] |"
-    r"\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
     re.ASCII,
+)
+#: What makers of telephones print between the time and the text: the CPU, the task, its PID.
+_VENDORS = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        # MediaTek: "-(2)[1:swapper/0]text", " (0)[123:kworker/1:1]text"; `-`: interrupts are off
+        r" ?(?:<\d>)?[ -]?\((?P<cpu>\d{1,3})\)\[(?P<pid>\d{1,9}):[^\]]{1,24}\] ?",
+        # Samsung: "I[0:      swapper/0:    0] text", " [1:  kworker/1:0:   34] text"
+        r" ?[A-Z]?\[ ?(?P<cpu>\d{1,3}): *[^\]]{1,24}?: *(?P<pid>\d{1,9})\] ?",
+        # Sony: "(CPU:0-pid:1:swapper/0)", then the text
+        r" ?\(CPU:(?P<cpu>\d{1,3})-pid:(?P<pid>\d{1,9}):[^)]{1,24}\) ?",
+        # Huawei: "[pid:1,cpu0,swapper/0]text", maybe after "[2017:01:01 00:00:05]"
+        r" ?(?:\[[\d: ]{1,24}\])?\[pid:(?P<pid>\d{1,9}),cpu(?P<cpu>\d{1,3}),[^\]]{1,24}\] ?",
+    )
+)
+#: netconsole's extended form and /dev/kmsg: level, number, microseconds, flags; then the text.
+_EXTENDED = re.compile(
+    r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
 )
 _SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
 
@@ -48,14 +72,22 @@ class Line(NamedTuple):
 def split(text: bytes) -> list[Line]:
     """Return the lines of a log in their order; every byte belongs to one line or is a newline.
 
-    Of a log that is longer than any, the last ones.
+    Of a log that is longer than any, the last ones. Lines of a long log that can be part of no
+    report have neither time nor text (quiet.py).
     """
-    result = []
-    start = _start(text)
-    for raw in text[start:].decode("latin-1").split("\n"):
-        end = start + len(raw)
-        result.append(_parse(raw, start, end))
-        start = end + 1
+    at = _start(text)
+    raws = text[at:].decode("latin-1").split("\n")
+    starts = []
+    for raw in raws:
+        starts.append(at)
+        at += len(raw) + 1
+    worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
+    result = [
+        _parse(raw, start, start + len(raw))
+        if each
+        else Line(start, start + len(raw), None, "", "")
+        for raw, start, each in zip(raws, starts, worth, strict=True)
+    ]
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result
@@ -85,8 +117,30 @@ def _parse(raw: str, start: int, end: int) -> Line:
     if found is not None:
         seconds, micros, caller, android = found.groups()
         time = int(seconds) * 1_000_000 + int(micros)
-        return Line(start, end, time, caller or android or "", raw[found.end() :])
+        text = raw[found.end() :]
+        if text[:1] in _VENDOR_STARTS or text[1:2] in _VENDOR_STARTS:
+            text, vendor = _without_vendor(text)
+            return Line(start, end, time, caller or vendor, text)
+        return Line(start, end, time, caller or android or "", text)
+    found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
+    if found is not None:
+        return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])
     return Line(start, end, None, "", _without_prefix(raw))
+
+
+#: What a vendor's prefix begins with, as its first character or its second.
+_VENDOR_STARTS = frozenset("([<-")
+
+
+def _without_vendor(text: str) -> tuple[str, str]:
+    """Take a vendor's prefix off; the caller in the kernel's form, empty if there is no prefix."""
+    for pattern in _VENDORS:
+        found = pattern.match(text)
+        if found is not None:
+            idle = int(found["pid"]) == 0  # each CPU has an idle task, and all have the PID 0
+            caller = f"C{found['cpu']}" if idle else f"T{found['pid']}"
+            return text[found.end() :], caller
+    return text, ""
 
 
 def _without_prefix(raw: str) -> str:
@@ -94,9 +148,20 @@ def _without_prefix(raw: str) -> str:
     return raw[found.end() :] if found is not None else raw
 
 
+_BLANKS = re.compile(r" {2,}")
+
+
 def clean(text: str, limit: int = 256) -> str:
-    """Return Latin-1 text of a line as UTF-8 text that is safe to compose with: no controls."""
-    decoded = text[:limit].strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    """Return Latin-1 text of a line as UTF-8 text that is safe to compose with.
+
+    No controls, and one blank for each run of blanks: firmware pads its names.
+    """
+    decoded = (
+        _BLANKS.sub(" ", text[:limit])
+        .strip()
+        .encode("latin-1", "replace")
+        .decode("utf-8", "replace")
+    )
     return printable(decoded, "?")
 
 

@@ -14,11 +14,18 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
 #: "foo+0x1/0x2" or, after decode_stacktrace.sh, "foo file.c:12" and "foo file.c:12 [inline]".
-_PLACE = rf"(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"
+_PLACE = (
+    rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
+    r"|\+0x| \S+:\d+)"
+)
 
 
 class Blame(Enum):
@@ -29,6 +36,8 @@ class Blame(Enum):
     TRACE = auto()  # the first frame that is no machinery
     PLACES = auto()  # the first of instruction pointers and frames, in the order of the text
     LOCK = auto()  # after "at:" of the first lock that the report shows
+    PAGE = auto()  # who allocated the page, if the report shows that; else as TRACE
+    FORMER = auto()  # where the other lock was taken first, in the trace after "which became"
     CALLER = auto()  # in the line "caller is foo+0x1/0x2"
     FUNCTION = auto()  # in the line "last function: foo"
     NOBODY = auto()  # the title names none
@@ -50,6 +59,8 @@ class Kind:
     skip: str = ""  # names of further tables of machinery, see SKIPS
     single: bool = False  # the whole report is this line
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
+    dies: bool = False  # no report without such a line: programs fault with the same words
+    vague: bool = False  # no report without the kernel's time or a body: people say this, too
 
 
 def _kind(
@@ -61,13 +72,25 @@ def _kind(
     *,
     skip: str = "",
     single: bool = False,
+    trap: bool = False,
+    dies: bool = False,
+    vague: bool = False,
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
-    return Kind(error_class, starts, f"(?:{heads}){rest}", title, blame, skip, single)
+    pattern = f"(?:{heads}){rest}"
+    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies, vague)
 
 
-_LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
+#: The count of oopses at the end of a line.
+_DIE = r" ?\[#(?P<die>\d{1,9})\]"
+#: What the kernel cannot handle: "kernel paging request", "kernel data access"...
+_UNABLE = (
+    r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?)"
+    r"(?: on (?:read|write))?(?: (?:without|outside) uaccess routines)?(?: \(|,| at | for | in |$)"
+)
+#: What lock checkers begin with, between which and "]" 2.6.18 to 4.11 put what they found.
+LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
 
 KINDS: tuple[Kind, ...] = (
     # Sanitizers: lib/ubsan.c, mm/{kasan,kmsan,kfence}/report.c, kernel/kcsan/report.c
@@ -76,8 +99,8 @@ KINDS: tuple[Kind, ...] = (
         ("BUG: KASAN: ", "BUG: KASan: "),
         "KASAN: {what}{access}",
         Blame.HEADER,
-        rf"(?P<what>[\w -]{{1,60}}?)(?: on address [0-9a-f]+)?(?: in {_PLACE}| in | at |$)",
-        skip="memory locks free",
+        rf"(?:double-free or )?(?P<what>[\w -]{{1,60}}?)(?: on address [0-9a-f]+)?"
+        rf"(?: in {_PLACE}| in | at |$)",
     ),
     _kind(
         "kmsan",
@@ -85,7 +108,6 @@ KINDS: tuple[Kind, ...] = (
         "KMSAN: {what}",
         Blame.HEADER,
         rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
-        skip="memory",
     ),
     _kind(
         "kcsan",
@@ -100,9 +122,8 @@ KINDS: tuple[Kind, ...] = (
         "KFENCE: {what}",
         Blame.HEADER,
         rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
-        skip="memory free",
     ),
-    _kind("ubsan", "UBSAN: Undefined behaviour in ", "UBSAN: Undefined behaviour", Blame.TRACE),
+    _kind("ubsan", "UBSAN: Undefined behaviour in ", "UBSAN: undefined-behaviour", Blame.TRACE),
     _kind("ubsan", "UBSAN: ", "UBSAN: {what}", Blame.TRACE, r"(?P<what>[a-z][\w -]{2,40}) in "),
     # Faults of the memory management: arch/*/mm/fault.c
     _kind(
@@ -115,38 +136,67 @@ KINDS: tuple[Kind, ...] = (
         ),
         "BUG: unable to handle kernel NULL pointer dereference",
         Blame.POINTER,
-        skip="memory",
     ),
     _kind(
         "oops",
-        "BUG: unable to handle page fault for address",
-        "BUG: unable to handle page fault",
-        Blame.POINTER,
-        skip="memory",
-    ),
-    _kind(
-        "oops",
-        ("BUG: unable to handle kernel paging request", "Unable to handle kernel paging request"),
+        (
+            "BUG: unable to handle page fault for address",
+            "BUG: unable to handle kernel paging request",
+            "Unable to handle kernel paging request",
+            # powerpc
+            "BUG: Unable to handle kernel data access",
+            "BUG: Unable to handle kernel instruction fetch",
+            "Unable to handle kernel data access",
+            "Unable to handle kernel instruction fetch",
+        ),
         "BUG: unable to handle kernel paging request",
         Blame.POINTER,
-        skip="memory",
     ),
+    # One thing, whichever of these words an architecture begins with
     _kind(
         "oops",
         ("BUG: unable to handle ", "BUG: Unable to handle "),
         "BUG: unable to handle {what}",
         Blame.POINTER,
-        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) ",
-        skip="memory",
+        _UNABLE,
     ),
     _kind(
         "oops",
         "Unable to handle kernel ",
-        "Unable to handle kernel {what}",
+        "BUG: unable to handle kernel {what}",
         Blame.POINTER,
-        r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?) (?:at|for) (?:virtual )?(?:kernel )?address",
-        skip="memory",
+        _UNABLE,
     ),
+    # mips, loongarch
+    _kind(
+        "oops",
+        "CPU ",
+        "BUG: unable to handle {what}",
+        Blame.POINTER,
+        rf"\d{{1,6}} Unable to handle (?=kernel ){_UNABLE}",
+    ),
+    # arm, arm64; the same words for a program's fault, which kills that alone
+    *(
+        _kind("oops", f"{name}: ", name, Blame.POINTER, r"[\w -]{3,60} \(0x", dies=True)
+        for name in ("Unhandled fault", "Unhandled prefetch abort")
+    ),
+    # parisc
+    _kind(
+        "oops",
+        (
+            "Kernel Fault: ",
+            "Bad Address (null pointer deref?): ",
+            "Page fault: no context: ",
+            "Kernel unaligned access: ",
+        ),
+        "Kernel Fault",
+        Blame.POINTER,
+        r"Code=\d",
+    ),
+    # powerpc
+    _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
+    # m68k has no count of oopses
+    _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", trap=True),
     _kind("oops", "BUG: stack guard page was hit", "BUG: stack guard page was hit", Blame.POINTER),
     _kind(
         "oops",
@@ -168,85 +218,75 @@ KINDS: tuple[Kind, ...] = (
         rf"(?:{_PLACE})?",
     ),
     _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
-    _kind("oops", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
-    _kind("oops", "Insufficient stack space to handle ", "kernel stack overflow", Blame.POINTER),
+    _kind("serror", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
+    _kind(
+        "stack-overflow",
+        ("Insufficient stack space to handle ", "Kernel stack overflow", "kernel stack overflow"),
+        "kernel stack overflow",
+        Blame.POINTER,
+    ),
+    # x86-64 before 2.6.19 and kernels without the place ("[verbose debug info unavailable]") have
+    # a capital letter
     _kind("bug", "kernel BUG at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200})!"),
-    # Lock checking: kernel/locking/lockdep.c, in the forms of 3.x, 4.12 and later
     _kind(
-        "lockdep",
-        tuple(
-            head + what
-            for head in _LOCKDEP
-            for what in (
-                "possible circular locking dependency detected",
-                "possible recursive locking detected",
-                "possible irq lock inversion dependency detected",
-                "SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected",
-                "HARDIRQ-safe -> HARDIRQ-unsafe lock order detected",
-                "RECLAIM_FS-safe -> RECLAIM_FS-unsafe lock order detected",
-                "SOFTIRQ-READ-safe -> SOFTIRQ-READ-unsafe lock order detected",
-                "HARDIRQ-READ-safe -> HARDIRQ-READ-unsafe lock order detected",
-            )
-        ),
-        "possible deadlock",
-        Blame.LOCK,
+        "bug",
+        "Kernel BUG at ",
+        "kernel BUG",
+        Blame.POINTER,
+        r"(?P<place>[0-9a-f]{8,16} \[|\S{1,200}:\d)",
+    ),
+    # riscv after the place; mips as the first line
+    _kind("bug", "Kernel BUG ", "kernel BUG", Blame.POINTER, _DIE, trap=True),
+    _kind("bug", ("Kernel bug detected",), "kernel BUG", Blame.POINTER, _DIE),
+    # mips, loongarch: exceptions in the kernel
+    *(
+        _kind("oops", name, name, Blame.POINTER, _DIE)
+        for name in (
+            "Break instruction in kernel code",
+            "Reserved instruction in kernel code",
+            "Trap instruction in kernel code",
+            "Unhandled kernel unaligned access",
+            "Kernel unaligned instruction access",
+        )
+    ),
+    # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
+    # brackets; since then WARNING
+    *(
+        Kind("lockdep", LOCKDEP, rf"(?:\[ )?(?P<head>\w+): {rest}", title, how, "sockets")
+        for rest, title, how in (
+            (
+                r"[A-Z_]{4,12}(?:-READ)?-safe -> [A-Z_]{4,12}(?:-READ)?-unsafe lock order",
+                "possible deadlock",
+                Blame.FORMER,
+            ),
+            (
+                r"(?:possible )?(?:circular|recursive|irq lock inversion|cyclic) ",
+                "possible deadlock",
+                Blame.LOCK,
+            ),
+            (r"inconsistent lock state", "inconsistent lock state", Blame.TRACE),
+            (r"[Ii]nvalid wait context", "WARNING: locking bug", Blame.TRACE),
+            (r"bad unlock balance", "{head}: bad unlock balance", Blame.LOCK),
+            (r"bad contention", "{head}: bad contention", Blame.LOCK),
+            (r"[Ss]uspicious (?:RCU|rcu)", "{head}: suspicious RCU usage", Blame.TRACE),
+            (
+                r"lock held when returning to user",
+                "{head}: lock held when returning to user space",
+                Blame.LOCK,
+            ),
+            (r"held lock freed", "{head}: held lock freed", Blame.LOCK),
+            (r"lock held at task exit", "{head}: lock held at task exit", Blame.LOCK),
+            (r".{1,64}? still has locks held", "{head}: still has locks held", Blame.LOCK),
+            (r"still has locks held", "{head}: still has locks held", Blame.LOCK),
+            (r"[Nn]ested lock was not taken", "{head}: nested lock was not taken", Blame.TRACE),
+            (r"possible unsafe locking|lock order risk", "possible deadlock", Blame.LOCK),
+        )
     ),
     _kind(
         "lockdep",
-        tuple(head + "inconsistent lock state" for head in _LOCKDEP),
-        "inconsistent lock state",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "bad unlock balance detected" for head in _LOCKDEP),
-        "WARNING: bad unlock balance",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "bad contention detected" for head in _LOCKDEP),
-        "WARNING: bad contention",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "suspicious RCU usage" for head in _LOCKDEP),
-        "WARNING: suspicious RCU usage",
-        Blame.TRACE,
-        skip="locks",
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "lock held when returning to user space" for head in _LOCKDEP),
-        "WARNING: lock held when returning to user space",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "held lock freed" for head in _LOCKDEP),
-        "WARNING: held lock freed",
-        Blame.TRACE,
-        skip="locks free",
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "Nested lock was not taken" for head in _LOCKDEP),
-        "WARNING: Nested lock was not taken",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        tuple(head + "Invalid wait context" for head in _LOCKDEP),
-        "BUG: Invalid wait context",
-        Blame.LOCK,
-    ),
-    _kind(
-        "lockdep",
-        "INFO: trying to register non-static key",
+        ("INFO: trying to register non-static key", "trying to register non-static key"),
         "INFO: trying to register non-static key",
         Blame.TRACE,
-        skip="locks",
     ),
     _kind(
         "lockdep",
@@ -262,7 +302,7 @@ KINDS: tuple[Kind, ...] = (
         "INFO: task hung",
         Blame.TRACE,
         r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) (?:is )?blocked ",
-        skip="waits locks",
+        skip="waits",
     ),
     _kind(
         "hung-task",
@@ -270,7 +310,17 @@ KINDS: tuple[Kind, ...] = (
         "INFO: task can't die",
         Blame.TRACE,
         r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) can't die",
-        skip="waits locks",
+        skip="waits",
+    ),
+    # A task's name may hold a newline
+    _kind(
+        "hung-task",
+        "INFO: task ",
+        "INFO: task hung",
+        Blame.TRACE,
+        r".{0,16}$",
+        skip="waits",
+        vague=True,
     ),
     _kind(
         "soft-lockup",
@@ -282,7 +332,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: soft lockup",
         Blame.PLACES,
         r"CPU#(?P<cpu>\d{1,6}) stuck for .{1,20}?! \[(?P<comm>.{1,64}):(?P<pid>\d{1,10})\]",
-        skip="locks stalls",
+        skip="stalls",
     ),
     _kind(
         "hard-lockup",
@@ -290,7 +340,24 @@ KINDS: tuple[Kind, ...] = (
         "Watchdog detected hard LOCKUP",
         Blame.PLACES,
         r"(?:CPU\d{1,6}: )?Watchdog detected hard LOCKUP(?: on cpu (?P<cpu>\d{1,6}))?",
-        skip="locks stalls",
+        skip="stalls",
+    ),
+    # powerpc: the CPU that hangs is the subject, not the one that notices it
+    _kind(
+        "hard-lockup",
+        "watchdog: CPU ",
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"\d{1,6} detected hard LOCKUP on other CPUs (?P<cpu>\d{1,6})",
+        skip="stalls",
+    ),
+    _kind(
+        "hard-lockup",
+        "watchdog: CPU ",
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"(?P<cpu>\d{1,6}) (?:Hard LOCKUP|self-detected hard LOCKUP)",
+        skip="stalls",
     ),
     _kind(
         "rcu-stall",
@@ -298,7 +365,7 @@ KINDS: tuple[Kind, ...] = (
         "INFO: rcu detected stall",
         Blame.PLACES,
         r"\w{0,40} (?:self-)?detected (?:expedited )?stalls? ",
-        skip="locks stalls waits",
+        skip="stalls",
     ),
     _kind("workqueue", "BUG: workqueue lockup", "BUG: workqueue lockup"),
     _kind(
@@ -315,21 +382,28 @@ KINDS: tuple[Kind, ...] = (
         "WARNING",
         Blame.HEADER,
         rf"(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at (?P<place>\S{{1,200}}) (?:{_PLACE})?",
-        skip="memory",
     ),
     _kind(
         "warning",
         "WARNING: at ",
         "WARNING",
         Blame.HEADER,
-        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?",
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}})(?:$| (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?)",
     ),
     _kind(
         "warning",
         "WARNING: ",
         "WARNING",
         Blame.HEADER,
-        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at {_PLACE}",
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
+    ),
+    # Stacks that the unwinder cannot read: arch/x86/kernel/unwind_*.c
+    _kind(
+        "warning",
+        "WARNING: kernel stack ",
+        "WARNING: kernel stack {what} has bad value",
+        Blame.NOBODY,
+        r"(?P<what>regs|frame pointer) at \S+ in .{1,64} has bad ",
     ),
     # Atomic context and its like: kernel/sched/core.c, lib/smp_processor_id.c
     _kind(
@@ -337,14 +411,13 @@ KINDS: tuple[Kind, ...] = (
         "BUG: sleeping function called from invalid context",
         "BUG: sleeping function called from invalid context",
         Blame.TRACE,
-        skip="locks",
     ),
     _kind(
         "atomic-sleep",
         "BUG: scheduling while atomic",
         "BUG: scheduling while atomic",
         Blame.TRACE,
-        skip="locks waits",
+        skip="waits",
     ),
     _kind(
         "atomic-sleep",
@@ -365,18 +438,24 @@ KINDS: tuple[Kind, ...] = (
         "BUG: ",
         "BUG: {what}",
         Blame.TRACE,
-        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?:-?suspected)?(?: on CPU|,|$)",
-        skip="locks",
+        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?: on CPU|,|$)",
     ),
     # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
-    _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="alloc memory"),
+    _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="leaks"),
+    _kind(
+        "memory-leak",
+        "unreferenced object 0x",
+        "memory leak",
+        Blame.TRACE,
+        r"[0-9a-f]+ \(size",
+        skip="leaks",
+    ),
     _kind(
         "bad-page",
         "BUG: Bad page ",
         "BUG: Bad page {what}",
-        Blame.TRACE,
+        Blame.PAGE,
         r"(?P<what>state|map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
-        skip="free",
     ),
     _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),
     _kind(
@@ -391,13 +470,31 @@ KINDS: tuple[Kind, ...] = (
         "BUG {what}",
         Blame.TRACE,
         r"(?P<what>\S{1,60}) \((?:Not tainted|Tainted[^)]{0,80})\): ",
-        skip="alloc free",
     ),
     _kind(
-        "dentry", "BUG: Dentry ", "BUG: Dentry still in use", Blame.TRACE, r".{1,200}still in use"
+        "dentry",
+        "BUG: Dentry ",
+        "BUG: Dentry still in use in unmount",
+        Blame.NOBODY,
+        r".{1,200}still in use .{0,20}\[unmount of ",
+    ),
+    _kind("dentry", "BUG: Dentry ", "BUG: Dentry still in use", rest=r".{1,200}still in use"),
+    _kind(
+        "vfs",
+        "VFS: ",
+        "VFS: {what} (use-after-free)",
+        Blame.NOBODY,
+        r"(?P<what>Busy inodes after unmount)",
+        single=True,
+    ),
+    _kind(
+        "vfs",
+        ("VFS: Close: file count is 0", "VFS: Close: file count is zero"),
+        "VFS: Close: file count is zero (use-after-free)",
+        single=True,
     ),
     # The rest of the kernel's own bugs: literally
-    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})"),
+    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})", vague=True),
     _kind(
         "unregister-netdevice",
         "unregister_netdevice: waiting for ",
@@ -406,6 +503,8 @@ KINDS: tuple[Kind, ...] = (
         r"\S{1,64} to become free",
         single=True,
     ),
+    # Rust: rust/kernel/lib.rs; the message is in the same line up to 1.72, else in the next one
+    _kind("rust", "rust_kernel: panicked at ", "{rust}", Blame.TRACE, r"(?P<place>.{0,400})"),
     _kind(
         "panic",
         ("Kernel panic - not syncing: ", "Kernel panic: ", "Kernel panic - not syncing"),
@@ -431,12 +530,39 @@ _TRAP_NAME = re.compile(
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )
+#: What ends the words on an exception: its error code, or the signal that it would be elsewhere.
+_ERROR_CODE = re.compile(r"[ :][0-9a-f]{4,16}(?: ilc:\d)?$|sig: \d{1,2}$", re.ASCII)
 
-CUT_HERE = "------------[ cut here ]------------"
+#: What a report whose beginning is lost is called: nothing in the text says what happened.
+LOST = Kind("unknown", (), "", "report without its beginning", Blame.POINTER)
+#: The same where the dump's reason says that it is an oops.
+LOST_OOPS = Kind("oops", (), "", "Oops", Blame.POINTER)
+#: The same of a panic whose line is not in the text.
+LOST_PANIC = Kind("panic", (), "", "kernel panic", Blame.POINTER)
+#: What is known of these is too little to recognise the same bug by.
+UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
+#: Functions in the trace of a report whose beginning is lost, and what it was by them.
+_LOST_BY_FRAME = {
+    "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER),
+    "page_fault_oops": Kind(
+        "oops", (), "", "BUG: unable to handle kernel paging request", Blame.POINTER
+    ),
+}
+
+
+def lost_kind(functions: Iterable[str]) -> Kind:
+    """Return the kind of a report whose beginning is lost, by the functions in its trace."""
+    plain = (function.split(".", 1)[0] for function in functions)
+    return next((_LOST_BY_FRAME[one] for one in plain if one in _LOST_BY_FRAME), LOST)
+
+
+#: x86, arm, x86-64 before 2.6.20
+CUT_HERE = ("------------[ cut here ]", "8<--- cut here ---", "----------- [cut here ]")
 #: Lines that come before the first line of a report and belong to it. A row of = or - is one too.
 PREFACES = (
-    CUT_HERE,
-    "kernel tried to execute NX-protected page",
+    *CUT_HERE,
+    "kernel tried to execute",
+    "Kernel attempted to ",
     "unable to execute userspace code (SMEP?)",
     "kasan: GPF could be caused by",
     "kasan: CONFIG_KASAN_INLINE enabled",
@@ -487,7 +613,21 @@ def trap_name(text: str) -> str | None:
     later), "invalid opcode: 0000 [#2]", "Internal error: Oops: 96000004 [#1]", "Oops [#1]" (riscv).
     """
     head = text[: text.find("[#")].rstrip(": ")
-    found = _TRAP_NAME.match(head)
+    found = _INTERNAL.match(head)
     if found is not None:
+        return "kernel BUG" if found["what"] == "Oops - BUG" else "Internal error"
+    found = _OOPS_OF.match(head)
+    if found is not None:
+        return "kernel BUG" if found["what"] == "BUG" else found["what"]
+    found = _TRAP_NAME.match(head)
+    if found is not None and (head == "Oops" or _ERROR_CODE.search(head)):
         return found["name"]
-    return "Oops" if head.startswith("Oops") else None
+    return "Oops" if head.startswith("Oops") and _ERROR_CODE.search(head) else None
+
+
+#: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"
+_OOPS_OF = re.compile(r"Oops - (?P<what>BUG|[a-z][\w ()-]{2,50})$", re.ASCII)
+#: arm, arm64: "Internal error: Oops - BUG: 0", "Internal error: undefined instruction: 0"
+_INTERNAL = re.compile(
+    r"Internal error: (?P<what>[A-Za-z][\w /-]*?|)(?::? [0-9a-f]{1,16})?$", re.ASCII
+)

@@ -3,8 +3,9 @@
 A report begins with a line that the table of kinds knows, or with a line that announces one ("cut
 here"), and ends with its end trace, with a row of =, with the next report, or with the last line
 that looks like part of it. With CONFIG_PRINTK_CALLER each task and CPU has reports of its own, so
-that lines of other CPUs in between do no harm. Registers that the kernel prints again after an end
-trace belong to no report.
+that lines of other CPUs in between do no harm. What other CPUs print as they are stopped belongs to
+none. Where a text begins inside a report, its registers or its end are the proof that there was
+one; registers that the kernel prints again after an end trace say where it was.
 """
 
 from __future__ import annotations
@@ -13,9 +14,21 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, recognise
+from pstorefs.oops.body_lines import (
+    REGISTERS,
+    is_body,
+    is_part,
+    is_stopping,
+    is_tail,
+    is_trace,
+)
+from pstorefs.oops.leads import first_of
+from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
+from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
@@ -24,30 +37,16 @@ PATIENCE = 64
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
 REPORTS_MAX = 4096
+#: Lines after an end trace within which the kernel prints the registers again.
+AGAIN = 40
 
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
+#: Reports whose second line may be the processor's exception, with the count of oopses.
+EXPLAINED = ("oops", "bug", "kasan", "stack-overflow", "serror", "rust")
 
 _GAP = "[pstorefs: "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
-#: The lines by which the body of a report shows itself. Their first words:
-_BODY = re.compile(
-    r"(?:CPU: |CPU \d|Pid: |PID: |RIP|EIP|NIP|pc : |PC is at|epc |Call [Tt]race|Backtrace|"
-    r"Modules linked in|Hardware name|task:|NMI backtrace|Stack:|Code: |lr : |x29: |"
-    r"stack backtrace)"
-)
-#: Further lines that belong to a report wherever they stand in it.
-_PART = re.compile(
-    r"(?:[ \t(?]|\[<|#PF|PGD |\*p[gmu]d|Oops|Internal error|KASAN: |Mem abort|Data abort|Tainted|"
-    r"[RE]?(?:[ABCDS][XPI]|FLAGS)?:|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|DR[0-9]|"
-    r"PKRU|ORIG_RAX|"
-    r"FS: |x\d\d?: |sp : |ra : |pstate|Workqueue|Read of|Write of|Free of|Allocated by|Freed by|"
-    r"Memory state|The buggy|which belongs|The faulty|flags: |raw: |Last potentially|"
-    r"Uninit was|Local variable|Bytes |swapper|page |page:|owner|other info|1 lock|[2-9]\d? locks|"
-    r"the existing|-> #|but task|and this task|this task|hardirqs|softirqs|irq event|"
-    r"Dumping ftrace|Kernel Offset|unreferenced|comm |INFO: lockdep|preempt_count|in_atomic|"
-    r"[0-9a-f]{4,16}: |stack segment|---\[)"
-)
 
 
 @dataclass(slots=True)
@@ -55,7 +54,7 @@ class Report:
     """A report in the lines of a text: indexes of lines, the last one included."""
 
     first: int
-    kind: Kind | None  # None: only announced, or its beginning is lost
+    kind: Kind | None  # None: only announced; LOST or a guess where its beginning is lost
     head: int = 0  # the line that says what happened
     last: int = 0
     groups: dict[str, str] = field(default_factory=dict)
@@ -65,12 +64,24 @@ class Report:
     lost_head: bool = False
     traced: bool = False  # has a call trace, which registers printed again have not
     ended: bool = False
+    stopping: bool = False  # other processors are printing what they did as they were stopped
     lines: list[int] = field(default_factory=list)  # those of its caller
+    #: Lines on the instruction pointer that were printed again after the end trace.
+    again: list[int] = field(default_factory=list)
 
 
 def split(lines: list[Line]) -> list[Report]:
     """Return the reports of a log, in the order in which they begin."""
     return _Splitter(lines).run()
+
+
+def read_body(report: Report, lines: Sequence[Line], more: Sequence[int] = ()) -> Body:
+    """Return what a report's lines say, and `more` lines after them."""
+    own = [lines[number] for number in (*report.lines, *more)]
+    body = read(own)
+    if body.pointer is None and report.again:
+        body = read([*own, *(lines[number] for number in report.again)])
+    return body
 
 
 class _Splitter:
@@ -81,26 +92,52 @@ class _Splitter:
         self._lost_head_possible = True
         #: An open report on a stall: the stalled CPUs print their own part of it.
         self._stall: Report | None = None
+        #: In a log without callers: what another CPU's report interrupted, and goes on after it.
+        self._interrupted: Report | None = None
+        #: The report that ended last, by caller: its registers may be printed again.
+        self._ended: dict[str, Report] = {}
+        #: Line after the last report of a known kind: a panic's leads are not looked for before.
+        self._floor = 0
 
     def run(self) -> list[Report]:
         for number, line in enumerate(self._lines):
             if line.text:
                 self._take(number, line.caller, line.text)
+        for report in self._found:
+            if report.lost_head:
+                self._judge_lost(report)
         return [
-            one for one in self._found if one.kind is not None or (one.lost_head and one.traced)
+            report for report in self._found if report.kind is not None and self._is_one(report)
         ]
+
+    def _is_one(self, report: Report) -> bool:
+        """Whether there was a report: programs and people use the same words."""
+        assert report.kind is not None  # noqa: S101 -- run() has asked
+        if report.kind.vague and not report.body:
+            return self._lines[report.head].time is not None
+        return not report.kind.dies or report.die is not None
+
+    def _judge_lost(self, report: Report) -> None:
+        """Decide what a report whose beginning is lost was. A stack dump alone is none."""
+        body = read_body(report, self._lines)
+        named = body.pointer is not None and body.pointer.function is not None
+        if named or (report.traced and report.ended):
+            report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
         if text.startswith("---[ end "):
-            self._end(number, caller)
+            self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(_GAP):
             self._open.clear()
-            self._stall = None
+            self._stall = self._interrupted = None
             self._lost_head_possible = True
             return
         report = self._open.get(caller)
         known = recognise(text)
+        other = self._interrupted
+        if other is not None and self._is_its_own(report, known, text):
+            self._interrupted, report, self._open[""] = report, other, other
         if known is not None:
             self._begin(number, caller, *known)
         elif _is_announcement(text):
@@ -109,21 +146,34 @@ class _Splitter:
             self._continue(number, caller, text, report)
         elif self._stall is not None and not self._stall.ended:
             self._continue(number, None, text, self._stall)
-        elif self._lost_head_possible and _BODY.match(text):
+        elif self._lost_head_possible and is_body(text):
             self._open_report(Report(number, None, number, number, lost_head=True), caller)
             self._continue(number, caller, text, self._open[caller])
+        elif self._ended and text.startswith(REGISTERS):
+            self._take_again(number, caller)
 
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
+        if kind.single and report is not None and report.body:  # a foreign line ends nothing
+            if len(self._found) < REPORTS_MAX:
+                self._found.append(
+                    Report(number, kind, number, number, groups=groups, lines=[number])
+                )
+            return
         if report is not None and not report.body and self._is_same(report, kind, number):
-            if report.kind is None or not kind.trap:
+            if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
-            report = Report(number, kind, number, groups=groups)
+            first = number
+            if kind.error_class == "panic":
+                first = first_of(groups.get("message", ""), self._lines, self._floor, number)
+            report = Report(first, kind, number, groups=groups)
+            report.lines += range(first, number)
             self._open_report(report, caller)
             self._stall = report if kind.blame is Blame.PLACES else None
+        self._floor = number + 1
         report.last = number
         report.lines.append(number)
         if "die" in groups:
@@ -138,20 +188,44 @@ class _Splitter:
         if report.kind is None:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
         if kind.trap:
-            return report.die is None and report.kind.error_class in ("oops", "bug", "kasan")
+            return report.die is None and report.kind.error_class in EXPLAINED
+        if report.kind.error_class == kind.error_class == "memory-leak":
+            return True
+        if report.kind.error_class == "rust":  # its panic ends in a BUG()
+            return kind.error_class == "bug"
+        if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
+            return report.kind.error_class == kind.error_class
         # decode_stacktrace.sh repeats the line for each inlined function.
         return kind is report.kind and "[inline]" in self._lines[report.head].text
 
+    def _is_its_own(
+        self, report: Report | None, known: tuple[Kind, re.Match[str]] | None, text: str
+    ) -> bool:
+        """Whether a line is one that the interrupted report lacks and the open one has."""
+        other = self._interrupted
+        if report is None or other is None or report.kind is None or other.kind is None:
+            return False
+        if known is not None and known[0].trap:
+            return report.kind.error_class not in EXPLAINED and other.die is None
+        if text.startswith("CPU: "):
+            mine = f"PID: {report.groups.get('pid', '')} "
+            return not other.body and "pid" in report.groups and mine not in text
+        return report.traced and not other.traced and is_trace(text)
+
     def _open_report(self, report: Report, caller: str) -> None:
+        other = self._open.get(caller)
+        if caller == "" and other is not None and _is_interrupted(other, report):
+            self._interrupted = other
         self._lost_head_possible = False
+        self._ended.pop(caller, None)
         if len(self._found) < REPORTS_MAX:
             self._found.append(report)
         self._open[caller] = report
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
-        if report is None or (report.body and text.startswith((CUT_HERE, "="))):
+        if report is None or (report.body and text.startswith((*CUT_HERE, "="))):
             if report is not None and text[0] == "=" and self._ends_with_row(report):
-                self._end(number, caller)
+                self._end(number, caller, traced=True)
             else:
                 self._open_report(Report(number, None, number, number, lines=[number]), caller)
         else:  # announced twice, such as by "list_add corruption" and "cut here"; or part of it
@@ -163,11 +237,19 @@ class _Splitter:
         return report.kind is not None and report.kind.error_class in FRAMED
 
     def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
-        if _BODY.match(text):
-            report.body = True
-            report.traced = report.traced or text.startswith(("Call T", "Call t", "Backtrace"))
+        if is_stopping(text):
+            report.stopping = True
+        elif is_tail(text):
+            report.stopping = False
             report.last = number
-        elif _PART.match(text):
+        if report.stopping:
+            return
+        traced = is_trace(text)
+        if traced or is_body(text):
+            report.body = True
+            report.traced = report.traced or traced
+            report.last = number
+        elif is_part(text):
             report.last = number
         elif report.kind is None and not report.lost_head:
             if number - report.first > ANNOUNCED:
@@ -184,13 +266,34 @@ class _Splitter:
         if caller is not None:
             del self._open[caller]
 
-    def _end(self, number: int, caller: str) -> None:
-        self._lost_head_possible = False
+    def _end(self, number: int, caller: str, *, traced: bool) -> None:
         report = self._open.pop(caller, None)
+        if report is None and traced and self._lost_head_possible:
+            report = Report(number, None, number, number, lost_head=True)
+            if len(self._found) < REPORTS_MAX:
+                self._found.append(report)
+        self._lost_head_possible = False
         if report is not None:
             report.last = number
             report.ended = True
             report.lines.append(number)
+            self._ended[caller] = report
+        if caller == "" and self._interrupted is not None:
+            if number - self._interrupted.last <= PATIENCE:
+                self._open[caller] = self._interrupted
+            self._interrupted = None
+
+    def _take_again(self, number: int, caller: str) -> None:
+        report = self._ended.get(caller)
+        if report is not None and number - report.last <= AGAIN and not report.again:
+            report.again.append(number)
+
+
+def _is_interrupted(report: Report, by: Report) -> bool:
+    """Whether a report was still to end with an end trace of its own as another one began."""
+    panics = by.kind is not None and by.kind.error_class == "panic"
+    classes = (*EXPLAINED, "warning")
+    return report.kind is not None and report.kind.error_class in classes and not panics
 
 
 def _is_announcement(text: str) -> bool:

@@ -1,200 +1,535 @@
-"""The machinery of the kernel: functions that a title looks through, as tables of patterns.
+r"""The machinery of the kernel: functions that a title looks through, as tables of names.
 
-A trace begins with the functions that print it, then those that checked, copied, locked or waited
-on behalf of somebody. One table per purpose; a kind of report says which of them it looks through.
-The names are those of 4.x to 7.x kernels on x86 and arm64, without the compiler's suffixes.
+A trace begins with the functions that print it, then those that checked, copied, locked, allocated
+or waited on behalf of somebody: the bug is in the first function that is none of these. A name is
+given whole; where a family is closed (all that begin so do nothing else) it ends in `\w*`.
+Underscores at the beginning do not count. Tables in ALWAYS are looked through in every report, the
+others only where a kind of report says so. The names are those of 2.6.32 to 7.x kernels, without
+the compiler's suffixes.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from pstorefs.oops.demangle import demangle, is_rust_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-#: Patterns for whole names, separated by blanks. `report` is looked through always.
+#: Patterns for whole names, separated by blanks.
 _TABLES = {
-    # printing, stopping, exceptions on their way to the printer; checkers and sanitizers
+    # printing, stopping, and the way from an exception to the printer
     "report": r"""
-        _*dump_stack(_lvl|_print_info)? _*show_(stack|regs|trace|registers)\w*
-        _*dump_(backtrace|trace|mem|header)\w* (unwind|walk)_\w+ arch_stack_walk stack_trace_\w+
-        save_stack\w* _*stack_depot_\w+ _*v?printk\w* print_\w+ panic vpanic nmi_panic\w*
-        check_panic_on_\w+ _*die(_\w+)? oops_\w+ crash_\w+ _*warn(_\w+)? warn_slowpath_\w+
-        _*warn_printk (\w+_)?report_(bug|error|address)\w* _*report_\w+
-        (fixup|handle|generic)_bug\w* do_error_trap do_trap\w* do_invalid_op exc_invalid_op
-        bug_handler bug_brk_handler call_break_hook brk_handler kasan_handler do_debug_exception
-        (asm_)?(exc|sysvec)_\w+ (async_)?page_fault error_entry ret_from_intr
-        early_fixup_exception
-        (invalid_op|divide_error|general_protection|double_fault|int3|common_exception)\w*
-        _*(do|bad|exc)_(kern_|user_)?(page_fault|area|addr_fault|translation_fault|sea|mem_abort)\w*
-        _*bad_area\w* no_context kernelmode_fixup_or_oops page_fault_oops pgtable_bad
-        handle_page_fault el1h?_\w+ el1t_\w+ do_el1_\w+ do_undefinstr do_kernel_fault\w*
-        do_mem_abort do_sp_pc_abort _*k(asan|csan|msan|fence)_\w+
-        _*(asan|tsan|msan|hwasan|ubsan|sanitizer|kcov)_\w+ check_memory_region\w*
-        check_region_inline memory_is_\w+ instrument_\w+ handle_(overflow|\w*_mismatch\w*)
-        val_to_string ubsan_epilogue object_err slab_err slab_\w+_error _*(lockdep|lock_dep)_\w+
-        register_lock_class assign_lock_key look_up_lock_class mark_(lock|usage|held_locks)\w*
-        _*might_(sleep|fault|resched)\w* _*schedule_(bug|debug)
-        _*debug_(object|check|print|smp|mutex)\w+ check_preemption_disabled
-        _*this_cpu_preempt_check debug_object\w* refcount_\w+ _*refcount_\w+
-        _*(fortify|copy_overflow|usercopy|check_object_size|check_heap_object)\w*
-        _*list_(add|del|del_entry|add_rcu)_(valid|entry_valid)\w* _*list_del_entry_valid\w*
-        _*list_add_valid\w* skb_(over_|under_)?panic bad_page(_\w+)? free_page_is_bad\w*
-        check_(new|free)_page\w* dump_page\w* nmi_(cpu_backtrace|trigger)\w* arch_trigger_\w+
-        trigger_\w+backtrace\w* _*stack_chk_fail rcu_(note|check|lockdep)_\w+ _*pfx_\w+
-        fault_dirty_\w+ should_fail\w* _*fault_create_\w+ fail_dump spin_(bug|dump) rwlock_bug
+        _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
+        _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
+        dump_(backtrace|trace)(_entry|_log_lvl)? unwind_backtrace print_trace_(stack|address)
+        (save_stack|stack_trace|arch_stack_walk|stack_depot|depot_save_stack)\w*
+        __save_stack_trace _*save_stack_trace\w* _?_?v?printk(_\w*)?
+        printk_(deferred|safe\w*|nmi\w*|default|func|emit) vprintk_\w* __printk_safe_flush
+        do_vprintk _dev_(emerg|alert|crit|err|warn|info|notice) _*dev_printk(_emit)?
+        __dynamic_(pr|dev|netdev)_debug netdev_(printk|err|warn|info) v?panic nmi_panic\w*
+        check_panic_on_(warn|stack) panic_(on_warn|other_cpu)\w*
+        _*die(_body|_header|_kernel_fault|_addr|_if_kernel|_nmi)? bust_spinlocks
+        oops_(begin|end|enter|exit|may_print) do_exit_on_oops crash_(kexec|shutdown|save_cpu)
+        _*warn(_printk|_printf|_slowpath\w*|_flushing_systemwide_wq)? warn_slowpath_\w*
+        _*report_bug(_entry)? (fixup|handle|do)_bug __handle_bug (bug|cfi|reserved_fault)_handler
+        (bug|brk|kasan|cfi|ubsan|fault)_(brk_)?handler call_(break|undef|el1_break)_hook
+        do_el1_(brk64|breakpoint|undef|bti|gcs|fpac|mops|watchpt|softstep) is_valid_bugaddr
+        do_(error_trap|trap|trap_no_signal|invalid_op|divide_error|int3|debug|bounds|overflow)
+        do_(general_protection|double_fault|stack_segment|segment_not_present|alignment_check)
+        (asm_)?exc_(invalid_op|divide_error|int3|debug|page_fault|general_protection|double_fault)
+        (asm_)?exc_(stack_segment|alignment_check|machine_check|nmi|bounds|overflow|control_protection)
+        handle_invalid_op handle_stack_overflow handle_(exception|break|page_fault) die_with_\w*
+        (async_)?page_fault error_(entry|return|code|exit) common_exception\w* ret_from_exception
+        (invalid_op|divide_error|general_protection|double_fault|int3|stack_segment|nmi_stack_correct)
+        (trace_)?(do|exc)_(async_)?page_fault __do_page_fault ___do_page_fault hash__do_page_fault
+        do_(kern|user)_addr_fault spurious_kernel_fault _*bad_area(_\w*)? no_context is_prefetch
+        kernelmode_fixup_or_oops page_fault_oops pgtable_bad fixup_exception early_fixup_exception
+        ex_handler_\w* bad_page_fault _*do_kernel_fault arm64_serror_panic do_serror
+        do_(mem_abort|bad_area|sea|bad|sect_fault)
+        do_(translation|tag_check|alignment|sp_pc_abort|DataAbort|PrefetchAbort|kernel)(_fault)?
+        do_(undefinstr|undef_instr|cp15instr|kernel_address_error) __und_(svc|fault)\w* _*dabt_svc
+        _*pabt_svc el1(h|t)?_\w* el0t?_\w* el1_sync_handler arm_notify_die notify_die
+        atomic_notifier_call_chain_die (data|instruction)_access_common\w*
+        program_check_(common|exception)\w* _exception\w* interrupt_return_srr_kernel
+        interrupt_exit_kernel_prepare alignment_(common|exception)
+        do_(protection|dat|asce|page|addressing)_exception __do_pgm_check pgm_check_handler
+        do_trap_(insn_\w+|break|ecall_\w+|load_\w+|store_\w+|unknown|or_bp) do_(bp|ade|ri|tr)
+        handle_(bp|ade[ls]|ri|tlb[lsm]|tlb_\w+|kernel_fault|ale|sys) tlb_do_page_fault_\d
+        corrupted_stack_end\w* _*stack_chk_fail nmi_(cpu_backtrace|trigger_cpumask_backtrace)
+        arch_trigger_(cpumask|all_cpu)_backtrace trigger_\w+_backtrace report_mismatch\w*
+        add_taint print_tainted
     """,
-    # copying, comparing, single accesses to memory and devices
+    # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
+    "checkers": r"""
+        _*(kasan|kmsan|kcsan|kfence|asan|hwasan|msan|tsan|ubsan|sanitizer|kcov)_\w* val_to_string
+        _*quarantine_(put|reduce|remove_cache) qlist_(free_all|move_cache) qlink_free ubsan_\w*
+        handle_(overflow|object_size_mismatch)
+        print_(report|address_description|shadow_for_address|bug|error_description|trailer)
+        print_(usage_bug|circular_bug|deadlock_bug|irq_inversion_bug|bad_irq_dependency)
+        print_(lock_invalid_wait_context|unlock_imbalance_bug|freed_lock_bug|lock_contention_bug)
+        print_(circular_bug_entry|lock_nested_lock_not_held|kernel_ident|collision|section)
+        describe_(object|address|heap_address)(_\w*)? object_err slab_(err|fix|bug|pad_check)
+        slab_(free_freelist_hook|free_hook|(pre|post)_alloc_hook) check_(object|bytes\w*|slab)
+        check_memory_region\w* check_region_inline memory_is_(poisoned|nonzero)\w* kasan
+        bytes_is_nonzero instrument_\w* report_(tag_fault|heap_object|usercopy|enabled)
+        (alloc|free)_(consistency_checks|debug_processing) free_to_partial_list
+        _*(lockdep|lock_dep)_\w* register_lock_class assign_lock_key look_up_lock_class
+        mark_(lock|lock_irq|usage|held_locks|lock_accessed)
+        _*lock_(acquire|release|is_held|acquired)
+        lock_(is_held_type|contended|downgrade|set_class|pin_lock|unpin_lock|commit_crosslock)
+        validate_chain
+        check_(prev_add|prevs_add|deadlock|noncircular|path|usage|irq_usage|wait_context)
+        check_(usage_forwards|usage_backwards|lock|chain_key|flags|redundant|preemption_disabled)
+        (add|find|lookup|validate)_(lock_to_list|held_lock|chain_cache\w*) __lock_set_class
+        reacquire_\w* debug_check_no_locks_(freed|held)
+        debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
+        debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin)_\w*
+        debug_check_no_obj_freed debug_smp_processor_id warn_bogus_irq_restore
+        (activate|fixup)_\w*obj\w* _*debug_check_no_obj_freed timer_fixup_\w*
+        (timer|work|hrtimer|rcuhead|percpu_counter)_is_static_object _*might_(sleep|fault|resched)
+        ___might_sleep __might_(sleep|fault)\w* __cant_(sleep|migrate) __schedule_(bug|debug|loop)
+        schedule_debug _*this_cpu_preempt_check check_heap_object _*check_object_size
+        usercopy_(abort|warn) copy_overflow __copy_overflow
+        check_(page|stack|heap|bogus)_\w*object\w* _*fortify_(panic|report|memcpy_chk|memset_chk)
+        _*read_overflow\w* _*write_overflow\w* bad_page(_\w*)?
+        free_(page_is_bad\w*|tail_page\w*|pages_check\w*) check_(new|free)_page\w* dump_page
+        __dump_page page_bad_reason vm_bug_on_\w* dump_(vma|mm|mapping)
+        should_(fail|failslab|fail_alloc_page|fail_ex|fail_usercopy)\w* _*should_failslab
+        fail_dump spin_(bug|dump|lock_bug) rwlock_bug do_raw_(spin|read|write)_\w* mcount
+        ftrace_\w*caller __fentry__ _*x86_indirect_\w* _*x86_return_thunk
+        retbleed_(return_thunk|untrain_ret) srso_(alias_)?(return_thunk|safe_ret|untrain_ret)
+        _*cfi_\w* __ubsan\w* cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w*
+        zap_(mem_\w+)? kmemcheck_\w* _*pfx_\w* netdev_WARN stack_erasing stackleak_\w*
+        rcu_(note_context_switch|check_callbacks|lockdep_current_cpu_online|is_watching)
+        _*rcu_\w+_held rcu_read_(lock|unlock)(_\w*)? _*rcu_read_(lock|unlock)\w*
+        rcu_lock_(acquire|release) trace_(hard|soft)irqs_(on|off)\w* trace_preempt_(on|off)
+        trace_(call|ret)\w*_user preempt_(count_add|count_sub|schedule\w*|latency_\w+) unwind_\w*
+        __unwind_\w* ref_tracker_(alloc|free|dir_\w+) _*ref_tracker_\w*
+        netdev_tracker_(free|alloc|dir_\w+) (__|do_)?ex_handler_\w* page_owner_\w* set_page_owner
+        post_alloc_hook prep_new_page __set_page_owner\w* __reset_page_owner
+        add_stack_record_to_list
+    """,
+    # of one subsystem: what it calls in place of BUG() and WARN()
+    "assertions": r"""
+        (btrfs_)?assertfail (xfs_)?ass(fail|warn) xfs_asswarn ocfs2_bug jfs_error_bug bch2_bug
+        bch2_inconsistent_error bch2_fatal_error bch2_(fs_)?inconsistent bch2_prt_\w* ceph_bug
+        drbd_assert\w* rust_helper_BUG rust_helper_bug rust_helper_WARN
+        _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w*
+        f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
+    """,
+    # copying, comparing, parsing, hashing, single bits and accesses to memory and devices
     "memory": r"""
-        _*(mem(cpy|set|move|cmp|chr|scan|chr_inv)\w*|rep_(movs|stos)\w*)
-        _*(str(len|nlen|cpy|ncpy|lcpy|lcat|scpy|cat|ncat|cmp|ncmp|casecmp|ncasecmp|chr|rchr|str|nstr|sep|spn))
-        _*(arch_)?(raw_)?_*(copy|clear)_(to|from|in)?_?(user|iter)(_\w+)? _*copy_user_\w+
-        copy(in|out) _*(clear|copy)_(page|highpage|mc)\w* _*csum_partial\w*
-        _*(arch_|raw_)?atomic(64|_long)?_\w+ _*(arch_)?(test|set|clear|change)_(and_\w+_)?bit\w*
-        logic_(in|out)\w+ _*raw_(read|write)[bwlq] _*(in|out)[bwl] io(read|write)(8|16|32|64)\w*
-        _*(get|put)_user_\w+ read_word_at_a_time _*(READ|WRITE)_ONCE\w* _*read_once\w*
+        _*(mem(cpy|set|move|cmp|chr|chr_inv|scan|zero_explicit)|bcmp)(_(erms|orig|flushcache|and_pad|generic|io|toio|fromio|\d+|sse\w*|avx\w*))?
+        rep_(movs|stos)\w* memmove_\w* __pi_(mem|str)\w* __arch_(memcpy|memset|copy|clear)\w*
+        __memcpy_\w* fast_mem\w*
+        _*(str(len|nlen|cpy|ncpy|lcpy|lcat|scpy|scpy_pad|cat|ncat|cmp|ncmp|casecmp|ncasecmp|chr|rchr))
+        _*(strchrnul|str|strstr|nstr|strnstr|strsep|strspn|strpbrk|strcspn|strim|sized_strscpy|strnchr)
+        v?sn?printf v?scnprintf vsnprintf kvasprintf(_const)? kasprintf
+        seq_(v?printf|put\w+|write) string(_nocheck)? format_decode pointer number
+        hex_dump_to_buffer print_hex_dump\w* bin2hex
+        _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)?
+        _*copy_user_\w* copy_mc_\w* _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
+        copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
+        copy_page(_to_iter|_from_iter|_from_iter_atomic|_rep|_regs|_mc)? __arch_clear_user
+        arm_copy_\w* arm_clear_user __asm_copy_\w* copy_struct_from_user copy_safe_\w*
+        _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d* fault_in_(readable|iov)\w*
+        probe_kernel_(read|write) _*probe_kernel_\w* strncpy_from_\w* strnlen_user
+        _*strncpy_from_\w* iterate_(and_advance|iovec|bvec|xarray|ubuf|folioq)\w*
+        memcpy_(from|to)_(page|folio|sglist|bvec) (zero|memzero)_user\w* memzero_page
+        csum_(partial|and|block)\w* _*csum_partial\w* do_csum csum_(and_)?copy\w*
+        _*skb_checksum\w*
+        _*(arch_)?(raw_)?atomic(64|_long)?_(add|sub|inc|dec|read|set|xchg|cmpxchg|try|fetch|or|and)\w*
+        arch_atomic\w* _*(arch_)?_*(test|set|clear|change)_(and_\w+_)?bit(_unlock|_lock)?
+        variable_test_bit constant_test_bit (_?find_(first|next|last)_)\w*bit\w*
+        bitmap_(zero|fill|copy|subset|equal)\w*
+        _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
+        _*raw_(read|write)[bwlq] _*(in|out)s?[bwl] io(read|write)(8|16|32|64)\w*
+        logic_(in|out)[bwl] _*(read|write)[bwlq](_relaxed)? _*memcpy_(from|to)io memset_io
+        read_word_at_a_time load_unaligned_zeropad get_unaligned\w* _*(get|put)_unaligned\w*
+        _*(READ|WRITE)_ONCE\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w*
+        crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)? libcrc32c\w*
+        crypto_shash_(update|digest|final) _*(jhash|siphash|hsiphash|xxh32|xxh64|xxhash)\w*
+        _*siphash_\w* full_name_hash hash_string
+        aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* cipher_crypt_one drbg_\w*
+        rng_setkey crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w*
+        sha(1|256|512|3)_\w* uuid_(parse|equal) sort(_r|_nonatomic)? sort_r swap_words_\d\d
+        bsearch kstrto\w* _*kstrto\w* _?parse_integer\w* simple_strto\w*
     """,
-    # taking and giving locks, and their debugging
+    # lists, trees, maps; what holds objects together and counts who uses them
+    "containers": r"""
+        _*list_(add|del|del_entry|del_init|move|splice|replace)(_(rcu|tail|tail_rcu|init|init_rcu|careful|reverse|entry))?
+        list_empty(_careful)? _*list_(add|del_entry)_valid(_or_report)? list_lru_(add|del)(_obj)?
+        _*(hlist|klist|llist|plist|nulls)_(add|del|next|put|get)\w* hlist_(nulls_)?(add|del)\w*
+        klist_(dec_and_del|release|children_get|iter_\w+|add_\w+|remove)
+        llist_(reverse_order|add_batch|del_first)
+        rb_(erase|insert_color|first|last|next|prev|replace_node)\w* ____rb_erase_color
+        __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w* timerqueue_\w*
+        interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
+        (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w* idr_\w* ida_\w*
+        mas_(walk|find|next|prev|store|load|wr|erase|preallocate|destroy|split|rebalance)\w*
+        mtree_(load|store|insert|erase)\w* _*rhashtable_\w* rht_\w* rhltable_\w* kfifo_\w*
+        __kfifo_\w* assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
+        _*(kobject|kset|kref|refcount)_\w* kobject_\w* refcount_\w*
+        device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
+        device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
+        cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
+        sysfs_(create|remove|add|merge|do_create)_\w* sysfs_warn_dup create_dir kernfs_(get|put)
+        folio_unlock unlock_page module_(get|put) try_module_get __module_get dput fast_dput
+        __dentry_kill dget iput klist_next bus_(add|remove)_device percpu_ref_\w* proc_register
+        proc_(create|mkdir)\w* remove_proc_(entry|subtree) _?_?netdev_put netdev_hold sock_hold
+        (un)?register_netdev(ice)?(_queue|_many\w*)? rollback_registered\w* hwrng_unregister
+        usb_submit_urb usb_kill_urb usb_poison_urb usb_free_urb
+    """,
+    # taking and giving locks
     "locks": r"""
-        _*(raw_)?_*(spin|read|write|rw)_?(try|un)?_?lock\w* _*(do|arch|queued)_raw_\w+ do_raw_\w+
-        (native_|pv_|virt_)?queued_(spin|read|write)_\w+ _*pv_queued_\w+ kvm_wait pv_wait\w*
-        native_\w*halt _*(ww_|rt_|__)?mutex_\w*(lock|spin|slow|interrupt|kill|nested|common)\w*
-        _*ww_mutex_\w+ _*rt_mutex_\w+ rtlock_\w+ rt_spin_\w+
+        _*(raw_)?_*(spin|read|write|rw|local|bit_spin|seq|hlist_bl|rt_spin|rt_read|rt_write)_?(try|un)?_?lock(_\w*)?
+        _*raw_(spin|read|write)_\w* (native_|pv_|virt_|kvm_)?queued_(spin|read|write)_\w*
+        _*pv_queued_\w* arch_(spin|read|write)_\w* __pv_\w*lock\w* kvm_kick_cpu ticket_spin_\w*
+        _*(ww_|rt_)?mutex_(lock|unlock|trylock|spin|optimistic|init|destroy|is_locked|can_spin|remove)\w*
+        mutex_(add_waiter|remove_waiter|handoff|waiter_is_first) _*ww_mutex_\w* _*rt_mutex_\w*
+        rtlock_slow\w* rt_spin_\w* atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
-        _*down_\w+ _*up_(read|write) _*rwsem_\w+ _*percpu_(down|up)_\w+ percpu_rwsem_\w+
-        _*percpu_rwsem_\w+ call_rwsem_\w+ rwbase_\w+
-        _*lock_(acquire|release|is_held|contended|acquired)\w* _*lock_acquire validate_chain
-        check_\w*(prev|deadlock|noncircular|irq_usage|wait_context)\w* _*local_bh_\w+
-        _*local_lock\w* preempt_(count_\w+|schedule\w*|disable|enable) trace_(hard|soft)irqs_\w+
-        _*raw_callee_save_\w+ _*rcu_read_(un)?lock\w* _*cond_resched\w* rcu_lock_\w+ osq_lock\w*
-        mcs_\w+
-    """,
-    # sleeping until something happens
-    "waits": r"""
-        _*schedule(_\w+)? context_switch io_schedule\w* _*sched_\w+ preempt_schedule\w*
-        _*switch_to\w* _*(do_)?wait_(for|on|event|iff|woken|var|rcu)\w* _*wait_\w*bit\w*
-        bit_wait\w* out_of_line_wait_\w+ wait_on_\w+ do_wait_(for|intr)\w* prepare_to_wait\w*
-        finish_wait wait_woken _*synchronize_\w+ _*rcu_barrier\w* _*wait_rcu_gp\w* exp_funnel_lock
-        _*sync_rcu\w* _*folio_(lock|wait)\w* _*lock_(page|folio|buffer)\w*
-        _*(wait_on_)?(page|folio|buffer)_(bit|writeback|lock)\w* wait_on_page\w*
-        _*(usleep|msleep|nanosleep|hrtimer_nanosleep|do_nanosleep)\w* schedule_hrtimeout\w*
-        swait_\w+ _*swait\w* percpu_ref_\w+wait\w* blk_mq_freeze_queue_wait refrigerator
-        _*refrigerator freezing_slow_path exit_to_user_mode_\w+ _*ldsem_\w+ tty_ldisc_lock\w*
-    """,
-    # interrupts, ticks, the detectors themselves, idling
-    "stalls": r"""
-        _*rcu_\w+ _*(tick|hrtimer|timer|clock_event|update_process|update_wall)_\w+ _*hrtimer_\w+
-        _*run_(timer|hrtimer|local)\w* call_timer_fn expire_timers scheduler_tick sched_tick
-        print_cpu_stall\w* _*sched_\w+ check_cpu_stall\w* synchronize_\w+
-        (local|smp|native|reschedule|irq|ret|x2?apic|call_function|kvm)_?\w*(apic|ipi|interrupt|smp_\w+)\w*
-        (asm_)?(sysvec|exc|common_interrupt|apic_timer)\w* _*(do_)?(IRQ|irq)_?\w*
-        irq_(enter|exit|work)\w* nmi_\w+ default_do_nmi do_nmi end_repeat_nmi asm_exc_nmi exc_nmi
-        watchdog_\w+ lockup_\w+ softlockup_\w+
-        _*(softirq|do_softirq|invoke_softirq|handle_softirqs|ksoftirqd|run_ksoftirqd|do_softirq_own_stack)\w*
-        _*smp_call_function\w* csd_lock_wait\w* generic_exec_single on_each_cpu\w* flush_smp_\w+
-        _*flush_tlb\w* native_flush_tlb\w* gic_\w+ handle_(domain|percpu|arch|irq)\w*
-        arch_(timer|counter)\w+ el[01]h?_\w+ generic_handle_\w+ do_interrupt_handler
-        call_on_irq_stack _*sanitizer_\w+ write_comp_data check_kcov_mode in_(softirq|irq|nmi)\w*
-        kvm_\w*(guest|cpuid|steal|wait)\w*
-        (arch_|default_|native_|acpi_|poll_|do_|cpuidle_)\w*(idle|halt)\w* cpu_startup_entry
-        cpuidle_\w+ mwait_\w+ start_secondary secondary_\w+ _*stack_(trace|depot)\w* unwind\w*
-        _*unwind_\w+ deref_stack\w* kernel_text_address _*kernel_text_\w+ is_module_text\w*
-        on_stack arch_local_\w+ _*raw_irq\w* seqcount\w* ktime_get\w* _*delay\w* __const_udelay
-        delay_(tsc|loop)\w* wake_up_\w+ _*wake_up\w* try_to_wake_up timerqueue_\w+ rb_\w+
-        enqueue_hrtimer trace_\w+ _*trace\w* preempt_\w+
+        __down_\w* __up(_\w*)? ___down_common downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w*
+        rwbase_\w* percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w*
+        _*percpu_rwsem_\w* ldsem_\w* _*local_bh_(enable|disable)\w*
+        _*local_irq_(save|restore|enable|disable) arch_local_\w* local_lock\w*
+        _*raw_callee_save_\w* osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w*
+        _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w*
+        refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
+        lockref_\w* kthread_(stop|park|unpark|bind)\w* __kthread_(bind|create_on_node|parkme)\w*
+        lock_timer_base
     """,
     # allocating
     "alloc": r"""
-        _*(kv?|v|kz|kvz|k)m?alloc\w* _*kmalloc\w* _*k[vz]?[mz]?alloc\w* _*kmem_cache_\w+
-        _*vmalloc\w* _*kcalloc\w*
-        _*(do_|slab_|__slab_)?(slab_(alloc|post_alloc|node)|kmalloc|kmemleak)\w* kmemleak_\w+
-        slab_\w+
-        _*(kmemdup|kstrdup|kstrndup|kasprintf|kvasprintf|memdup_user|vmemdup_user|strndup_user|kmemdup_nul)\w*
-        _*alloc_(pages?|folio|percpu|skb|slab)\w* _*get_free_page\w* pcpu_alloc\w* krealloc\w*
-        _*krealloc\w*
-        ida_\w+ idr_\w+ mempool_\w+ _*get_zeroed_page\w* __do_kmalloc_node alloc_from_\w+
-        new_slab\w* allocate_slab
+        _*k[vz]?z?(m|c|re)?alloc(_\w*)? _*kmalloc(_\w*)? _*kv?(m|z|c|re)alloc(_\w*)? kvmalloc_\w*
+        _*do_kmalloc(_\w*)? _*kmem_cache_(alloc|free|shrink|destroy|create|zalloc)\w*
+        kmem_(alloc|zalloc)\w* __kmem_cache_\w* _*vz?m?alloc(_\w*)? vmalloc_\w* __vmalloc_\w*
+        __get_vm_area_node alloc_vmap_area array_alloc _*(slab|slub)_alloc\w* ___slab_alloc
+        _*slab_alloc_node (new|allocate|alloc)_slab\w* get_partial\w* cache_(alloc|grow)_?\w*
+        kmemleak_\w* create_object fallback_alloc ____cache_alloc\w* do_slab_free kmemdup(_\w*)?
+        kstrn?dup(_\w*)? v?memdup_user(_\w*)? strndup_user memdup_\w* devm_k\w*alloc\w*
+        devm_kmemdup _*alloc_(pages?|frozen_pages|pages_bulk)(_\w*)? alloc_pages_\w*
+        _*folio_alloc\w* alloc_slab_page _*get_free_pages?(_\w*)? get_zeroed_page\w*
+        get_page_from_freelist rmqueue\w* __alloc_pages_\w* __rmqueue\w* (__)?alloc_percpu\w*
+        pcpu_(alloc|create|populate)\w* mempool_\w* alloc_from_pool dma_pool_alloc sock_kmalloc
+        sock_kzalloc filemap_alloc_folio __filemap_get_folio(_mpol)? pagecache_get_page
+        grab_cache_page_write_begin find_or_create_page _*page_pool_alloc_\w* page_frag_alloc\w*
+        __page_frag_\w* skb_page_frag_refill vma_alloc_\w* folio_prealloc alloc_workqueue_noprof
     """,
     # freeing
     "free": r"""
-        _*(k|v|kv|kz)free(_\w+)? _*kmem_cache_free\w* slab_free\w* _*slab_free\w* do_slab_free
-        cache_free\w* _*cache_free\w* _*free_(pages?|hot_cold|unref|one_page|slab|frozen|folio)\w*
-        free_pcp\w* free_unref_\w+ free_pages_prepare\w* quarantine_\w+ ___cache_free
-        kfree_sensitive kfree_const kvfree\w*
+        _*(k|v|kv|kz|kvz)free(_(rcu\w*|sensitive|const|nolock|strarray|bulk|atomic|call_rcu\w*))?
+        ___cache_free cache_free_\w* cache_flusharray _*kmem_cache_free\w* _*slab_free(_\w*)?
+        __slab_free\w* _*vunmap\w* vm_unmap_\w* remove_vm_area
+        _*free_(page|pages|hot_cold_page\w*|frozen_pages\w*|one_page|pages_ok|pages_exact|pages_core|pages_nolock|slab|percpu|pages_prepare|vm_area)
+        free_pcp\w* free_(unref|frozen)_\w* __free_pages_\w* __free_page\w* discard_slab
+        (put_page|folio_put|__put_page|__folio_put|release_pages)\w* __put_single_page
+        kmem_free\w* __kvfree_rcu free_large_kmalloc folios_put(_refs)? folio_batch_move_lru
+        lru_add_drain(_cpu)? page_frag_free(_nolock)? free_pcppages_bulk __free_one_page
     """,
-    # arming and disarming timers and work
+    # buffers of the network
+    "skb": r"""
+        skb_(over_|under_)?panic skb_(put|push|pull)(_data|_zero|_u8)? _*kfree_skb\w* consume_skb
+        skb_release_(all|data|head_state) skb_free_head _*kfree_skbmem sk_skb_reason_drop
+        napi_consume_skb dev_kfree_skb\w* __consume_stateless_skb
+    """,
+    # arming and disarming timers and work; waking up
     "timers": r"""
-        _*(try_to_)?(del|mod|add|delete)_timer\w* _*timer_(delete|init|shutdown)\w* init_timer\w*
-        try_to_grab_pending work_grab_pending _*cancel_work _*init_work
-        _*hrtimer_(init|cancel|start)\w*
+        _*(try_to_)?(del|mod|add|delete)_timer(_on|_sync|_pending|_global|_local|_pinned|_sync_try)?
+        _*timer_(delete|shutdown|reduce|init)\w* init_timer\w*
+        _*(detach|enqueue|internal_add)_timer\w* detach_if_pending
+        hrtimer_(init|start|cancel|try_to_cancel|active|setup|forward)\w*
+        __hrtimer_(init|start)\w* try_to_grab_pending work_grab_pending insert_work
+        _*queue_(delayed_)?work(_\w*)? _*queue_work(_on)? mod_delayed_work\w*
+        queue_delayed_work\w* schedule_(delayed_)?work(_on)? delayed_work_timer_fn
+        __queue_delayed_work (flush|cancel)_(delayed_)?work(_sync)? _*flush_work\w*
+        __cancel_work\w* _*cancel_work_timer start_flush_work
+        (drain|flush|destroy|__flush|__drain)_workqueue get_work_pool\w* get_work_\w*
+        is_chained_work flush_workqueue_prep_pwqs pwq_\w* __init_work disable_work\w* enable_work
+        tasklet_(schedule|kill|disable|init|setup)\w* __tasklet_\w* irq_work_(queue|sync)\w*
+        call_rcu\w* __call_rcu\w* __call_rcu_common
+        _*wake_up(_(all|bit|common|locked|sync|process|q|state|var|klogd|pollfree|interruptible|poll|parent)(_\w+)?)?
+        autoremove_wake_function default_wake_function swake_up_\w* wait_for_completion\w*
+        _*wait_for_common\w* do_wait_for_common complete(_all|_on_current_cpu)?
+        complete_with_flags try_to_wake_up wake_up_q prepare_to_(wait|swait)\w*
+        finish_(wait|swait) (init|do)_wait_(entry|intr)\w*
     """,
-    # No machinery: these only call another function, chosen by the work at hand. The frame before
-    # such a one is where an activity enters: a system call, a file's method, work, a timer.
+    # what allocates for others, of what leaks
+    "leaks": r"""
+        alloc_inode sock_alloc_inode __alloc_skb alloc_skb\w* _*(dev|netdev|napi)_alloc_skb\w*
+        sock_alloc_send_p?skb sock_w?malloc skb_copy skb_clone __alloc_file alloc_empty_file
+        getname\w* dup_task_struct __d_alloc d_alloc\w*
+    """,
+    # taking the lock of a socket: looked through where the lock itself is the subject
+    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
+    # sleeping until something happens
+    "waits": r"""
+        _*schedule(_(timeout|hrtimeout|idle|preempt_disabled|rtlock|rt|loop|user)(_\w+)?)?
+        context_switch io_schedule\w* do_sched_yield __switch_to\w* _*cond_resched\w*
+        preempt_schedule\w* sched_(submit|update)_w\w* wait_for_\w* __wait_for_\w*
+        do_wait_for_common wait_on_\w* __wait_on_\w* wait_woken out_of_line_wait_\w* bit_wait\w*
+        _*wait_rcu_gp synchronize_\w* __synchronize_\w* exp_funnel_lock rcu_barrier\w*
+        _*rcu_barrier sync_rcu_\w* _synchronize_\w* folio_wait_\w* __folio_lock\w*
+        __lock_(page|buffer|sock)\w* lock_page\w* folio_lock\w* lock_buffer
+        (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w* swait_\w* __swait_\w*
+        refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
+        usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)
+        completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait _*sleep_on\w*
+    """,
+    # interrupts, ticks, the detectors themselves, idling
+    "stalls": r"""
+        _*rcu_\w*
+        (tick|hrtimer|__hrtimer|timer|clock_event|clockevents|update_process|update_wall|timekeeping)_\w*
+        __run_(timers|hrtimer\w*|timer_base) run_(timer|hrtimer|local|posix)\w* call_timer_fn
+        expire_timers scheduler_tick sched_tick print_(cpu_stall|other_cpu_stall)\w*
+        check_cpu_stall\w* sched_(show_task|clock\w*) dump_(cpu_task|single_rcu\w*)
+        (smp|trace)_(\w+_)?interrupt (apic_timer|reschedule|call_function\w*|irq_work)_interrupt
+        smp_apic_\w* smp_trace_\w* __sysvec_\w* sysvec_\w* asm_(sysvec|common)_\w*
+        (asm_|xen_)?(common|spurious)_interrupt do_IRQ ret_from_intr interrupt_entry
+        handle_(irq|domain_irq|percpu_\w+|edge_irq|level_irq|fasteoi_\w+|IPI|IRQ)\w*
+        __handle_(irq|domain_irq)\w* generic_handle_\w* irq_(enter|exit|work)\w*
+        _*irq_(enter|exit|svc|usr)\w* (do_)?nmi default_do_nmi nmi_\w* end_repeat_nmi asm_exc_nmi
+        exc_nmi first_nmi perf_event_nmi_handler
+        watchdog_(timer_fn|overflow_callback|hardlockup_\w+|check_timestamp|nmi_\w+) lockup_\w*
+        softlockup_\w* hardlockup_\w* is_softlockup (__)?do_softirq(_own_stack)? invoke_softirq
+        handle_softirqs ksoftirqd run_ksoftirqd __softirq_\w* smp_call_function\w*
+        _*smp_call_function\w* csd_lock_wait\w* generic_exec_single on_each_cpu\w* flush_smp_\w*
+        __csd_lock_wait flush_tlb_\w* native_flush_tlb\w* gic_\w*
+        arch_(timer|cpu_idle|irq_work)\w* el[01]\w* do_interrupt_handler call_on_(irq_)?stack
+        asm_call_(irq_)?on_stack write_comp_data check_kcov_mode in_(softirq|irq|nmi|hardirq)
+        kvm_guest\w* kvm_wait pv_wait\w*
+        (default|native|acpi|poll|do|cpuidle|intel|haltpoll|psci|pv_native)_\w*(idle|halt|mwait)\w*
+        cpu_startup_entry cpuidle_(enter\w*|idle_call) mwait_\w* start_secondary secondary_\w*
+        kernel_text_address __kernel_text_address is_module_text\w* is_bpf_text\w* deref_stack\w*
+        on_stack ktime_\w* __?delay __const_udelay __udelay delay_(tsc|loop|halt\w*)
+        local_apic_timer_interrupt lapic_(next|timer)_\w* enqueue_hrtimer profile_tick account_\w*
+        perf_event_task_tick irqtime_\w* __irq_exit_rcu native_(safe_)?halt
+        kvm_clock_(read|get_cycles) pvclock_clocksource_read\w* read_tsc
+    """,
+    # where a task, a system call or an interrupt enters: nobody's fault, if nothing else is there
+    "entries": r"""
+        ret_from_fork(_asm)? ret_(fast|slow|from_user|to_user)\w*
+        kernel_thread_(starter|helper|exit)? ret_from_kernel_thread ret_from_except\w*
+        ret_from_syscall_rewind kthread entry_\w* system_call(_\w*)? sysenter_\w*
+        ia32_sysenter_target do_syscall_(32|64|x64)\w* (x64|ia32)_sys_call invoke_syscall
+        el0_svc\w* do_el0_svc el0_sync\w* el0t_64_sync\w* __do_fast_syscall_32 do_fast_syscall_32
+        do_int80\w* do_SYSENTER_32 tracesys\w* __sys_trace_return
+        syscall_(return_slowpath|exit_\w+|trace_\w+) start_secondary secondary_startup_64\w*
+        secondary_start_kernel cpu_startup_entry cpu_bringup_and_idle
+        x86_64_start_(kernel|reservations) __do_softirq exit_to_user_?mode_\w* syscall_exception
+        handle_syscall do_trap_ecall_u call_on_stack handle_sys syscall_common system_call_\w* 0x0
+        __kernel_text_start _stext _text _etext __x86_sys_\w* _start startup_64
+    """,
+    # arguments of a system call, files' methods: what a stall is called by is what these called
     "dispatch": r"""
         do_syscall_(32|64|x64)\w* x64_sys_call ia32_sys_call invoke_syscall el0_svc\w* do_el0_svc
-        entry_SYSCALL_\w+ system_call_\w+ (__)?do_fast_syscall_32 do_int80\w* do_SYSENTER_32
-        process_one_work process_scheduled_works kthread call_timer_fn expire_timers __run_timers
+        entry_SYSCALL_\w* entry_SYSENTER_\w* entry_INT80\w* system_call\w* (__)?do_fast_syscall_32
+        do_int80\w* do_SYSENTER_32 sysenter_dispatch tracesys_phase2 ret_fast_syscall
+        ret_from_syscall\w* syscall_common handle_syscall do_trap_ecall_u process_one_work
+        process_scheduled_works kthread call_timer_fn expire_timers __run_timers __run_timer_base
         __hrtimer_run_queues __run_hrtimer tasklet_action\w* workqueue_softirq_action
-        _*(do_|handle_)?softirqs? smpboot_thread_fn cpu_startup_entry exit_to_user_?mode_loop
-        do_notify_resume task_work_run \w*nl_rcv_msg \w*netlink_rcv_msg genl_family_rcv_msg\w*
-        nfnetlink_rcv_batch _*(do_)?vfs_(ioctl|read|write) new_sync_(read|write)
-        do_iter_readv_writev sock_sendmsg(_nosec)? __sock_sendmsg sock_recvmsg(_nosec)?
-        __netif_receive_skb\w* __napi_poll napi_poll net_rx_action rcu_do_batch
-        handle_irq_event\w* __handle_irq_event_percpu
+        run_timer_softirq _*(do_|handle_)?softirqs? smpboot_thread_fn run_ksoftirqd
+        cpu_startup_entry exit_to_user_?mode_loop do_notify_resume task_work_run __fput ____fput
+        \w*nl_rcv_msg \w*netlink_rcv_msg genl_family_rcv_msg\w* nfnetlink_rcv_batch
+        _*(do_)?vfs_(ioctl|read|write|readv|writev|iter_read|iter_write) new_sync_(read|write)
+        __kernel_write
+        (compat_SyS|compat_SYSC|__se_compat_sys|__ia32_compat_sys|__do_compat_sys|SyS|SYSC|ksys|__se_sys|__x64_sys|__do_sys|__arm64_sys)_(ioctl|read|write)
+        (do|call)_(iter|loop)_(readv_writev|read|write)\w* call_(read|write)_iter
+        blkdev_(driver_)?ioctl _*sock_sendmsg(_nosec)? sock_recvmsg(_nosec)?
+        __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
+        rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
+        call_usermodehelper_exec\w*
     """,
 }
 
+#: Tables that are looked through in every report.
+ALWAYS = (
+    "report", "checkers", "assertions", "memory", "containers", "locks", "alloc", "free", "skb",
+    "timers", "entries",
+)  # fmt: skip
+#: Modules that hold nothing but helpers; a function of any other is never machinery.
+_HELPER_MODULES = ("libcrc32c", "crc32_generic", "crc32c_generic", "crc32c_intel", "rust_core")
+
+
+class _Table(NamedTuple):
+    """One table, ready to look names up in: most of it without regular expressions."""
+
+    names: frozenset[str]
+    families: tuple[str, ...]
+    rest: re.Pattern[str] | None
+
+    def match(self, name: str) -> bool:
+        """Whether a name, without what compilers add, is in the table."""
+        bare = name.lstrip("_")
+        return (
+            bare in self.names
+            or bare.startswith(self.families)
+            or (self.rest is not None and self.rest.match(bare) is not None)
+        )
+
+
+_UNDERSCORES = re.compile(r"^(?:_[*?]?)+")
+_EXPANDABLE = re.compile(r"[A-Za-z0-9_|()?~]+\Z", re.ASCII)
+_ANY = "~"
+
 
 @cache
-def _table(name: str) -> re.Pattern[str]:
-    """Compile one table, at its first use: all of them take tens of milliseconds."""
-    return re.compile("(?:" + "|".join(_TABLES[name].split()) + r")\Z", re.ASCII)
+def _table(name: str) -> _Table:
+    """Read one table, at its first use."""
+    names: set[str] = set()
+    families: set[str] = set()
+    rest: list[str] = []
+    for word in _TABLES[name].split():
+        pattern = _UNDERSCORES.sub("", word)
+        marked = pattern.replace(r"\w*", _ANY).replace(r"\w+", _ANY)
+        found = _expand(marked) if _EXPANDABLE.match(marked) else []
+        if not found or any(_ANY in one[:-1] for one in found):
+            rest.append(pattern)
+            continue
+        names.update(one for one in found if not one.endswith(_ANY))
+        families.update(one[:-1] for one in found if one.endswith(_ANY))
+    compiled = re.compile(f"(?:{'|'.join(rest)})\\Z", re.ASCII) if rest else None
+    return _Table(frozenset(names), tuple(families), compiled)
 
 
+def _expand(pattern: str) -> list[str]:
+    """Return all names that a pattern of words, (a|b) and ? stands for."""
+    found, at = _alternatives(pattern, 0)
+    assert at == len(pattern)  # noqa: S101 -- a table's row is written wrongly
+    return [name.lstrip("_") for name in found]
+
+
+def _alternatives(pattern: str, at: int) -> tuple[list[str], int]:
+    """Read alternatives up to the end or a closing parenthesis."""
+    found: list[str] = []
+    current = [""]
+    while at < len(pattern) and pattern[at] != ")":
+        if pattern[at] == "|":
+            found += current
+            current = [""]
+            at += 1
+            continue
+        if pattern[at] == "(":
+            piece, at = _alternatives(pattern, at + 1)
+        else:
+            piece = [pattern[at]]
+        at += 1
+        if pattern[at : at + 1] == "?":
+            piece = [*piece, ""]
+            at += 1
+        current = [head + tail for head in current for tail in piece]
+    return found + current, at
+
+
+#: How a system call is called within the kernel: the wrappers of one call, from 2.6 to 7.x.
 _SYSCALL = re.compile(
-    r"__(?:x64|ia32|arm64|x32|s390x?|se|do|riscv)_(?:compat_)?(sys_\w+)", re.ASCII
+    r"(?:__(?:x64|x32|ia32|arm64|s390x?|riscv)_(?=(?:compat_)?sys_)"
+    r"|__(?:se|do)_(?:compat_)?sys_|(?:compat_)?SyS_|(?:compat_)?SYSC_|ksys_)(?=\w)",
+    re.ASCII,
 )
 
 #: What compilers append to the names of the parts and copies that they make of a function.
 _SUFFIX = re.compile(
-    r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|localalias|unlikely|__uniq)(?:\.\d{1,20})?",
+    r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|localalias|unlikely|__uniq|cfi_jt|cfi)"
+    r"(?:\.\d{1,20})?",
+    re.ASCII,
+)
+#: Since 6.10 what allocates is called so, with a macro of the plain name around it.
+_NOPROF = re.compile(r"_noprof\Z")
+#: A function that takes a lock for its callers is called "..._lock".
+_LOCK_WRAPPER = re.compile(
+    r"\w+_(?:try|un)?lock(?:_(?:nested|irq|irqsave|bh|killable|interruptible|slow))?\Z", re.ASCII
+)
+#: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
+_ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
+#: Of a function that waits the name says so: it has "wait" in it, or one of these words.
+_WAIT_WORD = re.compile(
+    r"\w*wait\w*\Z|(?:\w*_)?(?:lock|completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z",
     re.ASCII,
 )
 
 
 def plain(function: str) -> str:
-    """Return a function's name in the source: without the compiler's suffixes."""
-    return _SUFFIX.sub("", function) or function
+    """Return a function's name in the source: without what compilers add to it."""
+    name = demangle(function)
+    if "." in name:
+        name = _SUFFIX.sub("", name) or name
+    found = _SYSCALL.match(name)
+    return name[found.end() :] if found is not None else name
 
 
-def is_machinery(function: str, tables: str) -> bool:
-    """Whether a function is in the table `report` or in one of those named, blank-separated."""
-    name = plain(function)
-    return any(_table(table).match(name) for table in ("report", *tables.split()))
+def is_checker(function: str) -> bool:
+    """Whether a function does nothing but check what another one does."""
+    return _table("checkers").match(_SUFFIX.sub("", function))
 
 
-def first(functions: Iterable[str], tables: str) -> str | None:
-    """Return the first function that is no machinery, as it is called in the source."""
-    return next((plain(one) for one in functions if not is_machinery(one, tables)), None)
+def is_entry(function: str) -> bool:
+    """Whether nothing but the kernel's entry is known of a place."""
+    return not function or function[0].isdigit() or _table("entries").match(function)
 
 
-def entry(functions: list[str], tables: str) -> str | None:
+@lru_cache(maxsize=8192)
+def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
+    """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.
+
+    A module's own function is never machinery, but for its assertions: what it is called may well
+    be what some helper is called (kasan_test, lkdtm).
+    """
+    if not function or function[0].isdigit():
+        return True
+    name = _NOPROF.sub("", _SUFFIX.sub("", function) or function)
+    if module is not None and module not in _HELPER_MODULES:
+        return _table("assertions").match(name)
+    if name.startswith(("_R", "_ZN")):
+        return is_rust_runtime(name)
+    if "waits" in tables and _WAIT_WORD.match(name):
+        return True
+    return any(_table(table).match(name) for table in (*ALWAYS, *tables.split()))
+
+
+def first(functions: Iterable[tuple[str, str | None]], tables: str = "") -> str | None:
+    """Return the first function that is no machinery, as it is called in the source.
+
+    `functions` are names and modules, innermost first.
+    """
+    locking = False
+    for function, module in functions:
+        if is_machinery(function, tables, module):
+            locking = _table("locks").match(_SUFFIX.sub("", function))
+        elif not (locking and module is None and _LOCK_WRAPPER.match(function)):
+            return plain(function)
+    return None
+
+
+def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | None:
     """Return where the activity entered the kernel that is found in a stack, innermost first.
 
     A stall lasts longer than any function in it: where exactly the processor was when somebody
     looked is chance, the activity is not.
     """
     dispatchers = _table("dispatch")
-    for inner, outer in itertools.pairwise(functions):
-        name = plain(inner)
+    made = next((name for name, _ in functions if _ON_PURPOSE.match(name)), None)
+    if made is not None:
+        return made
+    for (inner, module), (outer, _) in itertools.pairwise(functions):
         if (
-            dispatchers.match(plain(outer))
-            and not dispatchers.match(name)
-            and not is_machinery(name, tables)
+            dispatchers.match(_SUFFIX.sub("", outer))
+            and not dispatchers.match(_SUFFIX.sub("", inner))
+            and not is_machinery(inner, tables, module)
         ):
-            call = _SYSCALL.match(name)
-            return call[1] if call is not None else name
+            return _entry_name(plain(inner), functions)
     return None
+
+
+def _entry_name(name: str, functions: Sequence[tuple[str, str | None]]) -> str:
+    """Return how an activity is called that enters here: whoever calls, and from which ABI."""
+    native = name.replace("_compat_", "_")
+    if native != name and any(plain(other) == native for other, _ in functions):
+        return native
+    bare = any(function == name for function, _ in functions)
+    return name[4:] if bare and name.startswith("sys_") else name

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.lines import Line, clean
-from pstorefs.oops.report_kinds import SYMBOL, trap_name
-from pstorefs.oops.skip_functions import first
-from pstorefs.oops.trace import Body, read
+from pstorefs.oops.report_kinds import LOST, SYMBOL, Blame, lost_kind, trap_name
+from pstorefs.oops.reports import Report, read_body
+from pstorefs.oops.skip_functions import first, is_machinery, plain
 
 if TYPE_CHECKING:
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
-SIGNATURE_VERSION = 1
+SIGNATURE_VERSION = 2
 TITLE_MAX = 200
+#: Frames after the machinery that make up a path, and how few of them are one.
+PATH_MAX = 5
+PATH_MIN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """How one report is called."""
+    """How one report is called, and by what the same bug is recognised.
+
+    `key` and `path` are what the two signatures are hashes of; empty: what is known would be the
+    same for different bugs.
+    """
 
     title: str
     error_class: str
-    #: What the signature is a hash of.
+    #: What happened, and in which function.
     key: str
+    #: What happened, and by which functions the kernel came there.
+    path: str
     function: str | None
 
 
@@ -51,8 +60,8 @@ def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -
     return _Refinement(base, re.compile(pattern, re.ASCII), title, refined, skip)
 
 
-#: lib/refcount.c, lib/debugobjects.c, lib/kobject.c, fs/proc/generic.c, kernel/locking/lockdep.c,
-#: lib/list_debug.c, mm/usercopy.c
+#: lib/{refcount,debugobjects,kobject,list_debug}.c, fs/proc/generic.c, kernel/locking/lockdep.c,
+#: mm/{usercopy,vmalloc}.c: the line that says it, or the place of the warning.
 _REFINEMENTS = (
     _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
     _refine("warning", r"WARNING: .{0,60}\blib/refcount\.c:", "WARNING: refcount bug", "refcount"),
@@ -61,7 +70,6 @@ _REFINEMENTS = (
         r"ODEBUG: |WARNING: .{0,60}\blib/debugobjects\.c:",
         "WARNING: ODEBUG bug",
         "debugobjects",
-        "free timers locks",
     ),
     _refine(
         "warning",
@@ -80,18 +88,23 @@ _REFINEMENTS = (
         r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:",
         "WARNING: locking bug",
         "lockdep",
-        "locks",
+        "sockets",
+    ),
+    _refine("warning", r"WARNING: .{0,60}\bmm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
+    # Of a size of 0 this function warns, of no other.
+    _refine(
+        "warning",
+        r"WARNING: .{0,60}\bmm/vmalloc\.c:\d{1,6} (?:at )?__vmalloc_node_range",
+        "WARNING: zero-size vmalloc",
+        "warning",
     ),
     _refine(
         "bug",
         r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
         "BUG: corrupted list",
         "corrupted-list",
-        "free",
     ),
-    _refine(
-        "bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy", "memory"
-    ),
+    _refine("bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy"),
 )
 #: What a panic's message is shortened to, where part of it differs from crash to crash.
 _PANICS = (
@@ -102,8 +115,25 @@ _PANICS = (
 )
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
-_NUMBER = re.compile(r"\d+", re.ASCII)
+_LONG_NUMBER = re.compile(r"(?<![\w.])-?\d{5,}", re.ASCII)
+#: What of a message differs from machine to machine: devices, numbers.
+_OF_A_MACHINE = re.compile(
+    r"\(device [\w.-]{1,32}\)|\b(?:sd[a-z]+|nvme|mmcblk|loop|dm-|md|vd[a-z]+|xvd[a-z]+)\d*\w*|\d+",
+    re.ASCII,
+)
 _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?", re.ASCII)
+_RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
+#: What a processor calls an exception, and developers another way.
+_TRAPS = {"stack segment": "stack segment fault"}
+#: What KASAN called differently: a free of what is not allocated, whether it was or never was; and
+#: in 4.0, with blanks in its words.
+_KASAN_WORDS = {
+    "double-free": "invalid-free",
+    "double-free or invalid-free": "invalid-free",
+    "out of bounds access": "out-of-bounds",
+}
+#: The function whose warnings are on what its caller gave it, and are called after both.
+_SHARED_BLAME = "usb_submit_urb"
 
 
 def name(report: Report, lines: list[Line], panic: Report | None = None) -> tuple[Name, Body]:
@@ -112,17 +142,36 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     Up to about 5.10 panic_on_warn stopped the machine before the warning showed its registers and
     trace: those of the panic are then the warning's.
     """
-    own = [lines[number] for number in report.lines]
-    if panic is not None and panic is not report and not report.traced:
-        own += [lines[number] for number in panic.lines]
-    body = read(own)
-    if report.kind is None:
-        function = blame(report, "memory", own, body)
-        return _compose("Oops", "oops", function), body
-    if report.kind.error_class == "panic":
-        return _name_panic(report, body), body
+    more = panic.lines if panic is not None and panic is not report and not report.traced else ()
+    own = [lines[number] for number in (*report.lines, *more)]
+    body = read_body(report, lines, more)
+    if report.kind is LOST and panic is not None:
+        head, _ = _panic_head(panic, body)
+        return _compose(head, "panic", blame(report, "", own, body), body), body
+    if report.kind is not None and report.kind.error_class == "panic" and not report.lost_head:
+        if _is_warning(report, body):  # of which nothing else is in the text
+            report = replace(report, kind=lost_kind(("__warn",)))
+            return _compose("WARNING", "warning", blame(report, "", own, body), body), body
+        head, function = _panic_head(report, body)
+        return _compose(head, "panic", function, body, alone=True), body
+    kind = report.kind
+    assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class, skip = _refined(report, own)
-    return _compose(head, error_class, blame(report, skip, own, body)), body
+    shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
+    function = blame(report, skip, own, body)
+    if shared and function not in (None, _SHARED_BLAME):
+        function = f"{function}/{_SHARED_BLAME}"
+    alone = kind.blame is Blame.NOBODY
+    return _compose(head, error_class, function, body, alone=alone), body
+
+
+def _is_warning(panic: Report, body: Body) -> bool:
+    """Whether a panic is that of a warning, and its trace has the place."""
+    return (
+        "panic_on_warn" in panic.groups.get("message", "")
+        and body.pointer is not None
+        and any(frame.function.split(".", 1)[0] == "__warn" for frame in body.frames)
+    )
 
 
 def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:
@@ -149,58 +198,105 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
     if "{" not in template:
         return template
     groups = report.groups
-    head = next((line.text for line in own if line is not None), "")
+    first_line = next((line.text for line in own if line is not None), "")
     return template.format(
-        what=clean(groups.get("what", "")),
+        what=_what(report),
         literal=_generalise(clean(groups.get("literal", ""))),
-        trap=_trap_title(report.trap or head),
+        trap=_trap_title(report.trap or first_line),
         access=_access(own),
         racers=_racers(groups.get("racers", "")),
+        head=groups.get("head", "WARNING"),
+        rust=_rust_message(groups.get("place", ""), own),
     ).strip()
 
 
+def _what(report: Report) -> str:
+    what = clean(report.groups.get("what", ""))
+    kasan = report.kind is not None and report.kind.error_class == "kasan"
+    if not kasan:
+        return what
+    return _KASAN_WORDS.get(what) or what.replace(" ", "-")
+
+
 def _trap_title(text: str) -> str:
-    return clean(trap_name(text) or "Oops")
+    name = trap_name(text) or "Oops"
+    return clean(_TRAPS.get(name, name))
 
 
 def _access(own: list[Line]) -> str:
     for line in own[:12]:
-        if line.text.startswith("Read of size"):
+        if line.text.startswith(("Read of size", "Read at addr")):
             return " Read"
-        if line.text.startswith("Write of size"):
+        if line.text.startswith(("Write of size", "Write at addr")):
             return " Write"
     return ""
 
 
 def _racers(text: str) -> str:
     names = [_RACER.match(part.strip()) for part in text.split(" / ")[:2]]
-    return " / ".join(found[1].split(".")[0] for found in names if found is not None)
+    return " / ".join(plain(found[1]) for found in names if found is not None)
+
+
+def _rust_message(place: str, own: list[Line]) -> str:
+    """Return why Rust's code panicked: before the place in the line, or in the line after it."""
+    found = _RUST_OLD.match(place)
+    if found is not None:
+        return clean(found["message"], 120)
+    lines = iter(own)
+    for line in lines:
+        if "panicked at" in line.text:
+            return clean(next(lines, line).text, 120)
+    return clean(place, 120)
 
 
 def _generalise(text: str) -> str:
     """Take what differs from crash to crash out of a message."""
-    return _ADDRESS.sub("ADDR", text)
+    return _LONG_NUMBER.sub("NUM", _ADDRESS.sub("ADDR", text))
 
 
-def _name_panic(report: Report, body: Body) -> Name:
+def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
+    """Return a panic's title without the function, and the function that its message names."""
     message = clean(report.groups.get("message", ""), 400)
     function = None
-    short = message
+    short = _generalise(message).removesuffix("...").rstrip()
     for pattern, replacement in _PANICS:
         if pattern.search(message):
             short = replacement
     if short == "stack is corrupted":
         found = _STACK_PROTECTOR.match(message)
-        function = found["function"] if found is not None else None
+        function = plain(found["function"]) if found is not None else None
+        if function is None or _ADDRESS.fullmatch(function):  # of a module that has no symbols
+            function = first(body.places)
     elif short == "corrupted stack end":
-        function = first((place for place, _ in body.places), "locks waits")
-    return _compose(f"kernel panic: {short}", "panic", function)
+        function = first(body.places, "waits")
+    return f"kernel panic: {short}", function
 
 
-def _compose(head: str, error_class: str, function: str | None) -> Name:
+def _compose(
+    head: str, error_class: str, function: str | None, body: Body, *, alone: bool = False
+) -> Name:
+    """Put a name together. `alone`: the head says by itself which bug it is."""
     title = head if function is None else f"{head} in {clean(function, 120)}"
-    key = f"{error_class}|{_NUMBER.sub('N', _ADDRESS.sub('', head))}|{function or ''}"
-    return Name(title[:TITLE_MAX].rstrip(), error_class, key[:512], function)
+    what = _OF_A_MACHINE.sub("N", _ADDRESS.sub("", head))
+    key = path = ""
+    if function is not None or alone:
+        key = f"{error_class}|{what}|{function or ''}"[:512]
+    functions = path_of(body.places)
+    if len(functions) >= PATH_MIN:
+        path = f"{error_class}|{what}|{' '.join(functions)}"[:1024]
+    return Name(title[:TITLE_MAX].rstrip(), error_class, key, path, function)
+
+
+def path_of(places: tuple[tuple[str, str | None], ...]) -> list[str]:
+    """Return the first functions after the machinery, innermost first, each once."""
+    found: list[str] = []
+    for function, module in places:
+        name = plain(function)
+        if name not in found[-1:] and not is_machinery(function, "", module):
+            found.append(name)
+            if len(found) == PATH_MAX:
+                break
+    return found
 
 
 def panic_message(report: Report) -> str:
@@ -210,5 +306,7 @@ def panic_message(report: Report) -> str:
 
 def signature(key: str) -> str:
     """Return the short form of a key for comparing bugs: its version and 16 hex digits."""
+    if not key:
+        return ""
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
     return f"{SIGNATURE_VERSION}:{digest[:16]}"

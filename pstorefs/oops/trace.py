@@ -1,7 +1,7 @@
-"""The body of a report: its CPU line, instruction pointer, call trace and modules.
+"""The body of a report: its registers, caller, call trace, and whose they are (tasks.py).
 
-The forms are those of show_regs(), dump_stack() and print_modules() in x86-64 and arm64 kernels,
-old and new; the instruction pointers of some further architectures are recognised as well.
+The forms are those of show_regs(), dump_stack() and print_modules() of x86 since 2.6, arm, arm64,
+loongarch, m68k, mips, parisc, powerpc, riscv, s390 and sparc: one row for each form.
 """
 
 from __future__ import annotations
@@ -12,63 +12,109 @@ from typing import TYPE_CHECKING
 
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import SYMBOL
+from pstorefs.oops.tasks import MODULES_MAX, Task, Tasks, read_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Frames and modules beyond which a report's are not listed.
+#: Frames beyond which a report's are not listed.
 FRAMES_MAX = 256
-MODULES_MAX = 1024
 
+#: powerpc's old ABI has a dot before the name of a function.
 _WHERE = (
-    rf"(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
+    rf"\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
     r"(?: +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
 )
+_ADDRESS = r"\[<?(?:0x)?[0-9a-f]{8,16}>?\]"
+#: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
+#: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc); "? f" (x86).
 _FRAME = re.compile(
-    r"\s*(?:\(\[<[0-9a-f]{8,16}>\]\) *)?(?:\[<[0-9a-f]{8,16}>\] *)?(?:\[[0-9a-f]{8,16}\] *)?"
-    r"(?P<unsure>\? ?)?\(?" + _WHERE + r"(?![\w+])",
+    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{_WHERE}(?![\w+])"
+    r"\)?(?P<unreliable> \(unreliable\))?",
     re.ASCII,
 )
-#: arm: "[<80776938>] (schedule) from [<8014ac8c>] (io_schedule+0x20/0x40)", each frame named
-#: once as the callee; "schedule from io_schedule+0x20/0x40" since 5.17.
-_ARM_FRAME = re.compile(
-    rf"\s*(?:\[<[0-9a-f]{{8}}>\] \()?(?P<function>{SYMBOL})"
-    r"(?: \[(?P<module>[\w-]{1,64})\])?\)? from ",
+#: arm: "[<80776938>] (schedule) from [<8014ac8c>] (io_schedule+0x20/0x40)", each function named
+#: once as the callee and once as the caller; " schedule from io_schedule+0x20/0x40" since 5.17.
+_FROM = re.compile(
+    rf"\s*(?:{_ADDRESS} )?\(?(?P<callee>{SYMBOL})(?:\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}})?"
+    rf"(?: \[(?P<callee_module>[\w-]{{1,64}})\])?\)? from (?:{_ADDRESS} )?\(?"
+    rf"(?:{_WHERE}|0x[0-9a-f])",
     re.ASCII,
 )
+#: powerpc: where an interrupt or a fault came; before 5.13 without registers after it.
+_INTERRUPT = re.compile(
+    rf"--- (?:interrupt|Exception): [0-9a-f]{{1,5}} at {_WHERE}(?![\w+])", re.ASCII
+)
+#: x86-64 before 2.6.19: "<ffffffff80134455>{do_softirq+49}", maybe several in one line; decimal.
+_BRACED = re.compile(
+    rf"<[0-9a-f]{{16}}>\{{(?::(?P<module>[\w-]{{1,64}}):)?(?P<function>{SYMBOL})\+(?P<offset>\d{{1,9}})\}}",
+    re.ASCII,
+)
+#: What a trace begins with; frames may follow in the same line (m68k, old x86).
+_HEADERS = ("Call Trace", "Call trace", "Backtrace", "Trace:", "Stack Trace:")
 #: After these the traces are those of other times and tasks.
 _HISTORY = (
     "Allocated by",
     "Freed by",
     "Last potentially",
+    "Last Breaking-Event-Address",
     "Uninit was",
     "Local variable",
     "Showing all locks",
     "Second to last",
+    "Instruction dump",
 )
 _MARK = re.compile(r"\s*</?(?P<stack>[A-Z#][A-Z0-9_ -]{1,15})>")
-_POINTER = re.compile(
-    r"(?:RIP: (?:0010|e030|0000|0008):(?! *\[<|[0-9a-f]{16}$)|"
-    r"RIP: (?:0010|e030|0000):?(?:\[<[0-9a-f]{8,16}>\])? *\[<[0-9a-f]{8,16}>\] *|"
-    r"RIP: (?=[A-Za-z_])|RIP +\[<[0-9a-f]{8,16}>\] *|EIP: (?=[A-Za-z_])|EIP is at |"
-    r"pc : (?:\[<[0-9a-f]{8,16}>\] *)?|PC is at |epc : |epc +: [0-9a-f]{8,16} |"
-    r"NIP \[[0-9a-f]{8,16}\] |Krnl PSW : [0-9a-f]{16} [0-9a-f]{16} \()",
-    re.ASCII,
+#: Stacks of what interrupts: what a processor did before is then not what the report is about.
+_INTERRUPTS = ("IRQ", "NMI", "HARDIRQ", "SOFTIRQ", "#MC", "#DB")
+#: What stands before the place in a line on the instruction pointer.
+_POINTERS = (
+    # x86-64, from 2.6 to now; Xen's selector is e030
+    r"RIP: (?:0010|e030|0000|0008):(?! *\[<|[0-9a-f]{16}$)",
+    r"RIP: (?:0010|e030|0000):?(?:\[<[0-9a-f]{8,16}>\])? *\[<[0-9a-f]{8,16}>\] *",
+    r"RIP: (?:0010|e030):\[<[0-9a-f]{16}>\] *(?=<[0-9a-f]{16}>\{)",
+    r"RIP: (?=[A-Za-z_])",
+    r"RIP +\[<[0-9a-f]{8,16}>\] *",
+    # i386
+    r"EIP: (?:\[<[0-9a-f]{8}>\] ?)?(?=[A-Za-z_])",
+    r"EIP is at ",
+    r"IP: (?:\[<[0-9a-f]{8,16}>\] ?)?",
+    r"pc : (?:\[<[0-9a-f]{8,16}>\] *)?",  # arm64
+    r"PC is at ",  # arm, arm64 before 4.17, sh
+    r"epc : ",  # riscv
+    r"epc +: [0-9a-f]{8,16} ",  # mips
+    r"NIP \[[0-9a-f]{8,16}\] ",  # powerpc
+    r"Krnl PSW : [0-9a-f]{8,16} [0-9a-f]{8,16} ?\(",  # s390
+    r" *ERA: [0-9a-f]{8,16} ",  # loongarch
+    r" *IAOQ\[0\]: ",  # parisc
+    r"PC: \[<[0-9a-f]{8}>\] ",  # m68k
+    r"TPC: <",  # sparc
+    r"pc is at ",  # alpha
+    r"\[ERET +\]: ",  # arc
 )
+_POINTER = re.compile("|".join(_POINTERS), re.ASCII)
+#: The same for the register that says who called: it tells more where the pointer is bare.
+_CALLERS = (
+    r"lr : (?:\[<[0-9a-f]{8,16}>\] *)?",  # arm64
+    r"LR is at ",  # arm
+    r"LR \[[0-9a-f]{8,16}\] ",  # powerpc
+    r" *ra +: (?:[0-9a-f]{8,16} )?",  # riscv, mips
+    r" *ra: [0-9a-f]{8,16} ",  # loongarch
+    r" *RP\(r2\): ",  # parisc
+    r"RPC: <",  # sparc
+    r"PR is at ",  # sh
+    r"ra is at ",  # alpha
+    r"\[BLINK +\]: ",  # arc
+)
+_CALLER = re.compile("|".join(_CALLERS), re.ASCII)
+#: The words with which such lines begin.
+_REGISTERS = (
+    "RIP", "EIP", "IP:", "pc ", "PC", "epc", "NIP [", "Krnl PSW", "ERA:", "IAOQ[0]", "TPC:", "lr ",
+    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "[ERET", "[BLINK",
+)  # fmt: skip
 _BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 _PLAIN = re.compile(_WHERE, re.ASCII)
 _SYMBOLISED = re.compile(rf"(?P<function>{SYMBOL}) \S{{1,200}}:\d", re.ASCII)
-_CPU_LINE = re.compile(
-    r"(?:CPU: (?P<cpu>\d{1,6}) +)?(?:UID: \d{1,10} +)?[Pp](?:ID|id): (?P<pid>\d{1,10}),? +"
-    r"[Cc]omm: ?(?P<rest>.*)",
-    re.ASCII,
-)
-_VERSION = re.compile(
-    r"(?P<release>[\w.+~-]{1,64}) (?P<build>#.{0,128})|(?P<only>\d[\w.+~-]{1,64})", re.ASCII
-)
-_TAINT = re.compile(r"[A-Z -]{1,64}(?= )", re.ASCII)
-_MODULE = re.compile(r"[\w-]{1,64}", re.ASCII)
-_BANNER = re.compile(r"Linux version (?P<release>[\w.+~-]{1,64}) ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +142,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What the line `CPU: 1 PID: 106 Comm: init Tainted: G      D   6.1.192 #1` says."""
-
-    cpu: int | None
-    pid: int
-    comm: str
-    #: The taint letters, "" if the kernel was not tainted, None if the line does not say.
-    taint: str | None
-    kernel: str | None
-    build: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Body:
     """All of that for one report."""
 
@@ -119,6 +152,12 @@ class Body:
     modules: tuple[str, ...]
     #: Pointers and reliable frames in the order of the text, for reports about waiting.
     places: tuple[tuple[str, str | None], ...]
+    #: All tasks that CPU lines name: the first one, and those of other CPUs.
+    tasks: tuple[Task, ...] = ()
+    #: Who called what the pointer points at, by the register that holds the return address.
+    caller: Location | None = None
+    #: The pointer is that of what an interrupt interrupted: not what the report is about.
+    interrupted: bool = False
 
 
 def read(lines: Iterable[Line]) -> Body:
@@ -131,44 +170,74 @@ def read(lines: Iterable[Line]) -> Body:
 
 class _Reader:
     def __init__(self) -> None:
-        self._task: Task | None = None
+        self._tasks = Tasks()
         self._hardware: str | None = None
         self._pointer: Location | None = None
+        self._caller: Location | None = None
+        self._interrupted = False
         self._frames: list[Frame] = []
         self._places: list[tuple[str, str | None]] = []
         self._modules: tuple[str, ...] = ()
+        self._listing_modules = False
         self._stack = ""
+        self._interrupts = False  # the trace began on the stack of an interrupt
         self._traces = 0
+        self._history = False
 
     def body(self) -> Body:
         return Body(
-            self._task,
+            self._tasks.found[0] if self._tasks.found else None,
             self._hardware,
             self._pointer,
             tuple(self._frames),
             self._modules,
             tuple(self._places),
+            tuple(self._tasks.found),
+            self._caller,
+            self._interrupted,
         )
 
     def take(self, text: str) -> None:
-        if text.startswith(("Call Trace", "Call trace", "Backtrace")):
-            if self._traces == 0:  # what came before is the history of a lock
-                self._frames.clear()
-                self._places.clear()
-            self._traces += 1
-            self._stack = ""
+        if self._listing_modules and self._take_more_modules(text):
+            return
+        if text.startswith(_HEADERS):
+            self._begin_trace(text)
         elif text.startswith(_HISTORY):
             self._traces += 1
-        elif "+0x" in text or " from " in text or text.startswith(("RIP", "pc :", "EIP")):
+            self._history = True
+        elif "+0x" in text or text.lstrip().startswith(_REGISTERS) or ">{" in text:
             self._take_code(text)
         elif text.startswith((" <", "<")):
             self._take_mark(text)
-        elif self._task is None and "omm: " in text:
-            self._task = read_task(text)
         elif text.startswith("Hardware name: ") and self._hardware is None:
             self._hardware = clean(text[15:])
         elif text.startswith("Modules linked in:") and not self._modules:
             self._modules = read_modules(text[18:])
+            self._listing_modules = True
+        elif not self._history:
+            self._tasks.take(text)
+
+    def _begin_trace(self, text: str) -> None:
+        if self._traces == 0:  # what came before is the history of a lock
+            self._frames.clear()
+            self._places[:] = self._places[:1] if self._pointer is not None else []
+        self._traces += 1
+        self._history = False
+        self._stack = ""
+        if "+0x" in text or ">{" in text:
+            self._take_code(text.partition(":")[2])
+
+    def _take_more_modules(self, text: str) -> bool:
+        """The kernel breaks a long list of modules into lines, the further ones indented."""
+        if not text.startswith(" ") or "+0x" in text or " : " in text:
+            # A line of another CPU may stand in between: two lists are told apart by their head.
+            self._listing_modules = not text.startswith(("CPU: ", "Pid: ", "Call "))
+            return False
+        more = read_modules(text)
+        if len(more) != len(text.split("[", 1)[0].split()):
+            return False
+        self._modules = (*self._modules, *more)[:MODULES_MAX]
+        return True
 
     def _take_mark(self, text: str) -> None:
         found = _MARK.match(text)
@@ -176,6 +245,7 @@ class _Reader:
             return
         closing = text.lstrip().startswith("</")
         stack = found["stack"]
+        self._interrupts = self._interrupts or stack in _INTERRUPTS
         # <EOI> and <EOE> end the innermost stack, as </IRQ> does.
         self._stack = "" if closing or stack in ("EOI", "EOE") else stack
 
@@ -184,17 +254,41 @@ class _Reader:
         if found is not None:
             self._take_pointer(text[found.end() :])
             return
+        found = _CALLER.match(text)
+        if found is not None:
+            self._take_caller(text[found.end() :])
+            return
         if " <" in text:  # older kernels have the mark and the frame in one line
             self._take_mark(text)
             mark = _MARK.match(text)
             if mark is not None:
                 text = text[mark.end() :]
-        found = _FRAME.match(text)
-        if found is None and self._traces:
-            found = _ARM_FRAME.match(text)
-        if found is None or len(self._places) >= FRAMES_MAX:
+        if ">{" in text:
+            for each in _BRACED.finditer(text):
+                where = _location(each)
+                self._add_frame(
+                    Frame(each["function"], where.offset, None, where.module, True, self._stack)
+                )
             return
-        frame = _frame(found, self._stack)
+        found = _FROM.match(text) if " from " in text else None
+        if found is not None:
+            self._take_from(found)
+            return
+        found = _FRAME.match(text) or _INTERRUPT.match(text)
+        if found is not None:
+            self._add_frame(_frame(found, self._stack))
+
+    def _take_from(self, found: re.Match[str]) -> None:
+        """One line of arm's traces: the caller is a frame, the callee was the one before."""
+        callee = found["callee"]
+        if not self._frames or self._frames[-1].function != callee:
+            self._add_frame(Frame(callee, None, None, found["callee_module"], True, self._stack))
+        if found["function"] is not None:
+            self._add_frame(_frame(found, self._stack))
+
+    def _add_frame(self, frame: Frame) -> None:
+        if self._history or len(self._places) >= FRAMES_MAX:
+            return
         if frame.reliable:
             self._places.append((frame.function, frame.module))
         if self._traces <= 1 and len(self._frames) < FRAMES_MAX:
@@ -203,24 +297,46 @@ class _Reader:
     def _take_pointer(self, rest: str) -> None:
         if rest.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
             return
-        found = _PLAIN.match(rest) or _SYMBOLISED.match(rest)
-        if found is None:
-            if self._pointer is None and _BARE.match(rest):
+        found = _PLAIN.match(rest) or _SYMBOLISED.match(rest) or _BRACED.match(rest)
+        if found is None or _is_beyond(found):
+            # After a trace has begun, a bare address is that of a program.
+            bare = self._traces == 0 and (found is not None or _BARE.match(rest))
+            if self._pointer is None and bare:
                 self._pointer = Location(None, None, None, None)
             return
         where = _location(found)
         if self._pointer is None:
             self._pointer = where
-        if where.function is not None and len(self._places) < FRAMES_MAX:
+            self._interrupted = self._interrupts and bool(self._frames)
+        if where.function is not None and not self._history and len(self._places) < FRAMES_MAX:
             self._places.append((where.function, where.module))
+
+    def _take_caller(self, rest: str) -> None:
+        found = _PLAIN.match(rest)
+        # Only that of the first registers: further ones are those of other contexts.
+        if (
+            self._caller is None
+            and found is not None
+            and not _is_beyond(found)
+            and not self._traces
+        ):
+            self._caller = _location(found)
+
+
+def _is_beyond(found: re.Match[str]) -> bool:
+    """Whether an offset is beyond the function's end: an address that no symbol covers."""
+    groups = found.groupdict()
+    offset, size = groups.get("offset"), groups.get("size")
+    return offset is not None and size is not None and int(offset, 16) >= int(size, 16) > 0
 
 
 def _location(found: re.Match[str]) -> Location:
     groups = found.groupdict()
     offset, size = groups.get("offset"), groups.get("size")
+    base = 16 if size else 10
     return Location(
         groups["function"],
-        int(offset, 16) if offset else None,
+        int(offset, base) if offset else None,
         int(size, 16) if size else None,
         groups.get("module"),
     )
@@ -228,56 +344,6 @@ def _location(found: re.Match[str]) -> Location:
 
 def _frame(found: re.Match[str], stack: str) -> Frame:
     where = _location(found)
-    reliable = not found.groupdict().get("unsure")
-    return Frame(where.function or "", where.offset, where.size, where.module, reliable, stack)
-
-
-def read_task(text: str) -> Task | None:
-    """Return what a CPU line says, or None if the text is none."""
-    found = _CPU_LINE.match(text)
-    if found is None:
-        return None
-    comm, taint, version = _split_comm(found["rest"])
-    release = _VERSION.match(version)
-    cpu = found["cpu"]
-    return Task(
-        int(cpu) if cpu else None,
-        int(found["pid"]),
-        clean(comm, 64),
-        taint,
-        (release["release"] or release["only"]) if release else None,
-        clean(release["build"]) if release and release["build"] else None,
-    )
-
-
-def _split_comm(rest: str) -> tuple[str, str | None, str]:
-    """Split "init Tainted: G      D            6.1.192 #1" at the taint; a comm may have blanks."""
-    at = rest.rfind(" Not tainted ")
-    if at >= 0:
-        return rest[:at], "", rest[at + 13 :].lstrip()
-    at = rest.rfind(" Tainted: ")
-    if at < 0:
-        return rest, None, ""
-    tail = rest[at + 10 :]
-    letters = _TAINT.match(tail)
-    if letters is None:
-        return rest[:at], None, tail
-    return rest[:at], re.sub(r"[^A-Z]", "", letters[0]), tail[letters.end() :].lstrip()
-
-
-def read_modules(text: str) -> tuple[str, ...]:
-    """Return the names in a line "Modules linked in: a(OE) b [last unloaded: c]"."""
-    text = text.split("[", 1)[0]
-    names = (word.split("(", 1)[0] for word in text.split())
-    return tuple(name for name in names if _MODULE.fullmatch(name))[:MODULES_MAX]
-
-
-def read_banner(lines: Iterable[Line]) -> tuple[str, str | None] | None:
-    """Return release and build of the line "Linux version ...", if it stands in the text."""
-    for line in lines:
-        if line.text.startswith("Linux version "):
-            found = _BANNER.match(line.text)
-            if found is not None:
-                at = line.text.rfind(" #")
-                return found["release"], clean(line.text[at + 1 :]) if at >= 0 else None
-    return None
+    groups = found.groupdict()
+    doubtful = groups.get("unsure") or groups.get("unreliable") or _is_beyond(found)
+    return Frame(where.function or "", where.offset, where.size, where.module, not doubtful, stack)

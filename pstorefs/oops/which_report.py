@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.lines import Line, clean
+from pstorefs.oops.report_kinds import LOST, LOST_OOPS, LOST_PANIC
 
 if TYPE_CHECKING:
     from pstorefs.oops.reports import Report
 
 #: Lines that other CPUs may have printed after an oops while it was being dumped.
 TAIL = 40
+#: Classes of report that are oopses even where the kernel prints no count of them.
+OOPSES = ("oops", "bug", "stack-overflow", "serror", "unknown")
 #: Microseconds between reports of hung tasks that one round of the watchdog found; rounds are at
 #: least a second apart by hung_task_check_interval_secs, by default 120 (kernel/hung_task.c).
 ROUND = 10_000_000
+
+#: The same between an oops and the panic that it leads to at once: nothing comes between.
+AT_ONCE = 5_000_000
 
 #: What a panic's message says of its cause: the classes of report that it can speak of, or "die":
 #: one with a count of oopses. kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
@@ -29,8 +35,16 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(pattern, re.ASCII), classes)
     for pattern, classes in (
         (r".{0,80}Fatal exception", ("die",)),
+        # Killed by a signal (the low seven bits) that an oops sends to the task it hit: see SIGNALS
+        (r"Attempted to kill init! exitcode=0x000000[08][4-9ab]\b", ("die at once",)),
+        (r"Attempted to kill the idle task!", ("die at once",)),
+        (r"Aiee, killing interrupt handler!", ("die at once",)),
+        (r".{0,40}SError", ("serror",)),
+        (r"[Kk]ernel stack overflow|Corrupt kernel stack", ("stack-overflow",)),
+        (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),
+        (r"(?:traps: )?(?:double fault|.{0,40}stack guard)|Machine halted", ("die", "oops")),
         (r"(?:KASAN|kasan)\b", ("kasan",)),
-        (r"(?:KMSAN|kmsan)\b", ("kmsan",)),
+        (r"(?:KMSAN|kmsan|panic_on_kmsan)\b", ("kmsan",)),
         (r"(?:KCSAN|kcsan)\b", ("kcsan",)),
         (r"(?:KFENCE|kfence)\b", ("kfence",)),
         (r"(?:UBSAN|ubsan)\b", ("ubsan",)),
@@ -49,6 +63,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
                 "kfence",
                 "ubsan",
                 "atomic-sleep",
+                "lockdep",
             ),
         ),
         (r"hung_task: ", ("hung-task",)),
@@ -70,6 +85,15 @@ NO_CRASH = {
 }
 
 
+#: Classes of report after which a machine may hang or reset itself without another word.
+FATAL = ("oops", "bug", "stack-overflow", "serror", "soft-lockup", "hard-lockup", "rcu-stall")
+#: A boot that ends as somebody wanted: kernel/reboot.c, kernel/kexec_core.c, drivers/tty/sysrq.c.
+_ORDERLY = re.compile(
+    r"reboot: |Restarting system\.|System halted\.|Power down\.|Starting new kernel|"
+    r"kexec_core: Starting|(?:sysrq|SysRq) ?: Resetting"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The report that is meant, the panic that it led to, and what to say if there is none."""
@@ -78,6 +102,8 @@ class Choice:
     panic: Report | None
     title: str = ""
     error_class: str = "none"
+    #: The text ends in this report: it is what the machine died of.
+    crashed: bool = False
 
 
 def choose_dump(lines: list[Line], reports: list[Report], reason: str, count: int | None) -> Choice:
@@ -86,26 +112,74 @@ def choose_dump(lines: list[Line], reports: list[Report], reason: str, count: in
     if word == "panic":
         panic = _last(reports, "panic")
         if panic is None:
-            return Choice(None, None, "kernel panic (its line is not in the text)", "panic")
+            return _without_panic_line(lines, reports)
         return Choice(cause_of(panic, lines, reports) or panic, panic)
     if word == "oops":
         oops = _own_oops(lines, reports, count)
+        if oops is not None and oops.kind is LOST:
+            oops.kind = LOST_OOPS
         return Choice(oops, None, "Oops (its report is not in the text)", "oops")
     if word in NO_CRASH:
         return Choice(None, None, NO_CRASH[word], word)
     return Choice(None, None, clean(reason, 40) or "unknown", "none")
 
 
+def _without_panic_line(lines: list[Line], reports: list[Report]) -> Choice:
+    """Return the report with which a panic's text ends where its line was pushed out or lost.
+
+    The NVRAM of powerpc holds some kilobytes: what other processors print after the line takes
+    its place.
+    """
+    last = reports[-1] if reports else None
+    if last is not None and (last.last < len(lines) - TAIL or (last.ended and not last.lost_head)):
+        last = None
+    if last is not None and last.kind is LOST:
+        last.kind = LOST_PANIC
+    return Choice(last, None, "kernel panic (its line is not in the text)", "panic")
+
+
 def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     """Return the first report of a console log; one without its first line only in need."""
-    first = next((one for one in reports if one.kind is not None), None)
+    whole = (one for one in reports if not one.lost_head)
+    first = min(whole, key=lambda one: one.head, default=None)
     if first is None:
         return Choice(reports[0] if reports else None, None, "no report in the text")
     for one in reports:
-        if one.kind is not None and one.kind.error_class == "panic":
+        if _class(one) == "panic":
             led = one is first or cause_of(one, lines, reports) is first
             return Choice(first, one if led else None)
     return Choice(first, None)
+
+
+def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
+    """Return the report that a log without a header ends in, or else what `choose_console` does.
+
+    Of a log that goes on into another boot only the last boot counts. A panic ends each boot; any
+    other report does if there is next to nothing after it.
+    """
+    begin = next(
+        (at for at in range(len(lines) - 1, -1, -1) if lines[at].text.startswith("Linux version ")),
+        0,
+    )
+    last_boot = [one for one in reports if one.head >= begin]
+    panic = _last(last_boot, "panic")
+    if panic is not None:
+        return Choice(cause_of(panic, lines, last_boot) or panic, panic, crashed=True)
+    end = len(lines)
+    while end and not lines[end - 1].text:
+        end -= 1
+    last = next((one for one in reversed(last_boot) if _is_fatal(one)), None)
+    if (
+        last is not None
+        and end - last.last <= TAIL
+        and not any(_ORDERLY.match(line.text) for line in lines[last.last : end])
+    ):
+        return Choice(last, None, crashed=True)
+    return choose_console(lines, reports) if reports else Choice(None, None)
+
+
+def _is_fatal(report: Report) -> bool:
+    return report.die is not None or _class(report) in FATAL
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:
@@ -114,6 +188,8 @@ def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report 
     classes = next((row[1] for row in CAUSES if row[0].match(message)), ())
     before = [one for one in reports if one.first < panic.first and one is not panic]
     cause = next((one for one in reversed(before) if _is_of(one, classes)), None)
+    if cause is not None and "die at once" in classes and not _at_once(cause, panic, lines):
+        return None
     if cause is None or classes != ("hung-task",):
         return cause
     # One round of the watchdog reports all tasks that hang, and panics at its end: the first.
@@ -124,13 +200,25 @@ def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report 
 
 
 def _is_of(report: Report, classes: tuple[str, ...]) -> bool:
-    if "die" in classes:
-        return report.die is not None or report.kind is None
-    return report.kind is not None and report.kind.error_class in classes
+    if _class(report) in classes:
+        return True
+    died = report.die is not None or report.kind is LOST
+    return died and ("die" in classes or "die at once" in classes)
+
+
+def _class(report: Report) -> str:
+    return report.kind.error_class if report.kind is not None else ""
 
 
 def _near(one: Line, other: Line) -> bool:
     return one.time is not None and other.time is not None and other.time - one.time < ROUND
+
+
+def _at_once(oops: Report, panic: Report, lines: list[Line]) -> bool:
+    """Whether a panic follows an oops so closely that it is its end."""
+    then, now = lines[oops.last].time, lines[panic.head].time
+    soon = then is None or now is None or now - then < AT_ONCE
+    return soon and panic.head - oops.last < TAIL
 
 
 def _last(reports: list[Report], error_class: str) -> Report | None:
@@ -145,10 +233,17 @@ def _own_oops(lines: list[Line], reports: list[Report], count: int | None) -> Re
     Its position is the better evidence: oopses before the backend was loaded count as dies, but
     not as dumps. A last one with a lower number, however, is older than this dump.
     """
-    oopses = [one for one in reports if one.die is not None or one.kind is None]
+    oopses = [one for one in reports if one.die is not None or _class(one) in OOPSES]
     last = oopses[-1] if oopses else None
     if last is None or last.last < len(lines) - TAIL:
-        return next((one for one in reversed(oopses) if one.die == count), None)
+        counted = next((one for one in reversed(oopses) if one.die == count), None)
+        return counted or (_at_end(lines, reports) if last is None else None)
     if last.die is None or count is None or last.die >= count:
         return last
     return None
+
+
+def _at_end(lines: list[Line], reports: list[Report]) -> Report | None:
+    """Return the report with which a text ends: kernels have dumped warnings as oopses."""
+    last = reports[-1] if reports else None
+    return last if last is not None and last.last >= len(lines) - TAIL else None

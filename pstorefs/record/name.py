@@ -1,7 +1,9 @@
 """Names, ids, times, header lines and ECC notices: pure functions on what the kernel writes.
 
 A file in /sys/fs/pstore is called ``<type>-<backend>-<id>``, and ``.enc.z`` follows where the
-running kernel could not decompress it. A backend's name holds no ``-``, a type's may.
+running kernel could not decompress it. A backend's name holds no ``-``, a type's may; the one
+exception is pstore-blk, as the kernel's documentation has it. In efivarfs the same records are
+called ``dump-type0-<part>-<count>-<time>-<C or D>-<GUID>``: C is compressed, D is not.
 """
 
 from __future__ import annotations
@@ -12,18 +14,31 @@ from typing import NamedTuple
 from pstorefs.codecs.text import HEADER, REASONS
 
 ENCODED = ".enc.z"
-BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk")
+BACKENDS = ("erst", "efi", "efi_pstore", "ramoops", "nvram", "pstore_blk", "pstore-blk")
+#: Other names of one backend: before Linux 6.2; in the kernel's documentation and vendors' kernels.
+_FAMILIES = {"efi_pstore": "efi", "pstore-blk": "pstore_blk"}
+#: Types of records that are binary data of powerpc's firmware: no logs, and no dumps.
+FIRMWARE = ("rtas", "powerpc-ofw", "powerpc-common", "powerpc-opal")
 #: Reasons for a dump that are crashes. The others are orderly ends of a boot.
 CRASHES = ("Panic", "Oops", "Emergency")
 
 _NAME = re.compile(
-    r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>[A-Za-z0-9_]+)-(?P<id>-?\d{1,20})",
+    r"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>pstore-blk|[A-Za-z0-9_]+)-"
+    r"(?P<id>-?\d{1,20})",
     re.ASCII,
 )
 # Before 3.19, console-ramoops and ftrace-ramoops had no id. Without one a backend must be known.
 _NAME_WITHOUT_ID = re.compile(
     rf"(?P<type>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-(?P<backend>{'|'.join(BACKENDS)})", re.ASCII
 )
+# drivers/firmware/efi/efi-pstore.c; without C or D before 3.12, without the count before 3.7
+_EFIVAR = re.compile(
+    r"dump-type0-(?P<part>\d{1,9})-(?:(?P<count>\d{1,9})-)?(?P<time>\d{1,12})(?:-[CD])?"
+    r"-cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0",
+    re.ASCII,
+)
+#: efivarfs shows the variable's attributes before its content, in so many bytes.
+_EFIVAR_ATTRIBUTES = 4
 # pstore_blk, uncompressed records only: a count before the header line.
 _BLK_LINE = re.compile(
     rb"(?:" + "|".join(REASONS).encode() + rb"): Total (?P<total>\d{1,10}) times\n"
@@ -52,6 +67,13 @@ class Name(NamedTuple):
     id: int | None
     encoded: bool
     plain: str
+    #: Bytes that the file system puts before the record's own.
+    before: int = 0
+
+    @property
+    def family(self) -> str:
+        """The backend, whichever of its names this kernel uses."""
+        return _FAMILIES.get(self.backend, self.backend)
 
 
 class Header(NamedTuple):
@@ -77,6 +99,8 @@ def parse_name(name: str) -> Name | None:
     """Take a file name apart; None if no kernel would give it to a record."""
     plain = name.removesuffix(ENCODED)
     match = _NAME.fullmatch(plain)
+    if match is None and plain == name and name.startswith("dump-type0-"):
+        return _parse_efivar(name)
     if match is None:
         match = _NAME_WITHOUT_ID.fullmatch(plain)
         if match is None:
@@ -89,6 +113,15 @@ def parse_name(name: str) -> Name | None:
     return Name(match["type"], match["backend"], number % (1 << 64), plain != name, plain)
 
 
+def _parse_efivar(name: str) -> Name | None:
+    """The same for a variable in efivarfs; its id is what pstore would give it."""
+    match = _EFIVAR.fullmatch(name)
+    if match is None:
+        return None
+    number = (int(match["time"]) * 100 + int(match["part"])) * 1000 + int(match["count"] or 0)
+    return Name("dmesg", "efi", number, True, name, _EFIVAR_ATTRIBUTES)  # below 2**64
+
+
 def id_seconds(name: Name) -> int | None:
     """The Unix time that the id of a record carries, in seconds, where the backend's ids carry one.
 
@@ -99,7 +132,7 @@ def id_seconds(name: Name) -> int | None:
     if name.id is not None and name.backend == "erst":
         late = name.id & _BIT_63  # written in 2038 or later
         seconds = (name.id ^ _BIT_63) >> 24 if late else name.id >> 32
-    elif name.id is not None and name.backend in ("efi", "efi_pstore"):
+    elif name.id is not None and name.family == "efi":
         seconds = name.id // 100_000
     return seconds if 0 < seconds <= _YEAR_9999 else None
 

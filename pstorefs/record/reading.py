@@ -26,7 +26,13 @@ SALVAGED = "salvaged"
 DAMAGED = "damaged"
 SUSPECT = "suspect"
 UNDECODABLE = "undecodable"
+#: Of a record that shows all of what was written.
+WHOLE = (PLAIN, DECODED)
 STATES = (PLAIN, DECODED, SALVAGED, DAMAGED, SUSPECT, UNDECODABLE)
+
+# Of the words on a fault, which may quote the record.
+_LONGEST_FAULT = 200
+_MOST_LOGGED = 1000
 
 #: What a text is made of where the record was not compressed.
 NO_COMPRESSION = "none"
@@ -77,7 +83,9 @@ def read_encoded(name: Name, data: bytes) -> Reading:
     damaged = ecc is not None and ecc.unrecoverable > 0
     dump = name.type == "dmesg"
     try:
-        decoded = detect.decode(payload, header=dump, damaged=damaged)
+        decoded = detect.decode(
+            payload, header=dump, damaged=damaged, lost_header=name.backend == "nvram"
+        )
     except CodecError as error:
         refusal = str(error)
     else:
@@ -107,8 +115,44 @@ def read_encoded(name: Name, data: bytes) -> Reading:
 
 
 def read(name: Name, data: bytes) -> Reading:
-    """Any record's bytes to what is shown of them."""
-    return read_encoded(name, data) if name.encoded else read_plain(name, data)
+    """Any record's bytes to what is shown of them.
+
+    A fault of this program, an exception that no codec should raise, costs this one record: it is
+    undecodable, and is said and logged to be our fault. MemoryError alone is raised.
+    """
+    try:
+        if name.before:
+            return _read_efivar(name, data)
+        return read_encoded(name, data) if name.encoded else read_plain(name, data)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other records are to be shown
+        _log_once(name, data, error)
+        fault = f"a fault of pstorefs: {type(error).__name__}: {error}"[:_LONGEST_FAULT]
+        return Reading(data, UNDECODABLE, "unknown", broken=fault)
+
+
+#: Records whose fault is in the log already: mount, catalog and archive each read a record.
+_logged: set[tuple[str, int]] = set()
+
+
+def _log_once(name: Name, data: bytes, error: Exception) -> None:
+    import logging  # 3 ms of the start of pstorecat
+
+    key = name.plain, hash(data)
+    if key not in _logged and len(_logged) < _MOST_LOGGED:
+        _logged.add(key)
+        log = logging.getLogger("pstorefs")
+        log.error("%s: cannot be decoded: please report this", name.plain, exc_info=error)
+
+
+def _read_efivar(name: Name, data: bytes) -> Reading:
+    """A record as efivarfs shows it: attributes first, then text or compressed data."""
+    payload = data[name.before :]
+    if parse_header(payload) is not None:
+        return read_plain(name, payload)
+    found = read_encoded(name, payload)
+    return found._replace(text=data) if found.state == UNDECODABLE else found
 
 
 def _mark(saved: detect.Salvaged, size: int) -> bytes:

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.record.name import id_seconds, parse_name
+from pstorefs.record.name import FIRMWARE, id_seconds, parse_name
 from pstorefs.record.reading import DAMAGED, DECODED, PLAIN, SALVAGED, SUSPECT, UNDECODABLE
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ PLACES = (STORE, ARCHIVE, SYSTEMD)
 #: time of the first record of its boot, so that the record itself may be younger.
 ID, MTIME, BOOT_ID, NO_TIME = "id", "mtime", "boot-id", "none"
 TIME_SOURCES = (ID, MTIME, BOOT_ID, NO_TIME)
+
+#: Types of records whose text is not a kernel's log.
+NO_LOGS = (*FIRMWARE, "ftrace", "mce")
 
 # Of several copies of a record the best is shown.
 _QUALITY = {
@@ -51,6 +54,9 @@ _LAST_LINES = 64 << 10
 # clock may have been set in between. The kernel reads it for the record first, then for the id.
 _CLOCK_SLACK_S = 60
 _EARLY_S = 2
+# A clock without a battery begins in 1970: that year is no time.
+_FIRST_S = 365 * 86400
+_FIRST_NS = _FIRST_S * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ class Record:
     #: 64-bit fingerprints of its lines in their order, packed; lines at time zero are left out, as
     #: they are the same in every boot. Of uncertain lines too: what stands elsewhere was right.
     lines: bytes
+    #: It has no header line, and its text ends in a crash: the log of a console, mostly.
+    crashed: bool = False
 
     @classmethod
     def of(
@@ -119,6 +127,7 @@ class Record:
             first=first,
             last=last,
             lines=lines,
+            crashed=_crashed(name, reading, end),
         )
 
     @property
@@ -128,8 +137,8 @@ class Record:
 
     @property
     def family(self) -> str:
-        """The backend; efi and efi_pstore are one (renamed in Linux 6.2)."""
-        return "efi" if self.name.backend == "efi_pstore" else self.name.backend
+        """See `Name.family`."""
+        return self.name.family
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
@@ -142,13 +151,21 @@ class Record:
 
         Only dumps have one: console, pmsg and ftrace of ramoops get the time of the mount.
         """
-        return self.is_dump and self.place != SYSTEMD and self.mtime_ns > 0
+        return self.is_dump and self.place != SYSTEMD and self.mtime_ns >= _FIRST_NS
 
     def fingerprints(self) -> array[int]:
         """The lines as numbers."""
         numbers: array[int] = array("Q")
         numbers.frombytes(self.lines)
         return numbers
+
+
+def _crashed(name: Name, reading: Reading, end: int) -> bool:
+    if reading.header is not None or reading.state == UNDECODABLE or name.type in NO_LOGS:
+        return False
+    from pstorefs.oops import ends_in_crash  # at the moment of need: most stores hold dumps only
+
+    return ends_in_crash(reading.text[:end])
 
 
 def when(record: Record, uptime: int | None = None) -> tuple[int, str]:
@@ -158,6 +175,8 @@ def when(record: Record, uptime: int | None = None) -> tuple[int, str]:
     whose mtime is later than its id by more than that was copied without its mtime.
     """
     seconds = id_seconds(record.name)
+    if seconds is not None and seconds < _FIRST_S:
+        seconds = None
     if record.family == "efi" and seconds:
         return efi_seconds(record, seconds) * 10**9, ID
     if record.family == "erst" and seconds:

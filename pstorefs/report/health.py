@@ -7,12 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pstorefs.archive.layout import facts_in
 from pstorefs.catalog.catalog import Catalog
+from pstorefs.dump import Dump
 from pstorefs.record import reading
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.report.next_crash import YES, checks
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
+from pstorefs.source.directory import Store
+from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
-
-_NEARLY_FULL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         count = sum(record.state == state for record in records)
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
+    yield from _newest_missing(catalog)
     if catalog.unreadable:
         path, reason = min(catalog.unreadable.items())
         yield Finding(
@@ -56,16 +62,31 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             f" {printable(path)}: {printable(reason)}",
             "mount as root, if it is the permission; what is no record may be moved away",
         )
-    if catalog.rotten:
+    rotten = catalog.rotten()
+    if rotten:
         yield Finding(
             "archive-damaged",
-            f"{counted(len(catalog.rotten), 'record')} in the archive not as saved:"
-            f" {printable(catalog.rotten[0])}",
+            f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
             "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
         )
     if own:
-        for check in (_no_backend, _kdump, _systemd_pstore, _hidden_in_efi, _full):
+        for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
             yield from check(machine, catalog)
+
+
+def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
+    beheaded = [
+        dump
+        for dump in catalog.view().newest
+        if isinstance(dump, Dump) and dump.missing and dump.missing[0][0] == 1
+    ]
+    if beheaded:
+        yield Finding(
+            "newest-missing",
+            f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
+            f" dumps/{beheaded[-1].name}",
+            "look for it where records are moved to; a full store loses it: erase old records",
+        )
 
 
 _STATES = (
@@ -96,38 +117,14 @@ _STATES = (
 )
 
 
-def _no_backend(machine: Machine, _: Catalog) -> Iterator[Finding]:
-    if not backend(machine):
-        yield Finding(
-            "no-backend",
-            "no backend is registered: the next crash will not be recorded",
-            "load one: modprobe efi_pstore, or ramoops with reserved memory;"
-            " ERST needs firmware that has it (dmesg | grep -i erst)",
-        )
+#: Findings have had these words before there were checks.
+_KEYS = {"backend": "no-backend", "room": "full"}
 
 
-def _kdump(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
-    loaded = machine.read("sys/kernel/kexec_crash_loaded") == "1"
-    after = machine.read("sys/module/kernel/parameters/crash_kexec_post_notifiers")
-    if loaded and after != "Y":
-        yield Finding(
-            "kdump",
-            "kdump is loaded and takes over before a panic is written to the store",
-            "boot with crash_kexec_post_notifiers to have both",
-        )
-    newest = catalog.latest()
-    at = (newest.time_ns or 0) / 1e9 if newest else 0
-    try:
-        with os.scandir(os.path.join(machine.root, "var/crash")) as entries:
-            newer = [e.name for e in entries if e.is_dir() and e.stat().st_mtime > at + 1]
-    except OSError:
-        return
-    if newer:
-        yield Finding(
-            "var-crash",
-            f"{counted(len(newer), 'dump')} in /var/crash newer than any record here",
-            f"see /var/crash/{printable(max(newer))}",
-        )
+def _next_crash(machine: Machine, _: Catalog) -> Iterator[Finding]:
+    for check in checks(read_setup(machine)):
+        if check.answer != YES:
+            yield Finding(_KEYS.get(check.key, check.key), check.what, check.to_do)
 
 
 def _systemd_pstore(machine: Machine, _: Catalog) -> Iterator[Finding]:
@@ -159,44 +156,41 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
             "hidden",
             f"{stored - listed} of {stored} dump variables of the firmware are not shown by the"
             " kernel: a record larger than its buffer ends the listing",
-            "they are in /sys/firmware/efi/efivars/dump-type*",
+            "pstorefs --list /sys/firmware/efi/efivars shows them; to save and clear them:"
+            f" pstorefs --archive -o archive={DEFAULT_ARCHIVE} /sys/firmware/efi/efivars",
         )
-
-
-def _full(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
-    what = "the store is nearly full: the next crash may be lost"
-    way_out = "save and clear: echo archive > control, or pstorefs --archive"
-    if any(record.family == "efi" for record in catalog.live()):
-        try:
-            room = os.statvfs(os.path.join(machine.root, "sys/firmware/efi/efivars"))
-        except OSError:
-            return
-        if room.f_blocks and 1 - room.f_bavail / room.f_blocks > _NEARLY_FULL:
-            yield Finding("full", what, way_out)
-    slots = _ramoops_slots(machine)
-    used = sum(i.family == "ramoops" and i.name.type == "dmesg" for i in catalog.live())
-    if slots and used / slots > _NEARLY_FULL:
-        yield Finding(
-            "full",
-            f"{used} of {slots} ramoops slots are used: the oldest gets overwritten",
-            way_out,
-        )
-
-
-def _ramoops_slots(machine: Machine) -> int:
-    """How many dumps ramoops can hold: what its other zones leave of its memory."""
-
-    def parameter(name: str) -> int:
-        value = machine.read(f"sys/module/ramoops/parameters/{name}")
-        return int(value) if value.isdecimal() else 0
-
-    record = parameter("record_size")
-    if not record:
-        return 0
-    others = sum(parameter(f"{zone}_size") for zone in ("console", "ftrace", "pmsg"))
-    return max(0, parameter("mem_size") - others) // record
 
 
 def counted(number: int, word: str, words: str = "") -> str:
     """A number and its noun."""
     return f"{number} {word if number == 1 else words or word + 's'}"
+
+
+def returned(catalog: Catalog, archive: str) -> list[Finding]:
+    """What to say of records that came back although they were cleared."""
+    dumps = catalog.dumps().values()
+    if ARCHIVE in catalog.unreadable:  # it does not answer
+        return []
+    found = 0
+    store = Store(archive, optional=True)
+    try:
+        for dump in dumps:
+            live = {record.sha256 for record in dump.records if record.place == STORE}
+            folders = {
+                record.path.split("/")[0] for record in dump.records if record.place == ARCHIVE
+            }
+            for folder in folders if live else ():
+                facts = facts_in(store, folder).values()
+                found += sum(fact.sha256 in live and fact.cleared > 0 for fact in facts)
+    finally:
+        store.close()
+    if not found:
+        return []
+    return [
+        Finding(
+            "returned",
+            f"{counted(found, 'record')} came back although cleared: the firmware kept them",
+            "they are safe in the archive, and are cleared again once in each boot;"
+            " if the store fills up, see the firmware's setup or a firmware update",
+        )
+    ]

@@ -11,19 +11,15 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pstorefs.archive.layout import Fact
-from pstorefs.archive.policy import Compose
 from pstorefs.dump import Dump
-from pstorefs.record.record import Record
 
 #: Where the journal listens. Absent without systemd.
 SOCKET = "/run/systemd/journal/socket"
 #: The kind of entry, for ``journalctl MESSAGE_ID=...``: a dump was saved.
 SAVED = "5b0f2c8e6a5d4c55a2a1e3d4b7f09c61"
-_SUMMARY = "summary.json"
 
 _log = logging.getLogger("pstorefs")
 
@@ -54,30 +50,25 @@ def _field(name: str, value: str) -> bytes:
     return name.encode() + b"=" + data + b"\n"
 
 
-def announcing(compose: Compose) -> Compose:
-    """The same composer of a dump's files; each dump that it composes is entered in the journal."""
+def announce(dump: Dump, summary: bytes) -> None:
+    """Enter a dump that was saved, or log it where there is no journal. `summary`: summary.json.
 
-    def announced(
-        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
-    ) -> Mapping[str, bytes]:
-        composed = compose(dump, read, facts)
-        if _SUMMARY in composed:
-            announce(dump.name, json.loads(composed[_SUMMARY]))
-        return composed
-
-    return announced
-
-
-def announce(name: str, summary: Mapping[str, Any]) -> None:
-    """Enter one dump, or log it where there is no journal."""
-    title = str(summary.get("title") or "no crash")
-    message = f"saving {name}: {title}"
+    To be called once for each dump that is in the archive, durable and verified
+    (`archive.policy.Policy.on_saved`): the entry says so.
+    """
+    try:
+        keys = json.loads(summary)
+    except ValueError:
+        keys = None
+    known: Mapping[str, Any] = keys if isinstance(keys, dict) else {}
+    name, title = dump.name, str(known.get("title") or "no report")
+    message = f"saved {name}: {title}"
     entered = send(
         message,
         MESSAGE_ID=SAVED,
         PSTOREFS_DUMP=name,
         PSTOREFS_TITLE=title,
-        PSTOREFS_SIGNATURE=str(summary.get("signature") or ""),
+        PSTOREFS_SIGNATURE=str(known.get("signature") or ""),
     )
     if not entered:
         _log.info("%s", message)

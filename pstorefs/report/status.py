@@ -1,4 +1,4 @@
-"""`status`: the newest crash, whether it explains the last reboot, all dumps, the store.
+"""`status`: the newest crash, whether it explains the last reboot, the newest dumps, the store.
 
 Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
 finding about health names its way out.
@@ -7,9 +7,6 @@ finding about health names its way out.
 from __future__ import annotations
 
 import json
-import os
-import struct
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,21 +14,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
+from pstorefs.catalog.catalog import Brief, Catalog
+from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.files import rfc3339
-from pstorefs.report.health import Finding, backend, counted, health
+from pstorefs.report.health import Finding, backend, counted, health, returned
+from pstorefs.report.last_reboot import Cause, Crash, judge
+from pstorefs.report.next_crash import checks
+from pstorefs.report.test_crash import Seeker
+from pstorefs.system.crash_setup import read_setup
+from pstorefs.system.last_boot import LastBoot, read_last_boot
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable, whole
+from pstorefs.system.utc import rfc3339
 
-SCHEMA = 1
-# A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
-_REBOOT_SECONDS = 3600
-# Clocks are set while a machine boots.
-_CLOCK_SECONDS = 120
-_JOURNAL_SECONDS = 3
+SCHEMA = 2
+# Of these a machine dies.
+_PANICS = ("Panic", "Emergency")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the newest dumps."""
+
+    dump: Listed
+    brief: Brief
+    #: Whether it came since this machine was booted.
+    new: bool
+
+    @property
+    def places(self) -> list[str]:
+        """Where its records are."""
+        return sorted({record.place for record in self.dump.records}) or [ARCHIVE]
 
 
 @dataclass(frozen=True)
@@ -41,24 +55,26 @@ class Status:
     now: float
     source: str
     backend: str
-    newest: Dump | None
+    newest: Listed | None
     newest_title: str
     newest_kernel: str | None
     running_kernel: str | None
-    last_reboot: str
-    #: (dump, title), the oldest first.
-    dumps: tuple[tuple[Dump, str], ...]
+    last_reboot: Cause | None
+    #: The newest dumps, the oldest of them first; and how many there are in all.
+    dumps: tuple[Line, ...]
+    totals: Totals
     states: dict[str, int]
     stored_bytes: int
     archive: str | None
     findings: tuple[Finding, ...] = field(default=())
+    #: What became of the last crash that was made on purpose; empty: there was none.
+    test_crash: str = ""
 
 
 class Reporter:
     """Makes `status` for a mount.
 
     ``own``: the records are those of the reading machine; ``archive``: where they are archived.
-    ``further`` adds findings of others, such as the archive's.
     """
 
     def __init__(
@@ -69,40 +85,46 @@ class Reporter:
         *,
         own: bool,
         archive: str | None = None,
-        further: Callable[[], list[Finding]] = list,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._survey = catalog
+        self._catalog = catalog
         self._source = source
         self._machine = machine
         self._own = own
         self._archive = archive
-        self._further = further
         self._clock = clock
-        self._boot_before: tuple[bool, float] | bool | None = False
+        self._seeker = Seeker(catalog, archive) if own and archive else None
+        self._boot: LastBoot | None = None
+
+    def _returned(self) -> list[Finding]:
+        return returned(self._catalog, self._archive) if self._archive else []
 
     def collect(self) -> Status:
         """Look at everything."""
-        catalog = self._survey
+        catalog = self._catalog
         records = catalog.live()
-        dumps = tuple((dump, catalog.brief(dump).title) for dump in catalog.dumps().values())
-        newest = catalog.latest()
+        view = catalog.view()
+        booted = self._machine.boot_seconds if self._own else None
+        newest = view.latest or view.witness
+        brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
-        findings = [*health(self._machine, catalog, own=self._own), *self._further()]
+        findings = [*health(self._machine, catalog, own=self._own), *self._returned()]
         return Status(
             now=self._clock(),
             source=self._source,
             backend=self._backend() or ", ".join(backends),
             newest=newest,
-            newest_title=catalog.brief(newest).title if newest else "",
-            newest_kernel=catalog.brief(newest).kernel if newest else None,
+            newest_title=brief.title if brief else "",
+            newest_kernel=brief.kernel if brief else None,
             running_kernel=self._machine.kernel,
-            last_reboot=self._last_reboot(newest) if self._own else "",
-            dumps=dumps,
+            last_reboot=self._last_reboot() if self._own else None,
+            dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
+            totals=view.totals(booted),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
             findings=tuple(findings),
+            test_crash=str((self._seeker and self._seeker.verdict()) or ""),
         )
 
     def text(self) -> bytes:
@@ -116,79 +138,22 @@ class Reporter:
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
 
-    def _last_reboot(self, newest: Dump | None) -> str:
-        """Whether the newest crash explains why the machine was booted the last time."""
-        if self._boot_before is False:
-            self._boot_before = end_of_boot_before(self._machine)
-        before = self._boot_before if isinstance(self._boot_before, tuple) else None
-        return explain(newest, self._machine.boot_seconds, before)
+    def _last_reboot(self) -> Cause:
+        """Why the machine was booted the last time. What does not change is read once."""
+        if self._boot is None:
+            self._boot = read_last_boot(self._machine)
+        panics = [d for d in self._catalog.dumps().values() if d.reason in _PANICS]
+        newest = max(panics, key=lambda dump: dump.age, default=None)
+        latest = self._catalog.latest()
+        undated = latest if latest is not None and is_undated_log(latest) else None
+        setup = checks(read_setup(self._machine))
+        return judge(self._boot, self._crash(newest), setup, self._crash(undated))
 
-
-def explain(newest: Dump | None, booted: int | None, before: tuple[bool, float] | None) -> str:
-    """A sentence on the last reboot.
-
-    `booted`: when this boot began; `before`: whether the boot before ended orderly, and when its
-    last sign of life was, where a journal or wtmp tells.
-    """
-    if booted is None:
-        return "Whether it explains the last reboot is not known: /proc/stat tells no boot time."
-    fatal = newest is not None and newest.reason in ("Panic", "Emergency")
-    at = newest.time_ns / 1e9 if newest is not None and newest.time_ns else None
-    if before is not None and before[0]:
-        return f"The last reboot was orderly: shut down at {rfc3339(int(before[1] * 1e9))}."
-    if not fatal or at is None or at > booted + _CLOCK_SECONDS:
-        return "The last boot left no record of a crash."
-    since = before[1] if before is not None else booted - _REBOOT_SECONDS
-    if at >= since - _CLOCK_SECONDS:
-        return "It explains the last reboot: this boot began soon after it."
-    return (
-        f"It does not explain the last reboot ({rfc3339(booted * 10**9)}):"
-        " the last boot left no record of a crash."
-    )
-
-
-def end_of_boot_before(machine: Machine) -> tuple[bool, float] | None:
-    """(shut down orderly, time of the last sign of life) of the boot before; None: not known."""
-    return _from_wtmp(machine) or (_from_journal() if machine.root == "/" else None)
-
-
-# struct utmp of glibc, the same on all 64-bit Linux (utmp(5)): type, user, time.
-_UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
-_RUN_LEVEL, _BOOT_TIME = 1, 2
-
-
-def _from_wtmp(machine: Machine) -> tuple[bool, float] | None:
-    try:
-        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() // _UTMP.size - 2000) * _UTMP.size)
-            data = file.read(2000 * _UTMP.size)
-    except OSError:
-        return None
-    # What stands before the newest boot record is the boot before.
-    past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float] | None = None
-    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
-        kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
-        if kind == _BOOT_TIME:
-            last = past[-1] if past else None
-            orderly = last is not None and last[0] == _RUN_LEVEL and last[1] == b"shutdown"
-            ended = (orderly, float(last[2])) if last is not None else None
-        if seconds:
-            past.append((kind, user, seconds))
-    return ended
-
-
-def _from_journal() -> tuple[bool, float] | None:
-    command = ["journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_JOURNAL_SECONDS, check=False)
-        entry = json.loads(done.stdout.splitlines()[-1])
-        at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-    except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired):
-        return None
-    # journald says goodbye last of all when the machine is shut down orderly.
-    return str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at
+    def _crash(self, dump: Listed | None) -> Crash | None:
+        if dump is None:
+            return None
+        at = None if dump.time_ns is None else dump.time_ns / 1e9
+        return Crash(at, dump.name, self._catalog.brief(dump).title)
 
 
 # What is shown
@@ -196,7 +161,16 @@ def _from_journal() -> tuple[bool, float] | None:
 
 def text(status: Status) -> bytes:
     """The file `status`."""
-    lines = [*_newest_lines(status), "", *_dump_lines(status), "", *_store_lines(status), ""]
+    tried = [status.test_crash] if status.test_crash else []
+    lines = [
+        *_newest_lines(status),
+        *tried,
+        "",
+        *_dump_lines(status),
+        "",
+        *_store_lines(status),
+        "",
+    ]
     if status.findings:
         lines.append("Needs attention:")
         for finding in status.findings:
@@ -209,7 +183,7 @@ def text(status: Status) -> bytes:
 def _newest_lines(status: Status) -> list[str]:
     newest = status.newest
     if newest is None:
-        return ["No crash on record.", *([status.last_reboot] if status.last_reboot else [])]
+        return ["No crash on record.", *_reboot_lines(status.last_reboot)]
     lines = [f"Newest crash: {status.newest_title}"]
     when = "at a time that is not known"
     if newest.time_ns is not None:
@@ -220,21 +194,38 @@ def _newest_lines(status: Status) -> list[str]:
         now = "which runs now" if same else f"now running {status.running_kernel}"
         when += f"; Linux {printable(kernel)}, {now}"
     lines += [f"  {when}", f"  dumps/{newest.name}/report.txt"]
-    if status.last_reboot:
-        lines.append(f"  {status.last_reboot}")
+    return [*lines, *_reboot_lines(status.last_reboot)]
+
+
+def _reboot_lines(cause: Cause | None) -> list[str]:
+    if cause is None:
+        return []
+    lines = [str(cause)]
+    for each in cause.evidence:
+        when = f", {rfc3339(int(each.time * 1e9))}" if each.time is not None else ""
+        lines.append(f"  {each.source}{when}: {each.says}")
     return lines
 
 
 def _dump_lines(status: Status) -> list[str]:
-    if not status.dumps:
+    totals = status.totals
+    if not totals.dumps:
         return ["No dumps."]
-    lines = [f"{counted(len(status.dumps), 'dump')}, the newest last:"]
-    width = max(len(dump.name) for dump, _ in status.dumps)
-    for dump, title in status.dumps:
-        archived = all(record.place == ARCHIVE for record in dump.records)
-        flaw = ", incomplete" if dump.missing else ""
-        place = "  (archived)" if archived else ""
-        lines.append(f"  {dump.name:{width}}  {title}{flaw}{place}")
+    more = totals.dumps - len(status.dumps)
+    which = f"; the newest {len(status.dumps)}," if more else ","
+    new = f", {totals.new} new since the last boot" if totals.new else ""
+    lines = [f"{counted(totals.dumps, 'dump')}{new}{which} the newest last:"]
+    width = max(len(line.dump.name) for line in status.dumps)
+    for line in status.dumps:
+        flaw = "" if line.brief.complete else ", incomplete"
+        place = "  (archived)" if line.places == [ARCHIVE] else ""
+        new = "  (new)" if line.new else ""
+        lines.append(f"  {line.dump.name:{width}}  {line.brief.title}{flaw}{place}{new}")
+    if more:
+        lines.append(
+            f"  {more} older: ls dumps; {counted(totals.crashes, 'crash', 'crashes')} in all,"
+            f" {totals.incomplete} incomplete"
+        )
     return lines
 
 
@@ -250,10 +241,8 @@ def _store_lines(status: Status) -> list[str]:
         + (f"{counted(count, 'record')}: {states}{size}" if count else "empty")
     ]
     if status.archive:
-        archived = sum(
-            any(record.place == ARCHIVE for record in dump.records) for dump, _ in status.dumps
-        )
-        lines.append(f"Archive: {printable(status.archive)}: {counted(archived, 'dump')}")
+        archived = counted(status.totals.archived, "dump")
+        lines.append(f"Archive: {printable(status.archive)}: {archived}")
     return lines
 
 
@@ -271,18 +260,22 @@ def as_json(status: Status) -> bytes:
             "kernel": status.newest_kernel,
         },
         "running_kernel": status.running_kernel,
-        "last_reboot": status.last_reboot or None,
+        "last_reboot": str(status.last_reboot) if status.last_reboot else None,
+        "reboot_cause": status.last_reboot and _cause(status.last_reboot),
+        "test_crash": status.test_crash or None,
+        "totals": status.totals._asdict(),
         "dumps": [
             {
-                "name": dump.name,
-                "id": dump.id,
-                "title": title,
-                "crash": dump.is_crash,
-                "time": rfc3339(dump.time_ns),
-                "complete": not dump.missing,
-                "places": sorted({record.place for record in dump.records}),
+                "name": line.dump.name,
+                "id": line.brief.id,
+                "title": line.brief.title,
+                "crash": line.dump.is_crash,
+                "time": rfc3339(line.dump.time_ns),
+                "complete": line.brief.complete,
+                "places": line.places,
+                "new": line.new,
             }
-            for dump, title in status.dumps
+            for line in status.dumps
         ],
         "store": {
             "source": whole(status.source),
@@ -298,6 +291,23 @@ def as_json(status: Status) -> bytes:
         ],
     }
     return json.dumps(known, indent=1).encode() + b"\n"
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "answer": cause.answer,
+        "details": cause.details or None,
+        "booted": None if cause.booted is None else rfc3339(int(cause.booted * 1e9)),
+        "evidence": [
+            {
+                "kind": each.kind,
+                "source": each.source,
+                "says": each.says,
+                "time": None if each.time is None else rfc3339(int(each.time * 1e9)),
+            }
+            for each in cause.evidence
+        ],
+    }
 
 
 def _age(seconds: float) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
 DEFAULT_SOURCE = "/sys/fs/pstore"
@@ -57,6 +58,11 @@ class Settings(NamedTuple):
     def default_source(self) -> bool:
         """Whether this is the machine's own store."""
         return self.source.rstrip("/") == DEFAULT_SOURCE
+
+    @property
+    def target(self) -> str | None:
+        """Where dumps are saved; None: nowhere, unless `archive=` says so for foreign records."""
+        return self.archive or (DEFAULT_ARCHIVE if self.default_source else None)
 
 
 class Option(NamedTuple):

@@ -124,8 +124,8 @@ class Store:
     missing, and the store is empty until it comes.
     """
 
-    #: Whether a look may take seconds, see patience.py.
-    patient = False
+    #: Whether a call may take seconds: see timeout.py.
+    may_hang = False
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
         self.path = path

@@ -89,7 +89,7 @@ class Patience:
 class PatientStore(Patience, Store):
     """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
 
-    patient = True
+    may_hang = True
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
         Patience.__init__(self)
@@ -160,6 +160,24 @@ def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> St
     """The `Store` of a directory, a patient one where it may hang. OSError as of `Store`."""
     real = real_path(path)
     kind = PatientStore if mountinfo.may_hang(real) else Store
+    return kind(real, pinned=pinned, optional=optional)
+
+
+def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
+    """The same of what a user names as source: of efivarfs, or a copy of it, the dumps in it."""
+    from pstorefs.source.efivars import VariableStore, holds_variables
+
+    class PatientVariables(PatientStore, VariableStore):
+        """Both."""
+
+    real = real_path(path)
+    try:
+        variables = Patience().attempt("names", lambda: holds_variables(real))
+    except OSError:
+        variables = False  # whoever opens it will say why
+    if not variables:
+        return open_store(real, pinned=pinned, optional=optional)
+    kind = PatientVariables if mountinfo.may_hang(real) else VariableStore
     return kind(real, pinned=pinned, optional=optional)
 
 

@@ -7,99 +7,27 @@ and if it says something else by now, the caller is told to look the name up aga
 
 from __future__ import annotations
 
-import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
-from pstorefs.source.directory import Stamp
 from pstorefs.tree.node import (
-    Access,
-    Attributes,
+    COMPOSE,
     Directory,
     File,
+    Lane,
     Link,
     Node,
     Opened,
     Snapshot,
     StaleError,
 )
+from pstorefs.tree.rights import Attributes, Owner
 
 # What was composed less than so many seconds ago still holds: attributes are at most a second old.
 _CHECK_SECONDS = 0.5
 # Of a file that nobody asked for yet: nobody may do anything with it.
 _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
-
-
-class Owner(NamedTuple):
-    """Whose composed places are, and their modes: those of the source's root, or less."""
-
-    uid: int
-    gid: int
-    directory_mode: int
-    file_mode: int
-    #: Whose archived dumps are.
-    keeper: int
-
-    @classmethod
-    def of(cls, root: Stamp, access: Access) -> Owner:
-        """As the source's root is shown: files get its mode without x, and without w."""
-        shown = access.attributes(root)
-        mode = stat.S_IMODE(shown.mode)
-        file_mode = 0o444 & (mode if access.file_mask is None else ~access.file_mask)
-        keeper = os.geteuid() if access.uid is None else access.uid
-        return cls(shown.uid, shown.gid, mode, file_mode, keeper)
-
-    @property
-    def alone(self) -> Owner:
-        """The same for what comes from an archive: readable by its owner alone."""
-        return self.masked(0o700)._replace(uid=self.keeper)
-
-    def within(self, rights: Iterable[Stamp], access: Access) -> Owner:
-        """The same for what is composed of records: for those who may read all of them.
-
-        `rights` are those of the records, and of the folders that they lie in.
-        """
-        readers = 0o444
-        owners = set()
-        for shown in map(access.attributes, set(rights)):
-            # To read what is in a folder x is what it takes.
-            may = (shown.mode & 0o111) << 2 if stat.S_ISDIR(shown.mode) else shown.mode & 0o444
-            readers &= may
-            if may != 0o444:  # who owns what everybody may read is all the same
-                owners.add((shown.uid, shown.gid))
-        if len(owners) > 1:
-            # Of several owners none may read what is another's.
-            owners = {(self.keeper, self.gid)}
-            readers = 0o400
-        uid, gid = next(iter(owners), (self.uid, self.gid))
-        own = self._replace(uid=uid, gid=gid, file_mode=self.file_mode | 0o400)
-        return own.masked(readers | readers >> 1 | readers >> 2)
-
-    def masked(self, mask: int) -> Owner:
-        """The same with these bits at most."""
-        return self._replace(
-            directory_mode=self.directory_mode & mask, file_mode=self.file_mode & mask
-        )
-
-    def directory(self, mtime_ns: int) -> Attributes:
-        """The attributes of a directory. One link: its subdirectories are not counted.
-
-        Two would say that there are none: programs that go by that (find of old, File::Find of
-        Perl if told so) would never look into them.
-        """
-        mode = stat.S_IFDIR | self.directory_mode
-        return Attributes(mode, self.uid, self.gid, 0, mtime_ns, links=1)
-
-    def file(self, size: int, mtime_ns: int) -> Attributes:
-        """The attributes of a file."""
-        return Attributes(stat.S_IFREG | self.file_mode, self.uid, self.gid, size, mtime_ns)
-
-    def link(self, target: str, mtime_ns: int) -> Attributes:
-        """The attributes of a symbolic link."""
-        size = len(target.encode(errors="surrogateescape"))
-        return Attributes(stat.S_IFLNK | 0o777, self.uid, self.gid, size, mtime_ns)
 
 
 class ComposedFile(File):
@@ -119,21 +47,16 @@ class ComposedFile(File):
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
-        self._checked = 0.0
+        self._checked = float("-inf")
         self._opened = False
         #: Somebody was told to look it up again: he must not be given the same once more.
         self._stale = False
         self.mtime_ns = mtime_ns
 
     @property
-    def ready(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._digest is not None
-
-    @property
-    def slow(self) -> bool:
-        """See `Node`."""
-        return True
+        return COMPOSE
 
     @property
     def lazy(self) -> bool:
@@ -141,23 +64,19 @@ class ComposedFile(File):
         return True
 
     @property
-    def checked(self) -> bool:
-        """See `Node`."""
-        return self.ready and time.monotonic() <= self._checked + _CHECK_SECONDS
+    def fresh(self) -> bool:
+        """See `Node`: whether it was composed a moment ago."""
+        return time.monotonic() <= self._checked + _CHECK_SECONDS
 
-    def prepare(self) -> None:
+    def find(self) -> Attributes:
         """See `Node`."""
-        if not self.ready:
+        if not self.fresh:
             self._take()
-
-    def check(self) -> None:
-        """See `Node`."""
-        if not self.checked:
-            self._take()
+        return self.attributes
 
     def open(self) -> Opened:
         """See `File`."""
-        told = self.attributes if self.ready else None
+        told = self.attributes if self._digest else None
         content = self._take()
         if told and _rights(told) != _rights(self.attributes):
             # Whoever opens it was let in by what it was before.
@@ -167,11 +86,15 @@ class ComposedFile(File):
         return Snapshot(content)
 
     def same(self, other: ComposedFile) -> bool:
-        """Whether both, being ready, show the same, and this one may be handed out again.
+        """Whether this one may be handed out instead of the other, which was just looked up.
 
-        Content may change back: between the look-up that follows a `StaleError` and its `open` it
-        would change once more, and the kernel tries twice only. A node never opened cannot fail.
+        If the other is not composed yet (a listing), it may: whoever wants more of it than the name
+        will have it found. Content may change back: between the look-up that follows a `StaleError`
+        and its `open` it would change once more, and the kernel tries twice only. A node never
+        opened cannot fail.
         """
+        if other._digest is None:
+            return True
         alike = self._digest == other._digest and self.attributes == other.attributes
         return alike and not self._stale
 
@@ -236,15 +159,15 @@ class ComposedDirectory(Directory):
         self._describe = describe
         self._known: dict[str, Node] = {}
 
-    def look(self) -> Attributes:
-        """See `Directory`."""
+    def find(self) -> Attributes:
+        """See `Node`."""
         self.attributes = self._describe()
         return self.attributes
 
     @property
-    def slow(self) -> bool:
-        """See `Node`: what is in it has to be found out."""
-        return True
+    def lane(self) -> Lane:
+        """See `Node`."""
+        return COMPOSE
 
     def names(self) -> list[tuple[str, Node]]:
         """See `Directory`."""
@@ -273,8 +196,7 @@ class ComposedDirectory(Directory):
 def _same(known: Node | None, node: Node) -> bool:
     """Whether the node that the kernel knows already will do."""
     if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
-        # Not ready: a listing. Whoever wants more of it than the name will have it checked.
-        return not node.ready or known.same(node)
+        return known.same(node)
     if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
         return known.target() == node.target()
     return known is node

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from pstorefs.control.executor import VERBS, Command, CommandError, Lines, Result, parse
+from pstorefs.control.executor import Result
+from pstorefs.control.language import VERBS, Command, CommandError, Lines, parse
 from pstorefs.system.printable import printable
-from pstorefs.tree.composed import Owner
-from pstorefs.tree.node import File, Opened, Snapshot, Writer
+from pstorefs.tree.node import QUICK, File, Lane, Opened, Snapshot, Writer
+from pstorefs.tree.rights import Owner
 
 _log = logging.getLogger("pstorefs")
 
@@ -96,7 +97,7 @@ class _Handle:
     """One open for writing. After a failure it takes nothing more: the first failure stops."""
 
     __slots__ = ("_content", "_control", "_failed", "_lines")
-    slow = False
+    lane: Lane = QUICK
 
     def __init__(self, control: Control, content: bytes) -> None:
         self._control = control

@@ -1,30 +1,91 @@
-"""dumps/: what the machine left behind, one directory for each dump, live or archived."""
+"""dumps/: what the machine left behind, one directory for each dump, live or archived.
+
+There may be 100,000: a dump's node is small, and nothing of a dump is looked at to list it.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeVar
 
+from pstorefs.archive.entry import ALONE, Entry
+from pstorefs.archive.stored import Stored, mtime_of
+from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.dump import Dump
-from pstorefs.record.record import STORE
+from pstorefs.catalog.textcache import TextCache
+from pstorefs.catalog.view import Listed
 from pstorefs.report import files
-from pstorefs.report.files import Context, Sibling
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.report.context import Context, Sibling
+from pstorefs.report.material import material, raw_files
+from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import (
-    ComposedDirectory,
-    ComposedFile,
-    ComposedLink,
-    Owner,
-)
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
+from pstorefs.tree.node import COMPOSE, Directory, Lane, Node, StaleError
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Attributes, Owner
 
 LATEST = "latest"
+_Made = TypeVar("_Made")
 # In place of the title of a dump that is closed to some who may read this one.
 _CLOSED = "see its own report"
+
+
+class DumpDirectory(Directory):
+    """The directory of one dump. What is in it is made when somebody looks."""
+
+    __slots__ = ("_dumps", "_inside", "name")
+
+    def __init__(self, dumps: Dumps, name: str, attributes: Attributes) -> None:
+        super().__init__(attributes)
+        self._dumps = dumps
+        self._inside: ComposedDirectory | None = None
+        self.name = name
+
+    @property
+    def lane(self) -> Lane:
+        """See `Node`."""
+        return COMPOSE
+
+    def find(self) -> Attributes:
+        """See `Node`."""
+        self.attributes = self._dumps.describe(self.name)
+        return self.attributes
+
+    @property
+    def inside(self) -> ComposedDirectory:
+        """What lists it."""
+        inside = self._inside
+        if inside is None:
+            self._inside = inside = self._dumps.inside(self.name)
+        return inside
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        return self.inside.names()
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        return self.inside.lookup(name)
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """See `Directory`."""
+        return self.inside.settle(name, node)
+
+    def remove_folder(self, name: str) -> None:
+        """See `Directory`."""
+        self.remove(name)
+
+
+class _Root(ComposedDirectory):
+    """dumps/ itself: its directories are the same nodes each time."""
+
+    __slots__ = ()
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
+        """See `Directory`."""
+        return (name, node) if isinstance(node, DumpDirectory) else super().settle(name, node)
 
 
 class Dumps:
@@ -33,29 +94,28 @@ class Dumps:
     def __init__(
         self,
         catalog: Catalog,
-        owner: Callable[[Iterable[Stamp]], Owner],
+        owners: Owners,
         machine: Machine,
         *,
         own: bool,
     ) -> None:
         self.catalog = catalog
-        self._owner = owner
+        self._owners = owners
         self._machine = machine
         self._own = own
-        #: Of each dump its directory, and raw/ in it.
-        self._directories: dict[str, tuple[ComposedDirectory, ComposedDirectory]] = {}
-        self.root = ComposedDirectory(
-            self._entries, lambda: self._owner(()).directory(0), self._entry
-        )
+        self._made_lately = TextCache(bounds.MADE_BYTES)
+        self._directories: dict[str, DumpDirectory] = {}
+        self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()
         for gone in self._directories.keys() - dumps.keys():
             self._directories.pop(gone, None)
-        entries: dict[str, Node] = {}
-        for name in dumps:
-            with suppress(FileNotFoundError):  # it went meanwhile
-                entries[name] = self._directory(name)[0]
+        archived = self._owners.of_root().alone
+        entries: dict[str, Node] = {
+            name: self._directory(dump, archived if isinstance(dump, Entry) else None)
+            for name, dump in dumps.items()
+        }
         latest = self._latest()
         if latest is not None:
             entries[LATEST] = latest
@@ -64,84 +124,76 @@ class Dumps:
     def _entry(self, name: str) -> Node | None:
         if name == LATEST:
             return self._latest()
-        return self._directory(name)[0] if name in self.catalog.dumps() else None
+        dump = self.catalog.dumps().get(name)
+        return self._directory(dump) if dump is not None else None
 
     def _latest(self) -> Node | None:
         latest = self.catalog.latest()
         if latest is None:
             return None
-        return ComposedLink(latest.name, self._owner(()), latest.time_ns or 0)
+        return ComposedLink(latest.name, self._owners.of_root(), latest.time_ns or 0)
 
-    def _directory(self, name: str) -> tuple[ComposedDirectory, ComposedDirectory]:
-        """The directory of a dump, and raw/ in it: the same ones as long as the dump is there.
-
-        Raises FileNotFoundError.
-        """
-        known = self._directories.get(name)
+    def _directory(self, dump: Listed, owner: Owner | None = None) -> DumpDirectory:
+        """The directory of a dump: the same one as long as the dump is there."""
+        attributes = (owner or self._owners.of_dump(dump)).directory(_mtime(dump))
+        known = self._directories.get(dump.name)
         if known is None:
-            describe = partial(self._describe, name)
-            files = ComposedDirectory(partial(self._files, name), describe)
-            raw = ComposedDirectory(partial(self._raw, name), describe)
-            known = self._directories.setdefault(name, (files, raw))
+            new = DumpDirectory(self, dump.name, attributes)
+            known = self._directories.setdefault(dump.name, new)
+        elif known.attributes != attributes:
+            known.attributes, known.entry = attributes, None
         return known
 
-    def _dump(self, name: str) -> tuple[Dump, Owner]:
-        """A dump and who may see it. Raises FileNotFoundError."""
+    def inside(self, name: str) -> ComposedDirectory:
+        """What lists the directory of a dump."""
+        return ComposedDirectory(partial(self._files, name), partial(self.describe, name))
+
+    def _dump(self, name: str) -> Listed:
+        """A dump. Raises FileNotFoundError."""
         dump = self.catalog.dumps().get(name)
         if dump is None:
             raise FileNotFoundError(errno.ENOENT, "no such dump", name)
-        rights = [self.catalog.rights(record) for record in dump.records if record.place == STORE]
-        owner = self._owner(right for each in rights for right in each)
-        # Also what is gone from the store by now.
-        return dump, owner if len(rights) == len(dump.records) and all(rights) else owner.alone
+        return dump
 
-    def _owner_of(self, name: str) -> Owner:
-        return self._dump(name)[1]
+    def _owner_now(self, name: str) -> Owner:
+        return self._owners.of_dump(self._dump(name))
 
-    def _describe(self, name: str) -> Attributes:
-        dump, owner = self._dump(name)
-        return owner.directory(_mtime(dump))
+    def describe(self, name: str) -> Attributes:
+        """The attributes of the directory of a dump. Raises FileNotFoundError."""
+        dump = self._dump(name)
+        return self._owners.of_dump(dump).directory(_mtime(dump))
 
     def _files(self, name: str) -> Mapping[str, Node]:
-        dump, _ = self._dump(name)
-        composers: dict[str, Callable[[Dump], bytes]] = {
-            "dmesg.txt": self.catalog.text,
-            "report.txt": self.report,
-            "summary.json": self.summary,
-        }
-        if files.console_of(dump) is not None:
-            composers["console.txt"] = self.console
-        entries: dict[str, Node] = {
-            file: ComposedFile(
-                partial(self._compose, compose, name), partial(self._owner_of, name), _mtime(dump)
-            )
-            for file, compose in composers.items()
-        }
-        entries["raw"] = self._directory(name)[1]
+        dump = self._dump(name)
+        has_console = self._changing(lambda: material(self.catalog, self._dump(name)).has_console)
+        entries: dict[str, Node] = {}
+        for file in files.FILES:
+            if file == files.CONSOLE and not has_console:
+                continue
+            make = partial(self._changing, partial(self._made, file, name))
+            entries[file] = ComposedFile(make, partial(self._owner_now, name), _mtime(dump))
+        entries["raw"] = ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
         return entries
 
     def _raw(self, name: str) -> Mapping[str, Node]:
-        dump, _ = self._dump(name)
+        found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))
         entries: dict[str, Node] = {}
-        for part in (*dump.parts, *dump.others):
-            record = part.record
-            file = (
-                record.file if record.file not in entries else f"{record.file}~{record.sha256[:8]}"
-            )
-            compose = partial(self._stored, name, record.sha256)
-            entries[file] = ComposedFile(compose, partial(self._owner_of, name), record.mtime_ns)
+        for each in found:
+            file = each.file if each.file not in entries else f"{each.file}~{each.sha256[:8]}"
+            make = partial(self._changing, partial(self._stored, name, each.sha256))
+            entries[file] = ComposedFile(make, partial(self._owner_now, name), each.mtime_ns)
         return entries
 
-    def _compose(self, compose: Callable[[Dump], bytes], name: str) -> bytes:
-        """A file of a dump as it is now; what changes at this moment is to be looked up again."""
+    def _changing(self, make: Callable[[], _Made]) -> _Made:
+        """What is made of a dump now. `StaleError` if it changes at this very moment."""
         try:
-            return compose(self._dump(name)[0])
+            return make()
         except OSError as error:
             if not has_changed(error):
                 raise
             self.catalog.dumps(now=True)  # somebody else changed the store a moment ago
         try:
-            return compose(self._dump(name)[0])
+            return make()
         except OSError as error:
             if not has_changed(error):
                 raise
@@ -149,54 +201,50 @@ class Dumps:
 
     def _stored(self, name: str, sha256: str) -> bytes:
         """A record of a dump, wherever it is by now."""
-
-        def stored(dump: Dump) -> bytes:
-            records = (record for record in dump.records if record.sha256 == sha256)
-            record = next(records, None)
-            if record is None:
-                raise StaleError
-            return self.catalog.stored(record)
-
-        return self._compose(stored, name)
-
-    def console(self, dump: Dump) -> bytes:
-        """console.txt."""
-        record = files.console_of(dump)
+        known = self.catalog.resolved(self._dump(name))
+        if isinstance(known, Stored):
+            for each in known.records:
+                if each["sha256"] == sha256:
+                    return self.catalog.archived_bytes(each["path"], sha256)
+            raise StaleError
+        record = next((each for each in known.records if each.sha256 == sha256), None)
         if record is None:
             raise StaleError
-        return self.catalog.reading(record).text
+        return self.catalog.stored(record)
 
-    def context(self, dump: Dump) -> Context:
+    def _made(self, file: str, name: str) -> bytes:
+        """A file of a dump."""
+        dump = self._dump(name)
+        known = self.catalog.resolved(dump)
+        of = material(self.catalog, known)
+        if file in files.PLAIN:
+            content = files.FILES[file](of, Context())
+        else:
+            # Looked up, opened and asked for its size: the same for as long as nothing changes.
+            version = known.stamps if isinstance(known, Stored) else known.id
+            key = (name, file, self.catalog.generation, version, self._machine.hostname)
+            content = self._made_lately.get(key)
+            if content is None:
+                content = files.FILES[file](of, self.context(dump))
+                self._made_lately.put(key, content or b"")
+        if content is None:
+            raise StaleError
+        return content
+
+    def context(self, dump: Listed) -> Context:
         """The other dumps of that boot, and who reads."""
-        siblings = tuple(
-            Sibling(
-                other.name,
-                self.catalog.brief(other).title if self._is_as_open(other, dump) else _CLOSED,
-                other.order or 0,
-                other.reason or "",
-            )
-            for other in self.catalog.dumps().values()
-            if dump.boot is not None and other.boot == dump.boot and other.name != dump.name
-        )
-        return Context(self._machine, self._own, siblings)
-
-    def _is_as_open(self, other: Dump, dump: Dump) -> bool:
-        """Whether the records of another dump are open to all who may read this one's."""
-        if any(record.place != STORE for record in other.records):
-            return True
-        its, ours = self._owner_of(other.name), self._owner_of(dump.name)
-        alike = (its.uid, its.gid) == (ours.uid, ours.gid) or its.file_mode & 0o044 == 0o044
-        return alike and not ours.file_mode & ~its.file_mode
-
-    def report(self, dump: Dump) -> bytes:
-        """report.txt."""
-        facts = self.catalog.facts(dump)
-        return files.report(dump, facts, self.catalog.text(dump), self.context(dump))
-
-    def summary(self, dump: Dump) -> bytes:
-        """summary.json."""
-        return files.summary(dump, self.catalog.facts(dump), self.context(dump))
+        boot = self.catalog.view().boot_of(dump)
+        order, siblings = None, []
+        for number, other in enumerate(boot, 1):
+            if other.name == dump.name:
+                order = number
+                continue
+            open_to = self._owners.may_name(other, dump)
+            title = self.catalog.brief(other).title if open_to else _CLOSED
+            siblings.append(Sibling(other.name, title, number, other.reason or ""))
+        key = next((each.boot for each in boot if each.boot and each.boot[0] != ALONE), None)
+        return Context(self._machine, self._own, tuple(siblings), order, key)
 
 
-def _mtime(dump: Dump) -> int:
-    return dump.time_ns or max(record.mtime_ns for record in dump.records)
+def _mtime(dump: Listed) -> int:
+    return dump.mtime_ns if isinstance(dump, Entry) else mtime_of(dump)

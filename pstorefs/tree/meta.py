@@ -1,6 +1,7 @@
 """meta/: one directory for each live record, one value in each file, as in sysfs.
 
-A value that is not known is an empty file. ``all.json`` holds the same, with null.
+A value that is not known is an empty file. ``all.json`` holds the same, with null, and ecc as an
+object with the keys corrected and unrecoverable, as in summary.json.
 
 ============ ==================================================================================
 file         value
@@ -26,7 +27,7 @@ sha256       of the bytes as stored
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,10 +36,13 @@ from pstorefs import dump as dumps_of
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
-from pstorefs.report.files import rfc3339
+from pstorefs.record.shown import record_path
 from pstorefs.source.directory import Stamp
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
-from pstorefs.tree.node import Attributes, Node, StaleError
+from pstorefs.system.utc import rfc3339
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
+from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Attributes, Owner
 
 
 def values(record: Record, dump: str | None) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def values(record: Record, dump: str | None) -> dict[str, Any]:
         "dump": dump,
         "compression": record.compression,
         "state": record.state,
-        "ecc": [ecc.corrected, ecc.unrecoverable] if ecc else None,
+        "ecc": ecc and ecc._asdict(),
         "size": record.text_size,
         "stored_size": record.size,
         "sha256": record.sha256,
@@ -83,11 +87,11 @@ class Meta:
     def __init__(
         self,
         catalog: Catalog,
-        owner: Callable[[Iterable[Stamp]], Owner],
+        owners: Owners,
         extra: Mapping[str, Callable[[], Node]],
     ) -> None:
         self.catalog = catalog
-        self._place = owner
+        self._owners = owners
         self._extra = extra
         self._directories: dict[tuple[str, ...], ComposedDirectory] = {}
         self._known: _Tree | None = None
@@ -110,7 +114,7 @@ class Meta:
 
     def _owner(self, path: tuple[str, ...]) -> Owner:
         """For those who may read a record, or what is in a folder."""
-        return self._place(self._tree().rights.get(path, ()) if path else ())
+        return self._owners.of_records(self._tree().rights.get(path, ()) if path else ())
 
     def _entries(self, folder: tuple[str, ...]) -> Mapping[str, Node]:
         tree = self._tree()
@@ -137,7 +141,14 @@ class Meta:
         known = self._known
         if known is None or known.live is not live:
             taken = {record.path for record in live}
-            by_path = {tuple(_shown(record, taken).split("/")): record for record in live}
+            by_path = {
+                tuple(
+                    record_path(
+                        record.path, legible=record.state != reading.UNDECODABLE, taken=taken
+                    ).split("/")
+                ): record
+                for record in live
+            }
             folders: dict[tuple[str, ...], set[str]] = {(): set()}
             rights: dict[tuple[str, ...], tuple[Stamp, ...]] = {}
             for path, record in by_path.items():
@@ -168,17 +179,9 @@ class Meta:
         return content
 
 
-def _shown(record: Record, taken: set[str]) -> str:
-    """Where the mirror shows a record."""
-    plain = record.path.removesuffix(".enc.z")
-    if record.state == reading.UNDECODABLE or (plain != record.path and plain in taken):
-        return record.path
-    return plain
-
-
 def _text(value: object) -> bytes:
     if value is None:
         return b""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
+    if isinstance(value, dict):
+        value = " ".join(map(str, value.values()))
     return f"{value}\n".encode()

@@ -1,11 +1,12 @@
 """The nodes of a mounted tree, and the rules that keep it fresh.
 
-* A file node is frozen: its content and attributes never change. Where the source changes, the
-  directory hands out another node. Whoever holds an old one is told `StaleError` at `open` and
-  looks the name up again.
+* A file node is frozen: its content and attributes never change. When the source changes, the
+  directory hands out another node. Whoever holds an old one gets `StaleError` at `open` and looks
+  the name up again.
 * A directory looks at the source each time it is asked.
-* A node may be not `ready`: its attributes need the record decoded. `prepare` does that and may
-  take a while; it may run in any thread. Everything else is quick and belongs to one thread.
+* The attributes of a node may have to be found first (a record has the size of its decoded text):
+  `fresh` says whether they are known, `find` finds them.
+* A node's `lane` says how long its calls may take, and so which thread makes them.
 
 Errors are OSErrors with an errno: they are the answer to the caller.
 """
@@ -14,72 +15,33 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
-from pstorefs.source.directory import Stamp
+from pstorefs.tree.rights import Attributes
 
-BLOCK = 512  # bytes that one st_blocks counts, stat(2)
+#: How long a call may take, and what it may wait for.
+Lane = Literal["quick", "decode", "compose"]
+#: Microseconds: made by the thread that answers requests. It never waits for anything.
+QUICK: Final = "quick"
+#: One record is read from the source and decoded, or a source is asked that may not answer.
+DECODE: Final = "decode"
+#: Many records of all places are read, decoded, grouped: the archive may not answer.
+COMPOSE: Final = "compose"
 
 
 class StaleError(OSError):
-    """The node is no longer what stands under its name."""
+    """The node is no longer what its name means."""
 
     def __init__(self) -> None:
         super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
-
-
-class Attributes(NamedTuple):
-    """What stat(2) says of a node. Sizes in bytes, times in nanoseconds since 1970."""
-
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    mtime_ns: int
-    links: int = 1
-
-    @property
-    def blocks(self) -> int:
-        """st_blocks, such that du shows what a file of this size takes."""
-        return -(-self.size // 4096) * (4096 // BLOCK)
-
-
-class Access(NamedTuple):
-    """Owner and mode of everything in a mount, as the options uid=, gid=, umask= ... change it.
-
-    None leaves what the source says.
-    """
-
-    uid: int | None = None
-    gid: int | None = None
-    file_mask: int | None = None
-    directory_mask: int | None = None
-
-    def attributes(self, stamp: Stamp, size: int | None = None) -> Attributes:
-        """The attributes of a node that mirrors what the stamp was taken from."""
-        mask = self.directory_mask if stamp.is_directory else self.file_mask
-        mode = stamp.mode
-        if mask is not None and not stat.S_ISLNK(mode):
-            # As on vfat the mode follows from the mask alone; but no mask makes anything writable.
-            full = 0o755 if stamp.is_directory else 0o444
-            mode = stat.S_IFMT(mode) | (full & ~mask)
-        return Attributes(
-            mode=mode,
-            uid=stamp.uid if self.uid is None else self.uid,
-            gid=stamp.gid if self.gid is None else self.gid,
-            size=stamp.size if size is None else size,
-            mtime_ns=stamp.mtime_ns,
-            links=stamp.links if stamp.is_directory else 1,
-        )
 
 
 class Opened(Protocol):
     """A file that somebody reads: the content at the moment of `open`."""
 
     @property
-    def slow(self) -> bool:
-        """Whether the next `read` may take longer than a caller of something else should wait."""
+    def lane(self) -> Lane:
+        """The lane of the next `read`."""
         ...
 
     def read(self, offset: int, size: int) -> bytes:
@@ -96,16 +58,17 @@ class Writer(Opened, Protocol):
     """A file that somebody writes commands to."""
 
     def write(self, data: bytes) -> None:
-        """Take all of it, and return when what it asks for is done. OSError tells of a failure."""
+        """Take all of it, and return when what it asks for is done. OSError if that failed."""
         ...
 
 
 class Node:
-    """Any place of the tree. The fields of the lower half belong to the FUSE adapter."""
+    """Any place of the tree. `number`, `lookups`, `opens` and `entry` are the FUSE adapter's."""
 
     __slots__ = ("attributes", "entry", "lookups", "number", "opens")
 
     def __init__(self, attributes: Attributes) -> None:
+        #: What `find` found last.
         self.attributes = attributes
         self.number = 0
         self.lookups = 0
@@ -114,30 +77,26 @@ class Node:
         self.entry: Any = None
 
     @property
-    def ready(self) -> bool:
-        """Whether the attributes are those that are to be shown."""
-        return True
-
-    @property
-    def slow(self) -> bool:
-        """Whether opening it may take longer than a caller of something else should wait."""
-        return False
+    def lane(self) -> Lane:
+        """The lane of `find` and `open`; of a directory, also of `names`, `lookup`."""
+        return QUICK
 
     @property
     def lazy(self) -> bool:
-        """Whether a listing need not wait for the attributes: `check` is called when they count."""
+        """Whether a listing need not wait for the attributes: they are found when asked for."""
         return False
 
     @property
-    def checked(self) -> bool:
-        """Of a lazy node: whether its attributes were found a moment ago, so that they hold."""
-        return False
+    def fresh(self) -> bool:
+        """Whether `attributes` may be shown: if not, `find` is to be called first."""
+        return True
 
-    def prepare(self) -> None:
-        """Make it ready. May be called from any thread, and again."""
+    def find(self) -> Attributes:
+        """The attributes now. From any thread, and again; of several at once, each is answered.
 
-    def check(self) -> None:
-        """Make a lazy node ready. `StaleError` if it no longer shows what is to be shown."""
+        FileNotFoundError if it is gone, `StaleError` if it no longer shows what is to be shown.
+        """
+        return self.attributes
 
 
 class File(Node):
@@ -176,29 +135,25 @@ class Special(Node):
 
 
 class Directory(Node):
-    """A directory. Its attributes are current when it is asked through `look`."""
+    """A directory. stat(2) always asks it: `find` looks at the source."""
 
     __slots__ = ("listed",)
 
     def __init__(self, attributes: Attributes) -> None:
         super().__init__(attributes)
-        #: The adapter's: that all of it was ready once.
+        #: The adapter's: that all of it was found once.
         self.listed = False
 
-    def look(self) -> Attributes:
-        """The attributes now. OSError if it is gone."""
-        return self.attributes
-
     def names(self) -> list[tuple[str, Node]]:
-        """Everything in it, as it would be listed: nodes may be not `ready`, see `listed`."""
+        """Everything in it. Names are those that `settle` takes; nodes need not be `fresh`."""
         raise NotImplementedError
 
     def lookup(self, name: str) -> Node | None:
-        """The node under a name, or None. It may be not `ready`, see `settle`."""
+        """The node under a name, or None. It need not be `fresh`, see `settle`."""
         raise NotImplementedError
 
     def remove(self, name: str) -> None:
-        """Remove a name, which may take long. Where nothing else is said, it is not permitted."""
+        """Remove a name, which may take long. Not permitted, unless a subclass says how."""
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
 
     def remove_folder(self, name: str) -> None:
@@ -206,7 +161,7 @@ class Directory(Node):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
-        """Once the node is ready, or lazy: its name and the node to show; None if it vanished."""
+        """Of a node that is `fresh`, or lazy: its name and the node to show; None if it is gone."""
         return name, node
 
 
@@ -214,7 +169,7 @@ class Snapshot:
     """An open file whose content is in memory."""
 
     __slots__ = ("_content",)
-    slow = False
+    lane: Lane = QUICK
 
     def __init__(self, content: bytes) -> None:
         self._content = content

@@ -2,60 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from pstorefs.control.executor import Executor, returned
-from pstorefs.record.record import STORE
+from pstorefs.control.executor import Executor
 from pstorefs.record.shown import shown
-from pstorefs.report.health import Finding
 from pstorefs.report.status import Reporter
-from pstorefs.source.directory import Stamp
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.control import Control
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
-from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.node import Node
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 
 
-def places(mirror: Mirror, executor: Executor, machine: Machine, *, own: bool) -> ComposedDirectory:
-    """The places as a directory. `own`: the records are those of this machine."""
-    catalog, target = executor.catalog, executor.target
+class Places:
+    """The places of one mount. `own`: the records are those of this machine.
 
-    def owner(rights: Iterable[Stamp] = ()) -> Owner:
-        """As the source's root; of what is composed of records, for those who may read these."""
-        return Owner.of(mirror.store.stamp(()), mirror.access).within(rights, mirror.access)
+    `root` is the directory that holds them, under the names of `record.shown.RESERVED`.
+    """
 
-    def overview() -> Owner:
-        """For those who may read all that it tells of. Of archived dumps a mask may say who."""
-        records = {record for dump in catalog.dumps().values() for record in dump.records}
-        found = owner(right for record in records for right in catalog.rights(record))
-        told = mirror.access.file_mask is not None
-        return found if told or all(record.place == STORE for record in records) else found.alone
+    def __init__(self, access: Access, executor: Executor, machine: Machine, *, own: bool) -> None:
+        catalog, store = executor.catalog, executor.store
+        self._executor = executor
+        self._owners = owners = Owners(store, access, catalog)
+        self._reporter = Reporter(catalog, store.path, machine, own=own, archive=executor.target)
+        self._started = store.stamp(()).mtime_ns
+        self._control = Control(executor.run, owners.of_root(), self._started)
+        self._dumps = Dumps(catalog, owners, machine, own=own)
+        self._meta = Meta(
+            catalog,
+            owners,
+            {"status.json": lambda: ComposedFile(self._reporter.json, owners.of_everything, 0)},
+        )
+        self.root = ComposedDirectory(self._entries, lambda: owners.of_root().directory(0))
 
-    def further() -> list[Finding]:
-        return returned(catalog, target) if target else []
-
-    dumps = Dumps(catalog, owner, machine, own=own)
-    reporter = Reporter(
-        catalog, mirror.store.path, machine, own=own, archive=target, further=further
-    )
-    meta = Meta(catalog, owner, {"status.json": lambda: ComposedFile(reporter.json, overview, 0)})
-    started = mirror.store.stamp(()).mtime_ns
-    control = Control(executor.run, owner(), started)
-
-    def remove(path: str) -> None:
-        result = executor.remove(path)
-        control.answer(f"rm {shown(path)}", result)
+    def remove(self, path: str) -> None:
+        """Rm of a record, by its path in the source. OSError if it fails; control says why."""
+        result = self._executor.remove(path)
+        self._control.answer(f"rm {shown(path)}", result)
         result.check()
 
-    mirror.remove = remove
-    return ComposedDirectory(
-        lambda: {
-            "control": control,
-            "dumps": dumps.root,
-            "meta": meta.root,
-            "status": ComposedFile(reporter.text, overview, started),
-        },
-        lambda: owner().directory(0),
-    )
+    def _entries(self) -> dict[str, Node]:
+        return {
+            "control": self._control,
+            "dumps": self._dumps.root,
+            "meta": self._meta.root,
+            "status": ComposedFile(self._reporter.text, self._owners.of_everything, self._started),
+        }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pstorefs.record.shown import RESERVED
 from pstorefs.tree.composed import ComposedDirectory
-from pstorefs.tree.mirror import Mirror
-from pstorefs.tree.node import Attributes, Directory, Node
+from pstorefs.tree.mirror_directory import MirrorDirectory
+from pstorefs.tree.node import Directory, Lane, Node
+from pstorefs.tree.rights import Attributes
 
 
 class Root(Directory):
@@ -13,20 +14,20 @@ class Root(Directory):
 
     __slots__ = ("_mirror", "_places")
 
-    def __init__(self, mirror: Mirror, places: ComposedDirectory) -> None:
-        self._mirror = mirror.root(renamed=True)
+    def __init__(self, mirror: MirrorDirectory, places: ComposedDirectory) -> None:
+        self._mirror = mirror
         self._places = places
         super().__init__(self._mirror.attributes)
 
     @property
-    def slow(self) -> bool:
+    def lane(self) -> Lane:
         """See `Node`."""
-        return self._mirror.slow
+        return self._mirror.lane
 
-    def look(self) -> Attributes:
-        """See `Directory`."""
+    def find(self) -> Attributes:
+        """See `Node`."""
         # One link: not counted, as in `Owner.directory`. The source's own would leave places out.
-        self.attributes = self._mirror.look()._replace(links=1)
+        self.attributes = self._mirror.find()._replace(links=1)
         return self.attributes
 
     def names(self) -> list[tuple[str, Node]]:

@@ -31,7 +31,7 @@ def systemd(store: Path, disk: Path) -> None:
         f"mount --bind '{store}' /sys/fs/pstore &&"
         f" mount --bind '{target}' /var/lib/systemd/pstore && exec {SYSTEMD}"
     )
-    subprocess.run(["unshare", "--mount", "sh", "-c", script], check=True, timeout=60)
+    subprocess.run(["unshare", "--mount", "sh", "-c", script], check=True, timeout=500)
 
 
 def ours_syncfs(store: Path, disk: Path) -> None:

@@ -38,12 +38,24 @@ def lost(records: dict[str, bytes], source: Path, archive: Path) -> list[str]:
     ]
 
 
+def announced(log: Path, archive: Path) -> list[str]:
+    """What is wrong with announcements of saved dumps (see `drive`). Must be empty, always."""
+    names = log.read_text().split() if log.exists() else []
+    wrong = [f"twice: {name}" for name, count in Counter(names).items() if count > 1]
+    for name in names:
+        check = ["sha256sum", "--status", "-c", "SHA256SUMS"]
+        there = (archive / name / "SHA256SUMS").exists()
+        if not there or subprocess.run(check, cwd=archive / name, check=False).returncode:
+            wrong.append(f"not saved: {name}")
+    return wrong
+
+
 def unfinished(archive: Path) -> list[str]:
     """What is wrong with an archive that nobody works on. Must be empty."""
     wrong = [
         f"left over: {path.name}"
         for path in archive.iterdir()
-        if path.name.startswith(".") and path.name != ".lock"
+        if path.name.startswith(".") and path.name not in (".lock", ".index")
     ]
     files = saved(archive)
     copies = Counter(

@@ -30,7 +30,7 @@ MKFS: dict[str, tuple[int, list[str]]] = {
     "xfs": (320 << 20, ["mkfs.xfs", "-q", "-f"]),
     "btrfs": (160 << 20, ["mkfs.btrfs", "-q", "-f"]),
 }
-_READY_SECONDS = 20
+_READY_SECONDS = 100
 _SECTOR = 4096
 
 
@@ -54,7 +54,7 @@ class Cut:
 
 def run(*command: str | Path) -> None:
     words = [str(word) for word in command]
-    result = subprocess.run(words, check=False, capture_output=True, timeout=60, text=True)
+    result = subprocess.run(words, check=False, capture_output=True, timeout=500, text=True)
     assert result.returncode == 0, f"{' '.join(words)}: {result.stderr}"
 
 
@@ -85,7 +85,7 @@ def record(
     finally:
         subprocess.run(["umount", point], check=False, capture_output=True)
         recorder.terminate()
-        recorder.wait(10)
+        recorder.wait(100)
     return before, list(_events(log.read_bytes()[:length]))
 
 

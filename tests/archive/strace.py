@@ -81,6 +81,6 @@ def _strace(
         env={**os.environ, **_ENVIRONMENT},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
         check=False,
     )

@@ -14,7 +14,8 @@ import pytest
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.health import health
 from pstorefs.settings.keep import Keep
@@ -314,4 +315,4 @@ def test_nothing_joins_a_dump_that_was_damaged_in_the_archive(tmp_path: Path) ->
     assert judge.lost({late: data}, scene.source, scene.target) == []
     assert judge.unfinished(scene.target) == [f"{first}: sha256sum"]
     assert before == {path: path.read_bytes() for path in scene.target.glob(f"{first}/**/*.*")}
-    assert [line for line in said if f"raw/{copy.name} is not what SHA256SUMS tells" in line]
+    assert [line for line in said if f"raw/{copy.name} is not what SHA256SUMS says" in line]

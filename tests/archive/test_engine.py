@@ -8,17 +8,16 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from pstorefs.archive import never_erased
+from pstorefs.archive import never_erased, shelf
 from pstorefs.archive.engine import archive, clear
-from pstorefs.archive.layout import Fact
 from pstorefs.archive.outcome import Outcome, first_error
-from pstorefs.archive.plan import Shelf
 from pstorefs.archive.policy import Policy
+from pstorefs.archive.shelf import Shelf
 from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
@@ -235,18 +234,28 @@ def test_stores_that_erase_by_id_are_erased_although_this_kernel_has_oopsed(
     assert {o.result for o in scene.archive().values()} == {"cleared"}
 
 
-def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Path) -> None:
+@pytest.fixture(params=["kept", "not kept"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the bytes that a record was planned with are still at hand when it is saved."""
+    if request.param == "not kept":
+        monkeypatch.setattr(shelf, "_KEPT_BYTES", 0)
+    return bool(request.param == "kept")
+
+
+def test_a_record_that_changes_while_it_is_archived_is_not_cleared(
+    kept: bool, tmp_path: Path
+) -> None:
     scene = erst(tmp_path)
     victim = scene.source / max(scene.records)
 
     def compose(
-        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
     ) -> dict[str, bytes]:
         # Same size, same mtime, other content: only reading it again tells.
         status = victim.stat()
         victim.write_bytes(bytes(len(scene.records[victim.name])))
         os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return drive.compose(dump, read, facts)
+        return drive.compose(dump, read, siblings)
 
     store = Store(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
@@ -254,9 +263,12 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(tmp_path: Pat
     (outcome,) = [o for o in outcomes if o.record == victim.name]
     assert (outcome.result, outcome.why, outcome.errno) == ("kept", "changed", errno.EPERM)
     assert victim.exists()
-    assert {o.dump for o in outcomes if o.result == "cleared"} == {
-        *("20260307T142206Z-oops-1", "20260307T142207Z-panic-2", "20260309T031141Z-oops-1")
-    }
+    others = {"20260307T142206Z-oops-1", "20260307T142207Z-panic-2", "20260309T031141Z-oops-1"}
+    # What it was is saved, if it was still at hand.
+    whole = {"20260309T031142Z-panic-2"} if kept else set()
+    assert {o.dump for o in outcomes if o.result == "cleared"} == others | whole
+    if kept:
+        assert judge.lost(scene.records, tmp_path / "nowhere", scene.target) == []
     scene.records[victim.name] = victim.read_bytes()
     assert scene.archive()[victim.name].result == "cleared"
     assert scene.left() == set()
@@ -268,14 +280,14 @@ def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path)
     other = bytes(len(scene.records[victim.name]))
 
     def compose(
-        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
     ) -> dict[str, bytes]:
         # The newest dump comes last: the victim, of the oldest, has been written by then.
         if dump.name == "20260309T031142Z-panic-2":
             status = victim.stat()
             victim.write_bytes(other)
             os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return drive.compose(dump, read, facts)
+        return drive.compose(dump, read, siblings)
 
     store = Store(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
@@ -307,14 +319,14 @@ def test_a_record_that_trips_a_decoder_up_is_saved(
 ) -> None:
     scene = Scene(tmp_path, "erst-none-6.1.192-deb12")
     victim = min(scene.records)
-    honest = reading.read
+    honest = reading.read_plain
 
     def read(name: Name, data: bytes) -> reading.Reading:
         if name.plain == victim:
             raise IndexError("a bug")
         return honest(name, data)
 
-    monkeypatch.setattr(reading, "read", read)
+    monkeypatch.setattr(reading, "read_plain", read)
     assert {o.result for o in scene.archive().values()} == {"cleared"}
     assert victim in {path.name for path in judge.saved(scene.target)}
 
@@ -575,32 +587,36 @@ def test_a_record_that_somebody_else_removes_is_no_failure(tmp_path: Path) -> No
     assert judge.lost(scene.records, scene.source, scene.target) == []
 
 
-def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(tmp_path: Path) -> None:
+def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(
+    kept: bool, tmp_path: Path
+) -> None:
     scene = erst(tmp_path)
     victim = max(scene.records)
 
     def compose(
-        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
     ) -> dict[str, bytes]:
         if victim in {record.file for record in dump.records}:
-            (scene.source / victim).unlink()
-        return drive.compose(dump, read, facts)
+            (scene.source / victim).unlink(missing_ok=True)
+        return drive.compose(dump, read, siblings)
 
     store = Store(str(scene.source))
-    # Known from an earlier command: then its text is not at hand, but read again.
+    # Known from an earlier command: then its text is not at hand, but decoded again.
     Shelf(store, STORE, store.scan(())).record(victim)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim]
-    assert (outcome.result, first_error(outcomes, named=False)) == ("skipped", 0)
-    del scene.records[victim]
+    result = "cleared" if kept else "skipped"
+    assert (outcome.result, first_error(outcomes, named=False)) == (result, 0)
+    if not kept:
+        del scene.records[victim]
     assert judge.lost(scene.records, scene.source, scene.target) == []
 
 
 @pytest.mark.parametrize("read_for", ["raw", "report"])
 @pytest.mark.parametrize("what", ["nothing", "a link", "a FIFO", "a directory", "another"])
 def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
-    what: str, read_for: str, tmp_path: Path
+    what: str, read_for: str, kept: bool, tmp_path: Path
 ) -> None:
     scene = erst(tmp_path)
     victim = scene.source / max(scene.records)
@@ -618,30 +634,32 @@ def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
             victim.write_bytes(scene.records[victim.name][::-1])
 
     def compose(
-        dump: Dump, read: Callable[[Record], bytes], facts: Mapping[str, Fact]
+        dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
     ) -> dict[str, bytes]:
         now = victim.name in {record.file for record in dump.records}
         # The dumps before it are composed before it is read for raw/.
         if now == (read_for == "report") and not changed:
             become()
             changed.append(what)
-        return drive.compose(dump, read, facts)
+        return drive.compose(dump, read, siblings)
 
     store = Store(str(scene.source))
-    # Known from an earlier command: then its text is not at hand, but read again.
+    # Known from an earlier command: then its text is not at hand, but decoded again.
     Shelf(store, STORE, store.scan(())).record(victim.name)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]
-    assert (outcome.result, outcome.why) == (
-        ("skipped", "") if what == "nothing" else ("kept", "changed")
-    )
+    result = ("kept", "changed")
+    if what == "nothing":
+        result = ("cleared" if kept else "skipped", "")
+    assert (outcome.result, outcome.why, bool(outcome.dump)) == (*result, kept)
     assert first_error(outcomes, named=False) == 0
     others = {o.record for o in outcomes if o.dump}
     assert others
     for record in scene.records.keys() - others - {victim.name}:
         assert (scene.source / record).exists(), record
-    del scene.records[victim.name]
+    if not kept:
+        del scene.records[victim.name]
     assert judge.lost(scene.records, scene.source, scene.target) == []
 
 

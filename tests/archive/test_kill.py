@@ -60,13 +60,17 @@ SCENES = {
 
 def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
     source, archive, records, names = scene.set(base)
+    log = base / "saved"
+    log.unlink(missing_ok=True)
     result = strace.inject(point, "signal=SIGKILL", source, archive, *names)
     assert strace.killed(result), f"{point} was not reached: {result}"
     assert judge.lost(records, source, archive) == [], f"lost at {point} {point.arguments}"
+    assert judge.announced(log, archive) == [], f"at {point} {point.arguments}"
     outcomes = drive.run(str(source), str(archive), names or None)
     assert not [o for o in outcomes if o.result == "failed" and o.errno != 2], point
     assert judge.lost(records, source, archive) == [], f"lost after {point}"
     assert judge.unfinished(archive) == [], f"after {point} {point.arguments}"
+    assert judge.announced(log, archive) == [], f"after {point} {point.arguments}"
     left = {name for name in judge.contents(source) if not judge.STAYS.fullmatch(name)}
     assert not left & set(names or left), f"not finished after {point}"
     for path in (source, archive):
@@ -74,6 +78,7 @@ def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
 
 
 def scene_points(scene: Scene, base: Path, patch: pytest.MonkeyPatch) -> list[strace.Point]:
+    patch.setenv("SAVED", str(base / "saved"))
     if scene.syncfs:
         patch.setenv("SYNCFS", "1")
     source, archive, _, names = scene.set(base)

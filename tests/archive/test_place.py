@@ -213,7 +213,7 @@ def test_twenty_writers_at_once_make_one_archive(tmp_path: Path) -> None:
             assert path.name.partition("~")[0] in records
         time.sleep(0.02)
     for writer in writers:
-        output, errors = writer.communicate(timeout=100)
+        output, errors = writer.communicate(timeout=500)
         assert "Traceback" not in errors, errors
         assert writer.returncode in (0, errno.ENOENT, errno.EPERM, errno.EINVAL), output
     drive.run(str(source), str(target))

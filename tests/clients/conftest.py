@@ -75,7 +75,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
         for one in (mirror, full):
             # Not by umount: a mount namespace that somebody made meanwhile would keep it alive.
             one.process.terminate()
-            assert one.process.wait(30) == 0, one.errors()
+            assert one.process.wait(100) == 0, one.errors()
             one.check()
 
 

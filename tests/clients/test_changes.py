@@ -102,7 +102,7 @@ def _results(folder: Path, user: str, names: tuple[str, ...] = ()) -> dict[str, 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=500,
     )
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, str] = json.loads(done.stdout)

@@ -183,7 +183,7 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(tmp_path: Path
 
 
 def test_a_dump_that_is_being_changed_waits_for_the_next_run(archive: Path, tmp_path: Path) -> None:
-    name = sorted(os.listdir(archive))[1]
+    name = min(path.name for path in archive.glob("2*"))
     (archive / name / "raw" / "dmesg-erst-99").write_bytes(b"joining")
     job = site.job(archive, tmp_path / "state", Scripted())
     results = {result.dump: result for result in site.run(job)}
@@ -215,7 +215,7 @@ def test_what_cannot_be_shipped_is_said_and_holds_up_nobody(
 def test_strangers_in_the_archive_are_passed_over(archive: Path, tmp_path: Path) -> None:
     (archive / "lost+found").mkdir()
     (archive / "notes.txt").write_text("x")
-    (archive / "link").symlink_to(archive / sorted(os.listdir(archive))[1])
+    (archive / "link").symlink_to(min(archive.glob("2*")))
     (archive / "a b").mkdir()
     (archive / "a b" / "SHA256SUMS").write_text("")
     results = site.run(site.job(archive, tmp_path / "state", Scripted()))
@@ -393,3 +393,47 @@ def test_a_machine_without_an_id_is_to_be_given_a_name(tmp_path: Path) -> None:
     settings = Ship()
     settings.machine = "rack-1"
     assert identify(settings, Machine(str(tmp_path))).machine == "rack-1"
+
+
+# keep=
+
+
+def kept(archive: Path, keep: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """An --archive of nothing, with limits on the archive."""
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    options = f"archive={archive},archive_volatile,keep={keep}"
+    return subprocess.run(
+        [sys.executable, "-m", "pstorefs", "--archive", "-o", options, str(tmp_path / "empty")],
+        capture_output=True, text=True, check=True, cwd=ROOT, timeout=60,
+        env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path / "etc")},
+    )  # fmt: skip
+
+
+def test_keep_removes_nothing_that_is_still_to_be_shipped(
+    archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    config = tmp_path / "etc" / "ship.conf"
+    config.write_text(f"url=file://{spool}\narchive={archive}\nstate={tmp_path / 'state'}\n")
+    before = sorted(os.listdir(archive))
+    assert "until pstorefs --ship has shipped it" in kept(archive, "1", tmp_path).stderr
+    assert sorted(os.listdir(archive)) == before
+    # A ship.conf that cannot be read is no leave to remove something.
+    config.write_text("url=what\n")
+    kept(archive, "1", tmp_path)
+    assert sorted(os.listdir(archive)) == before
+    config.write_text(f"url=file://{spool}\narchive={archive}\nstate={tmp_path / 'state'}\n")
+    assert shipped(spool, archive, tmp_path / "state", "--now").returncode == 0
+    kept(archive, "1", tmp_path)
+    assert len(os.listdir(archive)) < len(before)
+
+
+@pytest.mark.parametrize("config", ["", "url=file:///x\narchive=/somewhere/else\n"])
+def test_keep_is_not_held_up_where_nothing_is_to_be_shipped(
+    config: str, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "ship.conf").write_text(config)
+    before = len(os.listdir(archive))
+    kept(archive, "1", tmp_path)
+    assert len(os.listdir(archive)) < before

@@ -21,7 +21,8 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.layout import read_archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog, Place, printable
+from pstorefs.catalog.catalog import Catalog, printable
+from pstorefs.catalog.place import Place
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report.files import composer

@@ -11,16 +11,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
-from pstorefs.control.executor import (
-    LONGEST_LINE,
-    VERBS,
-    Command,
-    CommandError,
-    Lines,
-    Result,
-    parse,
-)
+from pstorefs.control.executor import Result
+from pstorefs.control.language import LONGEST_LINE, VERBS, Command, CommandError, Lines, parse
 from pstorefs.dump import Dump, group, join, latest, systemd_record, when
 from pstorefs.dump.joining import body
 from pstorefs.oops import OTHERS_MAX, Facts, Span, parse_console, parse_dump, stamped
@@ -37,15 +31,18 @@ from pstorefs.record.name import (
 )
 from pstorefs.record.reading import DAMAGED, DECODED, PLAIN, SALVAGED, STATES, SUSPECT, UNDECODABLE
 from pstorefs.record.record import PLACES, STORE, SYSTEMD, TIME_SOURCES, Record
-from pstorefs.report import files, status
+from pstorefs.report import files, status, summary_json
+from pstorefs.report.context import Context, Sibling
+from pstorefs.report.material import Decoded
 from pstorefs.settings.keep import UNLIMITED
 from pstorefs.settings.options import REMOVALS, Settings, UsageError
 from pstorefs.settings.options import parse as parse_options
 from pstorefs.settings.options import split as split_options
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import Owner
+from pstorefs.system.utc import rfc3339
 from pstorefs.tree.control import Control
 from pstorefs.tree.meta import values
+from pstorefs.tree.rights import Owner
 from tests.fuzz.target import Target
 from tests.records import capture, captures, records
 
@@ -190,7 +187,7 @@ def check_times(file: str, name: Name, data: bytes, mtime: int) -> None:
     record = Record.of(file, STORE, mtime, data, reading.read(name, data))
     nanoseconds, source = when(record)
     assert source in TIME_SOURCES
-    files.rfc3339(nanoseconds)
+    rfc3339(nanoseconds)
     (dump,) = group([record])
     check_dump_name(dump)
     json_safe(values(record, dump.name))
@@ -264,8 +261,9 @@ def check_facts(text: bytes, facts: Facts) -> None:
     assert facts.title == facts.title.strip()
     assert not facts.found or facts.title, "a report without a title"
     for signature in (facts.signature, *(other.signature for other in facts.others)):
-        assert re.fullmatch(r"(1:[0-9a-f]{16})?", signature), signature
-    assert bool(facts.signature) == bool(facts.signature_key) == facts.found
+        assert re.fullmatch(r"(2:[0-9a-f]{16})?", signature), signature
+    assert bool(facts.signature) == bool(facts.signature_key)
+    assert re.fullmatch(r"(2:[0-9a-f]{16})?", facts.stack), facts.stack
     for words in strings(facts):
         assert not _CONTROL.search(words), f"control characters: {words!r}"
         assert "\n" not in words
@@ -370,7 +368,7 @@ def check_dumps(raw: bytes) -> None:
         check_joined(dump, texts)
         assert dump.parts
         assert all(0 < first <= last for first, last in dump.missing)
-        files.rfc3339(dump.time_ns)
+        rfc3339(dump.time_ns)
         if dump.boot:
             assert dump.order is not None
     _check_orders(dumps)
@@ -418,10 +416,18 @@ class _Survey:
         self.texts = texts
         self.by_name = {dump.name: dump for dump in group(records)}
         self.unreadable = {record.file: record.broken for record in records if record.broken}
-        self.rotten: list[str] = []
+
+    def rotten(self) -> list[str]:
+        return []
+
+    def view(self) -> View:
+        return View(dumps=self.by_name)
 
     def text(self, dump: Dump) -> bytes:
-        return join(dump, lambda record: self.texts[record.sha256 + record.file])
+        return join(dump, self.read)
+
+    def read(self, record: Record) -> bytes:
+        return self.texts[record.sha256 + record.file]
 
     def live(self) -> list[Record]:
         return [record for record in self.records if record.place == STORE]
@@ -435,7 +441,7 @@ class _Survey:
     def brief(self, dump: Dump) -> Brief:
         facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
         title = facts.title or f"{dump.type} of {dump.backend}"
-        return Brief(printable(title), facts.kernel, facts.signature)
+        return Brief(printable(title), facts.kernel, facts.signature, dump.id)
 
 
 def check_report(raw: bytes) -> None:
@@ -450,26 +456,28 @@ def check_report(raw: bytes) -> None:
     for dump in dumps:
         said, text = facts[dump.name], catalog.text(dump)
         siblings = tuple(
-            files.Sibling(
+            Sibling(
                 each.name,
-                files.title_of(each, facts[each.name]),
+                summary_json.title_of(each, facts[each.name]),
                 each.order or 0,
                 each.reason or "",
             )
             for each in dumps
             if each is not dump and each.boot and each.boot == dump.boot
         )
-        context = files.Context(_machine(), own=bool(len(raw) & 1), siblings=siblings)
-        composed = files.report(dump, said, text, context)
+        context = Context(_machine(), bool(len(raw) & 1), siblings, dump.order)
+        material = Decoded(dump, catalog.read)
+        composed = files.FILES["report.txt"](material, context)
+        assert composed is not None
         ours = composed
         if said.span is not None:
             verbatim = text[said.span.start : said.span.end] + b"\n"
             assert composed.endswith(b"\n\nThe kernel's own report:\n\n" + verbatim)
             ours = composed[: len(composed) - len(verbatim)]
         printable_lines(ours)
-        keys = files.summary_keys(dump, said, context)
+        keys = summary_json.completed(material.keys(), context)
         json_safe(keys)
-        summary = files.summary(dump, said, context)
+        summary = summary_json.summary(keys)
         printable_lines(summary)
         for words in _deep_strings(keys):
             assert not _CONTROL.search(words), f"control characters in summary.json: {words!r}"

@@ -40,7 +40,6 @@ def plant(source: Path, further: int) -> int:
 
 @pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
-@pytest.mark.timeout(400)
 def test_a_bomb_of_every_format_is_read_within_the_bounds(
     tmp_path: Path, mount: MountMaker, size: str, plain: bool
 ) -> None:
@@ -50,7 +49,7 @@ def test_a_bomb_of_every_format_is_read_within_the_bounds(
     one = mount(source, *(["-o", "plain"] if plain else []))
     kind = "plain" if plain else "full"
     assert (one.point / CALM).read_bytes() == text
-    with elsewhere(one.point / CALM, text) as watch:
+    with elsewhere(one, one.point / CALM, text) as watch:
         found = read_everything(one.point)
     assert sum(1 for name in found if "/" not in name) >= count
     assert not [name for name, size in found.items() if isinstance(size, OSError)]
@@ -71,7 +70,6 @@ def test_pstorecat_reads_bombs_within_the_bounds(tmp_path: Path, size: str) -> N
 
 
 @pytest.mark.parametrize("size", _SIZES)
-@pytest.mark.timeout(200)
 def test_bombs_are_archived_as_they_are(tmp_path: Path, size: str) -> None:
     source = tmp_path / "bombs"
     plant(source, _SIZES[size])
@@ -93,7 +91,6 @@ def _lines(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("content", ["newlines", "short lines", "log lines", "reports"])
-@pytest.mark.timeout(200)
 def test_the_longest_text_that_is_allowed_is_read_within_the_bounds(
     tmp_path: Path, mount: MountMaker, content: str
 ) -> None:
@@ -117,7 +114,7 @@ def test_the_longest_text_that_is_allowed_is_read_within_the_bounds(
     calm = put_calm_record(source)
     one = mount(source)
     assert (one.point / CALM).read_bytes() == calm
-    with elsewhere(one.point / CALM, calm) as watch:
+    with elsewhere(one, one.point / CALM, calm) as watch:
         found = read_everything(one.point)
     assert found["dmesg-erst-1"] == len(text)
     assert not [name for name, size in found.items() if isinstance(size, OSError)]

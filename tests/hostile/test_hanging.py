@@ -7,23 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from pstorefs.record.shown import RESERVED
 from pstorefs.source.timeout import PATIENCE
 from pstorefs.system import mountinfo
 from tests.figures import record
-from tests.hostile.conftest import CALM, elsewhere, note, put_calm_record
+from tests.hostile.conftest import CALM, MOST_WAITING, elsewhere, note, put_calm_record
 from tests.hostile.unreliable import ENDLESS, SLOW
 from tests.mount.conftest import COMMAND, MountMaker
+from tests.records import capture
 
 # Each may hang once in opening, once in reading, before it is known that it hangs.
 MOST_SECONDS = 3 * PATIENCE
+_Answer = TypeVar("_Answer")
 
 
 class Server:
@@ -55,7 +60,7 @@ class Server:
         self.answer()
         subprocess.run(["umount", "-l", self.point], check=False, stderr=subprocess.DEVNULL)
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(100)
 
 
 @pytest.fixture
@@ -75,6 +80,17 @@ def _outcome(call: Callable[[], object]) -> tuple[int, float]:
     return 0, time.monotonic() - began
 
 
+def _once_answered(call: Callable[[], _Answer]) -> _Answer:
+    """The answer to a call, as soon as the source no longer hangs."""
+    end = time.monotonic() + 100
+    while True:
+        try:
+            return call()
+        except TimeoutError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
 @pytest.mark.parametrize("what", ["lookup", "open", "read"])
 @pytest.mark.parametrize("suffix", ["", ".enc.z"], ids=["plain record", "encoded record"])
 def test_a_record_that_hangs_keeps_no_other_from_being_read(
@@ -92,7 +108,7 @@ def test_a_record_that_hangs_keeps_no_other_from_being_read(
     # A listing keeps a text until its first reader takes it.
     assert (one.point / SLOW).read_bytes() == text
     server.hang(what)
-    with elsewhere(one.point / CALM, calm) as watch:
+    with elsewhere(one, one.point / CALM, calm) as watch:
         number, seconds = _outcome((one.point / SLOW).read_bytes)
         assert number == errno.ETIMEDOUT
         _, listed = _outcome(lambda: os.listdir(one.point))
@@ -104,8 +120,7 @@ def test_a_record_that_hangs_keeps_no_other_from_being_read(
         assert took <= MOST_SECONDS
     note(f"a source that hangs ({what}, {kind} record)", one, watch, seconds=3 * MOST_SECONDS)
     server.answer()
-    time.sleep(0.5)
-    assert (one.point / SLOW).read_bytes() == text
+    assert _once_answered((one.point / SLOW).read_bytes) == text
     assert one.end() == 0
 
 
@@ -149,8 +164,7 @@ def test_a_listing_that_hangs_is_given_up(server: Server, mount: MountMaker) -> 
         record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
         assert took <= MOST_SECONDS
     server.answer()
-    time.sleep(0.5)
-    assert CALM in os.listdir(one.point)
+    assert CALM in _once_answered(lambda: os.listdir(one.point))
     assert (one.point / CALM).read_bytes() == calm
 
 
@@ -160,7 +174,7 @@ def test_a_file_that_never_ends_is_given_up(server: Server, mount: MountMaker, s
     (server.files / (ENDLESS + suffix)).write_bytes(b"size 7\n")
     server.start()
     one = mount(server.point)
-    with elsewhere(one.point / CALM, calm) as watch:
+    with elsewhere(one, one.point / CALM, calm) as watch:
         number, _ = _outcome((one.point / ENDLESS).read_bytes)
         assert os.listdir(one.point)
         assert (one.point / "status").read_bytes()
@@ -197,47 +211,136 @@ def test_what_hangs_before_the_start_is_given_up(server: Server, tmp_path: Path)
         server.process.send_signal(signal.SIGCONT)
 
 
-def test_an_archive_that_hangs_keeps_nobody_from_the_records(
-    mount: MountMaker, tmp_path: Path
-) -> None:
-    source, archive, served = (tmp_path / name for name in ("source", "archive", "served"))
-    source.mkdir()
-    served.mkdir()
-    calm = put_calm_record(source)
-    raw = archive / "20260101T000000Z-panic-1" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "dmesg-erst-1").write_bytes(b"Panic#1 Part1\n<4>[    1.000000] archived\n")
-    server = subprocess.Popen(["bindfs", "-f", archive, served])
-    try:
-        while mountinfo.at(str(served)) is None:
-            assert server.poll() is None
-            time.sleep(0.02)
-        one = mount(source, "-o", f"archive={served}")
-        before = set(os.listdir(one.point / "dumps"))
-        assert len(before) == 3, "two dumps, and latest"
-        time.sleep(1)
-        server.send_signal(signal.SIGSTOP)
-        did: dict[str, Callable[[], Any]] = {
-            "cat of a record": (one.point / CALM).read_bytes,
-            "ls": lambda: os.listdir(one.point),
-            "ls dumps": lambda: os.listdir(one.point / "dumps"),
-            "cat status": (one.point / "status").read_bytes,
-        }
-        got = {}
-        for what, call in did.items():
-            began = time.monotonic()
-            got[what] = call()
-            took = time.monotonic() - began
-            words = f"an archive that hangs: {what} is answered after"
-            record("bounds", words, f"{took:.1f} s", f"<= {MOST_SECONDS} s", took <= MOST_SECONDS)
-            assert took <= MOST_SECONDS, what
-        assert got["cat of a record"] == calm
-        assert set(got["ls dumps"]) == before, "what was there is still listed"
-        assert b"archive: it does not answer" in got["cat status"] or (
-            b"archive: it did not answer a moment ago" in got["cat status"]
+#: A record of another dump than `CALM`.
+OTHER = "dmesg-erst-7647002443745591298"
+ARCHIVED = "20260101T000000Z-panic-1"
+#: More than all lanes of a mount have threads, and more than pyfuse3 would read requests at a time.
+MANY = 120
+
+
+class HungArchive:
+    """A mount with an archive that is served by another program, which can be stopped."""
+
+    def __init__(self, top: Path) -> None:
+        self.source, self.archive, self.served = (
+            top / name for name in ("source", "archive", "served")
         )
-    finally:
-        server.send_signal(signal.SIGCONT)
-        subprocess.run(["umount", "-l", served], check=False)
-        server.terminate()
-        server.wait(20)
+        raw = self.archive / ARCHIVED / "raw"
+        raw.mkdir(parents=True)
+        (raw / "dmesg-erst-1").write_bytes(b"Panic#1 Part1\n<4>[    1.000000] archived\n")
+        self.source.mkdir()
+        self.served.mkdir()
+        self.calm = put_calm_record(self.source)
+        self.server = subprocess.Popen(["bindfs", "-f", self.archive, self.served])
+        while mountinfo.at(str(self.served)) is None:
+            assert self.server.poll() is None
+            time.sleep(0.02)
+
+    def hang(self) -> None:
+        self.server.send_signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        self.server.send_signal(signal.SIGCONT)
+        subprocess.run(["umount", "-l", self.served], check=False)
+        self.server.terminate()
+        self.server.wait(100)
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Iterator[HungArchive]:
+    made = HungArchive(tmp_path)
+    yield made
+    made.end()
+
+
+@contextmanager
+def readers_of_dumps(point: Path, count: int) -> Iterator[list[threading.Thread]]:
+    """So many readers of an archived dump, all of which hang."""
+
+    def read() -> None:
+        with suppress(OSError):
+            (point / "dumps" / ARCHIVED / "dmesg.txt").read_bytes()
+
+    time.sleep(1.5)  # names of a moment ago are shown without looking
+    readers = [threading.Thread(target=read) for _ in range(count)]
+    for reader in readers:
+        reader.start()
+    time.sleep(0.5)
+    assert all(reader.is_alive() for reader in readers), "they hang"
+    yield readers
+    for reader in readers:
+        reader.join(2 * MOST_SECONDS)
+        assert not reader.is_alive()
+
+
+def timed(what: str, most: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """The result of a call, which must come within so many seconds; its time is recorded."""
+    began = time.monotonic()
+    result = call()
+    took = time.monotonic() - began
+    words = f"an archive that hangs: {what} is answered after"
+    record("bounds", words, f"{took:.1f} s", f"<= {most:.0f} s", took <= most)
+    assert took <= most, what
+    return result
+
+
+def test_an_archive_that_hangs_keeps_nobody_from_the_records(
+    mount: MountMaker, hung: HungArchive
+) -> None:
+    one = mount(hung.source, "-o", f"archive={hung.served}")
+    before = set(os.listdir(one.point / "dumps"))
+    assert len(before) == 3, "two dumps, and latest"
+    time.sleep(1)
+    hung.hang()
+    calm = timed("cat of a record", MOST_SECONDS, (one.point / CALM).read_bytes)
+    timed("ls", MOST_SECONDS, lambda: os.listdir(one.point))
+    dumps = timed("ls dumps", MOST_SECONDS, lambda: os.listdir(one.point / "dumps"))
+    status = timed("cat status", MOST_SECONDS, (one.point / "status").read_bytes)
+    assert calm == hung.calm
+    assert set(dumps) == before, "what was there is still listed"
+    assert b"archive: it does not answer" in status or (
+        b"archive: it did not answer a moment ago" in status
+    )
+
+
+@pytest.mark.parametrize("count", [5, MANY], ids=["one more than threads", "many"])
+def test_however_many_readers_hang_in_dumps_the_records_are_shown_at_once(
+    count: int, mount: MountMaker, hung: HungArchive
+) -> None:
+    one = mount(hung.source, "-o", f"archive={hung.served}")
+    assert ARCHIVED in os.listdir(one.point / "dumps")
+    # It was never listed, read or decoded.
+    new = hung.source / f"{OTHER}.enc.z"
+    new.write_bytes(capture("erst-mixed-upgrade").enc[new.name].data)
+    hung.hang()
+    with readers_of_dumps(one.point, count):
+        who = f"{count} readers hang in dumps/"
+        text = timed(
+            f"{who}: cat of a record never decoded", MOST_WAITING, (one.point / OTHER).read_bytes
+        )
+        assert text == capture("erst-mixed-upgrade").ref[OTHER].data
+        names = timed(f"{who}: ls", MOST_WAITING, lambda: os.listdir(one.point))
+        assert {OTHER, CALM, *RESERVED} <= set(names)
+        control = timed(f"{who}: cat control", MOST_WAITING, (one.point / "control").read_bytes)
+        assert b"No command yet" in control
+        status = timed(f"{who}: cat status", MOST_SECONDS, (one.point / "status").read_bytes)
+        assert b"archive: it d" in status
+        timed(
+            f"{who}: echo rescan > control",
+            MOST_SECONDS,
+            lambda: (one.point / "control").write_text("rescan\n"),
+        )
+
+
+def test_a_mount_is_unmounted_while_all_its_readers_hang(
+    mount: MountMaker, hung: HungArchive
+) -> None:
+    one = mount(hung.source, "-o", f"archive={hung.served}")
+    assert ARCHIVED in os.listdir(one.point / "dumps")
+    hung.hang()
+    with readers_of_dumps(one.point, MANY):
+        one.expect("unmounting")
+        one.process.send_signal(signal.SIGTERM)
+        what = f"SIGTERM while {MANY} readers hang in dumps/"
+        assert timed(what, PATIENCE / 2, lambda: one.process.wait(MOST_SECONDS)) == 0
+    assert not one.mounted()

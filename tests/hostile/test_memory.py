@@ -12,11 +12,10 @@ import pytest
 
 from tests.hostile.conftest import CALM, memory_of, put_calm_record
 from tests.mount.conftest import MountMaker
+from tests.mount.programs import until_idle
 from tests.records import capture
 
 _RECORDS = 950
-# The program, and when it has loaded all its modules (daemon.py).
-_LOADED_SECONDS = 6
 
 
 def set_limit(process: int, more: int) -> None:
@@ -43,13 +42,13 @@ def test_a_mount_without_memory_answers_and_shows_all_when_there_is_some(
         sizes[name] = len(capture("erst-lz4-6.1.192-many").ref[plain].data)
     one = mount(source)
     (one.point / CALM).read_bytes()
-    time.sleep(_LOADED_SECONDS)
+    until_idle(one.process.pid)  # it has loaded all its modules
     set_limit(one.process.pid, more)
     listing = ["find", str(one.point), "-maxdepth", "1", "-name", "dmesg-erst-76462293496324*"]
     listing += ["-printf", "%f %s\n"]
     listed = subprocess.Popen(listing, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        _, said = listed.communicate(timeout=100)
+        _, said = listed.communicate(timeout=500)
     except subprocess.TimeoutExpired:
         one.process.kill()  # nothing else ends who waits for it
         listed.communicate()
@@ -57,7 +56,7 @@ def test_a_mount_without_memory_answers_and_shows_all_when_there_is_some(
     assert listed.returncode == 0 or "Cannot allocate memory" in said
     resource.prlimit(one.process.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2)
     time.sleep(1.5)
-    found = subprocess.run(listing, capture_output=True, text=True, timeout=100, check=True).stdout
+    found = subprocess.run(listing, capture_output=True, text=True, timeout=500, check=True).stdout
     shown = dict(line.split(" ") for line in found.splitlines())
     assert {name: int(size) for name, size in shown.items()} == sizes
     assert os.path.getsize(one.point / CALM) > 0

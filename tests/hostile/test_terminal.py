@@ -220,7 +220,7 @@ def test_an_archive_that_somebody_else_filled_forges_nothing(
 def run(program: str, *words: bytes) -> subprocess.CompletedProcess[bytes]:
     command = [os.fsencode(sys.executable), b"-m", program.encode(), *words]
     return subprocess.run(
-        command, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command, capture_output=True, timeout=500, check=False, stdin=subprocess.DEVNULL
     )
 
 

@@ -23,7 +23,7 @@ import pytest
 from pstorefs.system import mountinfo
 from tests.records import capture
 
-READY_SECONDS = 20
+READY_SECONDS = 100
 NOBODY = pwd.getpwnam("nobody").pw_uid
 COMMAND = [sys.executable, "-m", "pstorefs"]
 # The Python that .venv was made from: other users may not reach a checkout in somebody's home.
@@ -58,7 +58,7 @@ def until_mounted(point: Path, process: subprocess.Popen[Any]) -> bool:
 
 
 #: What a mount in the foreground tells of its work.
-NEWS = re.compile("pstorefs: (rm .+: |unmounting on SIG|saving |.+: removed from the archive)")
+NEWS = re.compile("pstorefs: (rm .+: |unmounting on SIG|saved |.+: removed from the archive)")
 
 
 class Mount:
@@ -92,7 +92,7 @@ class Mount:
     def end(self) -> int:
         """Unmount; the exit status."""
         subprocess.run(["umount", str(self.point)], check=False, stderr=subprocess.DEVNULL)
-        return self.process.wait(30)
+        return self.process.wait(100)
 
     def abandon(self) -> None:
         """Whatever happened, leave nothing behind."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.mount.conftest import COMMAND, EVERYBODYS_PYTHON, everybodys_copy, until_mounted
 
 ROOT = Path(__file__).parents[2]
+#: 2 s after the start it loads what it has not needed yet: who has rested longer has done so.
+LOADED_SECONDS = 3
 
 
 def pstorefs(
@@ -45,7 +49,30 @@ def daemon_of(point: Path) -> int:
     raise AssertionError(f"no process serves {point}")
 
 
-def gone(pid: int, seconds: float = 10) -> bool:
+def wake_ups(pid: int) -> int:
+    """How often its threads were given a CPU, up to now."""
+    found = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread may end meanwhile
+            found += sum(
+                map(int, re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text()))
+            )
+    return found
+
+
+def until_idle(pid: int, seconds: float = LOADED_SECONDS) -> None:
+    """Wait until the process has not run for so long; fail if it never rests."""
+    end = time.monotonic() + 100
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < seconds:
+        assert time.monotonic() < end, f"it goes on running: {before} wake-ups"
+        now = wake_ups(pid)
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.05)
+
+
+def gone(pid: int, seconds: float = 100) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -62,7 +89,7 @@ def live(command: list[str | Path], point: Path) -> None:
         assert until_mounted(point, process)
         _use(point)
         subprocess.run(["umount", point], check=True)
-        assert process.wait(30) == 0
+        assert process.wait(100) == 0
 
 
 def _use(point: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
-from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
+from tests.mount.programs import ROOT, daemon_of, gone, pstorefs, until_idle
 from tests.records import capture
 
 # The kernel lets in whoever has the mounter's uid and gid.
@@ -56,7 +56,7 @@ def test_a_signal_unmounts_cleanly(
     else:
         one = mount(source)
         one.process.send_signal(number)
-        assert one.process.wait(10) == 0
+        assert one.process.wait(100) == 0
         assert not one.mounted()
 
 
@@ -85,7 +85,7 @@ def test_a_mount_that_died_a_moment_ago_is_replaced(source: Path, mount: MountMa
     one = mount(source, "-o", "plain")
     os.stat(one.point)
     one.process.kill()
-    one.process.wait(10)
+    one.process.wait(100)
     os.stat(one.point)  # for a second the kernel goes on telling what it was told
     done = pstorefs("-o", "plain", source, one.point)
     assert done.returncode == 0, done.stderr
@@ -136,8 +136,10 @@ def test_the_working_directory_may_be_the_mount_point(source: Path, tmp_path: Pa
     with subprocess.Popen(command, cwd=point, env=environment) as process:
         try:
             assert until_mounted(point, process)
-            time.sleep(3)  # by then it has loaded all its modules
-            names = subprocess.run(["ls", "-R", point], timeout=20, check=True, capture_output=True)
+            until_idle(process.pid)  # by then it has loaded all its modules
+            names = subprocess.run(
+                ["ls", "-R", point], timeout=100, check=True, capture_output=True
+            )
             assert b"dmesg.txt" in names.stdout
         finally:
             subprocess.run(["umount", "-l", point], check=False)
@@ -151,7 +153,7 @@ def test_the_log_of_a_mount_in_the_foreground_is_on_standard_error(
     record = min(one.point.glob("dmesg-*"))
     record.unlink()
     one.process.send_signal(signal.SIGTERM)
-    assert one.process.wait(10) == 0
+    assert one.process.wait(100) == 0
     assert f"pstorefs: rm {record.name}.enc.z: " in one.errors()
     assert "pstorefs: unmounting on SIGTERM" in one.errors()
 
@@ -259,7 +261,7 @@ def test_a_mount_outlives_the_removal_of_its_program(tmp_path: Path, point: Path
     program = shutil.copytree(ROOT / "pstorefs", tmp_path / "lib" / "pstorefs")
     records = capture("erst-842-6.1.192").write("enc", tmp_path / "records")
     subprocess.run([*COMMAND, records, point], check=True, cwd=tmp_path / "lib")
-    time.sleep(4)  # it loads what it has not needed yet
+    until_idle(daemon_of(point))  # it loads what it has not needed yet
     shutil.rmtree(program)
     for name, reference in capture("erst-842-6.1.192").ref.items():
         assert (point / name).read_bytes() == reference.data
@@ -278,7 +280,7 @@ def test_it_stays_in_its_process_group_until_it_is_mounted(
         assert until_mounted(point, process)
         assert len(os.listdir(point)) > 30
         subprocess.run(["umount", point], check=True)
-        process.wait(20)
+        process.wait(100)
     calls = re.findall(r"(mount|setsid|setpgid)\(", trace.read_text())
     assert calls == ["mount", "setsid"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.record.name import parse_header, parse_name
+from pstorefs.record.shown import RESERVED
 from tests.mount.conftest import MountMaker
 from tests.records import capture, captures
 
@@ -100,7 +101,7 @@ def test_the_report_holds_the_kernels_own_words(source: Path, mount: MountMaker)
 def test_the_summary_is_for_programs(source: Path, mount: MountMaker) -> None:
     point = mount(source).point
     known = json.loads((point / "dumps" / PARTS_OF_ONE / "summary.json").read_text())
-    assert known["schema"] == 1
+    assert known["schema"] == 2
     assert known["name"] == PARTS_OF_ONE
     assert re.fullmatch("[0-9a-f]{64}", known["id"])
     assert (known["reason"], known["count"], known["crash"]) == ("Oops", 1, True)
@@ -240,7 +241,7 @@ def test_an_empty_store_is_said_calmly(tmp_path: Path, mount: MountMaker) -> Non
     source = tmp_path / "source"
     source.mkdir()
     point = mount(source).point
-    assert sorted(os.listdir(point)) == ["control", "dumps", "meta", "status"]
+    assert sorted(os.listdir(point)) == sorted(RESERVED)
     assert os.listdir(point / "dumps") == []
     assert (point / "status").read_text().startswith("No crash on record.\n")
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.record.shown import RESERVED
 from tests.mount.conftest import MountMaker
 from tests.records import capture, captures
 
-VIRTUAL = {"dumps", "meta", "control", "status"}
+VIRTUAL = set(RESERVED)
 FRESH_SECONDS = 1.2  # the contract's second, and a little for the clock
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -85,6 +86,20 @@ class Machine:
             (self._sbin / name).unlink(missing_ok=True)
             if name in names:
                 (self._sbin / name).symlink_to("pstorefs")
+
+    @contextlib.contextmanager
+    def without_fuse3(self) -> Iterator[None]:
+        """As where the package fuse3 is missing: no helper of its in /sbin."""
+        theirs = [self._sbin / name for name in ("mount.fuse", "mount.fuse3")]
+        links = {path: path.readlink() for path in theirs if path.is_symlink()}
+        assert links
+        for path in links:
+            path.unlink()
+        try:
+            yield
+        finally:
+            for path, target in links.items():
+                path.symlink_to(target)
 
     def fstab(self, *lines: str) -> None:
         # Written in place: a new file would not be the one that is bound to /etc/fstab.
@@ -255,6 +270,22 @@ def test_options(case: Case, machine: Machine) -> None:
 
 def test_the_table_is_long_enough_to_mean_something() -> None:
     assert len(CASES) >= 40
+
+
+@pytest.mark.parametrize("way", [OWN, FUSE])
+def test_both_types_mount_where_fuse3_is_missing(way: str, machine: Machine) -> None:
+    machine.fstab(f"{machine.source} {machine.point} {TYPES[way]} ro 0 0")
+    with machine.without_fuse3():
+        done = machine.run("mount", "-a")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert machine.found("SOURCE") == [str(machine.source)]
+        assert machine.run("umount", str(machine.point)).returncode == 0
+
+
+@pytest.mark.parametrize("place", ["README.md", "debian/pstorefs.links"])
+def test_whatever_installs_it_links_a_helper_for_each_type(place: str) -> None:
+    linked = re.findall(r"bin/pstorefs /?usr/sbin/(\S+)$", (ROOT / place).read_text(), re.MULTILINE)
+    assert sorted(linked) == sorted(HELPERS)
 
 
 @pytest.mark.parametrize("way", [OWN, FUSE, FUSE3])

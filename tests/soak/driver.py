@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pstorefs.archive
-from pstorefs.archive import plan
-from pstorefs.catalog import catalog, textcache
+from pstorefs.archive import shelf
+from pstorefs.catalog import bounds, textcache
 from pstorefs.cli import pstorefs
+from pstorefs.record import decoded
 
 if TYPE_CHECKING:
     from pstorefs.mount.fuse import Adapter
@@ -52,13 +53,13 @@ def counts() -> dict[str, object]:
         "threads": threading.active_count(),
     }
     if adapter is not None:
-        nodes = list(adapter._nodes.values())
+        nodes = list(adapter.inodes.nodes.values())
         found |= {
             "inodes": len(nodes),
             "lookups": sum(node.lookups for node in nodes),
             "opens": sum(node.opens for node in nodes),
-            "handles": len(adapter._handles),
-            "listings": len(adapter._listings),
+            "handles": len(adapter.handles),
+            "listings": len(adapter.listings.open),
         }
         # For the sentence, should there be any at a quiet point.
         found["held"] = [f"{_told(node)} {node.lookups}" for node in nodes[:20]]
@@ -81,9 +82,9 @@ def main() -> int:
     # What each thread is doing, should it hang. Kept open: it is written in the signal's handler.
     stacks = place.with_suffix(".stacks").open("w")
     faulthandler.register(signal.SIGUSR2, stacks)
-    plan._ITEMS = _FEW
-    catalog._FACTS_KEPT = _FEW
-    for kind in (textcache.TextCache, textcache.TextShelf):
+    shelf._RECORDS = _FEW
+    bounds.FACTS_KEPT = bounds.STORED_KEPT = _FEW
+    for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):
         whole = functools.partial(pstorefs.archive.Policy, reserve_share=0, reserve_bytes=0)

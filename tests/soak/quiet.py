@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pstorefs.record.shown import RESERVED
 from tests.soak import programs
 from tests.soak.ledger import FRESH_SECONDS
 from tests.soak.site import Site
 from tests.soak.stage import HANG_SECONDS, LONG_SECONDS, Stage, Violation
 from tests.soak.trend import growth
 
-_VIRTUAL = ("dumps", "meta", "control", "status")
 #: The root. When nobody uses anything, the kernel forgets all the others.
 _ROOT = 1
 #: What may come over the whole soak, by the line through the quiet points: shares of the first
@@ -105,7 +105,7 @@ def _archive_all(site: Site) -> None:
 
 def _check_archive(site: Site) -> None:
     for path in site.archive.iterdir():
-        if path.name.startswith(".") and path.name != ".lock":
+        if path.name.startswith(".") and path.name not in (".lock", ".index"):
             raise Violation(f"{site.name}: left over in the archive: {path.name}")
         if not path.name.startswith("."):
             check = ["sha256sum", "--status", "-c", "SHA256SUMS"]
@@ -138,11 +138,11 @@ def _compare(site: Site) -> None:
     found = {}
     for folder, folders, files in os.walk(site.point):
         if folder == str(site.point):
-            folders[:] = [name for name in folders if name not in _VIRTUAL]
+            folders[:] = [name for name in folders if name not in RESERVED]
         for name in files:
             path = Path(folder) / name
             shown = str(path.relative_to(site.point))
-            if shown not in _VIRTUAL and shown not in ("pipe", "link"):
+            if shown not in RESERVED and shown not in ("pipe", "link"):
                 found[shown] = path.read_bytes()
     if found.keys() != there.keys():
         differing = sorted(found.keys() ^ there.keys())

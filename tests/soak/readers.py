@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pstorefs.record.shown import RESERVED
 from tests.soak import programs
 from tests.soak.ledger import FRESH_SECONDS, Version
 from tests.soak.memory import Group
@@ -29,7 +30,6 @@ from tests.soak.troubles import STOP_SECONDS
 _VANISHED = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 #: What a mount answers that is being taken away, and the place below it.
 _LEAVING = (*_VANISHED, errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
-_VIRTUAL = ("dumps", "meta", "control", "status")
 _TOOL_SECONDS = HANG_SECONDS
 
 
@@ -308,7 +308,7 @@ class Readers:
                 raise Violation(f"find: {process.returncode}: {said[:300]!r}")
             for line in found.decode().splitlines():
                 name, _, size = line.partition("\t")
-                if top or name.partition("/")[0] in _VIRTUAL:
+                if top or name.partition("/")[0] in RESERVED:
                     continue
                 # Attributes may be a second old.
                 since = began - FRESH_SECONDS
@@ -322,7 +322,7 @@ class Readers:
         epoch, began = self.site.epoch, time.monotonic()
         top = rng.choice(("", "dumps"))
         with self.stage.operation("tar", f"{self.site.name}/{top}", limit=LONG_SECONDS):
-            exclude = [f"--exclude=./{name}" for name in _VIRTUAL] if not top else []
+            exclude = [f"--exclude=./{name}" for name in RESERVED] if not top else []
             place = str(self.site.point / top)
             process = self._tool("tar", "-cf", "-", "-C", place, *exclude, ".")
             data, said = process.communicate()

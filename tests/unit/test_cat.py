@@ -119,3 +119,48 @@ def test_control_characters_in_a_name_do_not_reach_the_terminal() -> None:
     done = pstorecat("/no/\x1b[31mfile\n")
     assert b"\x1b" not in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+OOPS = (
+    b"BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+    b"Oops: 0000 [#1] SMP\nCPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+    b"RIP: 0010:culprit+0x5/0x20 [mod]\n"
+)
+TITLE = "BUG: unable to handle kernel NULL pointer dereference in culprit"
+
+
+def test_report_of_a_log_says_what_report_txt_says(tmp_path: Path) -> None:
+    log = tmp_path / "serial.log"
+    log.write_bytes(b"hello\n" * 5 + OOPS)
+    done = pstorecat("--report", log)
+    assert (done.returncode, done.stderr) == (0, b"")
+    title, _, rest = done.stdout.decode().partition("\n")
+    assert title == TITLE
+    assert "Where:      culprit+0x5 [mod], CPU 1, PID 42 (cp)" in rest
+    assert rest.endswith("The kernel's own report:\n\n" + OOPS.decode())
+
+
+def test_report_as_json_is_one_line_for_each_file_in_their_order(tmp_path: Path) -> None:
+    one = capture("erst-lz4-6.1.192")
+    source = one.write("enc", tmp_path)
+    quiet = tmp_path / "boot.log"
+    quiet.write_bytes(b"[    0.000000] Linux version 6.1.5 (a@b) #1 SMP\n")
+    files = [quiet, "-", *(source / file for file in sorted(one.enc)[:1])]
+    done = pstorecat("--report", "--json", *files, data=OOPS)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["file"] for each in found] == [str(file) for file in files]
+    assert [each["title"] for each in found[:2]] == [None, TITLE]
+    assert [each["crash"] for each in found[:2]] == [False, True]
+    assert found[0]["signature"] is found[0]["name"] is found[0]["records"] is None
+    assert found[2]["reason"] in ("Oops", "Panic")
+
+
+def test_report_of_a_long_log_is_that_of_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    with log.open("wb") as file:
+        file.truncate(40 << 20)
+        file.seek(0, 2)
+        file.write(b"\n" + OOPS)
+    for words, data in (([str(log)], b""), (["-"], log.read_bytes())):
+        done = pstorecat("--report", "--json", *words, data=data)
+        assert json.loads(done.stdout)["title"] == TITLE

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pstorefs.control.executor import LONGEST_LINE, Command, CommandError, Lines, parse
+from pstorefs.control.language import LONGEST_LINE, Command, CommandError, Lines, parse
 
 NAME = b"dmesg-erst-6495821019368914945"
 LONG = b"archive " + b" ".join([NAME] * 300)

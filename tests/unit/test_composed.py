@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pstorefs.tree.composed import ComposedDirectory, ComposedFile, Owner
+from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError
+from pstorefs.tree.rights import Owner
 
 OWNER = Owner(0, 0, 0o750, 0o440, 0)
 
@@ -16,7 +17,7 @@ def look_up(directory: ComposedDirectory) -> Node:
     """As the kernel's LOOKUP does it."""
     found = directory.lookup("status")
     assert found is not None
-    found.prepare()
+    found.find()
     settled = directory.settle("status", found)
     assert settled is not None
     return settled[1]

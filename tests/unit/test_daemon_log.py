@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from pstorefs.mount.daemon import is_news
+from pstorefs.mount.logs import is_news
 
 FAILED = "fuse_release(): fuse_reply_* failed with %s"
 

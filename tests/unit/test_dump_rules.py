@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 from itertools import permutations
 
@@ -13,9 +12,10 @@ from hypothesis import strategies as st
 
 from pstorefs.codecs.text import REASONS
 from pstorefs.dump import group, join, latest, systemd_record
-from pstorefs.record.name import CRASHES, Ecc, parse_name
+from pstorefs.record.name import CRASHES, FIRMWARE, Ecc, parse_name
 from pstorefs.record.reading import DAMAGED, SALVAGED, Reading
 from pstorefs.record.record import ARCHIVE, SYSTEMD, Record, when
+from tests.effort import effort
 from tests.made import (
     Texts,
     efi_dump,
@@ -646,7 +646,9 @@ def test_any_records_are_each_in_exactly_one_dump(
     ]
     dumps = group(records)
     found = [record.path for dump in dumps for record in dump.records]
-    assert sorted(found) == sorted(record.path for record in records)
+    # Binary data of powerpc's firmware is no log.
+    logs = [record for record in records if record.is_dump or record.name.type not in FIRMWARE]
+    assert sorted(found) == sorted(record.path for record in logs)
     assert group(data.draw(st.permutations(records))) == dumps
     assert len({dump.name for dump in dumps}) == len(dumps)
     for dump in dumps:
@@ -675,10 +677,10 @@ def test_of_two_dumps_with_one_text_the_same_one_is_of_the_boot_of_a_third() -> 
 def test_fifteen_records_are_grouped_in_no_time() -> None:
     records = efi_dump("Panic", 1, [T] * 15, 10.0)
     group(records)
-    begin = time.perf_counter()
-    for _ in range(20):
-        group(records)
-    assert (time.perf_counter() - begin) / 20 < 0.005  # 0.2 ms on an idle machine
+    with effort() as spent:
+        for _ in range(200):
+            group(records)
+    assert spent.units < 80  # 5 ms each; 0.2 ms on the machine that this was written on
 
 
 def test_a_hundred_thousand_records_are_grouped_in_seconds() -> None:
@@ -691,6 +693,6 @@ def test_a_hundred_thousand_records_are_grouped_in_seconds() -> None:
             records.append(
                 replace(model, name=name, file=name.plain, path=name.plain, sha256=name.plain)
             )
-    begin = time.perf_counter()
-    assert len(group(records)) == 1000
-    assert time.perf_counter() - begin < 10  # a fifth of 100,000: 0.5 s on an idle machine
+    with effort() as spent:
+        assert len(group(records)) == 1000
+    assert spent.units < 800  # a fifth of 100,000: 40 on the machine that this was written on

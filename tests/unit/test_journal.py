@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from pstorefs.cli import pstorefs
+from pstorefs.dump import group
+from pstorefs.record import reading
+from pstorefs.record.record import STORE, Record
 from pstorefs.report import journal
 from tests.records import capture
 
@@ -21,7 +24,7 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socke
     monkeypatch.setattr(journal, "SOCKET", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(path)
-        receiver.settimeout(5)
+        receiver.settimeout(100)
         yield receiver
 
 
@@ -64,7 +67,7 @@ def test_each_dump_that_is_saved_is_one_entry_without_text_of_the_log(
     assert {entry["PSTOREFS_DUMP"] for entry in entries} == saved
     assert len(entries) == len(lines) == 10
     for entry in entries:
-        assert entry["MESSAGE"] == f"saving {entry['PSTOREFS_DUMP']}: {entry['PSTOREFS_TITLE']}"
+        assert entry["MESSAGE"] == f"saved {entry['PSTOREFS_DUMP']}: {entry['PSTOREFS_TITLE']}"
         assert entry["PSTOREFS_SIGNATURE"]
         assert len(entry["MESSAGE"]) < 200
 
@@ -73,6 +76,12 @@ def test_without_a_journal_it_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(journal, "SOCKET", str(tmp_path / "nobody"))
+    read = reading.Reading(b"", reading.UNDECODABLE, "unknown")
+    (dump,) = group([Record.of("dmesg-erst-6495821019368914945", STORE, 0, b"", read)])
     with caplog.at_level(logging.INFO, "pstorefs"):
-        journal.announce("20260601T011502Z-panic-2", {"title": "kernel panic: x"})
-    assert caplog.messages == ["saving 20260601T011502Z-panic-2: kernel panic: x"]
+        journal.announce(dump, b'{"title": "kernel panic: x"}')
+        journal.announce(dump, b"no JSON")
+    assert caplog.messages == [
+        f"saved {dump.name}: kernel panic: x",
+        f"saved {dump.name}: no report",
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from pstorefs.record import reading
 from pstorefs.record.name import parse_name
 from pstorefs.source.directory import Stamp, Store
 from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.mirror_directory import mirrored
 from tests.records import capture
 
 CAPTURE = "erst-deflate-6.1.192"
@@ -20,16 +21,17 @@ CAPTURE = "erst-deflate-6.1.192"
 def listing(source: Path, meanwhile: Callable[[], object]) -> dict[str, int]:
     """Names and sizes, as the adapter finds them; `meanwhile` happens before anything is read."""
     store = Store(str(source))
-    root = Mirror(store).root()
+    root = mirrored(Mirror(store))
     names = root.names()
     meanwhile()
     shown = {}
     for name, node in names:
-        node.prepare()
+        with suppress(FileNotFoundError):
+            node.find()
         settled = root.settle(name, node)
         if settled is not None:
             shown[settled[0]] = settled[1].attributes.size
-    assert all(node.ready for _, node in root.names()), "what is known is not read again"
+    assert all(node.fresh for _, node in root.names()), "what is known is not read again"
     store.close()
     return shown
 

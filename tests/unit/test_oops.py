@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pstorefs.oops import Frame, Location, parse_console, parse_dump, stamped
+from tests.effort import effort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ TITLES = [
     ),
     (
         oops(head="BUG: unable to handle page fault for address: ffffffffffffffeb\n"),
-        "BUG: unable to handle page fault in culprit",
+        "BUG: unable to handle kernel paging request in culprit",
         "oops",
     ),
     (
@@ -173,7 +173,7 @@ TITLES = [
     (
         "Unable to handle kernel execute from non-executable memory at virtual address 0\n"
         "Internal error: Oops: 8600000f [#1] SMP\n" + ARM64,
-        "Unable to handle kernel execute from non-executable memory in culprit",
+        "BUG: unable to handle kernel execute from non-executable memory in culprit",
         "oops",
     ),
     (
@@ -187,11 +187,7 @@ TITLES = [
         "KASAN: slab-out-of-bounds Write in user",
         "kasan",
     ),
-    (
-        kasan("double-free", "kfree", "Free of addr 0"),
-        "KASAN: double-free in user",
-        "kasan",
-    ),
+    (kasan("double-free", "kfree", "Free of addr 0"), "KASAN: invalid-free in user", "kasan"),
     (
         "BUG: KMSAN: uninit-value in reader+0x1/0x2\n reader+0x1/0x2\n\nUninit was created at:\n",
         "KMSAN: uninit-value in reader",
@@ -245,12 +241,12 @@ TITLES = [
     ),
     (
         lock("Invalid wait context ]", "is trying to lock", "[ BUG: "),
-        "BUG: Invalid wait context in grabber",
+        "WARNING: locking bug in grabber",
         "lockdep",
     ),
     ("BUG: MAX_LOCKDEP_ENTRIES too low!\n", "BUG: MAX_LOCKDEP_ENTRIES too low!", "lockdep"),
-    (hung("io_schedule", "bit_wait_io", "waiter"), "INFO: task hung in waiter", "hung-task"),
-    (hung("mutex_lock_nested", "waiter"), "INFO: task hung in waiter", "hung-task"),
+    (hung("io_schedule", "bit_wait_io", "sleeper"), "INFO: task hung in sleeper", "hung-task"),
+    (hung("mutex_lock_nested", "sleeper"), "INFO: task hung in sleeper", "hung-task"),
     (stall(SOFT), "BUG: soft lockup in real_work", "soft-lockup"),
     (stall(RCU), "INFO: rcu detected stall in real_work", "rcu-stall"),
     (
@@ -372,7 +368,7 @@ CAUSES = [
     (oops() + warning() + PANIC + "panic_on_warn set ...\n", "warning"),
     (oops() + warning() + PANIC + "kernel: panic_on_warn set ...\n", "warning"),
     (warning() + kasan("use-after-free") + PANIC + "KASAN: panic_on_warn set ...\n", "kasan"),
-    (oops() + hung("waiter") + PANIC + "hung_task: blocked tasks\n", "hung-task"),
+    (oops() + hung("sleeper") + PANIC + "hung_task: blocked tasks\n", "hung-task"),
     (oops() + stall(SOFT) + PANIC + "softlockup: hung tasks\n", "soft-lockup"),
     (oops() + stall(RCU) + PANIC + "RCU Stall\n", "rcu-stall"),
     (oops() + PANIC + "sysrq triggered crash\n", "panic"),
@@ -499,7 +495,7 @@ def test_facts_of_an_oops() -> None:
         ),
         (
             "CPU: 1 UID: 0 PID: 1 Comm: a b Tainted: G        W   E      6.12.1+d-amd64 #1  D 6",
-            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1  D 6"),
+            ("GWE", 1, 1, "a b", "6.12.1+d-amd64", "#1 D 6"),
         ),
         ("Pid: 12, comm: ext4 Not tainted 2.6.32 #1", ("", None, 12, "ext4", "2.6.32", "#1")),
     ],
@@ -511,18 +507,19 @@ def test_cpu_line_of_each_age(line: str, expected: tuple[object, ...]) -> None:
 
 
 def test_hung_task_is_about_the_task_that_hangs() -> None:
-    facts = parse_console(hung("waiter", comm="my task", pid=77).encode())
+    facts = parse_console(hung("sleeper", comm="my task", pid=77).encode())
     assert (facts.comm, facts.pid, facts.cpu) == ("my task", 77, None)
 
 
-def test_report_is_verbatim_and_contiguous_from_its_first_line_to_the_panic_line() -> None:
+def test_report_is_verbatim_and_contiguous_from_its_first_line_to_the_panics_last() -> None:
     before, after = b"<6>[    1.0] noise\n", b"<0>[   9.000001] Kernel Offset: disabled\n"
     body = prefixed(oops() + "noise \x80\n" + PANIC + "Fatal exception", "printk")
     text = before * 3 + body + after
     span = parse_dump(text, "Panic", 2).span
     assert span is not None
-    assert text[span.start : span.end] + b"\n" == body
-    assert text.split(b"\n")[span.first_line : span.last_line + 1] == body.split(b"\n")[:-1]
+    assert text[span.start : span.end] + b"\n" == body + after
+    lines = (body + after).split(b"\n")[:-1]
+    assert text.split(b"\n")[span.first_line : span.last_line + 1] == lines
 
 
 def test_report_of_an_oops_ends_with_its_end_trace() -> None:
@@ -542,6 +539,17 @@ def test_lines_of_other_cpus_in_between_do_no_harm() -> None:
     assert [one.title for one in facts.others] == ["WARNING in other"]
 
 
+@pytest.mark.parametrize("line", range(1, 14))
+def test_another_cpus_report_in_between_without_callers_ends_nothing(line: int) -> None:
+    one = oops().split(END)[0].splitlines() + END.splitlines()
+    other = (warning("other") + END).replace("PID: 42", "PID: 77").splitlines()
+    mixed = "\n".join(one[:line] + other + one[line:]) + "\n"
+    facts = parse_console(prefixed(mixed, "printk"))
+    assert (facts.function, facts.pid) == ("culprit", 42)
+    assert [frame.function for frame in facts.trace] == ["ghost", "caller", "outer"]
+    assert [one.title for one in facts.others] == ["WARNING in other"]
+
+
 def test_stalled_cpu_prints_its_part_itself() -> None:
     text = prefixed(RCU, "caller") + prefixed(stall(""), "caller").replace(b" T4711", b"    C1")
     assert parse_console(text).function == "real_work"
@@ -555,7 +563,7 @@ def test_signature_knows_nothing_of_machine_boot_and_build() -> None:
     )
     two = parse_dump(other.encode(), "Oops", 3)
     assert one.signature == two.signature
-    assert one.signature.startswith("1:")
+    assert one.signature.startswith("2:")
     assert len(one.signature) == 18
 
 
@@ -620,7 +628,7 @@ def test_any_mixture_is_parsed_within_bounds(text: str) -> None:
 def test_time_is_linear_whatever_the_text(piece: str) -> None:
     line = piece if piece.endswith("\n") else piece + "\n"
     text = (line * (1 + (1 << 17) // len(line)))[: 1 << 17].encode()
-    start = time.process_time()
-    parse_console(text)
-    parse_dump(text, "Panic", 1)
-    assert time.process_time() - start < 2
+    with effort() as spent:
+        parse_console(text)
+        parse_dump(text, "Panic", 1)
+    assert spent.units < 160

@@ -109,7 +109,8 @@ def test_the_same_crash_has_the_same_signature_everywhere(facts: dict[str, list[
 
 def test_report_begins_and_ends_where_the_kernels_own_does() -> None:
     ends = {"Oops": b"---[ end trace ", "Panic": b"Kernel "}
-    starts = (b"------------[ cut here ]", b"BUG: kernel NULL", b"Kernel panic - not syncing")
+    starts = (b"------------[ cut here ]", b"BUG: kernel NULL", b"Kernel panic - not syncing",
+              b"sysrq: Trigger a crash", b"lkdtm: Performing direct entry")  # fmt: skip
     for name in captures():
         for reason, count, text in dumps(name):
             if "unrecoverable" in name:

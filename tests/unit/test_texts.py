@@ -11,8 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog import textcache
-from pstorefs.catalog.textcache import TextCache, TextShelf
+from pstorefs.catalog.textcache import TextCache
+from pstorefs.record import decoded
+from pstorefs.record.decoded import Decoded
+from pstorefs.record.reading import DECODED, Reading
+
+STAMP = 1
+
+
+def put(shelf: Decoded, key: str, text: bytes) -> None:
+    shelf.put((key, STAMP), b"", Reading(text, DECODED, "deflate"))
+
+
+def take(shelf: Decoded, key: str) -> bytes | None:
+    return shelf.take((key, STAMP))
+
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,69 +48,83 @@ def test_a_cache_keeps_no_text_that_would_push_out_all_others() -> None:
 
 
 def test_a_shelf_gives_each_text_once() -> None:
-    shelf = TextShelf()
-    shelf.put("a", b"text")
-    assert shelf.take("a") == b"text"
-    assert shelf.take("a") is None
+    shelf = Decoded()
+    put(shelf, "a", b"text")
+    assert take(shelf, "a") == b"text"
+    assert take(shelf, "a") is None
 
 
 def test_a_full_shelf_keeps_the_older_texts_and_has_room_again_when_they_are_taken() -> None:
-    shelf = TextShelf(limit=20)
+    shelf = Decoded(limit=20)
     for key in "abc":
-        shelf.put(key, b"0123456789")
-    assert shelf.take("c") is None
-    assert shelf.take("a")
-    shelf.put("c", b"0123456789")
-    assert shelf.take("c")
-    assert shelf.take("b")
+        put(shelf, key, b"0123456789")
+    assert take(shelf, "c") is None
+    assert take(shelf, "a")
+    put(shelf, "c", b"0123456789")
+    assert take(shelf, "c")
+    assert take(shelf, "b")
 
 
 def test_a_key_that_is_put_again_is_counted_once() -> None:
-    shelf = TextShelf(limit=20)
+    shelf = Decoded(limit=20)
     for _ in range(5):
-        shelf.put("a", b"0123456789")
-    shelf.put("b", b"0123456789")
-    assert shelf.take("a")
-    assert shelf.take("b")
+        put(shelf, "a", b"0123456789")
+    put(shelf, "b", b"0123456789")
+    assert take(shelf, "a")
+    assert take(shelf, "b")
+
+
+def test_what_was_looked_at_stays_and_counts_what_was_stored_too() -> None:
+    shelf = Decoded(limit=20)
+    reading = Reading(b"0123456789", DECODED, "deflate")
+    shelf.put(("a", STAMP), b"01234", reading)
+    assert shelf.get(("a", STAMP)) == (b"01234", reading)
+    assert shelf.get(("a", STAMP + 1)) is None
+    put(shelf, "b", b"012345")
+    assert take(shelf, "b") is None, "there was no room"
+    assert take(shelf, "a")
 
 
 def test_a_shelf_that_nobody_comes_to_empties_itself_and_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(textcache, "_SHELF_SECONDS", -0.9)  # swept 0.1 s later
+    monkeypatch.setattr(decoded, "_SECONDS", -0.9)  # swept 0.1 s later
     before = threading.active_count()
-    shelf = TextShelf(limit=20)
-    shelf.put("a", b"0123456789")
-    shelf.put("b", b"0123456789")
-    assert threading.active_count() == before + 1
-    end = time.monotonic() + 10
+    shelf = Decoded(limit=20)
+    with shelf._lock:  # nothing is swept meanwhile, however long this takes
+        put(shelf, "a", b"0123456789")
+        put(shelf, "b", b"0123456789")
+        assert threading.active_count() == before + 1
+    end = time.monotonic() + 60
     while threading.active_count() > before:
         assert time.monotonic() < end, "a thread that waits is a wake-up to come"
         time.sleep(0.01)
-    assert shelf.take("a") is None
-    shelf.put("c", b"0" * 20)
-    assert shelf.take("c"), "what was dropped still takes room"
+    assert take(shelf, "a") is None
+    put(shelf, "c", b"0" * 20)
+    assert take(shelf, "c"), "what was dropped still takes room"
 
 
 # In a process of its own: what it tells malloc holds for all of a process.
 _LARGE_LISTING = """
 import os, time
 from pathlib import Path
-from pstorefs.catalog import textcache
+from pstorefs.record import decoded
+from pstorefs.record.reading import Reading
 from pstorefs.system import malloc
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 malloc.share()
-textcache._SHELF_SECONDS = -0.8
-shelf = textcache.TextShelf()
+decoded._SECONDS = -0.9
+shelf = decoded.Decoded()
 for turn in range(3):
     before = resident()
-    for key in range(900):
-        shelf.put(key, os.urandom(17_000))
-    full = resident()
-    end = time.monotonic() + 10
+    with shelf._lock:  # nothing is swept meanwhile, however long this takes
+        for key in range(900):
+            shelf.put((str(key), 0), b"", Reading(os.urandom(17_000), "decoded", "deflate"))
+        full = resident()
+    end = time.monotonic() + 60
     while resident() - before > 3 << 20 and time.monotonic() < end:
         time.sleep(0.01)
     hinted = [line for line in Path("/proc/self/smaps").read_text().splitlines()
@@ -119,24 +146,24 @@ def test_what_a_large_listing_took_is_given_back() -> None:
 def test_without_a_thread_to_drop_it_nothing_is_kept(
     without_threads: AbstractContextManager[None],
 ) -> None:
-    shelf = TextShelf()
+    shelf = Decoded()
     with without_threads:
-        shelf.put("a", b"text")
-        assert shelf.take("a") is None
-    shelf.put("a", b"text")
-    assert shelf.take("a")
+        put(shelf, "a", b"text")
+        assert take(shelf, "a") is None
+    put(shelf, "a", b"text")
+    assert take(shelf, "a")
 
 
 def test_what_no_further_sweep_could_drop_is_dropped_at_once(
     without_threads: AbstractContextManager[None],
 ) -> None:
-    shelf = TextShelf(limit=20)
-    shelf.put("a", b"0123456789")
+    shelf = Decoded(limit=20)
+    put(shelf, "a", b"0123456789")
     sweeper = shelf._sweeper
     assert sweeper
     sweeper.cancel()
     with without_threads:
         shelf._sweep()
-    assert shelf.take("a") is None
-    shelf.put("b", b"0" * 20)
-    assert shelf.take("b")
+    assert take(shelf, "a") is None
+    put(shelf, "b", b"0" * 20)
+    assert take(shelf, "b")

@@ -11,24 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog import catalog as looks
-from pstorefs.catalog.catalog import Catalog, Place
+from pstorefs.catalog import bounds
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.record.record import STORE
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
-from pstorefs.tree.composed import ComposedDirectory, Owner
+from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
 
-OWNER = Owner(0, 0, 0o750, 0o440, 0)
 THREADS, SECONDS = 4, 1.5
 
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store, half of whose records come and go all the time; each look is a new one."""
-    monkeypatch.setattr(looks, "_CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0.0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     store, aside = tmp_path / "store", tmp_path / "aside"
@@ -90,8 +92,8 @@ def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
     store = Store(str(source))
     catalog = Catalog([Place(STORE, store)])
     if place == "dumps":
-        root = Dumps(catalog, lambda _: OWNER, Machine(), own=False).root
+        root = Dumps(catalog, Owners(store, Access(), catalog), Machine(), own=False).root
     else:
-        root = Meta(catalog, lambda _: OWNER, {}).root
+        root = Meta(catalog, Owners(store, Access(), catalog), {}).root
     assert failures(lambda: everything(root)) == []
     store.close()

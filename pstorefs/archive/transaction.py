@@ -1,4 +1,10 @@
-"""One command at work: what it holds open, what it knows, what went wrong so far."""
+"""One command at work: dumps on their way from the store into the archive.
+
+A transaction holds what the command has open, what is to be done (`jobs`) and what happened so far.
+All jobs take each step together: `save.save` writes, verifies and names; `erase.clear_saved` erases
+what is verified. A job that fails keeps its error, and nothing of it is erased. For one thread,
+under the archive's lock.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +20,12 @@ from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.source.directory import ChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pstorefs.archive.layout import Fact
-    from pstorefs.archive.plan import Job, Shelf
+    from pstorefs.archive.plan import Job
     from pstorefs.archive.policy import Policy
+    from pstorefs.archive.shelf import Shelf
     from pstorefs.record.record import Record
 
 
@@ -34,23 +41,29 @@ class Move:
 
 
 @dataclass(slots=True)
-class Run:
-    """One command at work, and what it holds open."""
+class Transaction:
+    """Dumps on their way from the store into the archive."""
 
+    #: The archive: its path, for messages, and its descriptor.
     path: str
     archive: int
+    #: Records of the store, and those of the archive.
     source: Shelf
     shelf: Shelf
     policy: Policy
     now: int
     boot: str
-    jobs: list[Job]
+    jobs: Sequence[Job]
     #: What is known of records, by the directory that they are in.
     facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
     #: What went wrong, by directory.
     errors: dict[str, OSError] = field(default_factory=dict)
-    #: Paths in the archive that were read back and are right.
+    #: Files that were read back under their temporary names, by the paths that they get.
+    read_back: dict[str, durable.Identity] = field(default_factory=dict)
+    #: Paths in the archive of what is there, durable and right.
     checked: set[str] = field(default_factory=set)
+    #: summary.json of dumps that are new, that grew, or that an earlier run did not finish.
+    summaries: dict[str, bytes] = field(default_factory=dict)
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
     #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
     trees: dict[str, dict[str, str | int]] = field(default_factory=dict)
@@ -77,7 +90,7 @@ class Run:
         return [job for job in self.jobs if job.directory not in self.errors]
 
     def fact(self, path: str, record: Record) -> Fact | None:
-        """What is known of a record that stands at a path in the archive."""
+        """What is known of a record that is at a path in the archive."""
         directory, _, name = path.split("/")
         return self.facts_of(directory).get((name, record.sha256))
 

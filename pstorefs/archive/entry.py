@@ -1,0 +1,224 @@
+"""What a list of dumps needs to know of an archived dump: one line of the archive's index.
+
+A dump that is known by its entry is not read, not decoded and not grouped again. Only what can have
+to do with a record that is not archived is: `tokens` and `tail` tell. Two dumps, or a dump and a
+record, that share a token may be one dump, or copies:
+
+======================= ===========================================================================
+token                   of
+======================= ===========================================================================
+erst:TIME               a record of ERST: the time of the boot in its id
+efi:MINUTES             a record of EFI: the time in its id, in steps of 3 minutes
+FAMILY:MINUTES          any other record that may be one of several parts: its mtime, the same
+FAMILY:TYPE:ID:s:SIZE   any other record: its slot and its size as stored
+FAMILY:TYPE:ID:m:TIME   the same with its mtime, in steps of 2 ms
+boot:SECONDS            when the boot began that a dump is of, in steps of 8 s
+======================= ===========================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pstorefs.archive import layout
+from pstorefs.archive.shape import BOOT
+from pstorefs.dump.grouping import SLOTS
+from pstorefs.record.name import id_seconds, parse_name
+
+if TYPE_CHECKING:
+    from pstorefs.archive.stored import Stored
+    from pstorefs.dump import Dump
+    from pstorefs.record.name import Name
+    from pstorefs.record.record import Record
+    from pstorefs.source.directory import Stamp
+
+# Parts of one dump are written within a minute (grouping.py); clocks are set meanwhile.
+_NEAR_SECONDS = 180
+# What archivers round off mtimes by (copies.py).
+_NEAR_NS = 2 * 10**6
+_BOOT_SECONDS = 8
+#: Bytes of a line, at most: a dump of more records than fit in is read each time.
+LONGEST = 8 << 10
+_REASON = re.compile(r"[A-Za-z-]{1,40}", re.ASCII)
+_TOKENS = re.compile(r"[A-Za-z0-9_:. -]*", re.ASCII)
+_FIELDS = 11
+#: Lengths of the hashes behind a dump's name where that was taken: plan.py.
+TAGS = (8, 64)
+#: A boot's key that no other dump is known to share.
+ALONE = "~"
+
+
+class Entry(NamedTuple):
+    """One archived dump in a list. Times in nanoseconds since 1970."""
+
+    name: str
+    #: Of its directory: another one of this name is another dump.
+    inode: int
+    ctime_ns: int
+    mtime_ns: int
+    #: Whether that is the time of the crash; if not, the backend keeps none.
+    dated: bool
+    is_crash: bool
+    #: Whether no part is known to be missing or damaged.
+    is_complete: bool
+    reason: str | None
+    count: int | None  # type: ignore[assignment]  # hides tuple.count, which nobody needs
+    #: The key of its boot; with `ALONE` before it, a key that others may refer to.
+    boot: str | None
+    saved: int
+    tail: int | None
+    tokens: str
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Its records that are not in the archive: none."""
+        return ()
+
+    @property
+    def time_ns(self) -> int | None:
+        """When it was; None: not known."""
+        return self.mtime_ns if self.dated else None
+
+    @property
+    def age(self) -> tuple[int, int, int, int, str]:
+        """Sorts dumps by time, as dump/__init__.py does."""
+        time = self.mtime_ns if self.dated else 0
+        copied = 0 if self.dated else self.mtime_ns
+        return time // 10**9, copied // 10**9, self.count or 0, time, self.name
+
+    def line(self) -> bytes:
+        """The entry as one line of the index; the first field is a checksum of the others."""
+        fields = (
+            self.name,
+            self.inode,
+            self.ctime_ns,
+            self.mtime_ns,
+            f"{self.dated:d}{self.is_crash:d}{self.is_complete:d}",
+            self.reason or "",
+            "" if self.count is None else self.count,
+            self.boot or "",
+            self.saved,
+            "" if self.tail is None else f"{self.tail:x}",
+            self.tokens,
+        )
+        text = "\t".join(map(str, fields)).encode()
+        return b"%08x\t%s\n" % (zlib.crc32(text), text)
+
+
+def parse(line: bytes) -> Entry | None:
+    """An entry of a line without its newline; None if it is none: the index is hostile, too."""
+    checksum, _, text = line.partition(b"\t")
+    fields = text.decode("ascii", "replace").split("\t")
+    if len(line) > LONGEST or len(fields) != _FIELDS or checksum != b"%08x" % zlib.crc32(text):
+        return None
+    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, tokens = fields
+    try:
+        dated, crash, complete = (flag == "1" for flag in flags)
+        entry = Entry(
+            name,
+            int(inode),
+            int(ctime),
+            int(mtime),
+            dated,
+            crash,
+            complete,
+            reason or None,
+            int(count) if count else None,
+            boot or None,
+            int(saved),
+            int(tail, 16) if tail else None,
+            tokens,
+        )
+    except ValueError:
+        return None
+    good = layout.is_dump_name(name) and (not reason or _REASON.fullmatch(reason))
+    if good and (not boot or BOOT.fullmatch(boot.lstrip(ALONE))) and _TOKENS.fullmatch(tokens):
+        return entry
+    return None
+
+
+def of_stored(stored: Stored) -> Entry:
+    """The entry of a dump that is as its summary.json says."""
+    keys = stored.keys
+    records = [(record["name"], stored.raw[_file(record["path"])]) for record in stored.records]
+    own = ALONE + stored.key if stored.key else None
+    return Entry(
+        name=stored.name,
+        inode=stored.stamps[0].inode,
+        ctime_ns=stored.stamps[0].ctime_ns,
+        mtime_ns=stored.mtime_ns,
+        dated=keys["time"] is not None,
+        is_crash=keys["crash"],
+        is_complete=keys["complete"],
+        reason=keys["reason"],
+        count=keys["count"],
+        boot=keys["boot"] or own,
+        saved=stored.saved,
+        tail=stored.tail,
+        tokens=_joined(records, stored.start),
+    )
+
+
+def of_dump(dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int) -> Entry:
+    """The entry of a dump whose records were read."""
+    from pstorefs.archive.stored import mtime_of
+    from pstorefs.dump import boots
+
+    facts = boots.facts_of(dump)
+    tail = facts.tail()
+    records = [(record.file, raw[_file(record.path)]) for record in dump.records]
+    return Entry(
+        name=dump.name,
+        inode=directory.inode,
+        ctime_ns=directory.ctime_ns,
+        mtime_ns=mtime_of(dump),
+        dated=dump.time_ns is not None,
+        is_crash=dump.is_crash,
+        is_complete=dump.is_complete,
+        reason=dump.reason,
+        count=dump.count,
+        boot=dump.boot or ALONE + boots.key_of(facts),
+        saved=saved,
+        tail=tail[-1] if tail and not facts.doubtful else None,
+        tokens=_joined(records, boots.start_of(facts)),
+    )
+
+
+def _file(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _joined(records: Iterable[tuple[str, Stamp]], start: int | None) -> str:
+    found: dict[str, None] = {}
+    for file, stamp in records:
+        name = parse_name(file)
+        if name is not None:
+            found.update(dict.fromkeys(tokens(name, stamp.size, stamp.mtime_ns)))
+    if start is not None:
+        found[f"boot:{start // _BOOT_SECONDS}"] = None
+    return " ".join(found)
+
+
+def tokens(name: Name, size: int, mtime_ns: int, around: tuple[int, ...] = (0,)) -> Iterator[str]:
+    """The tokens of a record; with `around` of -1, 0 and 1 those of its neighbours in time, too."""
+    family, seconds = name.family, id_seconds(name)
+    if family == "erst" and seconds:
+        yield f"erst:{seconds}"
+        return
+    if family == "efi" and seconds:
+        yield from (f"efi:{seconds // _NEAR_SECONDS + step}" for step in around)
+        return
+    if family not in SLOTS:
+        minutes = mtime_ns // 10**9 // _NEAR_SECONDS
+        yield from (f"{family}:{minutes + step}" for step in around)
+    slot = f"{family}:{name.type}:{'' if name.id is None else name.id}"
+    yield f"{slot}:s:{size}"
+    yield from (f"{slot}:m:{mtime_ns // _NEAR_NS + step}" for step in around)
+
+
+def boot_tokens(start: int, around: tuple[int, ...] = (-1, 0, 1)) -> Iterator[str]:
+    """The tokens of a boot that began so many seconds after 1970, and of its neighbours."""
+    yield from (f"boot:{start // _BOOT_SECONDS + step}" for step in around)

@@ -1,0 +1,218 @@
+"""One archived dump as its own files say, without reading its records.
+
+summary.json says what a dump is. It is believed where it agrees with SHA256SUMS and with what is in
+raw/: the same names, the sizes and sums of each record, and the times that `saved` tells. Where it
+does not, or is of a shape that this program never wrote, the records are read (`in_full`).
+
+In an archive summary.json has one more key, `saved`:
+
+=========== =====================================================================================
+mtime_ns    when it was, as the mount shows it: a whole number of nanoseconds since 1970
+mtimes      of each file in raw/ the mtime that it was saved with
+texts       SHA-256 of dmesg.txt and console.txt as they were composed
+key         the key of a boot that this dump would begin, see dump/boots.py
+start       when that boot began, in seconds since 1970; null: not known
+tail        fingerprint of the newest line: where it is in another record, that is the same boot
+digest      SHA-256 of all of summary.json without this value, against silent damage
+=========== =====================================================================================
+
+A program of an earlier version finds nothing wrong with such a dump: SHA256SUMS is as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pstorefs.archive import durable, layout
+from pstorefs.archive.shape import shaped
+from pstorefs.record.record import ARCHIVE
+from pstorefs.source.directory import Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pstorefs.dump import Dump
+    from pstorefs.source.directory import Store
+
+#: Bytes of a summary.json and of a report.txt that are read.
+SUMMARY_BYTES = 1 << 20
+_SAVED = "saved"
+_NO_DIGEST = ""
+# What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
+_ROUNDED_NS = 2 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A dump that is as its summary.json says. `keys` are those of summary.json, without `saved`.
+
+    ``stamps``: the dump's directory and raw/; while these are the same, so is all of this.
+    """
+
+    name: str
+    keys: dict[str, Any]
+    raw: dict[str, Stamp]
+    stamps: tuple[Stamp, ...]
+    #: When its records were put there, in seconds since 1970.
+    saved: int
+    mtime_ns: int
+    #: SHA-256 of dmesg.txt and console.txt; empty: an earlier version did not say.
+    texts: Mapping[str, str]
+    key: str = ""
+    start: int | None = None
+    tail: int | None = None
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The records as summary.json has them."""
+        records: list[dict[str, Any]] = self.keys["records"]
+        return records
+
+
+def read(store: Store, name: str) -> Stored | None:
+    """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs."""
+    try:
+        stamps, raw = look(store, name)
+        sums = layout.sums_in(store, name)
+        data = small(store, name, "summary.json", SUMMARY_BYTES)
+        finished = store.stamp((name,), layout.SUMS).mtime_ns
+    except TimeoutError:
+        raise
+    except OSError:
+        return None
+    try:
+        whole = json.loads(data)
+        keys = shaped(whole)
+        saved = _saved(whole)
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    if sums is None or not _agree(name, keys, raw, sums, saved.get("mtimes")):
+        return None
+    keys["name"] = name
+    when = saved.get("mtime_ns", _seconds(keys["time"]) or max(s.mtime_ns for s in raw.values()))
+    return Stored(
+        name=name,
+        keys=keys,
+        raw=raw,
+        stamps=stamps,
+        saved=finished // 10**9,
+        mtime_ns=when,
+        texts=saved.get("texts", {}),
+        key=saved.get("key", ""),
+        start=saved.get("start"),
+        tail=saved.get("tail"),
+    )
+
+
+def look(store: Store, name: str) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
+    """The stamps that tell whether a dump changed, and the records in its raw/. OSError."""
+    raw = {
+        file: stamp
+        for file, stamp in store.scan((name, layout.RAW)).items()
+        if stamp.is_file and layout.raw_file(file) is not None
+    }
+    places = [store.stamp((name,)), store.stamp((name, layout.RAW))]
+    for file in ("summary.json", layout.SUMS):
+        with suppress(FileNotFoundError):
+            places.append(store.stamp((name,), file))
+    return (*places, *raw.values()), raw
+
+
+def small(store: Store, name: str, file: str, limit: int) -> bytes:
+    """A regular file of a dump, of at most so many bytes. OSError."""
+    stamp = store.stamp((name,), file)
+    if not stamp.is_file or stamp.size > limit:
+        raise durable.error(27, f"{name}/{file} is no file of at most {limit} bytes")  # EFBIG
+    return store.read((name,), file, stamp)
+
+
+def with_saved(dump: Dump, summary: bytes, texts: Mapping[str, bytes]) -> bytes:
+    """summary.json as it is stored in an archive: see above for what is added."""
+    from pstorefs.dump import boots
+
+    facts = boots.facts_of(dump)
+    tail = facts.tail()
+    whole = json.loads(summary)
+    whole[_SAVED] = {
+        "mtime_ns": mtime_of(dump),
+        "mtimes": {
+            record.path.rpartition("/")[2]: record.mtime_ns
+            for record in dump.records
+            if record.place == ARCHIVE
+        },
+        "texts": {name: digest(data) for name, data in texts.items()},
+        "key": boots.key_of(facts),
+        "start": boots.start_of(facts),
+        "tail": f"{tail[-1]:016x}" if tail and not facts.doubtful else None,
+        "digest": _NO_DIGEST,
+    }
+    whole[_SAVED]["digest"] = _digest(whole)
+    return json.dumps(whole, indent=1).encode() + b"\n"
+
+
+def mtime_of(dump: Dump) -> int:
+    """The mtime of a dump's directory and files, as the mount shows them."""
+    return dump.time_ns or max(record.mtime_ns for record in dump.records)
+
+
+def digest(data: bytes) -> str:
+    """SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(whole: dict[str, Any]) -> str:
+    blank = whole | {_SAVED: whole[_SAVED] | {"digest": _NO_DIGEST}}
+    text = json.dumps(blank, sort_keys=True, separators=(",", ":"))
+    return digest(text.encode())
+
+
+def _saved(whole: dict[str, Any]) -> dict[str, Any]:
+    """What `saved` tells, checked; ValueError if it is not as it was written."""
+    saved = whole.get(_SAVED)
+    if saved is None:
+        return {}
+    if saved["digest"] != _digest(whole):
+        raise ValueError("it is not as it was written")
+    checked = shaped(saved, _SAVED)
+    if checked["tail"] is not None:
+        checked["tail"] = int(checked["tail"], 16)
+    return checked
+
+
+def _agree(
+    name: str,
+    keys: dict[str, Any],
+    raw: Mapping[str, Stamp],
+    sums: Mapping[str, str],
+    mtimes: Mapping[str, int] | None,
+) -> bool:
+    """Whether a summary tells of exactly what is in raw/. Records of other places are dropped."""
+    records = [record for record in keys["records"] if record["place"] == ARCHIVE]
+    files = [os.path.basename(record["path"]) for record in records]
+    if not (sorted(files) == sorted(raw) == sorted(sums) and files):
+        return False
+    for record, file in zip(records, files, strict=True):
+        record["path"] = f"{name}/{layout.RAW}/{file}"
+        if record["name"] != layout.raw_file(file):
+            return False
+        if (record["size"], record["sha256"]) != (raw[file].size, sums[file]):
+            return False
+        if mtimes is not None and abs(mtimes.get(file, 0) - raw[file].mtime_ns) > _ROUNDED_NS:
+            return False
+    keys["records"] = records
+    return any(record["use"] == "part" for record in records)
+
+
+def _seconds(time: str | None) -> int | None:
+    """RFC 3339 as this program writes it, in nanoseconds since 1970."""
+    from datetime import datetime, timezone
+
+    if time is None:
+        return None
+    moment = datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return int(moment.timestamp()) * 10**9

@@ -1,0 +1,288 @@
+"""The dumps of the archive: known by the index, and read only where they are used.
+
+See bounds.py for what is looked at, and when.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+
+from pstorefs import dump as dumps_of
+from pstorefs.archive import entry, in_full, index, layout, stored
+from pstorefs.archive.entry import Entry
+from pstorefs.archive.in_full import InFull
+from pstorefs.archive.stored import Stored
+from pstorefs.catalog import bounds
+from pstorefs.catalog.place import Place
+from pstorefs.source.directory import ChangedError, Stamp, Store
+
+
+class Archived:
+    """The dumps of one archive. Safe from any thread; what reads may take long."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        #: By name, the oldest first. It is replaced, never changed.
+        self.entries: dict[str, Entry] = {}
+        #: Directories that have to be grouped with other records: odd ones, and `wanted` ones.
+        self.full: dict[str, InFull] = {}
+        self.version = 0
+        self._failure: dict[str, str] = {}
+        self._wanted: set[str] = set()
+        self._root: tuple[Stamp, Stamp | None] | None = None
+        self._settled = False
+        self._seen_since = 0.0
+        self._index: Stamp | None = None
+        self._looked = float("-inf")
+        #: Held while somebody looks; and, never for long, while what follows is changed.
+        self._lock = threading.Lock()
+        self._keeping = threading.Lock()
+        self._stored: OrderedDict[str, tuple[float, Stored | InFull]] = OrderedDict()
+        self._in_full: OrderedDict[str, InFull] = OrderedDict()
+        #: Dumps of which records are not as they were saved, found when they were used.
+        self._rotten: dict[str, list[str]] = {}
+        #: Dumps whose summary.json agrees with everything, and whose records are not what it says.
+        self._doubted: dict[str, tuple[Stamp, ...]] = {}
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """What could not be read, by path, with the reason."""
+        found = dict(self._failure)
+        for each in self.full.values():
+            found |= each.unreadable
+        return found
+
+    @property
+    def rotten(self) -> list[str]:
+        """Paths of records that are not what was saved, of the dumps that were looked at."""
+        found = {path for each in self.full.values() for path in each.rotten}
+        return sorted(found.union(*self._rotten.values()))
+
+    def look(self, *, now: bool = False) -> None:
+        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits."""
+        with self._lock:
+            if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
+                return
+            if now:
+                with self._keeping:
+                    self._stored = OrderedDict((n, (0.0, k)) for n, (_, k) in self._stored.items())
+            try:
+                with self.place.opened() as store:
+                    changed = self._look(store)
+                self._failure = {}
+            except TimeoutError as error:
+                # What was there is still there, as far as anybody knows.
+                changed = False
+                self._failure = {self.place.kind: error.strerror or str(error)}
+            if changed or not self.version:
+                self.version += 1
+            self._looked = time.monotonic()
+
+    def read_in_full(self, names: Iterable[str]) -> None:
+        """Read these dumps in full from now on, and no others but odd ones."""
+        with self._lock:
+            wanted = set(names)
+            new = wanted - self.full.keys()
+            full = {
+                name: each
+                for name, each in self.full.items()
+                if name in wanted or name not in self.entries
+            }
+            if new:
+                with suppress(TimeoutError), self.place.opened() as store:
+                    for name in new:
+                        if found := in_full.read(store, name):
+                            full[name] = found
+            self._wanted = wanted
+            self.full = full
+
+    def _look(self, store: Store) -> bool:
+        stamps = store.stamp(()), index.stamp_of(store)
+        changed = False
+        if not (self._settled and stamps == self._root):
+            changed = self._list(store, stamps)
+        return self._look_in_full(store) or changed
+
+    def _list(self, store: Store, stamps: tuple[Stamp, Stamp | None]) -> bool:
+        """One stat for each dump; whatever is new is looked at."""
+        begun = time.monotonic()
+        if stamps != self._root:
+            self._seen_since = begun
+        there = _directories(store)
+        lines: dict[str, Entry] = {}
+        if stamps[1] is not None and stamps[1] != self._index:
+            lines, _ = index.read(store, stamps[1])
+        entries: dict[str, Entry] = {}
+        odd: dict[str, InFull] = {}
+        grouped = _odd(there)
+        for name, directory in there.items():
+            known = lines.get(name)
+            if known is None or not _same(known, directory):
+                known = self.entries.get(name)
+            if name in grouped:
+                known = None
+            elif known is None or not _same(known, directory):
+                known = in_full.entry_of(store, name)
+            if known is not None:
+                entries[name] = known
+            elif (found := self.full.get(name) or in_full.read(store, name)) is not None:
+                odd[name] = found
+        same = entries == self.entries and odd.keys() == self.full.keys() - self._wanted
+        if not same:
+            self.entries = {e.name: e for e in sorted(entries.values(), key=lambda e: e.age)}
+            kept = {name: each for name, each in self.full.items() if name in self._wanted}
+            self.full = {**{n: f for n, f in kept.items() if n in entries}, **odd}
+        self._root, self._index = stamps, stamps[1]
+        self._settled = self._is_settled(store, stamps[0], begun)
+        return not same
+
+    def _is_settled(self, store: Store, root: Stamp, begun: float) -> bool:
+        """Whether any change after this look will show in the root's stamp."""
+        if store.may_hang:  # its clock may be another one
+            return begun > self._seen_since + bounds.SETTLED_NS / 10**9
+        return time.time_ns() - root.mtime_ns > bounds.SETTLED_NS
+
+    def _look_in_full(self, store: Store) -> bool:
+        """Look again at what is read in full; whether anything changed."""
+        full = dict(self.full)
+        for name, each in self.full.items():
+            try:
+                same = stored.look(store, name)[0] == each.stamps
+            except TimeoutError:
+                raise
+            except OSError:
+                same = False
+            if not same:
+                del full[name]
+                if found := in_full.read(store, name):
+                    full[name] = found
+        if full == self.full:
+            return False
+        self.full = full
+        return True
+
+    def used(self, name: str) -> Stored | InFull:
+        """What an archived dump is now, by its summary.json or else by its records.
+
+        `ChangedError` if it is gone; TimeoutError if the archive hangs.
+        """
+        checked, known = self._stored.get(name, (0.0, None))
+        now = time.monotonic()
+        if known is not None and now <= checked + bounds.CURRENT_SECONDS:
+            return known
+        with self.place.opened() as store:
+            if known is not None:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if stored.look(store, name)[0] == known.stamps:
+                        self._keep(name, now, known)
+                        return known
+            found: Stored | InFull | None = stored.read(store, name)
+            if found is None or self._doubted.get(name) == found.stamps:
+                found = in_full.read(store, name)
+        if found is None:
+            with self._keeping:
+                self._rotten.pop(name, None)
+            raise ChangedError(f"{name} is gone from the archive")
+        self._keep(name, now, found)
+        return found
+
+    def in_full(self, name: str) -> InFull:
+        """A dump with its records, where its summary.json does not say enough. As `used`."""
+        with self._keeping:
+            known = self._in_full.get(name)
+        with self.place.opened() as store:
+            if known is None or stored.look(store, name)[0] != known.stamps:
+                known = in_full.read(store, name)
+        if known is None:
+            raise ChangedError(f"{name} is gone from the archive")
+        with self._keeping:
+            self._in_full[name] = known
+            self._in_full.move_to_end(name)
+            while len(self._in_full) > bounds.FULL_KEPT:
+                self._in_full.popitem(last=False)
+        return known
+
+    def _keep(self, name: str, now: float, found: Stored | InFull) -> None:
+        with self._keeping:
+            if isinstance(found, InFull) and found.rotten:
+                self._rotten[name] = found.rotten
+            else:
+                self._rotten.pop(name, None)
+            self._stored[name] = now, found
+            self._stored.move_to_end(name)
+            while len(self._stored) > bounds.STORED_KEPT:
+                self._stored.popitem(last=False)
+
+    def text(self, known: Stored, file: str) -> bytes | None:
+        """dmesg.txt or console.txt as it was composed; None if that is not known to be right."""
+        expected = known.texts.get(file)
+        if not expected:
+            return None
+        try:
+            with self.place.opened() as store:
+                data = stored.small(store, known.name, file, bounds.LONGEST_TEXT)
+        except TimeoutError:
+            raise
+        except OSError:
+            return None
+        return data if stored.digest(data) == expected else None
+
+    def report(self, known: Stored) -> bytes | None:
+        """report.txt as it was composed, of an archive of an earlier version."""
+        try:
+            with self.place.opened() as store:
+                return stored.small(store, known.name, "report.txt", stored.SUMMARY_BYTES)
+        except TimeoutError:
+            raise
+        except OSError:
+            return None
+
+    def record(self, path: str, sha256: str) -> bytes:
+        """A record's bytes as stored. `ChangedError` if they are not of this sum."""
+        dump, raw, file = path.split("/")
+        with self.place.opened() as store:
+            stamp = store.stamp((dump, raw), file)
+            if not stamp.is_file:
+                raise ChangedError(f"{path} has changed")
+            data = store.read((dump, raw), file, stamp)
+        if stored.digest(data) != sha256:
+            with self._keeping:
+                _, known = self._stored.pop(dump, (0.0, None))
+                if known is not None:
+                    self._doubted[dump] = known.stamps
+            raise ChangedError(f"{path} has changed")
+        return data
+
+
+def _directories(store: Store) -> dict[str, Stamp]:
+    """The directories of an archive that may be dumps."""
+    found = {
+        name: stamp
+        for name, stamp in store.scan(()).items()
+        if stamp.is_directory and layout.is_dump_name(name)
+    }
+    while len(found) > bounds.MOST_DUMPS:
+        found.popitem()
+    return found
+
+
+def _same(known: Entry, directory: Stamp) -> bool:
+    return (known.inode, known.ctime_ns) == (directory.inode, directory.ctime_ns)
+
+
+def _odd(there: dict[str, Stamp]) -> set[str]:
+    """Dumps that have to be grouped with others, as one may be a part of another one.
+
+    What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
+    called as a dump may be anything.
+    """
+    found = {name for name in there if not dumps_of.is_name(name)}
+    for name in there:
+        begin, _, tag = name.rpartition("-")
+        if len(tag) in entry.TAGS and begin in there:
+            found |= {name, begin}
+    return found

@@ -1,0 +1,42 @@
+"""How fresh a catalog is, and how much it keeps: all bounds of this room, in one place.
+
+Freshness. Names and attributes in a mount are a second old at most: half of it is the catalog's,
+the other half the kernel's. What is looked at, and when:
+
+* the store and systemd's archive: one stat for each record, at the first question after
+  `CURRENT_SECONDS`. A record is read when its stamp is new, and never again.
+* the archive: its root and its index, two stats for all dumps. When either changed, one stat for
+  each dump; a dump whose directory is another one, or was changed (ctime), is looked at: its
+  summary.json, SHA256SUMS and raw/. A root that changed less than `SETTLED_NS` ago may change again
+  within the same tick of its clock: it is looked at again.
+* an archived dump that is used (its files are read, status names it): its directory, raw/,
+  summary.json, SHA256SUMS and each record's stamp, at most every `CURRENT_SECONDS`. A change there
+  that leaves the dump's directory as it was, such as a record that somebody removed from raw/, is
+  found at that moment.
+* archived dumps that may be one with a record of the store, or that are not as this program
+  writes them, are read in full, and looked at as the store is.
+"""
+
+from __future__ import annotations
+
+#: A look that is younger, in seconds, still holds.
+CURRENT_SECONDS = 0.5
+#: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).
+SETTLED_NS = 3 * 10**9
+#: Folders below the root of a place, and records in all: bounds against a source made to hurt.
+DEEPEST = 8
+MOST_RECORDS = 200_000
+MOST_DUMPS = 200_000
+#: Dumps whose facts, summaries, records are kept.
+FACTS_KEPT = 256
+STORED_KEPT = 64
+FULL_KEPT = 16
+#: Bytes of joined texts that are kept; the kernel's page cache holds what is read. What records
+#: decode to is kept elsewhere: record/decoded.py.
+TEXT_BYTES = 8 << 20
+#: Bytes of reports and summaries that are kept.
+MADE_BYTES = 2 << 20
+#: Bytes of a dmesg.txt in an archive: a single record can be so long.
+LONGEST_TEXT = 32 << 20
+#: So many of the newest dumps are named in status.
+NEWEST = 12

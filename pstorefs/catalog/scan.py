@@ -1,0 +1,155 @@
+"""The records of the store, or of systemd's archive: each is read once, and known by its stamp."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pstorefs import dump as dumps_of
+from pstorefs.catalog import bounds
+from pstorefs.catalog.place import Place
+from pstorefs.codecs.detect import MAX_INPUT
+from pstorefs.record import reading
+from pstorefs.record.decoded import Decoded
+from pstorefs.record.name import parse_name
+from pstorefs.record.record import STORE, SYSTEMD, Record
+from pstorefs.source.directory import Stamp, Store, has_changed
+from pstorefs.system.printable import printable
+
+_log = logging.getLogger("pstorefs")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record, its stamp, and the rights of the folders it is in, the place's own left out."""
+
+    stamp: Stamp
+    record: Record
+    above: tuple[Stamp, ...]
+
+
+class Scan:
+    """All records of one place. `look` may be called from any thread, and may take long."""
+
+    def __init__(self, place: Place, decoded: Decoded) -> None:
+        self.place = place
+        #: By path. It is replaced, never changed.
+        self.known: dict[str, Known] = {}
+        #: What could not be read at the last look, by path, with the reason.
+        self.unreadable: dict[str, str] = {}
+        #: Counts the looks that found something new.
+        self.version = 0
+        self._decoded = decoded
+        self._looked = float("-inf")
+        self._lock = threading.Lock()
+
+    def look(self, *, now: bool = False) -> None:
+        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits."""
+        with self._lock:
+            if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
+                return
+            found: dict[str, Known] = {}
+            unreadable: dict[str, str] = {}
+            try:
+                with self.place.opened() as store:
+                    for each in _files(self.place.kind, store, unreadable):
+                        self._take(store, each, found, unreadable)
+            except TimeoutError as error:
+                # What was there is still there, as far as anybody knows.
+                unreadable = {self.place.kind: error.strerror or str(error)}
+                found = self.known
+            self.unreadable = unreadable
+            if found != self.known or not self.version:
+                self.known = found
+                self.version += 1
+            self._looked = time.monotonic()
+
+    def _take(
+        self, store: Store, each: _File, found: dict[str, Known], unreadable: dict[str, str]
+    ) -> None:
+        known = self.known.get(each.path)
+        if known is not None and known.stamp == each.stamp:
+            found[each.path] = Known(each.stamp, known.record, each.above)
+            return
+        try:
+            record = self._read(store, each)
+        except OSError as error:
+            must_go_on(self.place.kind, error)
+            if not has_changed(error):
+                unreadable[each.path] = error.strerror or str(error)
+            return
+        if record is not None:
+            found[each.path] = Known(each.stamp, record, each.above)
+
+    def _read(self, store: Store, each: _File) -> Record | None:
+        name = parse_name(each.file)
+        if name is None:
+            return None
+        key = each.file, each.stamp
+        kept = self._decoded.get(key)
+        if kept is None:
+            data = store.read(each.folder, *key)
+            kept = data, reading.read(name, data)
+            if name.encoded:
+                self._decoded.put(key, *kept)
+        # Copies of what systemd-pstore moved have lost their times, wherever they are.
+        moved = self.place.kind == STORE and each.folder and dumps_of.systemd_record(each.path)
+        place = SYSTEMD if moved else self.place.kind
+        return Record.of(each.file, place, each.stamp.mtime_ns, *kept, each.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    folder: tuple[str, ...]
+    file: str
+    stamp: Stamp
+    above: tuple[Stamp, ...]
+
+    @property
+    def path(self) -> str:
+        return "/".join((*self.folder, self.file))
+
+
+def _files(kind: str, store: Store, unreadable: dict[str, str]) -> Iterator[_File]:
+    """All files of a place that a kernel's records could be, each with the rights above it."""
+    count = 0
+    folders: list[tuple[tuple[str, ...], tuple[Stamp, ...]]] = [((), ())]
+    while folders:
+        folder, above = folders.pop()
+        try:
+            entries = store.scan(folder)
+        except OSError as error:
+            must_go_on(kind, error)
+            if folder and not has_changed(error):
+                unreadable["/".join(folder)] = error.strerror or str(error)
+            continue
+        for file, stamp in entries.items():
+            each = _File(folder, file, stamp, above)
+            if stamp.is_directory and len(folder) < bounds.DEEPEST and file.isprintable():
+                folders.append(((*folder, file), (*above, stamp.rights)))
+            elif stamp.is_file and _belongs(kind, each):
+                if stamp.size > MAX_INPUT:
+                    unreadable[each.path] = "longer than any record of a kernel"
+                    continue
+                yield each
+                count += 1
+                if count >= bounds.MOST_RECORDS:
+                    most = bounds.MOST_RECORDS
+                    _log.warning("%s: more than %d records", printable(store.path), most)
+                    return
+
+
+def must_go_on(kind: str, error: OSError) -> None:
+    """Give up a place that hangs at its first file: an archive has thousands. The store has not."""
+    if kind != STORE and isinstance(error, TimeoutError):
+        raise error
+
+
+def _belongs(kind: str, each: _File) -> bool:
+    """Whether this is a record, where it is."""
+    if parse_name(each.file) is None:
+        return False
+    return kind != SYSTEMD or dumps_of.systemd_record(each.path)

@@ -1,0 +1,103 @@
+"""The composition root: settings to the tree of a mount and to what carries commands out."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pstorefs.mount.preflight import MountError
+from pstorefs.record.decoded import Decoded
+from pstorefs.settings.options import Settings
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
+from pstorefs.tree.mirror import Mirror
+from pstorefs.tree.mirror_directory import mirrored
+from pstorefs.tree.node import Directory
+from pstorefs.tree.rights import Access
+
+if TYPE_CHECKING:
+    from pstorefs.control.executor import Executor
+
+_SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
+
+_log = logging.getLogger("pstorefs")
+
+
+def tree(settings: Settings, store: Store) -> Directory:
+    """What the mount looks like."""
+    machine = Machine()
+    target = settings.target
+    rm = _removal(settings, store, target)
+    # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
+    decoded = Decoded()
+    executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
+    access = _access(settings)
+    if settings.plain or store.pinned:
+        return mirrored(
+            Mirror(store, access, decoded, remove=lambda path: executor().remove(path).check())
+        )
+    from pstorefs.tree.places import Places
+    from pstorefs.tree.root import Root
+
+    places = Places(access, executor(), machine, own=settings.default_source)
+    mirror = Mirror(store, access, decoded, remove=places.remove)
+    return Root(mirrored(mirror, renamed=True), places.root)
+
+
+def _executor(
+    settings: Settings,
+    store: Store,
+    machine: Machine,
+    target: str | None,
+    rm: str,
+    decoded: Decoded,
+) -> Executor:
+    """What carries out commands and rm."""
+    from pstorefs.archive.policy import Policy
+    from pstorefs.catalog.catalog import Catalog
+    from pstorefs.catalog.place import Place
+    from pstorefs.control.executor import Executor
+    from pstorefs.fleet.configured import unshipped
+    from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
+    from pstorefs.report import files
+    from pstorefs.report.journal import announce
+
+    own = settings.default_source
+    known = [Place(STORE, store)]
+    if target is not None:
+        known.append(Place(ARCHIVE, target))
+    if own:
+        known.append(Place(SYSTEMD, _SYSTEMD_ARCHIVE))
+    policy = Policy(
+        volatile=settings.archive_volatile,
+        keep=settings.keep,
+        compose=files.composer(machine, own=own),
+        on_saved=announce,
+        unshipped=unshipped,
+        decoded=decoded,
+        say=lambda sentence: _log.info("%s", sentence),
+    )
+    return Executor(store, Catalog(known, decoded), target, policy, rm)
+
+
+def may_change(settings: Settings, store: Store) -> bool:
+    """Whether any command or rm can save or erase something."""
+    return (settings.target is not None or store.pinned) and not settings.read_only
+
+
+def _removal(settings: Settings, store: Store, target: str | None) -> str:
+    """What rm of a record does; over the source what it does there, unless asked otherwise."""
+    rm = settings.rm or ("clear" if store.pinned else "archive")
+    if store.pinned and rm == "archive" and target is None:
+        raise MountError(f"{settings.source}: rm=archive wants archive=DIR for these records")
+    return rm
+
+
+def _access(settings: Settings) -> Access:
+    return Access(
+        settings.uid,
+        settings.gid,
+        settings.umask if settings.fmask is None else settings.fmask,
+        settings.umask if settings.dmask is None else settings.dmask,
+    )

@@ -1,0 +1,86 @@
+"""Inode numbers: which node the kernel means by one, and for how long it may.
+
+The kernel learns a number from a look-up or a listing, and may use it until it says `forget` as
+often as it was told. Numbers are never used again, so that what the kernel still caches of an old
+one is never shown for a new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Iterable
+
+import pyfuse3
+
+from pstorefs.tree.node import Directory, Node
+from pstorefs.tree.rights import Attributes
+
+#: Names and attributes are at most so old, in seconds: the contract with the user.
+FRESH_SECONDS = 1.0
+
+
+class Inodes:
+    """The nodes that the kernel knows. Used by the thread of the event loop only."""
+
+    def __init__(self, root: Directory) -> None:
+        self.nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
+        self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
+        root.number = pyfuse3.ROOT_INODE
+
+    def node(self, number: int) -> Node:
+        """The node of a number."""
+        node = self.nodes.get(number)
+        if node is None:
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return node
+
+    def directory(self, number: int) -> Directory:
+        """The same, if it is a directory."""
+        node = self.node(number)
+        if not isinstance(node, Directory):
+            raise pyfuse3.FUSEError(errno.ENOTDIR)
+        return node
+
+    def entry(self, node: Node) -> pyfuse3.EntryAttributes:
+        """The attributes of a node as pyfuse3 wants them, made once. Gives it its number, too."""
+        if node.number == 0:
+            node.number = next(self._numbers)
+        self.nodes[node.number] = node
+        entry: pyfuse3.EntryAttributes = node.entry
+        if entry is None:
+            node.entry = entry = _entry_attributes(node.number, node.attributes)
+            if node.lazy:
+                # Of a listing: the kernel asks for them, by getattr, when somebody looks at it.
+                entry.attr_timeout = 0
+        return entry
+
+    def forget(self, counts: Iterable[tuple[int, int]]) -> None:
+        """The kernel drops what it was told of these numbers, so many times each."""
+        for number, count in counts:
+            node = self.nodes.get(number)
+            if node is None or number == pyfuse3.ROOT_INODE:
+                continue
+            node.lookups -= count
+            if node.lookups <= 0:
+                del self.nodes[number]
+
+    def drop_unknown(self, node: Node) -> None:
+        """Drop a node that the kernel was not told of after all: no forget will come."""
+        if not node.lookups:
+            del self.nodes[node.number]
+
+
+def _entry_attributes(number: int, attributes: Attributes) -> pyfuse3.EntryAttributes:
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = number
+    entry.st_mode = attributes.mode
+    entry.st_nlink = attributes.links
+    entry.st_uid = attributes.uid
+    entry.st_gid = attributes.gid
+    entry.st_size = attributes.size
+    entry.st_blksize = 4096
+    entry.st_blocks = attributes.blocks
+    entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = attributes.mtime_ns
+    entry.entry_timeout = entry.attr_timeout = FRESH_SECONDS
+    return entry

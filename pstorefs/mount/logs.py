@@ -1,0 +1,45 @@
+"""Where a mount's log goes, and which words of pyfuse3 are left out."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from contextlib import suppress
+
+_log = logging.getLogger("pstorefs")
+
+
+def log_to_terminal() -> None:
+    """Log to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("pstorefs: %(message)s"))
+    _log_to(handler)
+
+
+def log_to_system() -> None:
+    """Log to the journal or syslog; to nowhere, where neither listens."""
+    import logging.handlers  # 4 ms, which only the background needs
+
+    with suppress(OSError):
+        handler = logging.handlers.SysLogHandler(
+            "/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON
+        )
+        handler.ident = f"pstorefs[{os.getpid()}]: "
+        _log_to(handler)
+    _log.propagate = False
+
+
+def _log_to(handler: logging.Handler) -> None:
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether pyfuse3 tells something that somebody should know.
+
+    An answer that finds its request gone (ENOENT) is none: who asked was killed, or the mount went.
+    """
+    gone = (os.strerror(errno.ENOENT),)
+    return not ("fuse_reply_" in str(record.msg) and record.args == gone)

@@ -1,0 +1,132 @@
+"""One mount, from pyfuse3's init to its end: mount, drop privileges, answer requests, unmount."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import pstorefs
+from pstorefs.mount import libfuse, privileges
+from pstorefs.mount.assemble import may_change, tree
+from pstorefs.mount.logs import is_news
+from pstorefs.mount.preflight import is_below
+from pstorefs.mount.unmount import own_mount
+from pstorefs.settings.options import Settings
+from pstorefs.source.directory import Store
+from pstorefs.system import malloc
+from pstorefs.system.printable import clean_log_record
+
+# A thread that decodes in pure Python gives way to requests after so many seconds (Python's own
+# default is 0.005): a stat waits for a few such slices at worst.
+_SWITCH_SECONDS = 0.0005
+
+#: Each of these unmounts and ends the program.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+# So long after the start nobody waits for it any more.
+_LOAD_SECONDS = 2
+# From the signal to end until requests that still wait are given up.
+_GRACE_SECONDS = 2
+# Requests that wait at a time. When all of these do, the next one is not even read: pyfuse3's own
+# limit of 99 is what a hundred readers of an archive that hangs would need to stop the mount.
+_MOST_REQUESTS = 1000
+
+_log = logging.getLogger("pstorefs")
+
+
+def mount_and_serve(
+    settings: Settings,
+    store: Store,
+    mountpoint: str,
+    answering: Callable[[], None],
+    mounted: Callable[[], None] = lambda: None,
+) -> None:
+    """Mount, and answer requests until somebody unmounts or a signal comes."""
+    import pyfuse3
+    import trio
+
+    from pstorefs.mount.fuse import Adapter
+    from pstorefs.mount.lanes import Lanes
+
+    _prepare(mountpoint)
+    root = tree(settings, store)
+    adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
+    # Until trio listens, a signal waits: it would end the program and leave a dead mount.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
+    own = own_mount(mountpoint)
+    try:
+        mounted()
+        privileges.drop(changes=may_change(settings, store))
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        malloc.share()
+        gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
+        gc.enable()
+        trio.run(_answer_requests)
+    finally:
+        privileges.regain()
+        pyfuse3.close(unmount=own is None or own.unmount())
+        store.close()
+
+
+def _prepare(mountpoint: str) -> None:
+    """What must be so before it is mounted, of this process."""
+    from pstorefs.mount import fastpath
+
+    fastpath.shorten()
+    # `python3 -m pstorefs` also looks for modules where it was started: in the mount, it would ask
+    # itself, and wait for its own answer.
+    sys.path[:] = [p for p in sys.path if not is_below(os.path.realpath(p), mountpoint)]
+    _log.addFilter(clean_log_record)
+    logging.getLogger("pyfuse3").addFilter(is_news)
+
+
+async def _answer_requests() -> None:
+    """Until somebody unmounts, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
+
+    What waits longer than that for a source or an archive that hangs is given up; a command is not.
+    """
+    import pyfuse3
+    import trio
+
+    async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(*_ENDING) as signals:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+            task_status.started()
+            try:
+                async for number in signals:
+                    _log.info("unmounting on %s", signal.Signals(number).name)
+                    pyfuse3.terminate()
+                    nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
+            finally:  # nor may a second one, before it is unmounted
+                signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+    async def load_the_rest() -> None:
+        await trio.sleep(_LOAD_SECONDS)
+        await trio.to_thread.run_sync(_load_the_rest)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(end_on_signal)
+        nursery.start_soon(load_the_rest)
+        await pyfuse3.main(max_tasks=_MOST_REQUESTS)
+        nursery.cancel_scope.cancel()
+
+
+def _load_the_rest() -> None:
+    """Import what is otherwise imported at the moment of need.
+
+    A mount outlives an upgrade or a removal of its package: by then other code would lie there.
+    """
+    import importlib
+    import pkgutil
+
+    for module in pkgutil.walk_packages(pstorefs.__path__, "pstorefs."):
+        if not module.name.endswith("__main__"):
+            # A library may be missing; whoever needs it will hear of it.
+            with suppress(ImportError):
+                importlib.import_module(module.name)

@@ -1,0 +1,192 @@
+"""What the files of a dump are made of, wherever its records lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from pstorefs.archive.stored import Stored
+from pstorefs.dump import Dump, join
+from pstorefs.oops import Facts, parse_dump
+from pstorefs.record.record import Record
+from pstorefs.report import report_txt, summary_json
+
+if TYPE_CHECKING:
+    from pstorefs.catalog.catalog import Catalog
+    from pstorefs.catalog.view import Listed
+
+
+class Material(Protocol):
+    """What the files of one dump are made of. Each may take long, and may raise OSError."""
+
+    def keys(self) -> Mapping[str, Any]:
+        """`summary_json.keys_of` it."""
+
+    def text(self) -> bytes:
+        """dmesg.txt."""
+
+    def words(self) -> bytes | None:
+        """The kernel's own report; None: the text holds none."""
+
+    def console(self) -> bytes | None:
+        """The console log that ends with this dump, if there is one."""
+
+    @property
+    def has_console(self) -> bool:
+        """Whether there is one."""
+
+
+def console_of(dump: Dump) -> Record | None:
+    """The newest console log that ends with this dump."""
+    consoles = [part.record for part in dump.others if part.record.name.type == "console"]
+    return max(consoles, key=lambda record: record.path, default=None)
+
+
+class Decoded:
+    """The material of a dump whose records can be read. `read` gives a record's text."""
+
+    def __init__(self, dump: Dump, read: Callable[[Record], bytes]) -> None:
+        self.dump = dump
+        self._read = read
+        self._text: bytes | None = None
+        self._facts: Facts | None = None
+
+    def text(self) -> bytes:
+        """See `Material`."""
+        if self._text is None:
+            self._text = join(self.dump, self._read)
+        return self._text
+
+    def facts(self) -> Facts:
+        """What the text says."""
+        if self._facts is None:
+            self._facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
+        return self._facts
+
+    def keys(self) -> Mapping[str, Any]:
+        """See `Material`."""
+        return summary_json.keys_of(self.dump, self.facts())
+
+    def words(self) -> bytes | None:
+        """See `Material`."""
+        span = self.facts().span
+        return self.text()[span.start : span.end] if span else None
+
+    def console(self) -> bytes | None:
+        """See `Material`."""
+        record = console_of(self.dump)
+        return self._read(record) if record is not None else None
+
+    @property
+    def has_console(self) -> bool:
+        """See `Material`."""
+        return console_of(self.dump) is not None
+
+
+class Known:
+    """The material of a dump of a catalog, which remembers texts and what they say."""
+
+    def __init__(self, catalog: Catalog, dump: Dump) -> None:
+        self._catalog = catalog
+        self._dump = dump
+
+    def text(self) -> bytes:
+        """See `Material`."""
+        return self._catalog.text(self._dump)
+
+    def keys(self) -> Mapping[str, Any]:
+        """See `Material`."""
+        return summary_json.keys_of(self._dump, self._catalog.facts(self._dump))
+
+    def words(self) -> bytes | None:
+        """See `Material`."""
+        span = self._catalog.facts(self._dump).span
+        return self.text()[span.start : span.end] if span else None
+
+    def console(self) -> bytes | None:
+        """See `Material`."""
+        record = console_of(self._dump)
+        return self._catalog.reading(record).text if record is not None else None
+
+    @property
+    def has_console(self) -> bool:
+        """See `Material`."""
+        return console_of(self._dump) is not None
+
+
+class Saved:
+    """The material of an archived dump: what was composed when it was saved, where that is right.
+
+    Nothing is decoded, unless an earlier version saved it and its text is wanted, or it is damaged.
+    """
+
+    def __init__(self, catalog: Catalog, known: Stored) -> None:
+        self._catalog = catalog
+        self._known = known
+
+    def keys(self) -> Mapping[str, Any]:
+        """See `Material`."""
+        added = dict.fromkeys(summary_json.ADDED)
+        return {**added, **self._known.keys, "schema": summary_json.SCHEMA}
+
+    def _in_full(self) -> Known:
+        return Known(self._catalog, self._catalog.of_records(self._known))
+
+    def text(self) -> bytes:
+        """See `Material`."""
+        text = self._catalog.text_of(self._known, "dmesg.txt")
+        return self._in_full().text() if text is None else text
+
+    def words(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_of(self._known, "dmesg.txt")
+        if text is None:
+            words = report_txt.words_of(self._catalog.report_of(self._known) or b"")
+            return self._in_full().words() if words is None else words or None
+        span = self._known.keys["report"]
+        return text[slice(*span)] if span else None
+
+    def console(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_of(self._known, "console.txt")
+        if text is not None or not self.has_console:
+            return text
+        return self._in_full().console()
+
+    @property
+    def has_console(self) -> bool:
+        """Whether a console log ends with this dump."""
+        logs = (each for each in self._known.records if each["use"] == summary_json.LOG)
+        return any(each["name"].startswith("console") for each in logs)
+
+
+class RawFile(NamedTuple):
+    """A record of a dump as it is stored."""
+
+    file: str
+    sha256: str
+    mtime_ns: int
+
+
+def raw_files(known: Dump | Stored) -> list[RawFile]:
+    """The records of a dump, one for each part and each log: what raw/ holds."""
+    if isinstance(known, Stored):
+        return [
+            RawFile(
+                each["name"],
+                each["sha256"],
+                known.raw[each["path"].rpartition("/")[2]].mtime_ns,
+            )
+            for each in known.records
+            if each["use"] != summary_json.COPY
+        ]
+    return [
+        RawFile(part.record.file, part.record.sha256, part.record.mtime_ns)
+        for part in (*known.parts, *known.others)
+    ]
+
+
+def material(catalog: Catalog, dump: Listed | Stored) -> Material:
+    """What the files of a dump of a catalog are made of. OSError as from `Catalog.stored`."""
+    known = dump if isinstance(dump, Stored) else catalog.resolved(dump)
+    return Saved(catalog, known) if isinstance(known, Stored) else Known(catalog, known)

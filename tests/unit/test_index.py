@@ -1,0 +1,326 @@
+"""The archive's index and what a dump's summary.json says: believed only where all agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pstorefs.archive import entry, index, stored
+from pstorefs.archive.engine import archive
+from pstorefs.archive.entry import Entry
+from pstorefs.archive.in_full import entry_of, read
+from pstorefs.archive.policy import Policy
+from pstorefs.catalog import bounds
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
+from pstorefs.codecs import detect
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.report import files
+from pstorefs.report.context import Context
+from pstorefs.report.material import material
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
+from pstorefs.tree.dumps import Dumps
+from pstorefs.tree.rights import Owner
+from tests.records import capture
+
+NOBODY = Machine("/nonexistent")
+POLICY = Policy(
+    volatile=True, reserve_bytes=0, reserve_share=0, compose=files.composer(NOBODY, own=False)
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """An archive of several dumps."""
+    source = capture("erst-deflate-6.1.192").write("enc", tmp_path / "store")
+    save(source, tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+def save(source: Path, target: Path) -> None:
+    store = Store(str(source))
+    archive(store, str(target), None, POLICY)
+    store.close()
+
+
+def dumps_in(target: Path) -> list[str]:
+    return sorted(path.name for path in target.iterdir() if not path.name.startswith("."))
+
+
+def catalog_of(target: Path) -> Catalog:
+    return Catalog([Place(ARCHIVE, str(target))])
+
+
+def indexed(target: Path) -> dict[str, Entry]:
+    store = Store(str(target))
+    stamp = index.stamp_of(store)
+    assert stamp
+    found, _ = index.read(store, stamp)
+    store.close()
+    return found
+
+
+def context_of(catalog: Catalog, name: str) -> Context:
+    """What a mount says of a dump beyond it."""
+    dumps = Dumps(catalog, lambda _: Owner(0, 0, 0, 0, 0), NOBODY, own=False)
+    return dumps.context(catalog.dumps()[name])
+
+
+def shown(catalog: Catalog, name: str) -> dict[str, bytes | None]:
+    """All files of a dump."""
+    dump = catalog.dumps()[name]
+    of, context = material(catalog, dump), context_of(catalog, name)
+    return {file: make(of, context) for file, make in files.FILES.items()}
+
+
+def report_of(catalog: Catalog, name: str) -> bytes | None:
+    """report.txt alone."""
+    dump = catalog.dumps()[name]
+    return files.FILES["report.txt"](material(catalog, dump), context_of(catalog, name))
+
+
+def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -> None:
+    found = indexed(saved)
+    assert sorted(found) == dumps_in(saved)
+    store = Store(str(saved))
+    for name, each in found.items():
+        known = stored.read(store, name)
+        assert known
+        assert entry.of_stored(known) == each
+        in_full = read(store, name)
+        assert in_full
+        assert in_full.entry() == each._replace(saved=in_full.stamps[1].mtime_ns // 10**9)
+        assert entry.parse(each.line().removesuffix(b"\n")) == each
+    store.close()
+
+
+def test_nothing_of_an_archived_dump_is_decoded_and_its_files_are_what_reading_gives(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(detect, "decode", lambda *_, **__: pytest.fail("decoded"))
+        quick = {name: shown(catalog_of(saved), name) for name in dumps_in(saved)}
+    for path in saved.glob("*/summary.json"):
+        path.unlink()
+    (saved / index.NAME).unlink()
+    for name, expected in quick.items():
+        assert shown(catalog_of(saved), name) == expected
+
+
+def test_looking_again_reads_nothing(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SETTLED_NS", 0)
+    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0)
+    catalog = catalog_of(saved)
+    calls: Counter[str] = Counter()
+    for name in ("scan", "read", "stamp", "open"):
+        counting(calls, name, monkeypatch)
+    catalog.dumps()
+    assert calls == {"scan": 1, "open": 1, "stamp": 2}, "the root and its index"
+    calls.clear()
+    catalog.dumps()
+    assert calls == {"stamp": 2}
+
+
+def counting(calls: Counter[str], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = getattr(Store, name)
+
+    def counted(*arguments: Any) -> Any:  # noqa: ANN401
+        calls[name] += 1
+        return call(*arguments)
+
+    monkeypatch.setattr(Store, name, counted)
+
+
+def drop_index(target: Path) -> None:
+    (target / index.NAME).unlink()
+
+
+def garbage(target: Path) -> None:
+    (target / index.NAME).write_bytes(os.urandom(4096))
+
+
+def cut_off(target: Path) -> None:
+    path = target / index.NAME
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def other_dump(target: Path) -> None:
+    """The line of each dump is that of another one."""
+    lines = indexed(target)
+    names = sorted(lines)
+    swapped = [lines[b]._replace(name=a) for a, b in zip(names, names[1:] + names[:1], strict=True)]
+    path = target / index.NAME
+    path.write_bytes(b"pstorefs-index 1\n" + b"".join(each.line() for each in swapped))
+
+
+def a_link(target: Path) -> None:
+    (target / index.NAME).rename(target.parent / "elsewhere")
+    (target / index.NAME).symlink_to(target.parent / "elsewhere")
+
+
+def restored(target: Path) -> None:
+    """As from a backup: all inodes are others."""
+    shutil.copytree(target, target.parent / "copy", symlinks=True)
+    shutil.rmtree(target)
+    (target.parent / "copy").rename(target)
+
+
+def summary(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """summary.json of all dumps changed."""
+
+    def changed(target: Path) -> None:
+        for path in target.glob("*/summary.json"):
+            keys = json.loads(path.read_text())
+            change(keys)
+            path.write_text(json.dumps(keys))
+        drop_index(target)
+
+    return changed
+
+
+def no_summary(target: Path) -> None:
+    for path in target.glob("*/summary.json"):
+        path.write_bytes(b"\0" * 100)
+    drop_index(target)
+
+
+DAMAGE: list[Callable[[Path], None]] = [
+    drop_index,
+    garbage,
+    cut_off,
+    other_dump,
+    a_link,
+    restored,
+    no_summary,
+    summary(lambda keys: keys.update(title="\x1b[2J")),
+    summary(lambda keys: keys.update(title="another title")),
+    summary(lambda keys: keys["records"][0].update(sha256="0" * 64)),
+    summary(lambda keys: keys["records"][0].update(path="../../../etc/passwd")),
+    summary(lambda keys: keys["records"].clear()),
+    summary(lambda keys: keys.update(records=17)),
+    summary(lambda keys: keys.pop("trace")),
+    summary(lambda keys: keys["saved"].update(mtime_ns=-1)),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
+    damage: Callable[[Path], None], saved: Path
+) -> None:
+    before = catalog_of(saved)
+    listed = {
+        name: (dump.time_ns, dump.is_crash, dump.reason, dump.count)
+        for name, dump in before.dumps().items()
+    }
+    said = {name: shown(before, name) for name in listed}
+    damage(saved)
+    after = catalog_of(saved)
+    assert listed == {
+        name: (dump.time_ns, dump.is_crash, dump.reason, dump.count)
+        for name, dump in after.dumps().items()
+    }
+    assert said == {name: shown(after, name) for name in listed}
+
+
+def of_schema_1(keys: dict[str, Any]) -> None:
+    """As an earlier version wrote it."""
+    for key in ("saved", "report"):
+        del keys[key]
+    for record in keys["records"]:
+        del record["use"]
+    keys["schema"] = 1
+
+
+def test_an_archive_of_an_earlier_version_is_known_without_its_records_too(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: shown(catalog_of(saved), name) for name in dumps_in(saved)}
+    summary(of_schema_1)(saved)
+    catalog = catalog_of(saved)
+    with monkeypatch.context() as patch:
+        patch.setattr(detect, "decode", lambda *_, **__: pytest.fail("decoded"))
+        assert sorted(catalog.dumps()) == sorted(before)
+        for name, files_before in before.items():
+            assert report_of(catalog, name) == files_before["report.txt"]
+    for name, files_before in before.items():
+        assert shown(catalog, name)["dmesg.txt"] == files_before["dmesg.txt"]
+
+
+def test_an_old_archive_gets_its_index_when_something_is_saved(saved: Path, tmp_path: Path) -> None:
+    summary(of_schema_1)(saved)
+    save(capture("efi-zstd-6.1.192").write("enc", tmp_path / "other"), saved)
+    assert sorted(indexed(saved)) == dumps_in(saved)
+
+
+def test_lines_of_what_is_gone_go_when_they_are_many(saved: Path) -> None:
+    store = Store(str(saved))
+    root = os.open(saved, os.O_RDONLY)
+    for _ in range(80):
+        for path in saved.iterdir():
+            if path.is_dir():
+                path.chmod(0o755)
+                path.chmod(0o700)
+        index.update(store, root, lambda name: entry_of(store, name))
+    lines = (saved / index.NAME).read_bytes().splitlines()
+    count = len(dumps_in(saved))
+    assert count < len(lines) <= 2 * count + 130
+    shutil.rmtree(saved / dumps_in(saved)[0])
+    index.update(store, root, lambda name: entry_of(store, name))
+    assert sorted(catalog_of(saved).dumps()) == dumps_in(saved)
+    os.close(root)
+    store.close()
+
+
+def test_a_dump_that_goes_or_comes_is_noticed(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0)
+    catalog = catalog_of(saved)
+    names = dumps_in(saved)
+    assert sorted(catalog.dumps()) == names
+    (saved / names[0]).rename(tmp_path / names[0])
+    assert sorted(catalog.dumps()) == names[1:]
+    (tmp_path / names[0]).rename(saved / names[0])
+    assert sorted(catalog.dumps()) == names
+
+
+def test_an_archived_dump_is_read_in_full_where_a_record_of_the_store_may_be_of_it(
+    saved: Path, tmp_path: Path
+) -> None:
+    source = capture("erst-deflate-6.1.192").write("enc", tmp_path / "again")
+    store = Store(str(source))
+    catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
+    dumps = catalog.dumps()
+    assert sorted(dumps) == dumps_in(saved), "no dump is there twice"
+    assert all({r.place for r in d.records} == {STORE, ARCHIVE} for d in dumps.values())
+    for path in source.iterdir():
+        path.unlink()
+    assert {len(dump.records) for dump in catalog.dumps(now=True).values()} == {0}
+    store.close()
+
+
+def test_a_dump_of_the_same_name_as_an_archived_one_takes_another_name(
+    saved: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "other"
+    source.mkdir()
+    name = next(name for name in dumps_in(saved) if "panic" in name or "oops" in name)
+    first = next((saved / name / "raw").iterdir())
+    stamp = first.stat().st_mtime_ns
+    reason, count = name.split("-")[1:3]
+    text = f"{reason.capitalize()}#{count} Part1\n<6>[    9.000000] another\n".encode()
+    path = source / "dmesg-nvram-7"
+    path.write_bytes(text)
+    os.utime(path, ns=(stamp, stamp))
+    store = Store(str(source))
+    catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
+    assert len(catalog.dumps()) == len(dumps_in(saved)) + 1
+    store.close()

@@ -1,0 +1,400 @@
+"""Why the machine was booted: the judgement case by case, and each source of evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.report import last_reboot
+from pstorefs.report.last_reboot import Crash, journal_evidence, judge
+from pstorefs.report.next_crash import NO, YES, Check
+from pstorefs.report.status import Reporter
+from pstorefs.system import firmware_log, last_boot
+from pstorefs.system.last_boot import (
+    HARDWARE,
+    NOTE,
+    PANIC,
+    POWER,
+    VMCORE,
+    WATCHDOG,
+    Evidence,
+    LastBoot,
+    kernel_evidence,
+    read_last_boot,
+)
+from pstorefs.system.machine import Machine
+from tests.records import capture
+
+BOOTED = 1_780_000_000.0
+DIED = BOOTED - 60
+CUT = LastBoot(BOOTED, orderly=False, ended=DIED, source="wtmp")
+DOWN = replace(CUT, orderly=True)
+SILENT = LastBoot(BOOTED)
+PANICKED = Crash(DIED, "20260528T202540Z-panic-1", "kernel panic: x")
+NO_BACKEND = Check("backend", NO, "no backend is registered", "modprobe efi_pstore")
+
+
+def said(kind: str, says: str = "it", time: float | None = None) -> Evidence:
+    return Evidence(kind, "source", says, time)
+
+
+def having(boot: LastBoot, *evidence: Evidence) -> LastBoot:
+    return replace(boot, evidence=evidence)
+
+
+# What is known, the newest panic on record, the answer, words of the details.
+CASES: list[tuple[str, LastBoot, Crash | None, str, str]] = [
+    ("a record of the moment", CUT, PANICKED, last_reboot.RECORDED, "dumps/20260528T202540Z"),
+    ("a record, no wtmp", SILENT, PANICKED, last_reboot.RECORDED, "kernel panic: x"),
+    (
+        "a record beats a watchdog that came after it",
+        having(CUT, said(WATCHDOG)),
+        PANICKED,
+        last_reboot.RECORDED,
+        "",
+    ),
+    (
+        "a panic while shutting down",
+        DOWN,
+        PANICKED._replace(time=DIED + 1),
+        last_reboot.RECORDED,
+        "",
+    ),
+    (
+        "a panic, a short boot after it, and a shutdown",
+        DOWN,
+        PANICKED._replace(time=DIED - 90),
+        last_reboot.ORDERLY,
+        "",
+    ),
+    ("an old record", CUT, PANICKED._replace(time=DIED - 9000), last_reboot.POWER_LOST, "why"),
+    ("a record of the future", CUT, PANICKED._replace(time=BOOTED + 999), "power", ""),
+    ("a record without a time", CUT, PANICKED._replace(time=None), last_reboot.POWER_LOST, ""),
+    ("an old record, no wtmp", SILENT, PANICKED._replace(time=DIED - 9000), "not known", ""),
+    (
+        "kdump saved it",
+        having(CUT, said(VMCORE, "/var/crash/1/vmcore", BOOTED - 30)),
+        None,
+        last_reboot.RECORDED,
+        "by kdump, /var/crash/1/vmcore",
+    ),
+    (
+        "kdump saved another",
+        having(CUT, said(VMCORE, "/var/crash/1/vmcore", BOOTED - 86400)),
+        None,
+        last_reboot.POWER_LOST,
+        "",
+    ),
+    ("a shutdown", DOWN, None, last_reboot.ORDERLY, "shut down at 2026-05-28T20:25:40Z"),
+    (
+        "a shutdown, and a CPU that keeps an old reason",
+        having(DOWN, said(WATCHDOG), said(POWER)),
+        None,
+        last_reboot.ORDERLY,
+        "",
+    ),
+    (
+        "a panic that the journal holds",
+        having(CUT, said(PANIC, "BUG: x"), said(POWER)),
+        None,
+        last_reboot.NOT_RECORDED,
+        "BUG: x (source); what prevents a record now: no backend is registered",
+    ),
+    ("a watchdog", having(CUT, said(WATCHDOG)), None, last_reboot.WATCHDOG_RESET, "it (source)"),
+    ("a watchdog, no wtmp", having(SILENT, said(WATCHDOG)), None, "watchdog", ""),
+    ("a fatal error", having(CUT, said(HARDWARE)), None, last_reboot.HARDWARE_ERROR, "it"),
+    ("the reset button", having(CUT, said(POWER)), None, last_reboot.POWER_LOST, "it (source)"),
+    ("a note", having(CUT, said(NOTE)), None, last_reboot.POWER_LOST, "no sign of life after"),
+    ("nothing but the end", CUT, None, last_reboot.POWER_LOST, "nothing says why"),
+    ("nothing at all", LastBoot(), None, last_reboot.NOT_KNOWN, "neither wtmp nor the journal"),
+    ("no boot time", replace(CUT, booted=None), PANICKED, last_reboot.POWER_LOST, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("_", "boot", "newest", "answer", "details"), CASES, ids=[case[0] for case in CASES]
+)
+def test_the_judgement(
+    _: str, boot: LastBoot, newest: Crash | None, answer: str, details: str
+) -> None:
+    cause = judge(boot, newest, (NO_BACKEND, Check("size", YES, "fine")))
+    assert cause.answer.startswith(answer)
+    assert details in cause.details
+    assert str(cause).isprintable()
+
+
+def test_where_nothing_prevents_a_record_the_reason_is_not_known() -> None:
+    cause = judge(having(CUT, said(PANIC)), None)
+    assert "why there is no record is not known" in cause.details
+
+
+def test_a_log_without_a_time_is_named_where_nothing_else_is_known() -> None:
+    log = Crash(None, "undated-console-ramoops-0-abc", "kernel panic: y")
+    assert "ends in kernel panic: y, dumps/undated" in judge(CUT, None, (), log).details
+    assert "undated" not in judge(DOWN, None, (), log).details
+
+
+# The kernel's log. What kernels print, as people have reported it.
+RESET = "x86/amd: Previous system reset reason [0x08000800]: "
+BERT = "BERT: Error records from previous boot:"
+FATAL = [
+    BERT,
+    "[Hardware Error]: event severity: fatal",
+    "[Hardware Error]:  Error 0, type: fatal",
+    "[Hardware Error]:   section_type: IA32/X64 processor error",
+]
+CORRECTED = [
+    BERT,
+    "[Hardware Error]: It has been corrected by h/w and requires no further action",
+    "[Hardware Error]: event severity: corrected",
+    "[Hardware Error]:  Error 0, type: corrected",
+    "[Hardware Error]:   section type: unknown, 3c1e3f4b-1e1a-43df-af28-59820e958e3c",
+]
+MCE = "mce: [Hardware Error]: CPU 5: Machine Check: 0 Bank 5: "
+KERNEL: list[tuple[str, list[str], list[str]]] = [
+    ("nothing", ["Linux version 6.12"], []),
+    ("the watchdog", [RESET + "hardware watchdog timer expired"], [WATCHDOG]),
+    (
+        "data fabric",
+        [RESET + "an uncorrected error caused a data fabric sync flood event"],
+        [HARDWARE],
+    ),
+    ("the button", [RESET + "power button was pressed for 4 seconds"], [POWER]),
+    ("too hot", [RESET + "thermal pin BP_THERMTRIP_L was tripped"], [POWER]),
+    ("an ordinary reboot", [RESET + "software wrote 0x6 to reset control register 0xCF9"], [NOTE]),
+    ("BERT, fatal", FATAL, [HARDWARE]),
+    ("BERT, corrected", CORRECTED, [NOTE]),
+    ("an error of this boot", FATAL[1:], []),
+    ("an uncorrected machine check", [MCE + "bea0000000000108"], [HARDWARE]),
+    ("a corrected machine check", [MCE + "9c20000000000108"], [NOTE]),
+]
+
+
+@pytest.mark.parametrize(("_", "lines", "kinds"), KERNEL, ids=[row[0] for row in KERNEL])
+def test_what_the_kernel_says_of_the_boot_before(
+    _: str, lines: list[str], kinds: list[str]
+) -> None:
+    assert [each.kind for each in kernel_evidence((0.5, line) for line in lines)] == kinds
+
+
+def test_a_machine_check_of_this_boot_is_no_evidence() -> None:
+    assert kernel_evidence([(500.0, MCE + "bea0000000000108")]) == []
+
+
+def test_the_log_is_whole_if_its_first_line_is_there() -> None:
+    first, second = (
+        b"6,0,0,-;Linux version\n SUBSYSTEM=x\n",
+        b"4,1,1500000,-;second; with ; in it\n",
+    )
+    assert last_boot.parse_kmsg(first + second) == (
+        [(0.0, "Linux version"), (1.5, "second; with ; in it")],
+        True,
+    )
+    assert last_boot.parse_kmsg(second)[1] is False
+
+
+# The journal
+
+
+def entry(seconds: float, message: object, priority: int = 4) -> bytes:
+    known = {"MESSAGE": message, "_SOURCE_MONOTONIC_TIMESTAMP": str(int(seconds * 1e6))}
+    return json.dumps({**known, "PRIORITY": str(priority)}).encode() + b"\n"
+
+
+def journal_of(text: bytes) -> bytes:
+    """A crash as a journal would hold it: one entry a line."""
+    lines = []
+    for line in text.decode().splitlines():
+        level, _, rest = line[1:].partition(">[")
+        time, _, message = rest.partition("] ")
+        lines.append(entry(float(time), message, int(level)))
+    return b"".join(lines)
+
+
+def crash_text() -> bytes:
+    files = capture("erst-none-6.1.192-deb12").enc
+    return files["dmesg-erst-7638942959089483777"].data.partition(b"\n")[2]
+
+
+def test_a_panic_that_the_journal_caught_is_evidence() -> None:
+    text = last_boot.journal_text(journal_of(crash_text()))
+    assert [(each.kind, each.says) for each in journal_evidence(text)] == [
+        (PANIC, "kernel panic: sysrq triggered crash")
+    ]
+
+
+def test_a_crash_long_before_the_end_is_not_the_end() -> None:
+    text = last_boot.journal_text(journal_of(crash_text()) + entry(9999, "all is well"))
+    assert journal_evidence(text) == []
+
+
+@pytest.mark.parametrize("text", [b"", b"<6>[    1.000000] all is well\n", b"\xff\0\n"])
+def test_a_quiet_journal_says_nothing(text: bytes) -> None:
+    assert journal_evidence(text) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "orderly"), [("Journal stopped", True), ("anything", False), (None, False)]
+)
+def test_journald_says_goodbye_in_a_shutdown(message: str | None, orderly: bool) -> None:
+    line = json.dumps({"MESSAGE": message, "__REALTIME_TIMESTAMP": "1780000000000000"}).encode()
+    assert last_boot.parse_journal_end(line) == (orderly, 1_780_000_000.0, "journal")
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": []}', b"\xff"])
+def test_what_is_no_journal_is_no_end(line: bytes) -> None:
+    assert last_boot.parse_journal_end(line) is None
+    assert last_boot.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
+
+
+# wtmp
+
+UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
+
+
+def utmp(kind: int, user: bytes, seconds: int) -> bytes:
+    return UTMP.pack(kind, 0, b"", b"", user, b"", 0, seconds, 0, b"")
+
+
+BOOT, LOGIN, SHUTDOWN = (2, b"reboot"), (7, b"root"), (1, b"shutdown")
+WTMP = [
+    ("shut down", [BOOT, LOGIN, SHUTDOWN, BOOT], (True, 1002.0, "wtmp")),
+    ("cut off", [BOOT, LOGIN, BOOT], (False, 1001.0, "wtmp")),
+    ("cut off, then used", [BOOT, LOGIN, BOOT, LOGIN], (False, 1001.0, "wtmp")),
+    ("the first boot", [BOOT, LOGIN], None),
+    ("empty", [], None),
+]
+
+
+@pytest.mark.parametrize(("_", "entries", "end"), WTMP, ids=[row[0] for row in WTMP])
+def test_wtmp(
+    _: str, entries: list[tuple[int, bytes]], end: tuple[bool, float, str] | None
+) -> None:
+    data = b"".join(utmp(kind, user, 1000 + at) for at, (kind, user) in enumerate(entries))
+    assert last_boot.parse_wtmp(data + b"rest") == end
+
+
+# The firmware's log
+
+
+def event(kind: int, data: bytes = b"", bcd: str = "260528202540") -> bytes:
+    return bytes([kind, 8 + len(data)]) + bytes.fromhex(bcd) + data
+
+
+BEGIN = event(firmware_log.BOOT)
+FIRMWARE: list[tuple[str, bytes, list[tuple[str, str]]]] = [
+    (
+        "a panic that gsmi noted",
+        BEGIN + event(0x81, b"\2\0\0\0") + BEGIN,
+        [("panic", "kernel panic")],
+    ),
+    ("a panic of another boot", BEGIN + event(0x81, b"\2\0\0\0") + BEGIN + BEGIN, []),
+    ("a watchdog", BEGIN + BEGIN + event(0x9C), [("watchdog", "TCO watchdog reset")]),
+    ("power", BEGIN + event(0x92), [("power", "power failure")]),
+    (
+        "what is read already",
+        BEGIN + bytes([0x92, 0x88]) + event(0x92)[2:],
+        [("power", "power failure")],
+    ),
+    ("the end of the log", BEGIN + b"\xff" + event(0x92), []),
+    ("a length of nothing", BEGIN + b"\x92\0" + bytes(20), []),
+    ("cut short", BEGIN + event(0x92)[:-1], []),
+    ("no boot", event(0x92), []),
+]
+
+
+@pytest.mark.parametrize(("_", "raw", "found"), FIRMWARE, ids=[row[0] for row in FIRMWARE])
+def test_the_firmwares_log(_: str, raw: bytes, found: list[tuple[str, str]]) -> None:
+    events = firmware_log.parse(b"head" + raw, 4)
+    assert [each[:2] for each in firmware_log.of_last_reboot(events)] == found
+
+
+@pytest.mark.parametrize(
+    ("bcd", "time"),
+    [("260528202540", 1_779_999_940.0), ("ff0000000000", None), ("261399000000", None)],
+)
+def test_the_firmwares_time(bcd: str, time: float | None) -> None:
+    assert firmware_log.parse(event(0x92, bcd=bcd), 0)[0].time == time
+
+
+# All of it, on a tree like a machine's
+
+
+def tree(root: Path, files: Mapping[str, bytes]) -> Machine:
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return Machine(str(root))
+
+
+LOG = "sys/firmware/dmi/entries/15-0/system_event_log"
+FILES = {
+    "proc/stat": f"btime {int(BOOTED)}\n".encode(),
+    "var/log/wtmp": utmp(*BOOT, int(DIED) - 500)
+    + utmp(*LOGIN, int(DIED))
+    + utmp(*BOOT, int(BOOTED)),
+    "dev/kmsg": f"6,0,0,-;Linux\n6,1,9,-;{RESET}hardware watchdog timer expired\n".encode(),
+    "sys/class/watchdog/watchdog0/bootstatus": b"32\n",
+    "sys/class/watchdog/watchdog0/identity": b"iTCO_wdt\n",
+    "sys/class/watchdog/watchdog1/bootstatus": b"0\n",
+    "var/crash/202605282025/dump.202605282025": b"",
+    "var/crash/kexec_cmd": b"",
+    f"{LOG}/data_start_offset": b"0x0\n",
+    f"{LOG}/raw_event_log": BEGIN + event(0x98) + b"\xff" * 100,
+}
+
+
+def test_everything_is_read(tmp_path: Path) -> None:
+    machine = tree(tmp_path, FILES)
+    os.utime(tmp_path / "var/crash/202605282025/dump.202605282025", (BOOTED, BOOTED))
+    boot = read_last_boot(machine)
+    assert (boot.booted, boot.orderly, boot.ended, boot.source) == (BOOTED, False, DIED, "wtmp")
+    assert [(each.kind, each.source) for each in boot.evidence] == [
+        (WATCHDOG, "kernel log"),
+        (WATCHDOG, "watchdog"),
+        (VMCORE, "kdump"),
+        (POWER, "firmware event log"),
+    ]
+    assert judge(boot, None).details == "by kdump, /var/crash/202605282025/dump.202605282025"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 5000, b"9" * 100, b"\n" * 3, b"6,0,0,-;"])
+def test_no_content_is_too_strange(content: bytes, tmp_path: Path) -> None:
+    cause = judge(read_last_boot(tree(tmp_path, dict.fromkeys(FILES, content))), None)
+    assert str(cause).isprintable()
+
+
+def test_a_fifo_in_the_place_of_a_log_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    os.mkfifo(tmp_path / "dev" / "kmsg")
+    assert read_last_boot(Machine(str(tmp_path))).evidence == ()
+
+
+def test_status_says_why_without_any_record(tmp_path: Path) -> None:
+    machine = tree(tmp_path, {path: data for path, data in FILES.items() if "crash" not in path})
+    reporter = Reporter(Catalog([]), "/sys/fs/pstore", machine, own=True)
+    assert reporter.text().decode().splitlines()[:6] == [
+        "No crash on record.",
+        (
+            "Last reboot, 2026-05-28T20:26:40Z: watchdog:"
+            " CPU's reset reason: hardware watchdog timer expired (kernel log)."
+        ),
+        "  wtmp, 2026-05-28T20:25:40Z: no shutdown: the boot before just ended",
+        "  kernel log: CPU's reset reason: hardware watchdog timer expired",
+        "  watchdog: iTCO_wdt: a watchdog reset the machine",
+        "  firmware event log, 2026-05-28T20:25:40Z: power button held",
+    ]
+    known = json.loads(reporter.json())
+    assert known["reboot_cause"]["answer"] == "watchdog"
+    assert len(known["reboot_cause"]["evidence"]) == 4
+
+
+def test_this_machine_answers_in_time() -> None:
+    assert judge(read_last_boot(Machine()), None).answer

@@ -1,0 +1,217 @@
+"""Whom a report blames: what a title looks through, and what it never does."""
+
+from __future__ import annotations
+
+import pytest
+
+from pstorefs.oops import parse_console
+from pstorefs.oops.demangle import demangle, is_rust_runtime
+from pstorefs.oops.skip_functions import ALWAYS, entry, first, is_entry, is_machinery, plain
+
+CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+
+#: What a trace may begin with, innermost first, before the function that has the bug.
+HELPERS = (
+    "dump_stack_lvl print_report kasan_report kasan_check_range memcpy",
+    "__asan_memset memset",
+    "__lock_acquire lock_acquire _raw_spin_lock_irqsave",
+    "lock_acquire __mutex_lock mutex_lock_nested",
+    "down_write rwsem_down_write_slowpath",
+    "refcount_warn_saturate kobject_put put_device",
+    "kobject_del device_del device_unregister",
+    "__list_del_entry_valid_or_report kobject_put",
+    "rb_erase timerqueue_del",
+    "__rhashtable_lookup rhashtable_lookup_fast",
+    "skb_over_panic skb_put",
+    "skb_panic skb_push.cold",
+    "kfree kvfree",
+    "___kmalloc_large_node __kmalloc_noprof",
+    "should_failslab kmem_cache_alloc",
+    "__queue_work queue_work_on",
+    "__wake_up_common __wake_up",
+    "ref_tracker_free",
+    "_copy_to_user",
+    "crc32_le_base",
+    "fast_dput dput",
+    "__list_add_valid __pfx_list_add",
+)
+#: Names that begin like machinery, and are not: 412 such in a kernel of today.
+REAL = [
+    "crash_vmclear_local_loaded_vmcss",
+    "walk_component",
+    "print_req_error",
+    "report_iommu_fault",
+    "int340x_thermal_handler_attach",
+    "report_fault",
+    "print_fatal_signal",
+    "panic_show",
+    "dump_iommu",
+    "dump_interrupted",
+    "list_add_event",
+    "list_sessions",
+    "rcu_nocb_setup",
+    "lock_two_nondirectories",
+    "wake_up_new_task",
+    "kmemcpy_test",
+    "copy_to_user_state",
+    "copy_page_range",
+    "copy_process",
+    "strset",
+    "unregister_node_under_compaction",
+    "device_add_disk",
+    "bitmap_ip_add",
+    "mutex_event",
+    "debugfs_create_dir",
+    "refresh_cpu",
+    "kasprintf_test2",
+    "memory_failure",
+    "atomic_open",
+    "test_bitmap",
+    "set_next_entity",
+    "get_device_system_crosststamp",
+    "add_timer_randomness",
+    "schedule_tail",
+    "wait_consider_task",
+    "__skb_datagram_iter",
+    "new_inode_pseudo",
+    "remove_wait_queue",
+    "free_netdev",
+    "lkdtm_SOFTLOCKUP",
+]
+TRACE = "BUG: sleeping function called from invalid context at a.c:1\n{cpu}Call Trace:\n{frames}"
+
+
+def frame(words: str) -> str:
+    name, _, module = words.partition(" ")
+    return f"{name}+0x1/0x2 {module}".rstrip()
+
+
+def report(*frames: str) -> str:
+    return TRACE.format(cpu=CPU, frames="".join(f" {frame(one)}\n" for one in frames))
+
+
+@pytest.mark.parametrize("helpers", HELPERS)
+def test_a_title_looks_through_what_works_for_others(helpers: str) -> None:
+    facts = parse_console(report(*helpers.split(), "guilty", "outer").encode())
+    assert facts.function == "guilty"
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_no_family_swallows_a_real_function(name: str) -> None:
+    assert not is_machinery(name)
+
+
+def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
+    assert is_machinery("kasan_report")
+    assert not is_machinery("kasan_report", module="test_kasan")
+    assert is_machinery("assfail", module="xfs")
+    assert is_machinery("crc32c", module="libcrc32c")
+    facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
+    assert facts.function == "kasan_global_oob"
+
+
+def test_what_takes_a_lock_for_others_is_looked_through_only_where_it_does() -> None:
+    locked = parse_console(report("__mutex_lock", "reiserfs_write_lock", "guilty").encode())
+    assert locked.function == "guilty"
+    assert parse_console(report("reiserfs_write_lock", "outer").encode()).function == (
+        "reiserfs_write_lock"
+    )
+
+
+@pytest.mark.parametrize("name", ["ret_from_fork", "ret_from_fork_asm", "kthread", "0x0"])
+def test_where_the_kernel_is_entered_nobody_is_guilty(name: str) -> None:
+    assert is_entry(name)
+    facts = parse_console(report("schedule", name).encode())
+    assert facts.function != name
+
+
+def test_an_address_is_no_function() -> None:
+    facts = parse_console(
+        b"Oops: 0010 [#1] SMP\nRIP: 0010:0xffffffffc0123456\nCall Trace:\n caller+0x1/0x2\n"
+    )
+    assert facts.function == "caller"
+
+
+SYSCALLS = [
+    ("__x64_sys_rmdir", "sys_rmdir"),
+    ("__ia32_compat_sys_ioctl", "compat_sys_ioctl"),
+    ("__se_sys_memfd_secret", "memfd_secret"),
+    ("__do_sys_openat2", "openat2"),
+    ("SyS_rmdir", "rmdir"),
+    ("SYSC_sendto", "sendto"),
+    ("compat_SyS_ioctl", "ioctl"),
+    ("ksys_mount", "mount"),
+    ("f.isra.0.cold", "f"),
+    ("f.constprop.12", "f"),
+    ("f.llvm.1234567890", "f"),
+    ("system_call", "system_call"),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), SYSCALLS)
+def test_what_compilers_and_wrappers_add_is_taken_off(name: str, expected: str) -> None:
+    assert plain(name) == expected
+
+
+def places(words: str) -> list[tuple[str, str | None]]:
+    return [(word, None) for word in words.split()]
+
+
+@pytest.mark.parametrize(
+    ("trace", "expected"),
+    [
+        ("spin vcpu_run kvm_vcpu_ioctl vfs_ioctl __x64_sys_ioctl do_syscall_64", "kvm_vcpu_ioctl"),
+        ("spin do_rmdir __x64_sys_rmdir do_syscall_64", "sys_rmdir"),
+        ("spin do_mount sys_mount ret_fast_syscall", "mount"),
+        ("spin my_timer call_timer_fn __run_timers", "my_timer"),
+        ("spin my_work process_one_work worker_thread", "my_work"),
+        ("spin my_release __fput ____fput task_work_run", "my_release"),
+        ("kvm_vcpu_ioctl kvm_vcpu_compat_ioctl compat_SyS_ioctl do_fast_syscall_32",
+         "kvm_vcpu_ioctl"),
+        ("lkdtm_SOFTLOCKUP lkdtm_do_action full_proxy_write vfs_write", "lkdtm_SOFTLOCKUP"),
+        ("spin loop", None),
+    ],
+)  # fmt: skip
+def test_a_stall_is_called_after_where_its_activity_enters(
+    trace: str, expected: str | None
+) -> None:
+    assert entry(places(trace), "stalls") == expected
+
+
+def test_each_table_that_is_named_exists() -> None:
+    for table in (*ALWAYS, "waits", "stalls", "leaks"):
+        assert first(places("guilty"), table) == "guilty"
+
+
+MANGLED = [
+    ("_RNvXs1_Cs1_6ashmemNtB5_6AshmemNtNtCs43vyB533jt3_6kernel10miscdevice10MiscDevice4mmap",
+     "<ashmem::Ashmem as kernel::miscdevice::MiscDevice>::mmap"),
+    ("_RNvNtCs9jEwPDbx20M_4core9panicking9panic_fmt", "core::panicking::panic_fmt"),
+    ("_RINvNtC3std3mem8align_ofjE", "std::mem::align_of::<usize>"),
+    ("_RNvMs0_NtC6kernel3strNtB5_4CStr3len", "<kernel::str::CStr>::len"),
+    ("_RNCNvC3foo3bar0B3_", "foo::bar::{closure}"),
+    ("_ZN4core9panicking9panic_fmt17h0123456789abcdefE", "core::panicking::panic_fmt"),
+    ("_ZN43_$LT$foo..Bar$u20$as$u20$kernel..Module$GT$4init17h0123456789abcdefE",
+     "<foo::Bar as kernel::Module>::init"),
+    ("_ZN8nmethods3runEv", "nmethods::run"),
+    ("_Rubbish", "_Rubbish"),
+    ("_RB_", "_RB_"),
+    ("_ZN9999999aE", "_ZN9999999aE"),
+    ("vfs_read", "vfs_read"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("symbol", "expected"), MANGLED)
+def test_symbols_are_read_as_they_are_written(symbol: str, expected: str) -> None:
+    assert demangle(symbol) == expected
+
+
+@pytest.mark.parametrize("piece", ["B_", "NvB_", "INvC3fooB_E", "TB_", "XB_B_", "N" * 9, "R"])
+def test_a_hostile_symbol_costs_little(piece: str) -> None:
+    symbol = "_R" + piece * (1000 // len(piece))
+    assert len(demangle(symbol)) <= 2000
+
+
+def test_rusts_own_functions_are_machinery() -> None:
+    assert is_rust_runtime("_RNvNtCs9jEwPDbx20M_4core9panicking9panic_fmt")
+    assert not is_rust_runtime("_RNvMs0_NtC6kernel3strNtB5_4CStr3len")

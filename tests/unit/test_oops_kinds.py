@@ -1,0 +1,358 @@
+"""Kinds of reports of all ages, each by its first lines and a trace: what developers call them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pstorefs.oops import parse_console, quiet
+from pstorefs.oops.lines import split
+from pstorefs.oops.reports import split as split_reports
+
+CPU = "CPU: 1 PID: 42 Comm: a task Not tainted 6.1.5 #7\n"
+LINE = "-" * 40 + "\n"
+
+
+def trace(*functions: str) -> str:
+    return CPU + "Call Trace:\n" + "".join(f" {one}+0x1/0x2\n" for one in functions)
+
+
+def old(*functions: str) -> str:
+    """A trace of 4.x: addresses, and the unsure ones in between."""
+    body = "".join(f" [<ffffffff8143d423>] {one}+0x1/0x2\n" for one in functions)
+    return CPU + "Call Trace:\n [<ffffffff81442e2b>] ? ghost+0x1/0x2\n" + body
+
+
+def warning(place: str, function: str, *functions: str) -> str:
+    head = f"WARNING: CPU: 1 PID: 42 at {place} {function}+0x1/0x2\n"
+    return "------------[ cut here ]------------\n" + head + trace(*functions)
+
+
+LOCK = ("dump_stack", "print_bug", "__lock_acquire", "lock_acquire", "_raw_spin_lock", "taker")
+ROWS = [
+    # Lock checking, in the words of 2.6.32 to 4.11, and since
+    (
+        (
+            f"[ BUG: bad unlock balance detected! ]\n{LINE}a/1 is trying to release lock (x) at:\n"
+            "[<ffff8100>] giver+0x1/0x2\n"
+        ),
+        "BUG: bad unlock balance in giver",
+    ),
+    (
+        (
+            f"WARNING: bad unlock balance detected!\n{LINE}a/1 is trying to release lock (x) at:\n"
+            "[<0000000000000000>] giver+0x1/0x2 a.c:12\n"
+        ),
+        "WARNING: bad unlock balance in giver",
+    ),
+    (
+        (
+            f"[ INFO: possible irq lock inversion dependency detected ]\n{LINE}"
+            "a/1 just changed the state of lock:\n (x){+.-.}, at: [<ffff8100>] taker+0x1/0x2\n"
+        ),
+        "possible deadlock in taker",
+    ),
+    (
+        (
+            f"WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected\n{LINE}"
+            "a/1 [HC0[0]:SC0[2]] is trying to acquire:\nffff (b){+.+.}, at: late+0x1/0x2\n"
+            "but this new dependency connects a SOFTIRQ-irq-safe lock:\n (a){+.-.}\n"
+            "... which became SOFTIRQ-irq-safe at:\n  lock_acquire+0x1/0x2\n"
+            "  _raw_spin_lock+0x1/0x2\n"
+            "  early+0x1/0x2\n  outer+0x1/0x2\nto a SOFTIRQ-irq-unsafe lock:\n"
+        ),
+        "possible deadlock in early",
+    ),
+    (
+        f"[ INFO: inconsistent lock state ]\n{LINE}a/1 takes:\n (x){{?.-.}}, at: other+0x1/0x2\n"
+        + trace(*LOCK),
+        "inconsistent lock state in taker",
+    ),
+    (
+        f"[ INFO: suspicious RCU usage. ]\n{LINE}a.c:1 suspicious rcu_dereference_check() usage!\n"
+        + old("dump_stack", "lockdep_rcu_suspicious", "reader"),
+        "INFO: suspicious RCU usage in reader",
+    ),
+    (
+        f"[ BUG: held lock freed! ]\n{LINE}a/1 is freeing memory 1-2, with a lock still held!\n"
+        " (x){+.+.}, at: [<ffff8100>] holder+0x1/0x2\n" + old("dump_stack", "kfree", "f"),
+        "BUG: held lock freed in holder",
+    ),
+    (
+        (
+            f"[ BUG: a task/42 still has locks held! ]\n{LINE}1 lock held by a task/42:\n"
+            " #0:  (x){+.+.}, at: [<ffff8100>] holder+0x1/0x2\n"
+        ),
+        "BUG: still has locks held in holder",
+    ),
+    (
+        (
+            f"[ BUG: lock held when returning to user space! ]\n{LINE}a/1 is leaving with locks"
+            " still held!\n1 lock held by a/1:\n #0:  (x){+.+.}, at: [<ffff8100>] holder+0x1/0x2\n"
+        ),
+        "BUG: lock held when returning to user space in holder",
+    ),
+    (
+        warning("kernel/locking/lockdep.c:34", "lock_release", *LOCK),
+        "WARNING: locking bug in taker",
+    ),
+    (
+        "INFO: trying to register non-static key.\n" + trace(*LOCK),
+        "INFO: trying to register non-static key in taker",
+    ),
+    # Stalls and hangs
+    (
+        "INFO: rcu_sched detected expedited stalls on CPUs/tasks: { 1-... } 9 jiffies s: 1\n"
+        + trace("spin", "my_work", "process_one_work"),
+        "INFO: rcu detected stall in my_work",
+    ),
+    (
+        (
+            "NMI watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [a:b:42]\n"
+            "CPU: 1 PID: 42 Comm: a:b\n"
+            "RIP: 0010:spin+0x1/0x2\nCall Trace:\n my_timer+0x1/0x2\n call_timer_fn+0x1/0x2\n"
+        ),
+        "BUG: soft lockup in my_timer",
+    ),
+    (
+        "INFO: task a:b:42 blocked for more than 120 seconds.\n"
+        + trace("__schedule", "schedule", "rtnl_lock", "victim"),
+        "INFO: task hung in rtnl_lock",
+    ),
+    (
+        "INFO: task a:42 blocked for more than 120 seconds.\n"
+        + trace("__schedule", "io_schedule", "__filemap_fdatawait_range", "sync_it"),
+        "INFO: task hung in sync_it",
+    ),
+    (
+        "INFO: task \x01\x02\n\x03:42 blocked for more than 120 seconds.\n"
+        + trace("__schedule", "schedule", "wait_for_completion", "closer"),
+        "INFO: task hung in closer",
+    ),
+    (
+        "INFO: task a:42 can't die for more than 143 seconds.\n" + trace("schedule", "holder"),
+        "INFO: task can't die in holder",
+    ),
+    (
+        "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 32s!\n",
+        "BUG: workqueue lockup",
+    ),
+    # Checkers of memory
+    (
+        "BUG: KASan: use after free in user+0x1/0x2 at addr ffff8800b8db4940\nRead of size 8\n",
+        "KASAN: use-after-free Read in user",
+    ),
+    (
+        "BUG: KASAN: invalid-access in user+0x1/0x2\nRead at addr f0ff000027080260 by task a/1\n",
+        "KASAN: invalid-access Read in user",
+    ),
+    ("BUG: KASAN: double-free or invalid-free in user+0x1/0x2\n\n", "KASAN: invalid-free in user"),
+    (
+        (
+            "BUG: KASAN: null-ptr-deref in instrument_atomic_read b.h:68 [inline]\n"
+            "BUG: KASAN: null-ptr-deref in atomic_read c.h:27 [inline]\n"
+            "BUG: KASAN: null-ptr-deref in user+0x1/0x2 a.c:99\n"
+            "Write of size 4 at addr 0 by task a/1\n"
+        ),
+        "KASAN: null-ptr-deref Write in user",
+    ),
+    (
+        (
+            "BUG: KMSAN: kernel-infoleak in _copy_to_user+0x1/0x2\n _copy_to_user+0x1/0x2\n"
+            " leaker+0x1/0x2\n\nUninit was created at:\n other+0x1/0x2\n"
+        ),
+        "KMSAN: kernel-infoleak in leaker",
+    ),
+    ("BUG: KCSAN: data-race in __x64_sys_a / b.isra.0\n", "KCSAN: data-race in sys_a / b"),
+    ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free read in user"),
+    (
+        "UBSAN: Undefined behaviour in a.c:1:2\n"
+        + old("dump_stack", "ubsan_epilogue", "__ubsan_handle_shift_out_of_bounds", "shifter"),
+        "UBSAN: undefined-behaviour in shifter",
+    ),
+    (
+        (
+            'BUG: memory leak\nunreferenced object 0xffff8880 (size 240):\n  comm "a", pid 1\n'
+            "  backtrace (crc 1234abcd):\n    kmem_cache_alloc_node_noprof+0x1/0x2\n"
+            "    __alloc_skb+0x1/0x2\n    leaker+0x1/0x2\n"
+        ),
+        "memory leak in leaker",
+    ),
+    (
+        (
+            'unreferenced object 0xffff8880 (size 64):\n  comm "a", pid 1\n  backtrace:\n'
+            "    [<00000000ff3ccf22>] kmalloc+0x1/0x2\n    [<00000000ff3ccf22>] leaker+0x1/0x2\n"
+        ),
+        "memory leak in leaker",
+    ),
+    (
+        "BUG: Bad page state in process a  pfn:1\npage dumped because: nonzero\n"
+        "page last allocated via order 0\n post_alloc_hook+0x1/0x2\n owner+0x1/0x2\n"
+        "page last free stack trace:\n free_unref_page+0x1/0x2\n" + trace("bad_page", "victim"),
+        "BUG: Bad page state in owner",
+    ),
+    (
+        "kernel BUG at mm/usercopy.c:102!\ninvalid opcode: 0000 [#1] SMP\n"
+        + trace("__check_object_size", "copier"),
+        "BUG: bad usercopy in copier",
+    ),
+    # Warnings that say more than their place
+    (
+        "Bad or missing usercopy whitelist?\n"
+        + warning("mm/usercopy.c:83", "usercopy_warn", "__check_object_size", "copier"),
+        "WARNING: bad usercopy in copier",
+    ),
+    (
+        warning("mm/vmalloc.c:31", "__vmalloc_node_range", "vmalloc_user", "asker"),
+        "WARNING: zero-size vmalloc in asker",
+    ),
+    (
+        warning("drivers/usb/core/urb.c:4", "usb_submit_urb", "driver_open"),
+        "WARNING in driver_open/usb_submit_urb",
+    ),
+    (
+        warning("mm/page_alloc.c:4", "__alloc_frozen_pages_noprof", "__kmalloc_noprof", "asker"),
+        "WARNING in asker",
+    ),
+    (
+        "WARNING: lib/debugobjects.c:6 at 0x0, CPU#1: a/42\n" + trace("kfree", "freer"),
+        "WARNING: ODEBUG bug in freer",
+    ),
+    (
+        "WARNING: kernel stack regs at ffff8801 in a task:42 has bad 'bp' value           (null)\n",
+        "WARNING: kernel stack regs has bad value",
+    ),
+    (
+        "WARNING: kernel stack frame pointer at ffff8800 in a:1 has bad value ffffffff85632fb0\n",
+        "WARNING: kernel stack frame pointer has bad value",
+    ),
+    # Faults
+    (
+        "stack segment: 0000 [#1] SMP\n" + CPU + "RIP: 0010:user+0x1/0x2\n",
+        "stack segment fault in user",
+    ),
+    (
+        "BUG: Unable to handle kernel data access at 0x8000000041a25f20\nOops: Kernel access of bad"
+        " area, sig: 11 [#1]\n" + CPU + "NIP [c00000000022d79c] user+0x1/0x2\n",
+        "BUG: unable to handle kernel paging request in user",
+    ),
+    (
+        "BUG: unable to handle page fault for address: fff1\nOops: 0000 [#1] SMP\n"
+        + CPU
+        + "RIP: 0010:do_raw_spin_lock+0x1/0x2\nCall Trace:\n lock_timer_base+0x1/0x2\n"
+        " __mod_timer+0x1/0x2\n user+0x1/0x2\n",
+        "BUG: unable to handle kernel paging request in user",
+    ),
+    (
+        "BUG: spinlock lockup suspected on CPU#0, a/1\n"
+        + trace("spin_dump", "do_raw_spin_lock", "_raw_spin_lock", "taker"),
+        "BUG: spinlock lockup suspected in taker",
+    ),
+    (
+        "BUG: using __this_cpu_add() in preemptible [00000000] code: a/1\n"
+        "caller is __this_cpu_preempt_check+0x1/0x2\n"
+        + trace("dump_stack", "check_preemption_disabled", "__this_cpu_preempt_check", "user"),
+        "BUG: using __this_cpu_add() in preemptible code in user",
+    ),
+    # File systems, panics
+    (
+        "VFS: Busy inodes after unmount of sda1 (ext4)\n",
+        "VFS: Busy inodes after unmount (use-after-free)",
+    ),
+    ("VFS: Close: file count is 0 (f_op=x)\n", "VFS: Close: file count is zero (use-after-free)"),
+    (
+        "BUG: Dentry ffff88{i=0,n=a}  still in use (1) [unmount of ramfs ramfs]\n",
+        "BUG: Dentry still in use in unmount",
+    ),
+    (
+        "Kernel panic - not syncing: EXT4-fs (device sda1): panic forced after error 1234567\n",
+        "kernel panic: EXT4-fs (device sda1): panic forced after error NUM",
+    ),
+    ("Kernel panic - not syncing: panic_on_warn set ...\n", "kernel panic: panic_on_warn set"),
+    # Rust
+    (
+        "rust_kernel: panicked at a/b.rs:1:2:\nindex out of bounds\n"
+        "------------[ cut here ]---------"
+        "---\nkernel BUG at rust/helpers/bug.c:7!\nOops: invalid opcode: 0000 [#1] SMP\n"
+        + CPU
+        + "RIP: 0010:rust_helper_BUG+0x1/0x2\nCall Trace:\n"
+        " _RNvCs1_7___rustc17rust_begin_unwind+0x1/0x2\n"
+        " _RNvNtCs1_4core9panicking9panic_fmt+0x1/0x2\n"
+        " _RNvMs0_NtC6driver3devNtB5_3Dev5probe+0x1/0x2\n",
+        "index out of bounds in <driver::dev::Dev>::probe",
+    ),
+    (
+        "rust_kernel: panicked at 'no room', a.rs:1:2\n" + trace("rust_begin_unwind_helper"),
+        "no room in rust_begin_unwind_helper",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "title"), ROWS, ids=[row[1] for row in ROWS])
+def test_report_is_called_what_developers_call_it(text: str, title: str) -> None:
+    assert parse_console(text.encode("latin-1")).title == title
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Oops, I forgot the link [#12]\nand BUG: 12 in the tracker\n",
+        "Oops: the fix of issue [#12]\n",
+        "BUG: this is what people write at the beginning of a line\n",
+        "as measured (see [#4711] for more)\n",
+        "Unable to handle the request at this time\n",
+        "WARNING: at least one of them is wrong\nINFO: task force wanted\n",
+        "usb 1-1: Unhandled fault: overcurrent\nUnhandled fault: page domain fault (0x81b) at 0\n",
+        "> Kernel panics are not what I like\nKernel Fault: none\n",
+    ],
+)
+def test_what_people_and_programs_write_is_no_report(text: str) -> None:
+    assert split_reports(split(text.encode())) == []
+
+
+def key(text: str) -> str:
+    return parse_console(text.encode()).signature
+
+
+def test_signature_is_null_where_it_would_be_that_of_other_bugs() -> None:
+    assert key("BUG: sleeping function called from invalid context at a.c:1\n") == ""
+    assert key("INFO: task a:1 blocked for more than 120 seconds.\n" + CPU) == ""
+    assert parse_console(("Oops: 0000 [#1]\n" + trace("kthread")).encode()).stack == ""
+
+
+def test_signature_leaves_out_devices_addresses_sizes_and_tasks() -> None:
+    panics = [
+        f"Kernel panic - not syncing: EXT4-fs (device {disk}): panic forced after error {n}\n"
+        for disk, n in (("sda1", 5), ("nvme0n1p2", 117))
+    ]
+    assert len({key(text) for text in panics}) == 1
+    stuck = "BUG: soft lockup - CPU#{0} stuck for {0}s! [a{0}:{0}]\n" + trace("spin", "kthread")
+    assert key(stuck.format(1)) == key(stuck.format(27)) != ""
+
+
+def test_path_is_the_first_functions_after_the_machinery() -> None:
+    head = "BUG: sleeping function called from invalid context at a.c:1\n"
+    one = parse_console((head + trace("dump_stack", "one.isra.0", "two", "three")).encode())
+    same = parse_console((head + old("one.cold", "two", "three")).encode())
+    other = parse_console((head + trace("dump_stack", "one", "four", "three")).encode())
+    assert one.signature == same.signature == other.signature
+    assert one.stack == same.stack != other.stack
+    assert one.stack.startswith("2:")
+
+
+NOISE = b"".join(
+    b"[%5d.000001] usb 1-1: new device %d, a line that every boot has\n" % (n, n)
+    for n in range(2000)
+)
+
+
+@pytest.mark.parametrize(("text", "title"), ROWS, ids=[row[1] for row in ROWS])
+def test_a_report_in_a_long_log_is_the_same_as_alone(text: str, title: str) -> None:
+    alone = parse_console(text.encode("latin-1"))
+    within = parse_console(NOISE + text.encode("latin-1") + NOISE)
+    assert len(NOISE) > quiet.LONG // 2
+    assert (within.title, within.signature, within.trace) == (title, alone.signature, alone.trace)
+    assert (within.first_time, within.last_time) == (1, 1_999_000_001)
+    assert alone.span is not None
+    assert within.span is not None
+    assert within.span.first_line == 2000 + alone.span.first_line
+    assert within.span.start == len(NOISE) + alone.span.start
