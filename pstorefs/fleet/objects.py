@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
-from pstorefs.settings.defaults import SHIP_CREDENTIALS
+from pstorefs.settings.defaults import FLEET_LIBRARY, SHIP_CREDENTIALS
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Objects:
     """See `store.Store`. Raises `StoreError` if there is no way to reach any store."""
 
     def __init__(self, settings: Ship) -> None:
+        if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
+            sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
         try:
             import obstore
             from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
