@@ -7,7 +7,8 @@ reads and decodes; `archived` finds what is saved already; `plan` makes a job of
 asks for, and `index` is brought up to date.
 
 Below them: `never_erased` and `damage` (what is left alone), `directory` (where an archive may be,
-its lock, its room), `layout` (what it looks like), `stored`, `entry`, `in_full` (what its dumps are,
-for those who list them), `durable` (files that survive a power cut), `outcome`, `errors`, `policy`,
-`progress`. No FUSE and no trio; imports of what decodes wait until there is a record.
+its lock, its room), `layout` (what it looks like), `stored`, `entry`, `in_full`, `shape` (what its
+dumps are, for those who list them), `durable` (files that survive a power cut), `spool` (what hooks
+are to be told), `outcome`, `errors`, `policy`, `progress`. No FUSE and no trio; imports of what
+decodes wait until there is a record.
 """
