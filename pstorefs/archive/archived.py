@@ -1,36 +1,72 @@
 """What the archive has already of the dumps that a command is about.
 
-The one place where a command looks for candidates among all dumps of the archive.
+The one place where a command looks for candidates among all dumps of the archive. Of 100,000 dumps
+nearly all are ruled out by the time in their names (`relatives.Reach`); of the others, if there are
+many, the archive's index knows which can be relatives; the rest is listed.
 """
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import damage, layout
-from pstorefs.archive.relatives import Relatives, name_in_raw
+from pstorefs.archive import damage, index, layout
+from pstorefs.archive.relatives import Reach, tokens_in_raw, tokens_near
 from pstorefs.archive.shelf import Shelf
+from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Sequence
 
+    from pstorefs.archive.entry import Entry
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
     from pstorefs.source.directory import Stamp, Store
 
+# With more dumps to be listed than this, the index is read first.
+_MANY = 200
+
 
 class Archived:
-    """The dumps of an archive, opened as a `Store`. `say` is told what is passed over, and why."""
+    """The dumps of an archive, opened as a `Store`, that can have to do with some records.
 
-    def __init__(self, view: Store, say: Callable[[str], None]) -> None:
+    ``records``: those of the whole command. ``say`` is told what is passed over, and why.
+    """
+
+    def __init__(
+        self, view: Store, records: Sequence[tuple[Name, Stamp]], say: Callable[[str], None]
+    ) -> None:
         self._say = say
-        self.listing = layout.read_archive(view)
-        for sentence in self.listing.passed_over:
-            say(sentence)
+        self._wanted = {token for name, stamp in records for token in tokens_near(name, stamp)}
+        #: Names of dumps by the tokens that they have in common with the records.
+        self._dumps: dict[str, dict[str, None]] = defaultdict(dict)
         self.shelf = Shelf(view, ARCHIVE)
-        for dump, raw in self.listing.dumps.items():
-            self.shelf.stamps.update({f"{dump}/{layout.RAW}/{n}": raw[n] for n in raw})
+        names, everything, odd = layout.dump_names(view)
+        self.listing = layout.Listing({}, (), everything)
+        for sentence in odd:
+            say(sentence)
+        reach = Reach(records)
+        near = [name for name in names if reach.includes(name)]
+        known = _known(view, near) if len(near) > _MANY else {}
+        for name in near:
+            if name not in known or not self._wanted.isdisjoint(known[name].tokens.split(" ")):
+                self.look(name)
+
+    def look(self, dump: str) -> None:
+        """List a dump, again if it grew or is new."""
+        odd: list[str] = []
+        raw = layout.read_raw(self.shelf.store, dump, odd)
+        for sentence in odd:
+            self._say(sentence)
+        shared = self._wanted & tokens_in_raw(raw)
+        if not shared:
+            return
+        self.listing.dumps[dump] = raw
+        self.shelf.stamps.update({f"{dump}/{layout.RAW}/{name}": raw[name] for name in raw})
+        for token in shared:
+            self._dumps[token][dump] = None
 
     def related(
         self, records: Iterable[tuple[Name, Stamp]], live: Container[str]
@@ -42,10 +78,8 @@ class Archived:
         """
         found: list[Record] = []
         damaged: set[str] = set()
-        relatives = Relatives(records)
-        for dump, raw in self.listing.dumps.items():
-            if not any((n := name_in_raw(f)) and relatives.include(n, raw[f]) for f in raw):
-                continue
+        shared = (token for name, stamp in records for token in tokens_near(name, stamp))
+        for dump in dict.fromkeys(dump for token in shared for dump in self._dumps.get(token, ())):
             records_of_dump, why = self._read(dump, live)
             if why:
                 self._say(
@@ -63,7 +97,9 @@ class Archived:
         why = damage.found(self.listing, self.shelf.store, dump, live, sums)
         if why:
             return [], why
-        for name in filter(name_in_raw, self.listing.dumps[dump]):
+        for name in self.listing.dumps[dump]:
+            if parse_name(layout.raw_file(name) or "") is None:
+                continue
             try:
                 record = self.shelf.latest(f"{dump}/{layout.RAW}/{name}")
             except OSError as error:
@@ -72,3 +108,19 @@ class Archived:
                 return [], f"/{layout.RAW}/{name} is not what {layout.SUMS} says"
             records.append(record)
         return records, ""
+
+
+def _known(view: Store, names: Iterable[str]) -> dict[str, Entry]:
+    """What the index says of dumps; nothing of those that are not the ones it tells of."""
+    stamp = index.stamp_of(view)
+    entries = index.read(view, stamp)[0] if stamp else {}
+    found = {}
+    with view.folder(()) as root:
+        for name in names:
+            entry = entries.get(name)
+            if entry is None:
+                continue
+            status = os.stat(name, dir_fd=root, follow_symlinks=False)
+            if (entry.inode, entry.ctime_ns) == (status.st_ino, status.st_ctime_ns):
+                found[name] = entry
+    return found

@@ -204,12 +204,13 @@ def check_room(path: str, archive: int, sizes: list[int], dumps: int, policy: Po
         raise ArchiveError(
             errno.ENOSPC,
             f"{path}: {free >> 20} MiB free, {reserve >> 20} MiB must stay free:"
-            " delete archived dumps there or give archive=DIR; the store was not touched",
+            " delete archived dumps there or give archive=DIR; nothing unsaved was erased",
         )
     # btrfs and others count no inodes.
     if room.f_files and room.f_favail < len(sizes) + dumps * _OVERHEAD_FILES:
         raise ArchiveError(
-            errno.ENOSPC, f"{path}: no inodes left: delete files there; the store was not touched"
+            errno.ENOSPC,
+            f"{path}: no inodes left: delete files there; nothing unsaved was erased",
         )
 
 

@@ -5,14 +5,14 @@ became of each record. They may run in any thread, and be killed at any moment: 
 record is whole in the store, or whole and verified in the archive, or both; the next run finishes
 the work. An empty store takes a few milliseconds: nothing that decodes is imported for it.
 
-In this order: `request` looks the names up, `plan` groups records into dumps and finds out what is
-saved already, `save` writes and verifies, `erase` erases, `prune` does what keep= asks for.
+In this order: `request` looks the names up, `batches` takes records by the thousand, `plan` groups
+them into dumps and finds out what is saved already, `save` writes and verifies, `erase` erases; and
+`prune` does what keep= asks for.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,11 @@ from pstorefs.source.directory import Store
 from pstorefs.source.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pstorefs.archive.entry import Entry
     from pstorefs.archive.outcome import Outcome
-    from pstorefs.archive.plan import Job
     from pstorefs.archive.policy import Policy
-    from pstorefs.archive.request import Request
-    from pstorefs.archive.transaction import Transaction
     from pstorefs.source.directory import Stamp
 
 
@@ -90,84 +88,35 @@ def _locked(
     # What another command left, while this one waited for the lock.
     files = _files(store)
     outcomes: list[Outcome] = []
+    entries: dict[str, Entry] = {}
     view = Store.at(descriptor, path)
     try:
         if files or names:
+            from pstorefs.archive.batches import Batches
             from pstorefs.archive.request import ask
 
-            outcomes = _save_and_clear(store, files, view, descriptor, ask(files, names), policy)
+            batches = Batches(store, files, view, descriptor, ask(files, names), policy)
+            outcomes, entries = batches.run(), batches.entries
         try:
             _keep(store, view, descriptor, policy)
         except OSError as error:
             policy.say(f"keep= is given up: {explain(path, error).strerror}")
         if outcomes or not policy.keep.unlimited:
-            _index(view, descriptor, policy)
+            _index(view, descriptor, entries, policy)
     finally:
         view.close()
     return outcomes
 
 
-def _index(view: Store, descriptor: int, policy: Policy) -> None:
+def _index(view: Store, descriptor: int, entries: Mapping[str, Entry], policy: Policy) -> None:
     """Bring the archive's index up to date. What is saved is saved, whatever becomes of that."""
     from pstorefs.archive import index
     from pstorefs.archive.in_full import entry_of
 
     try:
-        index.update(view, descriptor, lambda name: entry_of(view, name))
+        index.update(view, descriptor, lambda name: entries.get(name) or entry_of(view, name))
     except Exception as error:  # noqa: BLE001 - it is a cache: whoever reads does without
         policy.say(f"the index is not up to date: {type(error).__name__}: {error}")
-
-
-def _save_and_clear(
-    store: Store,
-    files: dict[str, Stamp],
-    view: Store,
-    descriptor: int,
-    request: Request,
-    policy: Policy,
-) -> list[Outcome]:
-    from pstorefs.archive import never_erased
-    from pstorefs.archive.archived import Archived
-    from pstorefs.archive.plan import Planner
-    from pstorefs.archive.relatives import related_records
-    from pstorefs.archive.shelf import Shelf
-    from pstorefs.archive.transaction import Transaction
-    from pstorefs.record.record import STORE
-
-    source = Shelf(store, STORE, files, policy.decoded)
-    archived = Archived(view, policy.say)
-    planner = Planner(source, archived, request, policy.say)
-    everything = request.clear is None or request.wanted
-    paths = related_records(request.names, files, None if everything else request.clear)
-    jobs = planner.plan(paths)
-    outcomes = [*request.refused, *planner.outcomes, *map(missing, planner.unmet)]
-    if jobs:
-        _check_room(view.path, descriptor, jobs, policy)
-        now, boot = int(time.time()), never_erased.boot_id()
-        outcomes += _carry_out(
-            Transaction(view.path, descriptor, source, archived.shelf, policy, now, boot, jobs)
-        )
-    return outcomes
-
-
-def _carry_out(transaction: Transaction) -> list[Outcome]:
-    from pstorefs.archive.erase import clear_saved
-    from pstorefs.archive.save import save
-
-    try:
-        save(transaction)
-        return clear_saved(transaction)
-    finally:
-        # Nothing half-done stays; if this fails, the next run does it.
-        with suppress(OSError):
-            directory.clean(transaction.archive)
-
-
-def _check_room(path: str, descriptor: int, jobs: Sequence[Job], policy: Policy) -> None:
-    sizes = [record.size for job in jobs for record, _ in job.new]
-    if sizes:
-        count = sum(bool(job.new) for job in jobs)
-        directory.check_room(path, descriptor, sizes, count, policy)
 
 
 def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:

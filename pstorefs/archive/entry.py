@@ -42,13 +42,17 @@ _NEAR_NS = 2 * 10**6
 _BOOT_SECONDS = 8
 #: Bytes of a line, at most: a dump of more records than fit in is read each time.
 LONGEST = 8 << 10
-_REASON = re.compile(r"[A-Za-z-]{1,40}", re.ASCII)
-_TOKENS = re.compile(r"[A-Za-z0-9_:. -]*", re.ASCII)
-_FIELDS = 11
 #: Lengths of the hashes behind a dump's name where that was taken: plan.py.
 TAGS = (8, 64)
 #: A boot's key that no other dump is known to share.
 ALONE = "~"
+_NUMBER = r"-?\d{1,20}"
+_LINE = re.compile(
+    rf"({layout.DUMP_NAME})\t({_NUMBER})\t({_NUMBER})\t({_NUMBER})\t([01]{{3}})"
+    rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
+    r"\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)",
+    re.ASCII,
+)
 
 
 class Entry(NamedTuple):
@@ -111,33 +115,27 @@ class Entry(NamedTuple):
 def parse(line: bytes) -> Entry | None:
     """An entry of a line without its newline; None if it is none: the index is hostile, too."""
     checksum, _, text = line.partition(b"\t")
-    fields = text.decode("ascii", "replace").split("\t")
-    if len(line) > LONGEST or len(fields) != _FIELDS or checksum != b"%08x" % zlib.crc32(text):
+    if len(line) > LONGEST or checksum != b"%08x" % zlib.crc32(text):
         return None
-    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, tokens = fields
-    try:
-        dated, crash, complete = (flag == "1" for flag in flags)
-        entry = Entry(
-            name,
-            int(inode),
-            int(ctime),
-            int(mtime),
-            dated,
-            crash,
-            complete,
-            reason or None,
-            int(count) if count else None,
-            boot or None,
-            int(saved),
-            int(tail, 16) if tail else None,
-            tokens,
-        )
-    except ValueError:
+    match = _LINE.fullmatch(text.decode("ascii", "replace"))
+    if match is None:
         return None
-    good = layout.is_dump_name(name) and (not reason or _REASON.fullmatch(reason))
-    if good and (not boot or BOOT.fullmatch(boot.lstrip(ALONE))) and _TOKENS.fullmatch(tokens):
-        return entry
-    return None
+    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, tokens = match.groups()
+    return Entry(
+        name,
+        int(inode),
+        int(ctime),
+        int(mtime),
+        flags[0] == "1",
+        flags[1] == "1",
+        flags[2] == "1",
+        reason or None,
+        int(count) if count else None,
+        boot or None,
+        int(saved),
+        int(tail, 16) if tail else None,
+        tokens,
+    )
 
 
 def of_stored(stored: Stored) -> Entry:

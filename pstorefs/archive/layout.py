@@ -42,7 +42,9 @@ LONGEST_RECORD = 32 << 20
 _FACTS_BYTES = 8 << 20
 _DUMPS = 100_000
 _RECORDS = 20_000
-_DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
+#: What a directory of an archive may be called: no dot in front, no slash.
+DUMP_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"
+_DUMP_NAME = re.compile(DUMP_NAME, re.ASCII)
 _RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUM = re.compile(rf"([0-9a-f]{{64}})  {RAW}/([^/]+)", re.ASCII)
@@ -110,31 +112,39 @@ def raw_name(file: str, sha256: str, taken: Iterable[str]) -> str:
 class Listing(NamedTuple):
     """The dumps of an archive: each raw/ with its files, and what was passed over, in sentences."""
 
-    dumps: Mapping[str, Mapping[str, Stamp]]
+    dumps: dict[str, dict[str, Stamp]]
     passed_over: tuple[str, ...]
     #: All names that are taken in it.
     names: frozenset[str] = frozenset()
 
 
 def read_archive(store: Store) -> Listing:
-    """List an archive, opened as a `Store`."""
-    dumps: dict[str, dict[str, Stamp]] = {}
+    """List an archive, opened as a `Store`: all of it."""
+    names, everything, odd = dump_names(store)
+    return Listing({name: read_raw(store, name, odd) for name in names}, tuple(odd), everything)
+
+
+def dump_names(store: Store) -> tuple[list[str], frozenset[str], list[str]]:
+    """Names of dumps in order, all names that are taken, and what was passed over in sentences."""
+    names: list[str] = []
     odd: list[str] = []
-    entries = store.scan(())
-    for name, stamp in sorted(entries.items()):
+    with store.folder(()) as root, os.scandir(root) as entries:
+        found = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+    for name, is_directory in sorted(found.items()):
         if name.startswith("."):
             continue
-        if not stamp.is_directory or not is_dump_name(name):
+        if not is_directory or not is_dump_name(name):
             odd.append(f"{name!r} in the archive is no dump of this program: passed over")
-        elif len(dumps) >= _DUMPS:
+        elif len(names) >= _DUMPS:
             odd.append(f"the archive holds more than {_DUMPS} dumps: the rest is passed over")
             break
         else:
-            dumps[name] = _read_raw(store, name, odd)
-    return Listing(dumps, tuple(odd), frozenset(entries))
+            names.append(name)
+    return names, frozenset(found), odd
 
 
-def _read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
+def read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
+    """The records in a dump's raw/. What is passed over is added to `odd`, in sentences."""
     found: dict[str, Stamp] = {}
     try:
         entries = store.scan((dump, RAW))

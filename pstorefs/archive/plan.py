@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pstorefs import dump as dumps
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import FAILED, KEPT, SKIPPED, Outcome, gone
+from pstorefs.archive.progress import READING
 from pstorefs.dump import Dump
 from pstorefs.record.name import FIRMWARE
 from pstorefs.record.record import ARCHIVE, STORE, Record
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from pstorefs.archive.archived import Archived
+    from pstorefs.archive.progress import Progress
     from pstorefs.archive.request import Request
     from pstorefs.archive.shelf import Shelf
 
@@ -52,6 +54,13 @@ class Job:
     sums: dict[str, str] = field(default_factory=dict)
     #: Other dumps of its boot, under the names that they have in the archive.
     siblings: tuple[Dump, ...] = ()
+    _archived: Dump | None = None
+
+    def as_archived(self) -> Dump:
+        """The dump as it is once it is saved, for what is composed of it."""
+        if self._archived is None:
+            self._archived = _as_archived(self)
+        return self._archived
 
 
 class Planner:
@@ -84,13 +93,14 @@ class Planner:
         """Names of dumps that were not found so far."""
         return sorted(self._request.wanted - self._met)
 
-    def plan(self, paths: Sequence[str]) -> list[Job]:
-        """What is to be done about records of the store."""
-        records = self._read(paths)
+    def plan(self, paths: Sequence[str], progress: Progress) -> list[Job]:
+        """What is to be done about records of the store, those of one batch."""
+        records = self._read(paths, progress)
         names, stamps = self._request.names, self._source.stamps
         archived, self._damaged = self._archived.related(
             ((names[path], stamps[path]) for path in paths), {record.sha256 for record in records}
         )
+        self._saved, self._sums = {}, defaultdict(dict)
         for record in archived:
             self._saved.setdefault(_identity(record), record.path)
             directory, _, name = record.path.split("/")
@@ -101,14 +111,15 @@ class Planner:
         _introduce(jobs, grouped)
         return jobs
 
-    def _read(self, paths: Iterable[str]) -> list[Record]:
+    def _read(self, paths: Iterable[str], progress: Progress) -> list[Record]:
         """Read records. What cannot be read is an outcome if it was to be erased."""
         records = []
         for path in paths:
+            progress.count(READING)
             try:
                 records.append(self._source.record(path))
             except OSError as error:
-                if self._clear is None or path in self._clear:
+                if self.is_cleared(path):
                     self.outcomes.append(_unreadable(path, error))
                 elif not has_changed(error):
                     self._say(f"{path}: cannot be read: {error.strerror or error}")
@@ -118,7 +129,7 @@ class Planner:
         """Say that data of the firmware is in no dump."""
         words = "data of the firmware, not a log of the kernel: left alone"
         for record in records:
-            if record.name.type in FIRMWARE and not record.is_dump and self._is_cleared(record):
+            if record.name.type in FIRMWARE and not record.is_dump and self.is_cleared(record.path):
                 self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
 
     def _job_of(self, dump: Dump) -> Job | None:
@@ -131,7 +142,7 @@ class Planner:
         for record in left:
             words = "a log that belongs to no crash: name it to archive it"
             self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
-        if not ours or not any(map(self._is_cleared, ours)):
+        if not ours or not any(self.is_cleared(record.path) for record in ours):
             return None
         try:
             return self._job(dump, ours)
@@ -141,8 +152,9 @@ class Planner:
             self.outcomes += [Outcome(r.path, FAILED, "", number, "", words) for r in ours]
             return None
 
-    def _is_cleared(self, record: Record) -> bool:
-        return self._clear is None or record.path in self._clear
+    def is_cleared(self, path: str) -> bool:
+        """Whether a record of the store is to be erased once it is saved."""
+        return self._clear is None or path in self._clear
 
     def _names_of(self, dump: Dump) -> set[str]:
         """Its name, and that of the damaged dump beside which it was saved."""
@@ -169,7 +181,7 @@ class Planner:
                 self._saved[_identity(record)] = place
                 job.new.append((record, name))
             job.places[record.path] = place
-            if self._is_cleared(record):
+            if self.is_cleared(record.path):
                 job.clear.append(record)
         if job.new:
             self._names.add(directory)
@@ -238,9 +250,7 @@ def _share(dump: Dump, clear: set[str] | None) -> tuple[list[Record], list[Recor
     return parts + others, []
 
 
-def as_archived(job: Job) -> Dump:
-    """The dump as it stands once it is saved, for what is composed of it."""
-
+def _as_archived(job: Job) -> Dump:
     def moved(record: Record) -> Record:
         place = job.places.get(record.path) if record.place == STORE else None
         return replace(record, place=ARCHIVE, path=place) if place else record

@@ -48,6 +48,8 @@ class Policy(NamedTuple):
     #: that could not be saved. If the program is killed before that, the next run calls it, unless
     #: only the call itself was still to be made: then nobody does.
     on_saved: Callable[[Dump, bytes], None] = _ignore
+    #: Told how far a command is, see `progress.Progress`. It is called for each record.
+    progress: Callable[[str, int, int], None] = lambda _step, _done, _total: None
     #: What others have decoded lately.
     decoded: Decoded | None = None
     #: The dumps of an archive (its path) that `keep` must leave, as they are still to be shipped.

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.directory import sync_above
 from pstorefs.archive.errors import ArchiveError, explain
-from pstorefs.archive.plan import as_archived
+from pstorefs.archive.progress import SAVING
 from pstorefs.archive.transaction import Move
 from pstorefs.record.record import STORE
 from pstorefs.source.directory import ChangedError, has_changed
@@ -47,6 +47,7 @@ def save(work: Transaction) -> None:
     for job in work.alive():
         with work.trying(job.directory):
             _stage(work, job)
+        work.progress.count(SAVING, len(job.new))
     _settle(work)
     _place(work)
     for job in work.alive():
@@ -197,7 +198,7 @@ def _compose(compose: Compose, work: Transaction, job: Job) -> Mapping[str, byte
         with _reading(source):
             return work.source.text(source)
 
-    dump = as_archived(job)
+    dump = job.as_archived()
     try:
         return compose(dump, read, job.siblings)
     except OSError:
@@ -345,6 +346,6 @@ def _announce(work: Transaction, job: Job) -> None:
     if summary is None:
         return
     try:
-        work.policy.on_saved(as_archived(job), summary)
+        work.policy.on_saved(job.as_archived(), summary)
     except Exception as error:  # noqa: BLE001 - it is saved, and is to be cleared
         work.policy.say(f"{job.directory}: saved, but not announced: {error!r}")

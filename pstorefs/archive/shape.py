@@ -137,6 +137,7 @@ _SUMMARY: dict[str, Checker] = {
     "title": _text,
     "class": _text,
     "signature": _or_null(_text),
+    "stack": _or_null(_text),
     "panic": _or_null(_text),
     "kernel": _object(
         {"release": _or_null(_text), "build": _or_null(_text), "taint": _or_null(_text)}
@@ -151,6 +152,10 @@ _SUMMARY: dict[str, Checker] = {
     ),
     "task": _object({"cpu": _or_null(_number), "pid": _or_null(_number), "comm": _or_null(_text)}),
     "ip": _or_null(_object(_PLACE)),
+    "caller": _or_null(_object(_PLACE)),
+    "interrupted": _or_null(_flag),
+    "made_by": _or_null(_text),
+    "cut": _or_null(_flag),
     "trace": _list(_object(_PLACE | {"reliable": _flag})),
     "modules": _list(_text),
     "report": _or_null(_pair),
@@ -176,10 +181,15 @@ _SAVED: dict[str, Checker] = {
 _SHAPES = {"summary": _object(_SUMMARY), "saved": _object(_SAVED)}
 
 
+#: Keys that a summary.json may lack: they came later.
+ADDED = ("stack", "caller", "interrupted", "made_by", "cut")
+
+
 def shaped(value: object, of: str = "summary") -> dict[str, Any]:
     """The known keys of a summary.json. ValueError or KeyError if it is not of its shape."""
-    if of == "summary" and isinstance(value, dict) and value.get("schema") == 1:
-        value = _of_schema_1(value)
+    if of == "summary" and isinstance(value, dict):
+        value = {**dict.fromkeys(ADDED), **value}
+        value = _of_schema_1(value) if value.get("schema") == 1 else value
     found: dict[str, Any] = _SHAPES[of](value)
     return found
 

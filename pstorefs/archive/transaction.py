@@ -1,4 +1,4 @@
-"""One command at work: dumps on their way from the store into the archive.
+"""A batch of dumps on its way from the store into the archive.
 
 A transaction holds what the command has open, what is to be done (`jobs`) and what happened so far.
 All jobs take each step together: `save.save` writes, verifies and names; `erase.clear_saved` erases
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
     from pstorefs.archive.plan import Job
     from pstorefs.archive.policy import Policy
+    from pstorefs.archive.progress import Progress
     from pstorefs.archive.shelf import Shelf
     from pstorefs.record.record import Record
 
@@ -42,7 +43,7 @@ class Move:
 
 @dataclass(slots=True)
 class Transaction:
-    """Dumps on their way from the store into the archive."""
+    """What one batch needs, and what happened to it so far."""
 
     #: The archive: its path, for messages, and its descriptor.
     path: str
@@ -54,6 +55,7 @@ class Transaction:
     now: int
     boot: str
     jobs: Sequence[Job]
+    progress: Progress
     #: What is known of records, by the directory that they are in.
     facts: dict[str, dict[tuple[str, str], Fact]] = field(default_factory=dict)
     #: What went wrong, by directory.

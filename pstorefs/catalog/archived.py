@@ -71,6 +71,7 @@ class Archived:
                 with self._keeping:
                     self._stored = OrderedDict((n, (0.0, k)) for n, (_, k) in self._stored.items())
             try:
+                self.place.renew()
                 with self.place.opened() as store:
                     changed = self._look(store)
                 self._failure = {}

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pstorefs.catalog import bounds
 from pstorefs.source.directory import Store
 from pstorefs.source.timeout import RESPITE, open_store
+
+
+class _Held:
+    """A directory that is open, and how many use it."""
+
+    __slots__ = ("closed", "opened", "store", "users")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.users = 1
+        self.opened = time.monotonic()
+        #: Whoever uses it last closes it.
+        self.closed = False
 
 
 class Place:
     """A directory with records: one of record.PLACES, and how to reach it.
 
-    The store is held open; of any other the path is given, and it is opened for each look, so that
-    nothing keeps its disk busy.
+    The store is held open. Of any other the path is given: it is followed anew at each look, and
+    what is used meanwhile is closed half a second later, so that nothing keeps its disk busy.
     """
 
     def __init__(self, kind: str, where: Store | str) -> None:
         self.kind = kind
+        #: Whether the last look found a place that may not answer.
+        self.may_hang = False
         self._where = where
         self._hung_until = 0.0
+        self._held: _Held | None = None
+        self._lock = threading.Lock()
 
     @contextmanager
     def opened(self) -> Iterator[Store]:
@@ -36,11 +55,57 @@ class Place:
         if time.monotonic() < self._hung_until:
             raise TimeoutError(errno.ETIMEDOUT, "it did not answer a moment ago")
         try:
-            store = open_store(self._where, optional=True)
+            held = self._take() or self._open(self._where)
             try:
-                yield store
+                yield held.store
             finally:
-                store.close()
+                self._give_back(held)
         except TimeoutError:
             self._hung_until = time.monotonic() + RESPITE
             raise
+
+    def renew(self) -> None:
+        """Follow the path anew the next time: something else may be there by now."""
+        with self._lock:
+            held, self._held = self._held, None
+        if held is not None:
+            self._close(held)
+
+    def _take(self) -> _Held | None:
+        """What is open still, if it was opened a moment ago."""
+        with self._lock:
+            held = self._held
+            if held is None or time.monotonic() > held.opened + bounds.CURRENT_SECONDS:
+                return None
+            held.users += 1
+            return held
+
+    def _open(self, path: str) -> _Held:
+        held = _Held(open_store(path, optional=True))
+        self.may_hang = held.store.may_hang
+        closer = threading.Timer(bounds.CURRENT_SECONDS, self._close, [held])
+        closer.daemon = True
+        try:
+            closer.start()
+        except RuntimeError:  # no further thread: nothing is kept that nobody closes
+            held.closed = True
+            return held
+        with self._lock:
+            self._held = held
+        return held
+
+    def _give_back(self, held: _Held) -> None:
+        with self._lock:
+            held.users -= 1
+            last = held.closed and not held.users
+        if last:
+            held.store.close()
+
+    def _close(self, held: _Held) -> None:
+        with self._lock:
+            if self._held is held:
+                self._held = None
+            last = not held.closed and not held.users
+            held.closed = True
+        if last:
+            held.store.close()

@@ -16,7 +16,8 @@ from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import STORE, SYSTEMD, Record
-from pstorefs.source.directory import Stamp, Store, has_changed
+from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.source import Source
 from pstorefs.system.printable import printable
 
 _log = logging.getLogger("pstorefs")
@@ -54,6 +55,7 @@ class Scan:
             found: dict[str, Known] = {}
             unreadable: dict[str, str] = {}
             try:
+                self.place.renew()
                 with self.place.opened() as store:
                     for each in _files(self.place.kind, store, unreadable):
                         self._take(store, each, found, unreadable)
@@ -68,7 +70,7 @@ class Scan:
             self._looked = time.monotonic()
 
     def _take(
-        self, store: Store, each: _File, found: dict[str, Known], unreadable: dict[str, str]
+        self, store: Source, each: _File, found: dict[str, Known], unreadable: dict[str, str]
     ) -> None:
         known = self.known.get(each.path)
         if known is not None and known.stamp == each.stamp:
@@ -84,7 +86,7 @@ class Scan:
         if record is not None:
             found[each.path] = Known(each.stamp, record, each.above)
 
-    def _read(self, store: Store, each: _File) -> Record | None:
+    def _read(self, store: Source, each: _File) -> Record | None:
         name = parse_name(each.file)
         if name is None:
             return None
@@ -113,7 +115,7 @@ class _File:
         return "/".join((*self.folder, self.file))
 
 
-def _files(kind: str, store: Store, unreadable: dict[str, str]) -> Iterator[_File]:
+def _files(kind: str, store: Source, unreadable: dict[str, str]) -> Iterator[_File]:
     """All files of a place that a kernel's records could be, each with the rights above it."""
     count = 0
     folders: list[tuple[tuple[str, ...], tuple[Stamp, ...]]] = [((), ())]

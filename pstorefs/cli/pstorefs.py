@@ -19,6 +19,7 @@ usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --archive [OPTIONS] [SOURCE]
        pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
        pstorefs --check [--json | --crash] [OPTIONS]
+       pstorefs --bundle NAME FILE.tar.gz [--redact] [OPTIONS] [SOURCE]
        pstorefs --ship [URL] [OPTIONS]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
@@ -28,6 +29,8 @@ with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pst
   --ship           hand archived dumps to a fleet's store: pstorefs --ship --help
   --list           one line for each dump: time, name, signature, place, title
   --show NAME      the report of a dump; NAME may be latest, or a record
+  --bundle NAME FILE   all there is about a dump in one file, for a bug report
+  --redact         with --bundle: without names, addresses and serial numbers
   --check          will the next crash be recorded? Exit status: 0 yes, 1 not surely, 2 no
   --crash          with --check: ask twice, then crash this machine to prove it
   --json           with one of these: for programs

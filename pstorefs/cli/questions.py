@@ -146,7 +146,7 @@ def _list(question: Question) -> int:
             text = dump_list.list_text(rows)
         for path, reason in sorted(catalog.unreadable.items()):
             _say(f"{path}: not listed: {reason}")
-    _write(text)
+    write(text)
     return DONE
 
 
@@ -156,13 +156,14 @@ def _show(question: Question) -> int:
         file = "summary.json" if question.json else "report.txt"
         text = composed(catalog, dump, file, own=question.settings.default_source)
     if question.json:
-        _write(text)
+        write(text)
     else:
         pager.show(text)
     return DONE
 
 
-def _write(text: bytes) -> None:
+def write(text: bytes) -> None:
+    """Write to standard output. OSError if that fails."""
     if sys.stdout is not None:
         sys.stdout.buffer.write(text)
         sys.stdout.flush()
@@ -184,8 +185,22 @@ def _check(question: Question) -> int:
     return run_check(question)
 
 
+def _bundle(question: Question) -> int:
+    from pstorefs.cli.bundle import run_bundle
+
+    return run_bundle(question)
+
+
+def _on_dump(question: Question) -> int:
+    from pstorefs.cli.on_dump import run_hooks
+
+    return run_hooks(question.settings.target)
+
+
 _ANSWERS: dict[str, Callable[[Question], int]] = {
     "--list": _list,
     "--show": _show,
     "--check": _check,
+    "--bundle": _bundle,
+    "--on-dump": _on_dump,
 }

@@ -126,8 +126,7 @@ class Saved:
 
     def keys(self) -> Mapping[str, Any]:
         """See `Material`."""
-        added = dict.fromkeys(summary_json.ADDED)
-        return {**added, **self._known.keys, "schema": summary_json.SCHEMA}
+        return {**self._known.keys, "schema": summary_json.SCHEMA}
 
     def _in_full(self) -> Known:
         return Known(self._catalog, self._catalog.of_records(self._known))

@@ -5,6 +5,8 @@
     pstorefs --list [--json] [-o OPTION,...] [SOURCE]
     pstorefs --show NAME [--json] [-o OPTION,...] [SOURCE]
     pstorefs --check [--json | --crash] [-o OPTION,...]
+    pstorefs --on-dump [-o OPTION,...]
+    pstorefs --bundle NAME FILE [--redact] [-o OPTION,...] [SOURCE]
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ class Form(NamedTuple):
 FORMS: dict[str, Form] = {
     "--list": Form((), ("--json",)),
     "--show": Form(("NAME",), ("--json",)),
+    "--bundle": Form(("NAME", "FILE"), ("--redact",)),
+    "--on-dump": Form((), (), source=False),
     "--check": Form((), ("--json", "--crash"), source=False),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.

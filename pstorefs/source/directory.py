@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -55,45 +55,76 @@ def has_changed(error: OSError) -> bool:
     return isinstance(error, ChangedError) or error.errno in CHANGED
 
 
+class Inode(NamedTuple):
+    """The version of a file in a directory: which file it is, and when it was changed last."""
+
+    device: int
+    inode: int
+    ctime_ns: int
+
+
+_NO_INODE = Inode(0, 0, 0)
+
+
 class Stamp(NamedTuple):
-    """One lstat: which file stands under a name, and which state of it. Times in nanoseconds.
+    """One look at a file: what it is, and which state of it. Times in nanoseconds.
+
+    Two stamps that are equal are of the same content. `version` is for that comparison alone, and
+    only its own kind of source knows what it is: an `Inode` in a directory; elsewhere anything that
+    can be compared and hashed, such as an object's ETag.
 
     st_blocks is left out: delayed allocation changes it long after a file was written.
     A tuple, as one is made and compared for every file of every listing.
     """
 
-    device: int
-    inode: int
     mode: int
     uid: int
     gid: int
     size: int
     links: int
     mtime_ns: int
-    ctime_ns: int
+    version: Hashable
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
         """The stamp of an os.stat result."""
-        return tuple.__new__(
+        new = tuple.__new__
+        return new(
             cls,
             (
-                status.st_dev,
-                status.st_ino,
                 status.st_mode,
                 status.st_uid,
                 status.st_gid,
                 status.st_size,
                 status.st_nlink,
                 status.st_mtime_ns,
-                status.st_ctime_ns,
+                new(Inode, (status.st_dev, status.st_ino, status.st_ctime_ns)),
             ),
         )
 
     @property
     def rights(self) -> Stamp:
         """Owner, group and mode alone: who may do what with it."""
-        return Stamp(0, 0, self.mode, self.uid, self.gid, 0, 0, 0, 0)
+        return Stamp(self.mode, self.uid, self.gid, 0, 0, 0, None)
+
+    @property
+    def _inode(self) -> Inode:
+        return self.version if isinstance(self.version, Inode) else _NO_INODE
+
+    @property
+    def device(self) -> int:
+        """Of a file in a directory: st_dev. 0 elsewhere."""
+        return self._inode.device
+
+    @property
+    def inode(self) -> int:
+        """Of a file in a directory: st_ino. 0 elsewhere."""
+        return self._inode.inode
+
+    @property
+    def ctime_ns(self) -> int:
+        """Of a file in a directory: st_ctim. 0 elsewhere."""
+        return self._inode.ctime_ns
 
     @property
     def is_file(self) -> bool:
@@ -112,7 +143,7 @@ class Stamp(NamedTuple):
 
 
 # What a source looks like that is not there (yet): as pstore's own root does since Linux 3.x.
-_NOWHERE = Stamp(0, 0, stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, 0)
+_NOWHERE = Stamp(stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, _NO_INODE)
 
 
 class Store:

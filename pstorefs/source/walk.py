@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pstorefs.source.directory import Stamp, Store
-
-    Folder = tuple[str, ...]
+    from pstorefs.source.directory import Stamp
+    from pstorefs.source.source import Folder, Source
 
 #: Folders so many levels below the root are looked into: a bound against a source made to hurt.
 DEPTH = 8
@@ -37,7 +36,7 @@ class Found(NamedTuple):
 
 
 def walk(
-    store: Store,
+    source: Source,
     unreadable: Callable[[Folder, OSError], None],
     *,
     enters: Callable[[Folder, str], bool] = lambda _folder, _name: True,
@@ -53,7 +52,7 @@ def walk(
     while folders:
         folder, above = folders.pop()
         try:
-            entries = store.scan(folder)
+            entries = source.scan(folder)
         except OSError as error:
             unreadable(folder, error)
             continue

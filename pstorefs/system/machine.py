@@ -35,6 +35,8 @@ class Machine:
     @property
     def hostname(self) -> str | None:
         """The name that the kernel has now."""
+        if self.root == "/":
+            return os.uname().nodename or None
         return self.read("proc/sys/kernel/hostname") or None
 
     @cached_property

@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, growth
+  --only    requests, speed, start, idle, slow, dumps, archived, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -20,14 +20,16 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from tests.bench import plot, rows
+from tests.bench import archived, plot, rows
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
-GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "growth")
+GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "archived", "growth")
 _COUNTS = [15, 1_000, 10_000, 100_000]
 _SHORT_COUNTS = [15, 1_000, 5_000]
 _MANY = 100_000
+_DUMPS = [10, 1_000, 10_000, 100_000]
+_SHORT_DUMPS = [10, 500, 2_000]
 
 
 def table(found: list[Row]) -> str:
@@ -80,6 +82,8 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += rows.slow_rows(bench)
     if "dumps" in wanted:
         found += rows.dumps_row(bench)
+    if "archived" in wanted:
+        found += archived.archived_rows(bench, _SHORT_DUMPS if options.short else _DUMPS)
     if "growth" in wanted:
         points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
         found += rows.growth_rows(points)

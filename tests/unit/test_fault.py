@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.archive import shelf
 from pstorefs.archive.engine import archive
 from pstorefs.archive.outcome import CLEARED
 from pstorefs.archive.policy import Policy
@@ -32,12 +33,13 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     bad = min(path for path in folder.iterdir() if path.name.endswith(".enc.z")).read_bytes()
     decode = detect.decode
 
-    def faulty(payload: bytes, *, header: bool, damaged: bool) -> detect.Decoded:
+    def faulty(payload: bytes, **how: bool) -> detect.Decoded:
         if payload == bad:
             raise ZeroDivisionError("a fault")
-        return decode(payload, header=header, damaged=damaged)
+        return decode(payload, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(detect, "decode", faulty)
+    monkeypatch.setattr(shelf, "_seen", type(shelf._seen)())
     return folder
 
 
@@ -69,6 +71,7 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     assert [record.exc_info is not None for record in caplog.records] == [True]
     assert "ZeroDivisionError" in caplog.text
     archived = [material(catalog, dump).keys() for dump in catalog.dumps(now=True).values()]
+    assert archived
     problems = [each["problem"] for keys in archived for each in keys["records"]]
     assert [problem for problem in problems if problem] == [
         "a fault of pstorefs: ZeroDivisionError: a fault"

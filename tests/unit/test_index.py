@@ -28,7 +28,8 @@ from pstorefs.report.material import material
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
 from tests.records import capture
 
 NOBODY = Machine("/nonexistent")
@@ -70,7 +71,8 @@ def indexed(target: Path) -> dict[str, Entry]:
 
 def context_of(catalog: Catalog, name: str) -> Context:
     """What a mount says of a dump beyond it."""
-    dumps = Dumps(catalog, lambda _: Owner(0, 0, 0, 0, 0), NOBODY, own=False)
+    owners = Owners(Store("", optional=True), Access(), catalog)
+    dumps = Dumps(catalog, owners, NOBODY, own=False)
     return dumps.context(catalog.dumps()[name])
 
 

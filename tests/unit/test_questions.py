@@ -75,7 +75,7 @@ def test_list_has_one_line_for_each_dump_with_its_title(
     assert lines[0].split(maxsplit=4) == [
         "2026-06-01T01:15:01Z",
         "20260601T011501Z-oops-1",
-        "1:e389c8a3ef2ebdcb",
+        "2:e389c8a3ef2ebdcb",
         "store",
         "BUG: unable to handle kernel NULL pointer dereference in lkdtm_EXCEPTION",
     ]
@@ -103,7 +103,10 @@ def test_what_is_archived_is_listed_and_shown_as_before(
     assert len(rows) == 10
     assert all(row["places"] == ["archive"] for row in rows)
     assert main(["--show", "latest", *options]) == 0
-    assert capfd.readouterr().out == before.replace("in the store", "archived")
+    after = capfd.readouterr().out
+    assert "archived" in after
+    words = "The kernel's own report:"
+    assert after.partition(words)[2] == before.partition(words)[2]
 
 
 NAMES = ["20260601T011501Z-oops-1", "dumps/20260601T011501Z-oops-1/"]
@@ -120,7 +123,7 @@ def test_a_dump_is_shown_by_its_name_and_by_that_of_a_record(
 def test_show_for_programs_is_the_summary(store: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--show", "20260601T011501Z-oops-1", "--json", str(store)]) == 0
     summary = json.loads(capfd.readouterr().out)
-    assert summary["signature"] == "1:e389c8a3ef2ebdcb"
+    assert summary["signature"] == "2:e389c8a3ef2ebdcb"
     assert summary["boot_dumps"][0]["name"] == "20260601T011502Z-panic-2"
 
 

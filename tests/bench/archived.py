@@ -1,0 +1,195 @@
+"""The table of issue 15: archives of many dumps, against what has to be done in any case."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from tests.bench import peers
+from tests.bench.archives import PARTS, Archive, store_of
+from tests.bench.measure import Figure, pinned, seconds
+from tests.bench.rows import BINDFS, OWN, Bench, Row
+from tests.bench.trees import Tree
+
+_MANY = 10_000
+# Bytes of a record: of the archive that is measured, and where only the number of dumps counts.
+_USUAL, _SMALL = 8 << 10, 512
+# So long a listing is not believed any more.
+_OLD = 2.0
+_LISTS = {"ls": "ls dumps", "status": "cat status"}
+_COPY = """
+import os, sys
+source, target = sys.argv[1:]
+os.mkdir(target)
+for name in os.listdir(source):
+    data = open(f"{source}/{name}", "rb").read()
+    file = os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.write(file, data)
+    os.fsync(file)
+    os.close(file)
+"""
+
+
+def sh(words: str, where: Path) -> float:
+    """Seconds of a command of the shell."""
+    command = ["sh", "-c", f"{words} >/dev/null"]
+    return seconds(lambda: subprocess.run(command, cwd=where, check=True))
+
+
+def tree_of(bench: Bench, archive: Archive) -> Tree:
+    """A mount of an empty store, with the archive."""
+    options = f"archive={archive.path},archive_volatile"
+    command = [*peers.pstorefs(), "-f", "-o", options, "{source}", "{point}"]
+    return Tree(f"archive-{archive.count}", archive.empty, command, bench.place)
+
+
+def archived_rows(bench: Bench, counts: list[int]) -> list[Row]:
+    """All of them; `counts` are the sizes whose growth is measured."""
+    many = min(_MANY, counts[-1])
+    bench.say(f"an archive of {many:,} dumps")
+    archive = Archive(bench.place / "archived", many)
+    tree = tree_of(bench, archive)
+    mirror = Tree(
+        "archive-bindfs",
+        archive.path,
+        bench.peer(BINDFS, peers.bindfs, "-f", "{source}", "{point}"),
+        bench.place,
+    )
+    for number in range(max(3, bench.rounds // 2)):
+        bench.say(f"archived, round {number + 1}")
+        with pinned():
+            _native(bench, archive)
+            _own(bench, tree)
+            _bindfs(bench, mirror)
+    ratio = bench.samples.ratio
+    words = f"{many:,} archived dumps"
+    rows = [
+        Row(f"first ls dumps/, {words}", "find", 12, 4, ratio("a ls", OWN, "native")),
+        Row("first status, the same", "cat summary.json", 3, 1, ratio("a status", OWN, "native")),
+        Row("cat dumps/*/summary.json", "in the archive", 4, 2, ratio("a cat", OWN, "native")),
+        Row("second ls -l dumps/ after 2 s", BINDFS, 2, 1, ratio("a again", OWN, BINDFS)),
+        Row("grep dumps/*/dmesg.txt", BINDFS, 1.6, 1.1, ratio("a grep", OWN, BINDFS)),
+    ]
+    shutil.rmtree(archive.path.parent)
+    return rows + growth_rows(bench, counts) + saving_rows(bench)
+
+
+def _native(bench: Bench, archive: Archive) -> None:
+    add = bench.samples.add
+    add("a ls", "native", sh(r"find . -maxdepth 1 -printf '%s\n'", archive.path))
+    add("a status", "native", sh("cat */summary.json", archive.path))
+    add("a cat", "native", sh("cat */summary.json", archive.path))
+
+
+def _own(bench: Bench, tree: Tree) -> None:
+    add = bench.samples.add
+    try:
+        tree.start()
+        add("a ls", OWN, sh("ls dumps", tree.point))
+        sh("ls -l dumps", tree.point)
+        time.sleep(_OLD)
+        add("a again", OWN, sh("ls -l dumps", tree.point))
+        add("a grep", OWN, sh("grep -c BUG: dumps/*/dmesg.txt || true", tree.point))
+        tree.start()
+        add("a status", OWN, sh("cat status", tree.point))
+        tree.start()
+        add("a cat", OWN, sh("cat dumps/*/summary.json", tree.point))
+    finally:
+        tree.stop()
+
+
+def _bindfs(bench: Bench, tree: Tree) -> None:
+    add = bench.samples.add
+    try:
+        tree.start()
+        sh("ls -l", tree.point)
+        time.sleep(_OLD)
+        add("a again", BINDFS, sh("ls -l", tree.point))
+        add("a grep", BINDFS, sh("grep -c BUG: */dmesg.txt || true", tree.point))
+    finally:
+        tree.stop()
+
+
+def growth_rows(bench: Bench, counts: list[int]) -> list[Row]:
+    """Time and memory for each dump as they get more, and what it does to the start."""
+    found: dict[str, dict[int, float]] = {name: {} for name in (*_LISTS, "memory", "ready", "none")}
+    for count in counts:
+        bench.say(f"growth: {count:,} dumps")
+        archive = Archive(bench.place / f"archived-{count}", count, _SMALL)
+        tree = tree_of(bench, archive)
+        taken: dict[str, list[float]] = {name: [] for name in found}
+        for _ in range(3):
+            with pinned():
+                _grow(taken, tree, archive)
+        for name, values in taken.items():
+            found[name][count] = statistics.median(values)
+        shutil.rmtree(archive.path.parent)
+    return _growth(found, counts)
+
+
+def _grow(taken: dict[str, list[float]], tree: Tree, archive: Archive) -> None:
+    try:
+        for name, words in _LISTS.items():
+            taken["ready"].append(tree.start() * 1e3)
+            taken[name].append(sh(words, tree.point))
+        sh("ls -l dumps", tree.point)
+        taken["memory"].append(tree.memory())
+        hidden = archive.path.with_name("hidden")
+        archive.path.rename(hidden)
+        try:
+            taken["none"].append(tree.start() * 1e3)
+        finally:
+            hidden.rename(archive.path)
+    finally:
+        tree.stop()
+
+
+def _growth(found: dict[str, dict[int, float]], counts: list[int]) -> list[Row]:
+    rows = []
+    few, most = counts[0], counts[-1]
+    for before, after in pairwise(counts[1:]):
+        for name, words in _LISTS.items():
+            # What a mount of a few dumps takes is no growth.
+            base, values = found[name][few], found[name]
+            each = (values[after] - base) / (after - few)
+            figure = Figure(each / ((values[before] - base) / (before - few)))
+            what = f"first {words} of {after:,}, growth per dump"
+            rows.append(Row(what, f"{before:,}", 1.3, 1.1, figure))
+    each = (found["memory"][most] - found["memory"][few]) / (most - few)
+    rows.append(Row(f"memory per dump at {most:,}", "", 2, 1, Figure(each), "{:.2f} KiB"))
+    later = found["ready"][most] - found["none"][most]
+    what = f"mount ready, {most:,} archived dumps"
+    rows.append(Row(what, "no archive", 20, 5, Figure(later), "{:+.1f} ms"))
+    return rows
+
+
+def saving_rows(bench: Bench) -> list[Row]:
+    """`pstorefs --archive` of many records, on a disk: fsync counts."""
+    count = 3_000 if bench.rounds > 3 else 300
+    bench.say(f"archiving {count * PARTS:,} records")
+    place = Path("/var/tmp") / f"bench-{os.getpid()}"  # noqa: S108
+    environment = {**os.environ, "PYTHONPATH": str(peers.ROOT)}
+    try:
+        for number in range(3):
+            source = store_of(place / str(number), range(count), _USUAL)
+            words = [sys.executable, "-c", _COPY, str(source), str(place / f"copy-{number}")]
+            bench.samples.add(
+                "a save", "cp", seconds(lambda w=words: subprocess.run(w, check=True))
+            )
+            options = f"archive={place / f'archive-{number}'}"
+            words = [*peers.pstorefs(), "--archive", "-o", options, str(source)]
+            run = lambda w=words: subprocess.run(  # noqa: E731
+                w, check=True, env=environment, stdout=subprocess.DEVNULL
+            )
+            bench.samples.add("a save", OWN, seconds(run))
+            shutil.rmtree(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    figure = bench.samples.ratio("a save", OWN, "cp")
+    return [Row(f"--archive of {count * PARTS:,} records", "cp with fsync", 3, 1.5, figure)]
