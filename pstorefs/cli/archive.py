@@ -30,7 +30,7 @@ from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from pstorefs.archive.policy import Compose
     from pstorefs.dump import Dump
@@ -78,6 +78,7 @@ def _run(store: Store, target: str, settings: Settings) -> int:
         keep=settings.keep,
         compose=_composing(own=settings.default_source),
         on_saved=_noting(target),
+        unshipped=_unshipped,
         progress=meter.tell,
         say=say,
     )
@@ -109,6 +110,12 @@ def _open(settings: Settings) -> Store:
     from pstorefs.source.timeout import open_named
 
     return open_named(settings.source)
+
+
+def _unshipped(target: str) -> Container[str]:
+    from pstorefs.fleet.configured import unshipped
+
+    return unshipped(target)
 
 
 def _composing(*, own: bool) -> Compose:
