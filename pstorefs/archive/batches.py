@@ -89,8 +89,9 @@ class Batches:
         jobs = self._planner.plan(paths, self._progress)
         if jobs:
             self._check_room(jobs)
-            outcomes = self._carry_out(self._transaction(jobs))
-            self._note(jobs)
+            transaction = self._transaction(jobs)
+            outcomes = self._carry_out(transaction)
+            self._note(transaction.alive())
         self._source.forget()
         self._archived.shelf.forget()
         if not last:
@@ -152,9 +153,9 @@ class Batches:
             stamps = {r.path.rpartition("/")[2]: _stamp(r.size, r.mtime_ns) for r in dump.records}
             if stamps.keys() == job.sums.keys():
                 with suppress(OSError):
-                    directory = store.stamp((), job.directory)
+                    folder = store.stamp((), job.directory)
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
-                    self.entries[job.directory] = entry.of_dump(dump, stamps, directory, saved)
+                    self.entries[job.directory] = entry.of_dump(dump, stamps, folder, saved)
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:
         """What became of the records of batches that could not be done."""
