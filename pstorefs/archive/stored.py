@@ -74,12 +74,17 @@ class Stored:
         return records
 
 
-def read(store: Store, name: str) -> Stored | None:
-    """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs."""
+def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
+    """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs.
+
+    Of at most `limit` bytes is the summary, and of about as many the list of its records.
+    """
     try:
+        if store.stamp((name, layout.RAW)).size > limit:
+            return None
         stamps, raw = look(store, name)
         sums = layout.sums_in(store, name)
-        data = small(store, name, "summary.json", SUMMARY_BYTES)
+        data = small(store, name, "summary.json", limit)
         finished = store.stamp((name,), layout.SUMS).mtime_ns
     except TimeoutError:
         raise

@@ -88,7 +88,7 @@ class Catalog:
         return self._view if current and same else None
 
     def resolved_at_hand(self, name: str) -> Stored | None:
-        """What `resolved` gives of an archived dump, if that has nothing to look at."""
+        """What `resolved` gives of an archived dump, if that takes no time: or None."""
         view = self.at_hand()
         archived = view is not None and isinstance(view.dumps.get(name), Entry)
         return self._archive.at_hand(name) if self._archive and archived else None
@@ -213,6 +213,10 @@ class Catalog:
     def text_of(self, known: Stored, file: str) -> bytes | None:
         """dmesg.txt or console.txt of an archived dump; None if its records have to be read."""
         return self._archive.text(known, file) if self._archive else None
+
+    def text_at_hand(self, known: Stored, file: str) -> bytes | None:
+        """What `text_of` gives, if that takes no time."""
+        return self._archive.text_at_hand(known, file) if self._archive else None
 
     def report_of(self, known: Stored) -> bytes | None:
         """report.txt as it was saved."""

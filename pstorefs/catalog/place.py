@@ -71,6 +71,18 @@ class Place:
         if held is not None:
             self._close(held)
 
+    @contextmanager
+    def at_hand(self) -> Iterator[Store | None]:
+        """The directory, if it is open already and answers at once; else None."""
+        held = None if self.may_hang else self._take()
+        if held is None:
+            yield None
+            return
+        try:
+            yield held.store
+        finally:
+            self._give_back(held)
+
     def _take(self) -> _Held | None:
         """What is open still, if it was opened a moment ago."""
         with self._lock:

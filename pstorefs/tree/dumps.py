@@ -19,7 +19,7 @@ from pstorefs.catalog.view import Listed
 from pstorefs.dump import Dump
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import material, raw_files
+from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
@@ -168,9 +168,24 @@ class Dumps:
         return self.catalog.resolved_at_hand(name) is not None
 
     def _has_made(self, file: str, name: str) -> bool:
-        """The same of one of its files."""
+        """Whether one of its files is made, or was now, in no time."""
         known = self.catalog.resolved_at_hand(name)
-        return known is not None and self._made_lately.get(self._key(file, known)) is not None
+        view = self.catalog.at_hand()
+        if known is None or view is None:
+            return False
+        key = self._key(file, known)
+        if self._made_lately.get(key) is not None:
+            return True
+        dump = view.dumps.get(name)
+        if dump is None or view.boot_of(dump):
+            return False
+        try:
+            content = files.FILES[file](SavedAtHand(self.catalog, known), self.context(dump))
+        except NotAtHandError:
+            return False
+        if content is not None:
+            self._made_lately.put(key, content)
+        return self._made_lately.get(key) is not None
 
     def _dump(self, name: str) -> Listed:
         """A dump. Raises FileNotFoundError."""
