@@ -127,7 +127,7 @@ class PatientStore(Patience, Store):
         )
 
     def refresh(self, *, now: bool = False) -> None:
-        """See `Store`. If the source does not answer, what is held tells what is left of it."""
+        """See `Store`. If the source does not answer, what is held shows what is left of it."""
         try:
             self.attempt("refresh", lambda: super(PatientStore, self).refresh(now=now))
         except OSError:
