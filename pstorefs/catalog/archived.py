@@ -166,6 +166,18 @@ class Archived:
         self.full = full
         return True
 
+    def at_hand(self, name: str) -> Stored | None:
+        """What `used` says, if it was asked a moment ago and has nothing to look at."""
+        checked, known = self._stored.get(name, (0.0, None))
+        fresh = time.monotonic() < checked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        return known if fresh and isinstance(known, Stored) else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether `look` has nothing to do."""
+        until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        return not self.place.may_hang and time.monotonic() < until
+
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
 

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 #: A look that is younger, in seconds, still holds.
 CURRENT_SECONDS = 0.5
+#: What holds for less than so many seconds is not relied upon by who must not wait.
+MARGIN_SECONDS = 0.1
 #: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).
 SETTLED_NS = 3 * 10**9
 #: Folders below the root of a place, and records in all: bounds against a source made to hurt.

@@ -35,8 +35,8 @@ class Place:
 
     def __init__(self, kind: str, where: Store | str) -> None:
         self.kind = kind
-        #: Whether the last look found a place that may not answer.
-        self.may_hang = False
+        #: Whether it may not answer, as far as the last look found out.
+        self.may_hang = isinstance(where, Store) and where.may_hang
         self._where = where
         self._hung_until = 0.0
         self._held: _Held | None = None

@@ -1,4 +1,4 @@
-"""Where an archive lies, and what it may hold: the language of `-o keep=`. Pure."""
+"""What an archive may hold: the language of `-o keep=`. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import NamedTuple
 _LIMIT = re.compile(r"(\d{1,15})([hdwyKMGT]?)", re.ASCII)
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-#: Where this machine's own records are archived, if nothing else is said.
-DEFAULT_ARCHIVE = "/var/lib/pstorefs"
 
 
 class Keep(NamedTuple):

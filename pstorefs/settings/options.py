@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pstorefs.settings.keep import DEFAULT_ARCHIVE, UNLIMITED, Keep, parse_keep
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
+from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
 DEFAULT_SOURCE = "/sys/fs/pstore"
 #: First fields of fstab that mean the default source.
