@@ -58,7 +58,7 @@ def _answered(method: _Method) -> _Method:
     return cast("_Method", handler)
 
 
-def _read_only(name: str) -> Any:  # noqa: ANN401 (it stands for handlers of many shapes)
+def _read_only(name: str) -> Any:  # noqa: ANN401 (in place of handlers of many shapes)
     """A handler for a request that would change something."""
 
     async def refuse(*_: object) -> None:

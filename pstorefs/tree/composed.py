@@ -1,4 +1,4 @@
-"""Files and directories that exist in no store: their content is composed when somebody looks.
+"""Generated files and directories, which are in no store: made when somebody looks.
 
 Content may change between two looks (a record is archived, a dump gets a part). Once somebody has
 opened a file node it is frozen all the same: the place that composes is asked again at each `open`,
@@ -139,7 +139,7 @@ def _rights(of: Attributes) -> tuple[int, int, int]:
 
 
 class ComposedLink(Link):
-    """A symbolic link that stands in no store."""
+    """A symbolic link that is in no store."""
 
     __slots__ = ("_target",)
 
