@@ -70,6 +70,8 @@ def seaweedfs(base: Path) -> Iterator[str]:
         *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
         *("-s3", f"-s3.port={s3}", f"-s3.config={base / 's3.json'}", "-volume.max=400"),
         *("-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s"),
+        # Else it reports to its makers, and a second server finds these two ports taken.
+        *("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         "-master.heartbeatInterval=100ms",
     ]
     with (base / "log").open("w") as log:
