@@ -13,6 +13,7 @@ them into dumps and finds out what is saved already, `save` writes and verifies,
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import directory
@@ -135,4 +136,6 @@ def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:
             policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
             return
         remaining.add(hashlib.sha256(data).hexdigest())
-    remove_old(view, descriptor, policy.keep, int(time.time()), remaining, policy.say)
+    now = int(time.time())
+    waiting = partial(policy.unshipped, view.path)
+    remove_old(view, descriptor, policy.keep, now, remaining, policy.say, waiting)

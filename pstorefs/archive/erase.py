@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.plan import Job
     from pstorefs.archive.transaction import Transaction
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Store
+    from pstorefs.source.source import Erasable, Source
 
 
 def clear_saved(work: Transaction) -> list[Outcome]:
@@ -54,12 +54,12 @@ def clear_saved(work: Transaction) -> list[Outcome]:
 class _Folders:
     """Folders of the store; the last one is held open, as most records lie in one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Erasable) -> None:
         self._store = store
         self._open = ExitStack()
-        self._held: tuple[tuple[str, ...], Store] | None = None
+        self._held: tuple[tuple[str, ...], Erasable] | None = None
 
-    def held(self, folder: tuple[str, ...]) -> Store:
+    def held(self, folder: tuple[str, ...]) -> Erasable:
         """The folder as a store of its own, by one descriptor. OSError if it is gone."""
         if self._held is None or self._held[0] != folder:
             self.close()
@@ -106,7 +106,7 @@ def _clear(work: Transaction, job: Job, record: Record, folders: _Folders) -> Ou
     return Outcome(record.path, CLEARED, directory)
 
 
-def _is_there(store: Store, record: Record) -> bool:
+def _is_there(store: Source, record: Record) -> bool:
     *folder, name = record.path.split("/")
     try:
         store.stamp(tuple(folder), name)
@@ -163,7 +163,7 @@ def _write_facts(work: Transaction, directories: Iterable[str]) -> None:
             os.close(target)
 
 
-def clear_unsaved(store: Store, path: str) -> Outcome:
+def clear_unsaved(store: Erasable, path: str) -> Outcome:
     """Erase a file of the source, whatever it is, without a copy: `clear NAME`."""
     *folder, name = path.split("/")
     try:

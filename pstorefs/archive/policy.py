@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pstorefs.settings.keep import UNLIMITED, Keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from pstorefs.dump import Dump
     from pstorefs.record.decoded import Decoded
@@ -52,5 +52,7 @@ class Policy(NamedTuple):
     progress: Callable[[str, int, int], None] = lambda _step, _done, _total: None
     #: What others have decoded lately.
     decoded: Decoded | None = None
+    #: The dumps of an archive (its path) that `keep` must leave, as they are still to be shipped.
+    unshipped: Callable[[str], Container[str]] = lambda _: ()
     #: Told of each dump that `keep` removed and of each thing passed over, in a sentence.
     say: Callable[[str], None] = lambda _: None

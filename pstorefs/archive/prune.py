@@ -1,9 +1,9 @@
 """What `-o keep=` removes from the archive. Nothing else in this program does.
 
 Oldest first, by when they were saved: a machine whose clock was wrong has dumps of any date. Never
-a dump whose records still stand in the store, and never the first and the newest of a signature:
-the one tells when a fault began, the other what it looks like now. Where that one is damaged, the
-next one as well.
+a dump whose records still stand in the store or that is still to be shipped to a fleet's store (if
+one is configured), and never the first and the newest of a signature: the one tells when a fault
+began, the other what it looks like now. Where that one is damaged, the next one as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import damage, durable, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from pstorefs.settings.keep import Keep
     from pstorefs.source.directory import Store
@@ -44,14 +44,19 @@ def remove_old(
     now: int,
     standing: Iterable[str],
     say: Callable[[str], None],
+    unshipped: Callable[[], Container[str]] = tuple,
 ) -> list[str]:
-    """Remove what is beyond the limits; the names. `standing`: SHA-256 of the store's records."""
+    """Remove what is beyond the limits; the names. `standing`: SHA-256 of the store's records.
+
+    `unshipped`: names of dumps that a fleet's store does not have yet; asked for if it matters.
+    """
     if keep.unlimited:
         return []
     dumps = sorted(_dumps(archive, root), key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
     protected = {dump.name for dump in dumps if dump.hashes & in_store}
     ends: set[str] | None = None
+    waiting: Container[str] = ()
     count, size = len(dumps), sum(dump.size for dump in dumps)
     removed = []
     for dump in dumps:
@@ -66,7 +71,11 @@ def remove_old(
             continue
         if ends is None:  # read at the moment of need: on most boots nothing is to be removed
             ends = _ends(dumps, lambda name: damage.is_whole(archive, name))
+            waiting = unshipped()
         if dump.name in ends:
+            continue
+        if dump.name in waiting:
+            say(f"{dump.name}: keep= leaves it until pstorefs --ship has shipped it")
             continue
         try:
             _remove(root, dump.name)

@@ -30,6 +30,11 @@ _DAY = 86400
 _EARLY_SECONDS = 180
 # Where batches may end: records further apart than this, in seconds, are no parts of one dump.
 _APART_SECONDS = 600
+_UNTIMED = "~"  # after all families
+# A batch that is so many times too long is cut wherever that is.
+_CUT = 2
+# A text is about so many times as long as what is stored of it.
+_TEXT_TIMES = 4
 
 
 def tokens_near(name: Name, stamp: Stamp) -> Iterator[str]:
@@ -109,8 +114,8 @@ def batches(
     before: tuple[str, str, int] | None = None
     for path in ordered:
         here = _order(path, names[path], files[path])
-        apart = before is None or before[:2] != here[:2] or here[2] - before[2] > _APART_SECONDS
-        if batch and (weight >= 2 * most or (weight >= most and apart)):
+        apart = before is not None and _are_apart(before, here)
+        if batch and (weight >= _CUT * most or (weight >= most and apart)):
             yield batch
             batch, weight = [], 0
         batch.append(path)
@@ -125,14 +130,18 @@ def _order(path: str, name: Name, stamp: Stamp) -> tuple[str, str, int]:
     seconds = id_seconds(name)
     if seconds is not None:
         return name.family, "", seconds
-    # One machine's, where those of many are gathered.
-    return "~", path.rpartition("/")[0], stamp.mtime_ns // 10**9
+    # A log and the dump that it belongs to have nothing in common but the folder: one machine's,
+    # where those of many are gathered.
+    return _UNTIMED, path.rpartition("/")[0], stamp.mtime_ns // 10**9
+
+
+def _are_apart(before: tuple[str, str, int], here: tuple[str, str, int]) -> bool:
+    """Whether a batch may end between two records in that order."""
+    if before[:2] != here[:2]:
+        return True
+    return here[0] != _UNTIMED and here[2] - before[2] > _APART_SECONDS
 
 
 def _weight(name: Name, stamp: Stamp) -> int:
     """Bytes of memory that a record takes: as stored, and its text."""
     return stamp.size * (_TEXT_TIMES + 1 if name.encoded else 1)
-
-
-# A text is about so many times as long as what is stored of it.
-_TEXT_TIMES = 4

@@ -13,6 +13,7 @@ Logs that the kernel drops by itself (ramoops: console, pmsg, ftrace) do not cou
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import defaultdict
@@ -24,11 +25,12 @@ from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
+from pstorefs.cli.meter import Meter
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from pstorefs.archive.policy import Compose
     from pstorefs.dump import Dump
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from pstorefs.settings.options import Settings
 
 DONE, FAILURE, REMAINS = 0, 2, 3
+
+# Objects between two looks for garbage in circles.
+_LITTER = 50_000
 
 
 def run_archive(settings: Settings) -> int:
@@ -55,21 +60,37 @@ def run_archive(settings: Settings) -> int:
             f"{settings.source}: not this machine's own store, and left as it is:"
             " to archive it, give -o archive=DIR"
         )
+    try:
+        return _run(store, target, settings)
+    finally:
+        store.close()
+
+
+def _run(store: Store, target: str, settings: Settings) -> int:
+    meter = Meter()
+
+    def say(message: str) -> None:
+        meter.erase()
+        _say(message)
+
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,
         compose=_composing(own=settings.default_source),
         on_saved=_noting(target),
-        say=_say,
+        unshipped=_unshipped,
+        progress=meter.tell,
+        say=say,
     )
+    # What is made here is freed without being looked for: that takes 5 % of many records.
+    gc.set_threshold(_LITTER)
     try:
         outcomes = archive(store, target, None, policy)
     except ArchiveError as error:
-        return _fail(str(error.strerror))
+        return _fail(str(error.strerror), meter)
     except OSError as error:
-        return _fail(f"{settings.source}: {error.strerror or error}")
-    finally:
-        store.close()
+        return _fail(f"{settings.source}: {error.strerror or error}", meter)
+    meter.erase()
     try:
         status = _report(target, outcomes)
         sys.stdout.flush()
@@ -89,6 +110,12 @@ def _open(settings: Settings) -> Store:
     from pstorefs.source.timeout import open_named
 
     return open_named(settings.source)
+
+
+def _unshipped(target: str) -> Container[str]:
+    from pstorefs.fleet.configured import unshipped
+
+    return unshipped(target)
 
 
 def _composing(*, own: bool) -> Compose:
@@ -146,7 +173,9 @@ def _status(outcomes: Sequence[Outcome]) -> int:
     return REMAINS if remains else DONE
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, meter: Meter | None = None) -> int:
+    if meter:
+        meter.erase()
     _say(message)
     return FAILURE
 

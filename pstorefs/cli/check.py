@@ -26,7 +26,7 @@ from pstorefs.archive.policy import Policy
 from pstorefs.cli.questions import opened_catalog
 from pstorefs.report import test_crash
 from pstorefs.report.next_crash import NO, UNSURE, YES, Check, checks, overall
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import BinaryIO
 
 from pstorefs import __version__
@@ -22,13 +23,17 @@ from pstorefs.system.utc import rfc3339
 
 HELP = """\
 usage: pstorecat [--json] [FILE...]
-       pstorecat --report [--json] [FILE...]
+       pstorecat --logcat [FILE...]
+       pstorecat --report [--json | --vmlinux FILE] [FILE...]
 
 Write the text of crash records to standard output. Without FILE, or where FILE is -,
 read one record from standard input.
 
   --report         a report of the crash in each FILE instead: a record, or any other
                    kernel log, such as that of a serial console or journalctl -k
+  --logcat         the log of Android in each pmsg record, as logcat -L shows it
+  --vmlinux FILE   with --report: file and line of each frame, by the kernel's vmlinux
+                   with debug data, and llvm-symbolizer or addr2line
   --json           what is known about each record, or report, one object a line
   -h, --help       this text
   -V, --version    the version
@@ -44,8 +49,9 @@ _FINE = (reading.PLAIN, reading.DECODED)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
-    files, as_json, as_report = [], False, False
+    files, as_json, mode = [], False, ""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    vmlinux = _take_vmlinux(words)
     while words:
         word = words.pop(0)
         if word in ("-h", "--help"):
@@ -56,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if word == "--json":
             as_json = True
-        elif word == "--report":
-            as_report = True
+        elif word in ("--report", "--logcat"):
+            mode = word
         elif word == "--":
             files += words
             break
@@ -66,9 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             files.append(word)
-    show = _report if as_report else _show
+    if vmlinux and (as_json or mode != "--report"):
+        _complain("--vmlinux goes with --report, and not with --json: see pstorecat --help")
+        return 2
+    report = partial(_report, vmlinux=vmlinux)
+    shows: dict[str, Callable[[str, bool], bool]] = {
+        "": _show,
+        "--logcat": _logcat,
+        "--report": report,
+    }
+    return _run(shows[mode], files or [_STANDARD_INPUT], as_json)
+
+
+def _run(show: Callable[[str, bool], bool], files: Sequence[str], as_json: bool) -> int:
+    """Show all files; the exit status."""
     try:
-        shown = [show(file, as_json) for file in files or [_STANDARD_INPUT]]
+        shown = [show(file, as_json) for file in files]
         _flush()
     except OSError as error:
         # Python would try to write, and complain, once more at exit.
@@ -80,6 +99,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0 if all(shown) else 1
+
+
+def _take_vmlinux(words: list[str]) -> str:
+    """Take --vmlinux FILE out of a command line; empty if it is not there, or has no FILE."""
+    options = words[: words.index("--")] if "--" in words else words
+    if "--vmlinux" not in options[:-1]:
+        return ""
+    at = options.index("--vmlinux")
+    _, file = words.pop(at), words.pop(at)
+    return file
 
 
 def _show(file: str, as_json: bool) -> bool:
@@ -97,7 +126,7 @@ def _show(file: str, as_json: bool) -> bool:
     return _judge(file, record)
 
 
-def _report(file: str, as_json: bool) -> bool:
+def _report(file: str, as_json: bool, vmlinux: str = "") -> bool:
     """Write the report of one log out; whether the log was whole."""
     from pstorefs.report import log
 
@@ -113,7 +142,30 @@ def _report(file: str, as_json: bool) -> bool:
         _write(log.summary_line(file, text))
     else:
         _write(log.report_text(text))
+    if vmlinux:
+        from pstorefs.report import source_lines
+
+        said = source_lines.lines_of(log.facts_of(text), vmlinux)
+        _write("\n".join(["", *said, ""]).encode(errors="replace"))
     return _judge(file, record)
+
+
+def _logcat(file: str, _: bool) -> bool:
+    """Write the entries of a pmsg record out; whether there are any."""
+    from pstorefs.record.pmsg import logcat
+
+    try:
+        data = _read(file)
+    except OSError as error:
+        _complain(f"{file}: {error.strerror or error}")
+        return False
+    record, _name = _interpret(file, data)
+    lines = logcat(record.text[: len(record.text) - record.notice_length])
+    if not lines:
+        _complain(f"{file}: no log of Android: pstorecat without --logcat shows it as it is")
+        return False
+    _write(lines)
+    return _judge(file, record) if record.state != reading.SUSPECT else True
 
 
 def _judge(file: str, record: reading.Reading) -> bool:

@@ -5,18 +5,14 @@ Exit statuses are those of mount(8): 0 success, 1 usage, 2 system error, 32 moun
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from pstorefs import __version__
-from pstorefs.settings.options import Settings, UsageError, is_helper, parse
-from pstorefs.settings.questions import asked, parse_question
-from pstorefs.system.printable import printable
-
+# Not typing's: `pstorefs --ship`, which mostly has nothing to do, would start half as fast.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
+
+    from pstorefs.settings.options import Settings
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
@@ -24,11 +20,13 @@ usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
        pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
        pstorefs --check [--json | --crash] [OPTIONS]
        pstorefs --bundle NAME FILE.tar.gz [--redact] [OPTIONS] [SOURCE]
+       pstorefs --ship [URL] [OPTIONS]
 
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
 with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
 
   --archive        save all dumps and clear what is saved, without a mount
+  --ship           hand archived dumps to a fleet's store: pstorefs --ship --help
   --list           one line for each dump: time, name, signature, place, title
   --show NAME      the report of a dump; NAME may be latest, or a record
   --bundle NAME FILE   all there is about a dump in one file, for a bug report
@@ -55,8 +53,16 @@ One file, without a mount: pstorecat FILE
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if "--ship" in words:
+        from pstorefs.cli.ship import main as ship
+
+        return ship(words)
+    from pstorefs import __version__
+    from pstorefs.settings.options import UsageError, is_helper, parse
+    from pstorefs.settings.questions import asked
+
     try:
-        words = sys.argv[1:] if arguments is None else list(arguments)
         if asked(words) and not (arguments is None and is_helper(sys.argv[0])):
             return _answer(words)
         if arguments is None:
@@ -79,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> int:
+    from pstorefs.settings.questions import parse_question
+
     question = parse_question(words)
     from pstorefs.cli.questions import answer
 
@@ -87,6 +95,8 @@ def _answer(words: Sequence[str]) -> int:
 
 def _mount(settings: Settings) -> int:
     # Imports make little garbage: looking for it is 6 of the 93 ms that pyfuse3 and trio take.
+    import gc
+
     gc.disable()
     from pstorefs.mount.daemon import run
     from pstorefs.mount.preflight import MountError
@@ -105,6 +115,8 @@ def _mount(settings: Settings) -> int:
 
 
 def _fail(status: int, message: str) -> int:
+    from pstorefs.system.printable import printable
+
     print(f"pstorefs: {printable(message)}", file=sys.stderr)
     return status
 

@@ -1,8 +1,10 @@
 """What all decoders share: their results, their one error, and the mark for unknown bytes.
 
-A codec is a module with three names:
+A codec is a module with these names:
 
 * ``NAME``, what users see in ``meta/RECORD/compression``;
+* ``SLOW``, whether decoding a record takes longer than handing the work to a thread (0.1 ms);
+* ``ENDS_WHOLE``, whether a stream that was cut never decodes to its end;
 * ``decode(data, limit) -> Stream``: the whole stream or ``CodecError``;
 * ``salvage(data, limit) -> Remains``: all that can be had of a stream that does not decode.
 

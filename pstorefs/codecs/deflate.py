@@ -21,6 +21,8 @@ import zlib
 from pstorefs.codecs.base import CodecError, Remains, Stream
 
 NAME = "deflate"
+SLOW = False
+ENDS_WHOLE = True
 # Bytes at a time on the way to a break; divided by 8 until it is one.
 _LARGEST_STEP = 4096
 

@@ -21,6 +21,7 @@ input to its last byte. Linux 6.12 demanded neither, and took an LZ4 record for 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -42,6 +43,20 @@ _MOST_TEXT = 3 * MAX_INPUT
 _MAX_SALVAGED, _MOST_SALVAGED_TEXT = 2 << 20, 6 << 20
 # The more frequent and the faster first.
 _WITHOUT_MAGIC = ("deflate", "lz4", "lzo", "nx842")
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
+
+
+# What the first or last bytes say: page by page, the surest first. Here and not on the pages, as a
+# page is loaded only when it is likely.
+_LIKELY: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("zstd", lambda data: data.startswith(b"\x28\xb5\x2f\xfd")),
+    ("zlibbed", _has_zlib_header),
+    ("nx842", lambda data: data.startswith((b"\x02", b"\xf8\x42"))),
+    ("lzo", lambda data: data.endswith(b"\x11\x00\x00")),
+)
 # Text without a header is believed only if there is enough of it to rule out chance.
 _ENOUGH_TEXT = 32
 # The same for text whose header is damaged, in clean log lines.
@@ -49,7 +64,11 @@ _ENOUGH_LINES = 8
 
 
 class _Codec(Protocol):
+    """One page, see `base`."""
+
     NAME: str
+    SLOW: bool
+    ENDS_WHOLE: bool
 
     def decode(self, data: bytes, limit: int) -> Stream: ...
 
@@ -133,9 +152,9 @@ def _accepted(codec: _Codec, stream: Stream, header: bool, damaged: bool) -> boo
         return stream.checked or (len(stream.text) >= _ENOUGH_TEXT and is_text(stream.text))
     if damaged:
         return has_header(stream.text) or log_lines(stream.text) >= _ENOUGH_LINES
-    # An LZ4 block that was cut between two sequences is a valid block. Since 3.5 kernels end each
-    # part with a whole line, and LZ4 came later: a part without its last newline was cut.
-    return has_header(stream.text) and (codec.NAME != "lz4" or stream.text.endswith(b"\n"))
+    # Since 3.5 kernels end each part with a whole line, and LZ4, the only format that may not end
+    # whole, came later: a part without its last newline was cut.
+    return has_header(stream.text) and (codec.ENDS_WHOLE or stream.text.endswith(b"\n"))
 
 
 def _worth(remains: Remains) -> int:
@@ -162,28 +181,29 @@ def _salvaged(compression: str, remains: Remains) -> Salvaged:
     return Salvaged(certain, doubt, compression, remains.reason, used, remains.truncated)
 
 
+def is_slow(compression: str) -> bool:
+    """Whether a record of this format takes longer to decode than to hand it to a thread.
+
+    Of a format that decoded something before.
+    """
+    return any(codec.SLOW for codec in _used if compression == codec.NAME)
+
+
 def _candidates(payload: bytes) -> tuple[str, ...]:
     """The formats in the order of likelihood. All are tried: a magic can arise by chance."""
-    likely = _likely(payload)
-    if not likely:
+    likely = next((name for name, fits in _LIKELY if fits(payload)), None)
+    if likely is None:
         return _WITHOUT_MAGIC
     return likely, *(name for name in _WITHOUT_MAGIC if name != likely)
 
 
-def _likely(payload: bytes) -> str:
-    """What the first or last bytes tell; empty if nothing."""
-    head = payload[:4]
-    if head == b"\x28\xb5\x2f\xfd":
-        return "zstd"
-    if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
-        return "zlibbed"
-    if head[:1] == b"\x02" or head[:2] == b"\xf8\x42":
-        return "nx842"
-    return "lzo" if payload[-3:] == b"\x11\x00\x00" else ""
+#: Pages that were needed so far.
+_used: list[_Codec] = []
 
 
 @cache
 def _codec(name: str) -> _Codec:
     # At the moment of need: a store of one format pays for one.
     module: _Codec = importlib.import_module(f"pstorefs.codecs.{name}")
+    _used.append(module)
     return module

@@ -27,6 +27,8 @@ from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
 from pstorefs.codecs.salvage.tokens import match as token
 
 NAME = "lz4"
+SLOW = False
+ENDS_WHOLE = False  # a block that is cut behind literals is a block again
 
 _MATCH_MINIMUM = 4
 _EXTENDED = 15  # a length in a token that goes on in further bytes

@@ -35,6 +35,8 @@ from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
 from pstorefs.codecs.salvage.tokens import match
 
 NAME = "lzo"
+SLOW = True
+ENDS_WHOLE = True
 
 _FIRST_RUN = 17
 _LONG = 4  # that many literals and more are all the same to the next instruction

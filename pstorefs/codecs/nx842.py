@@ -41,6 +41,8 @@ from pstorefs.codecs.salvage.log_model import unreadable
 from pstorefs.codecs.salvage.resume import BAD, END, Trail, salvage_trail
 
 NAME = "842"
+SLOW = True
+ENDS_WHOLE = True
 
 _TEMPLATES = (
     "D8", "D4 D2 I2", "D4 I2 D2", "D4 I2 I2", "D4 I4", "D2 I2 D4", "D2 I2 D2 I2",

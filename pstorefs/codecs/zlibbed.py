@@ -14,6 +14,8 @@ from pstorefs.codecs import deflate
 from pstorefs.codecs.base import CodecError, Remains, Stream
 
 NAME = "zlib"
+SLOW = False
+ENDS_WHOLE = True
 _HEADER_SIZE = 2
 _CHECKSUM_SIZE = 4
 _PRESET_DICTIONARY = 0x20

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "zstd"
+SLOW = True
+ENDS_WHOLE = True
 
 
 class MissingLibraryError(CodecError):

@@ -58,6 +58,7 @@ def _executor(
     from pstorefs.catalog.catalog import Catalog
     from pstorefs.catalog.place import Place
     from pstorefs.control.executor import Executor
+    from pstorefs.fleet.configured import unshipped
     from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
     from pstorefs.report import files
     from pstorefs.report.journal import announce
@@ -73,6 +74,7 @@ def _executor(
         keep=settings.keep,
         compose=files.composer(machine, own=own),
         on_saved=announce,
+        unshipped=unshipped,
         decoded=decoded,
         say=lambda sentence: _log.info("%s", sentence),
     )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
 from pstorefs.source.timeout import open_named, open_store, real_path

@@ -57,7 +57,7 @@ class Kind:
     pattern: str
     title: str
     blame: Blame = Blame.NOBODY
-    skip: str = ""  # names of further tables of machinery, see SKIPS
+    skip: str = ""  # names of further tables of machinery
     single: bool = False  # the whole report is this line
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
     dies: bool = False  # no report without such a line: programs fault with the same words

@@ -13,7 +13,7 @@ from pstorefs.dump import Dump
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.next_crash import YES, checks
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.source.directory import Store
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine

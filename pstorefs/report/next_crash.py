@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pstorefs.settings.keep import DEFAULT_ARCHIVE
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.system.crash_setup import CrashSetup
 from pstorefs.system.printable import printable
 

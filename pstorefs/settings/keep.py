@@ -1,4 +1,4 @@
-"""Where an archive lies, and what it may hold: the language of `-o keep=`. Pure."""
+"""What an archive may hold: the language of `-o keep=`. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import NamedTuple
 _LIMIT = re.compile(r"(\d{1,15})([hdwyKMGT]?)", re.ASCII)
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-#: Where this machine's own records are archived, if nothing else is said.
-DEFAULT_ARCHIVE = "/var/lib/pstorefs"
 
 
 class Keep(NamedTuple):
@@ -37,7 +33,7 @@ def parse_keep(text: str) -> Keep:
     for word in text.split("+"):
         match = _LIMIT.fullmatch(word)
         if match is None:
-            raise ValueError("is no limit such as 90d, 500M, 20 or 90d+500M+20")
+            raise ValueError("is not a limit such as 90d, 500M, 20 or 90d+500M+20")
         number, unit = int(match[1]), match[2]
         if unit in _SECONDS:
             seconds = number * _SECONDS[unit]

@@ -15,8 +15,6 @@ from pstorefs.tree.rights import Attributes
 if TYPE_CHECKING:
     from pstorefs.record.reading import Reading
 
-# Codecs that take longer than handing the work to a thread does, per record.
-_SLOW = ("lzo", "842", "zstd")
 # Reads of a record that is written anew each time; a writer without pause hits one in twenty.
 _TRIES = 4
 # Of a record that nobody asked for yet: they are made once, when it is found.
@@ -91,7 +89,7 @@ class RecordFile(MirrorFile):
             except OSError as error:
                 if not (has_changed(error) and tries_left):
                     raise
-                # Nobody was told its attributes yet: it may still become another.
+                # Nobody has seen its attributes yet: it may still become another.
                 stamp = self.mirror.store.stamp(self.folder, self.file)
                 if not stamp.is_file:
                     raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
@@ -121,12 +119,13 @@ class RecordFile(MirrorFile):
         return record
 
     def _judge(self, stamp: Stamp, record: Reading | None) -> None:
+        from pstorefs.codecs import detect
         from pstorefs.record import reading
 
         if record is None or record.state == reading.UNDECODABLE:
             self._know(State.STORED, stamp)
             return
-        quick = record.state == reading.DECODED and record.compression not in _SLOW
+        quick = record.state == reading.DECODED and not detect.is_slow(record.compression)
         self._know(State.TEXT if quick else State.SLOW_TEXT, stamp, len(record.text))
 
     def _know(self, state: State, stamp: Stamp, size: int | None = None) -> None:

@@ -3,7 +3,7 @@
 For harnesses that kill it, fail its system calls or cut its power. Prints one line per record. With
 SAVED=FILE in the environment a line in FILE says which dumps were announced.
 Exit status: 0, or the errno of the command. With SYNCFS=1 in the environment syncfs(2) takes the
-place of fsync(2) for few files as it does for many.
+place of fsync(2) for few files as it does for many; with BATCHES=1 each dump, or boot, is a batch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pstorefs.archive import durable
+from pstorefs.archive import batches, durable, relatives
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome, first_error
@@ -59,6 +59,8 @@ def main() -> int:
     source, target, *names = sys.argv[1:]
     if os.environ.get("SYNCFS"):
         durable.MANY = 0
+    if os.environ.get("BATCHES"):
+        batches._BATCH_BYTES, relatives._CUT = 1, 1 << 40
     try:
         outcomes = run(source, target, names or None)
     except ArchiveError as error:

@@ -67,7 +67,7 @@ def matching(fault: str, found: list[strace.Point]) -> list[strace.Point]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["all", "all-syncfs", "parts-come-later"])
+@pytest.mark.parametrize("name", ["all", "all-syncfs", "all-batches", "parts-come-later"])
 def test_an_error_at_some_calls_is_told(
     name: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,10 @@ class Scene:
     named: int = 0
     #: Whether syncfs(2) takes the place of fsync(2), as it does for many files.
     syncfs: bool = False
+    #: Whether each boot's records are a batch of their own, as in a store of many.
+    batches: bool = False
+    #: Whether the archive is as an earlier version left it, without an index.
+    old: bool = False
 
     def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
         source, archive = base / "store", base / "archive"
@@ -41,6 +45,8 @@ class Scene:
         if self.earlier:
             end = len(names) - self.later
             drive.run(str(source), str(archive), names[end - self.earlier : end])
+            if self.old:
+                (archive / ".index").unlink()
         for name in held_back:
             (base / name).rename(source / name)
         rest = [name for name in names if (source / name).exists()]
@@ -50,10 +56,14 @@ class Scene:
 SCENES = {
     "all": Scene("erst-deflate-6.1.192"),
     "all-syncfs": Scene("erst-deflate-6.1.192", syncfs=True),
+    "all-batches": Scene("erst-deflate-6.1.192", batches=True),
     "logs": Scene("ramoops-lz4-6.1.192-ecc"),
     "one-by-name": Scene("erst-none-6.1.192-deb12", named=1),
     "second-by-name": Scene("erst-deflate-6.12.107-deb13", earlier=1, named=1),
     "parts-come-later": Scene("erst-deflate-6.1.192", earlier=3, later=5),
+    "parts-come-later-old-batches": Scene(
+        "erst-deflate-6.1.192", earlier=3, later=5, old=True, batches=True
+    ),
     "parts-come-later-one-by-name": Scene("efi-deflate-6.1.192", earlier=1, later=20, named=2),
 }
 
@@ -79,8 +89,9 @@ def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
 
 def scene_points(scene: Scene, base: Path, patch: pytest.MonkeyPatch) -> list[strace.Point]:
     patch.setenv("SAVED", str(base / "saved"))
-    if scene.syncfs:
-        patch.setenv("SYNCFS", "1")
+    for name, wanted in (("SYNCFS", scene.syncfs), ("BATCHES", scene.batches)):
+        if wanted:
+            patch.setenv(name, "1")
     source, archive, _, names = scene.set(base)
     found = strace.points(source, archive, *names)
     for path in (source, archive):

@@ -23,15 +23,23 @@ from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog, printable
 from pstorefs.catalog.place import Place
+from pstorefs.dump import Dump
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report.files import composer
+from pstorefs.report.material import material
 from pstorefs.report.status import Reporter
 from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from tests.fuzz.target import Target
-from tests.fuzz.texts import check_dump_name, check_facts, printable_lines
+from tests.fuzz.texts import (
+    check_directory_name,
+    check_dump_name,
+    check_facts,
+    json_safe,
+    printable_lines,
+)
 from tests.records import capture
 
 _CUT = b"\xff\xfe\xff"
@@ -166,11 +174,17 @@ def survey_all(world: World) -> Catalog:
         dumps = catalog.dumps(now=True)
         for name, dump in dumps.items():
             assert name == dump.name
-            check_dump_name(dump)
-            text = catalog.text(dump)
-            assert _CANARY.split(b"\n")[1] not in text or b"not to be touched" in raw_of(world)
-            check_facts(text, catalog.facts(dump))
+            check_directory_name(dump.name)
             assert catalog.brief(dump).title.isprintable()
+            known = catalog.resolved(dump)
+            made = material(catalog, dump)
+            text = made.text()
+            assert _CANARY.split(b"\n")[1] not in text or b"not to be touched" in raw_of(world)
+            json_safe(dict(made.keys()))
+            made.words()
+            if isinstance(known, Dump):
+                check_dump_name(known)
+                check_facts(text, catalog.facts(known))
             for record in dump.records:
                 assert catalog.dump_of(record) is dump
                 assert hashlib.sha256(catalog.stored(record)).hexdigest() == record.sha256

@@ -194,10 +194,15 @@ def check_times(file: str, name: Name, data: bytes, mtime: int) -> None:
 
 
 def check_dump_name(dump: Dump) -> None:
-    """A dump's name is one of a directory, of ours, and printable."""
-    assert re.fullmatch(r"[0-9A-Za-z_-]+", dump.name, re.ASCII), dump.name
-    assert len(dump.name) <= 255
+    """A dump's name is one of a directory, and its id a hash."""
+    check_directory_name(dump.name)
     assert re.fullmatch(r"[0-9a-f]{64}", dump.id)
+
+
+def check_directory_name(name: str) -> None:
+    """The name of a dump's directory is one of ours, and printable."""
+    assert re.fullmatch(r"[0-9A-Za-z_-]+", name, re.ASCII), name
+    assert len(name) <= 255
 
 
 def json_safe(value: object) -> None:

@@ -44,10 +44,13 @@ def test_a_mount_uses_no_network(
 
 def test_the_other_programs_use_no_network(source: Path, tmp_path: Path) -> None:
     archive = ["-o", f"archive={tmp_path / 'archive'},archive_volatile", source]
+    shipping = ["-o", f"archive={tmp_path / 'archive'},state={tmp_path / 'state'}"]
     for number, arguments in enumerate(
         (
             [*COMMAND[:1], "-m", "pstorefs.cli.pstorecat", *source.iterdir()],
             [*COMMAND, "--archive", *archive],
+            [*COMMAND, "--ship", f"file://{tmp_path}", "--now", *shipping],
+            [*COMMAND, "--ship", "s3://nothing/to/ship", "-o", f"archive={tmp_path / 'none'}"],
         )
     ):
         trace = tmp_path / f"trace{number}"

@@ -6,7 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+import hypothesis
 import pytest
+
+# No timed tests: a machine that does other things as well is slow, and nothing is wrong.
+hypothesis.settings.register_profile("pstorefs", deadline=None)
+hypothesis.settings.load_profile("pstorefs")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pstorefs.report import last_reboot
 from pstorefs.report.last_reboot import Crash, journal_evidence, judge
 from pstorefs.report.next_crash import NO, YES, Check
 from pstorefs.report.status import Reporter
-from pstorefs.system import firmware_log, last_boot
+from pstorefs.system import boot_end, firmware_log, last_boot
 from pstorefs.system.last_boot import (
     HARDWARE,
     NOTE,
@@ -224,14 +224,14 @@ def crash_text() -> bytes:
 
 
 def test_a_panic_that_the_journal_caught_is_evidence() -> None:
-    text = last_boot.journal_text(journal_of(crash_text()))
+    text = boot_end.journal_text(journal_of(crash_text()))
     assert [(each.kind, each.says) for each in journal_evidence(text)] == [
         (PANIC, "kernel panic: sysrq triggered crash")
     ]
 
 
 def test_a_crash_long_before_the_end_is_not_the_end() -> None:
-    text = last_boot.journal_text(journal_of(crash_text()) + entry(9999, "all is well"))
+    text = boot_end.journal_text(journal_of(crash_text()) + entry(9999, "all is well"))
     assert journal_evidence(text) == []
 
 
@@ -245,13 +245,13 @@ def test_a_quiet_journal_says_nothing(text: bytes) -> None:
 )
 def test_journald_says_goodbye_in_a_shutdown(message: str | None, orderly: bool) -> None:
     line = json.dumps({"MESSAGE": message, "__REALTIME_TIMESTAMP": "1780000000000000"}).encode()
-    assert last_boot.parse_journal_end(line) == (orderly, 1_780_000_000.0, "journal")
+    assert boot_end.parse_journal_end(line) == (orderly, 1_780_000_000.0, "journal")
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": []}', b"\xff"])
 def test_what_is_no_journal_is_no_end(line: bytes) -> None:
-    assert last_boot.parse_journal_end(line) is None
-    assert last_boot.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
+    assert boot_end.parse_journal_end(line) is None
+    assert boot_end.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
 
 
 # wtmp
@@ -278,7 +278,7 @@ def test_wtmp(
     _: str, entries: list[tuple[int, bytes]], end: tuple[bool, float, str] | None
 ) -> None:
     data = b"".join(utmp(kind, user, 1000 + at) for at, (kind, user) in enumerate(entries))
-    assert last_boot.parse_wtmp(data + b"rest") == end
+    assert boot_end.parse_wtmp(data + b"rest") == end
 
 
 # The firmware's log

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.cli import pstorefs
+from pstorefs.cli import pstorefs, ship
 from pstorefs.settings.options import TABLE
+from pstorefs.settings.ship import TABLE as SHIP
 
 MANUALS = Path(__file__).parents[2] / "contrib" / "man"
 COMPLETION = Path(__file__).parents[2] / "contrib" / "completion" / "pstorefs"
@@ -28,8 +29,8 @@ def shown(page: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_three_are_there() -> None:
-    assert PAGES == ["pstorecat.1", "pstorefs.5", "pstorefs.8"]
+def test_all_four_are_there() -> None:
+    assert PAGES == ["pstorecat.1", "pstorefs-ship.8", "pstorefs.5", "pstorefs.8"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -88,6 +89,16 @@ def test_every_flag_of_the_help_is_in_the_manual_and_in_the_completion() -> None
         assert flag in completion
 
 
+def test_every_option_and_flag_of_ship_is_in_its_manual_and_in_the_completion() -> None:
+    page, completion = (MANUALS / "pstorefs-ship.8").read_text(), COMPLETION.read_text()
+    assert set(re.findall(r"^\.It Cm (\w+) Ns = ", page, re.MULTILINE)) == set(SHIP)
+    assert all(re.search(rf"\b{name}=", completion) for name in SHIP)
+    shown_page = shown("pstorefs-ship.8").stdout
+    for flag in re.findall(r"^ +(-\w|--[\w-]+)", ship.HELP, re.MULTILINE):
+        assert flag in shown_page
+        assert flag in completion
+
+
 def test_the_completion_knows_every_option_that_is_applied() -> None:
     words = re.findall(r"[a-z_]+", COMPLETION.read_text())
     assert {name for name, option in TABLE.items() if option.what == "apply"} <= set(words)
@@ -118,6 +129,9 @@ COMPLETIONS = [
     ("pstorefs -o ro,uma", {"ro,umask="}),
     ("pstorefs -o gid=ad", {"gid=adm"}),
     ("pstorefs -o ro,uid=nobo", {"ro,uid=nobody"}),
+    ("pstorefs --ship --n", {"--now"}),
+    ("pstorefs --ship -o win", {"window="}),
+    ("pstorefs --ship s", {"s3://"}),
     ("pstorecat --j", {"--json"}),
     ("pstorecat pstorecat", {"pstorecat.1"}),
 ]

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 FILES = [
     "contrib/requirements.txt",
     "contrib/build-requirements.txt",
+    "contrib/fleet-requirements.txt",
     "tests/requirements.txt",
+    "tests/fleet/requirements.txt",
     "tests/fuzz/requirements.txt",
 ]
 PINNED = re.compile(r"([a-z0-9-]+)==([0-9a-z.]+)(?: ; python_version < \"3\.11\")?")

@@ -16,6 +16,7 @@ FLOORS = [
     ["tree"],
     ["control", "report"],
     ["catalog"],
+    ["fleet"],
     ["archive"],
     ["dump"],
     ["record"],
@@ -27,6 +28,7 @@ ALLOWED = {
     "pyfuse3": ["mount"],
     "trio": ["mount", "cli"],
     "lz4": ["codecs"],
+    "obstore": ["fleet"],
     "zstandard": ["codecs"],
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -107,3 +109,27 @@ def test_a_plain_mount_starts_without_commands_and_dumps() -> None:
     run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
     late = {"control", "dump", "archive", "oops", "report", "catalog"}
     assert not {f"pstorefs.{name}" for name in late} & set(run.stdout.split())
+
+
+def test_only_the_fleet_can_reach_a_network() -> None:
+    """The journal's socket is AF_UNIX; whatever else opens one goes through obstore."""
+    network = {"socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib", "xmlrpc"}
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if {name.split(".")[0] for name in imports(path)} & network
+    }
+    assert found <= {"report/journal.py", "mount/background.py", "mount/daemon.py"}
+    obstore = [path for path in MODULES if "obstore" in imports(path)]
+    assert [path.name for path in obstore] == ["objects.py"]
+
+
+def test_a_run_that_has_nothing_to_ship_imports_next_to_nothing() -> None:
+    words = (
+        "import sys; before = set(sys.modules); from pstorefs.cli.pstorefs import main\n"
+        "assert main(['--ship', 'file:///nowhere', '-o', 'archive=/nowhere']) == 0\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
+    heavy = {"re", "typing", "json", "hashlib", "obstore", "pstorefs.archive.durable", "contextlib"}
+    assert not heavy & set(run.stdout.split())

@@ -27,7 +27,7 @@ STORES = HERE / "stores"
 MEMORY_MB = 512
 MODULES = (
     *("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "fuse", "ext4"),
-    *("efi_pstore", "ramoops", "pstore_blk", "autofs4", "binfmt_misc"),
+    *("efi_pstore", "efivarfs", "ramoops", "pstore_blk", "autofs4", "binfmt_misc"),
 )
 PACKAGES = (
     *("bash", "coreutils", "dash", "findutils", "grep", "kmod", "mount", "sed", "util-linux"),

@@ -1,0 +1,230 @@
+"""`pstorefs --ship`: what the archive holds is handed to the fleet's store. For boot and a timer.
+
+====== ============================================================================================
+status meaning
+====== ============================================================================================
+0      everything is shipped, or there was nothing to do
+1      wrong usage, or a ship.conf that cannot be meant
+2      something is wrong that trying again does not mend: the lines on standard error say what
+3      some dumps remain, and will be tried again by the next run
+====== ============================================================================================
+
+Most runs have nothing to do. They import what lists a directory, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pstorefs.fleet import receipts
+from pstorefs.fleet.configured import config_path, configured, pending
+from pstorefs.settings import defaults
+from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pstorefs.fleet.ship import Job, Result
+
+HELP = """\
+usage: pstorefs --ship [URL] [--check] [--now] [-o OPTION[,...]]
+
+Hand each dump of the archive to a store that all machines share, once: its bundle, then its
+index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these want the Python package obstore),
+or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it: man pstorefs-ship
+
+  --check    only see whether the store can be reached, lets this machine write, and refuses to
+             overwrite
+  --now      do not wait for this machine's share of the 15 minutes after a boot
+  -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
+             credentials=FILE, window=15m, run=10m, size=256M
+  -h, --help this text
+
+Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
+does not mend; 3 some dumps remain, and are tried again by the next run.
+"""
+
+USAGE, FAILURE, REMAINS = 1, 2, 3
+#: Seconds after which a terminal is shown how far the run is.
+_PROGRESS_SECONDS = 2.0
+
+
+def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
+    """A command line, and the flags that are on it. Raises `ShipError`."""
+    flags: set[str] = set()
+    places: list[str] = []
+    options: list[str] = []
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if word in ("--ship", "--check", "--now", "--help", "-h"):
+            flags.add(word)
+        elif word == "-o":
+            if not queue:
+                raise ShipError("-o wants options after it")
+            options.append(queue.pop(0))
+        elif word.startswith("-o"):
+            options.append(word[2:])
+        elif word.startswith("-"):
+            raise ShipError(f"unknown option {word}: see pstorefs --ship --help")
+        else:
+            places.append(word)
+    if len(places) > 1:
+        raise ShipError(f"too many arguments: {places[1]}: pstorefs --ship [URL]")
+    if flags & {"--help", "-h"}:
+        return Ship(), flags
+    # Another store than the one that is configured: its options are not meant for it.
+    settings = Ship() if places else configured()
+    if places:
+        apply(settings, "url", places[0])
+    for text in options:
+        apply_words(settings, text)
+    if not settings.url:
+        raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
+    return settings, flags
+
+
+def state_of(settings: Ship) -> str:
+    """The directory of the receipts."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return settings.state or given or defaults.DEFAULT_RECEIPTS
+
+
+def main(words: Sequence[str]) -> int:
+    """Entry point of `pstorefs --ship`. Returns the exit status."""
+    try:
+        settings, flags = parse(words)
+    except ShipError as error:
+        return _fail(USAGE, str(error))
+    except OSError as error:
+        return _fail(USAGE, f"{error.filename}: {error.strerror}")
+    if flags & {"--help", "-h"}:
+        sys.stdout.write(HELP)
+        return 0
+    if "--now" in flags or sys.stdout.isatty():
+        settings.window = 0
+    try:
+        if "--check" in flags:
+            return _check(settings)
+        waiting = pending(settings, state_of(settings))
+        return _ship(settings, waiting) if waiting else 0
+    except OSError as error:
+        return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return 130
+
+
+def _ship(settings: Ship, waiting: list[str]) -> int:
+    from contextlib import contextmanager
+
+    from pstorefs.fleet import ship
+
+    state = state_of(settings)
+    folder = receipts.make_receipts(state, settings.store_name)
+    try:
+        with contextmanager(receipts.lock)(state) as mine, ship.opened(settings.archive) as archive:
+            if not mine:
+                return _fail(REMAINS, f"{state}: another pstorefs --ship is at work")
+            job = _job(settings, archive, folder)
+            if isinstance(job, int):
+                return job
+            receipts.forget(folder, set(os.listdir(archive)))
+            results = ship.run(job, waiting)
+    finally:
+        os.close(folder)
+    _sum_up(settings, results)
+    return ship.status(results)
+
+
+def _job(settings: Ship, archive: int, folder: int) -> Job | int:
+    """What a run needs; an exit status if that cannot be had."""
+    from pstorefs.fleet.machine import identify
+    from pstorefs.fleet.ship import Job
+    from pstorefs.fleet.store import StoreError, open_store
+    from pstorefs.system.machine import Machine
+
+    try:
+        identity = identify(settings, Machine())
+        store = open_store(settings)
+    except StoreError as error:
+        return _fail(FAILURE, str(error))
+    shown = _Shown()
+    return Job(settings, identity, store, archive, folder, told=shown.tell, progress=shown.progress)
+
+
+def _check(settings: Ship) -> int:
+    from pstorefs.fleet import ship
+    from pstorefs.fleet.store import EXISTS, REFUSED
+
+    job = _job(settings, -1, -1)
+    if isinstance(job, int):
+        return job
+    first, second = ship.check(job)
+    answer = second or first
+    if not answer.there:
+        status = FAILURE if answer.result == REFUSED else REMAINS
+        return _fail(status, f"{settings.url}: {answer.why}")
+    _print(f"{settings.url}: reached; this machine ({job.identity.machine}) may write there")
+    if answer.result == EXISTS:
+        _print("an object that is there already is not overwritten")
+    else:
+        _print(
+            "warning: the store overwrites what is there already: whoever has a machine's"
+            " credentials can replace what others sent; see docs/fleet.md"
+        )
+    return 0
+
+
+class _Shown:
+    """What a terminal is shown of a run: a line for each dump, and how far it is."""
+
+    def __init__(self) -> None:
+        import time
+
+        self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
+        self._now, self._begun = time.monotonic, time.monotonic()
+
+    def tell(self, result: Result) -> None:
+        if not result.why and self._lines:
+            _print(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
+        elif result.why:
+            _say(f"{result.dump}: {result.result}: {result.why}")
+
+    def progress(self, number: int, total: int) -> None:
+        if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:
+            end = "\n" if number == total else ""
+            sys.stderr.write(f"\r\033[Kpstorefs: {number} of {total} dumps{end}")
+            sys.stderr.flush()
+
+
+def _sum_up(settings: Ship, results: list[Result]) -> None:
+    shipped = [result for result in results if not result.why]
+    total, size = len(results), sum(result.size for result in shipped)
+    if shipped and not sys.stdout.isatty():
+        _print(f"{settings.url}: {len(shipped)} of {total} dumps shipped, {size} bytes")
+
+
+def _print(message: str) -> None:
+    from contextlib import suppress
+
+    from pstorefs.system.printable import printable
+
+    # That nobody reads it is no reason to stop.
+    with suppress(OSError):
+        print(printable(message), flush=True)
+
+
+def _say(message: str) -> None:
+    from contextlib import suppress
+
+    from pstorefs.system.printable import printable
+
+    with suppress(OSError):
+        print(f"pstorefs: {printable(message)}", file=sys.stderr, flush=True)
+
+
+def _fail(status: int, message: str) -> int:
+    _say(message)
+    return status

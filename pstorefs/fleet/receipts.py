@@ -1,0 +1,221 @@
+"""What was shipped: one receipt for each dump, in a directory for each store.
+
+::
+
+    /var/lib/pstorefs-ship/                    $STATE_DIRECTORY, or state=
+    ├── .lock                                  flock(2): one run at a time
+    └── s3%3A%2F%2Fcrashes%2Ffleet/            the URL of the store
+        ├── .boot                              the boot whose first run has waited its time
+        └── 20171204T222309Z-panic-1           a receipt, called as the dump
+
+A receipt is a line of JSON (id, signature, when it was shipped), then the SHA256SUMS of what was
+shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A receipt is
+written when the store has answered for the bundle and for the index entry; without one a dump is
+shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
+`.pstorefs-new-DUMP` is a receipt that waits for the second answer.
+
+Nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+SUMS = "SHA256SUMS"
+_BOOT, _LOCK, _NEW = ".boot", ".lock", ".pstorefs-new-"
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: Bytes of a SHA256SUMS, and of what stands before it in a receipt.
+_SUMS_BYTES, _HEAD_BYTES = 8 << 20, 4096
+_LONGEST_NAME = 200
+#: Nothing in a receipt is secret, and root reads it without capabilities (--archive with keep=).
+_DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
+
+
+def folder_of(store_name: str) -> str:
+    """What the directory of a store's receipts is called."""
+    name = "".join(
+        c if c.isascii() and (c.isalnum() or c in "-.") else _escape(c) for c in store_name
+    )
+    if len(name) <= _LONGEST_NAME:
+        return name
+    import hashlib
+
+    return f"{name[:100]}~{hashlib.sha256(store_name.encode()).hexdigest()[:32]}"
+
+
+def _escape(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogateescape"))
+
+
+def pending(archive: int, receipts: int | None) -> list[str]:
+    """The dumps of an archive without a receipt, sorted. Both are descriptors of directories.
+
+    A directory without SHA256SUMS is no dump, or not yet one: passed over.
+    """
+    found = []
+    for name in sorted(os.listdir(archive)):
+        if name.startswith("."):
+            continue
+        try:
+            sums = _read(archive, f"{name}/{SUMS}", _SUMS_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            sums = b""  # whoever ships it will say what is wrong
+        if receipts is None or not sums or _shipped(receipts, name) != sums:
+            found.append(name)
+    return found
+
+
+def _shipped(receipts: int, dump: str) -> bytes:
+    """The SHA256SUMS of a receipt; empty if there is no receipt, or none that can be read."""
+    try:
+        return _read(receipts, dump, _SUMS_BYTES + _HEAD_BYTES).partition(b"\n")[2]
+    except OSError:
+        return b""
+
+
+def _read(directory: int, path: str, limit: int) -> bytes:
+    """A file of at most `limit` bytes, read without links at its end."""
+    descriptor = os.open(path, _READ, dir_fd=directory)
+    try:
+        data = b""
+        while piece := os.read(descriptor, limit + 1 - len(data)):
+            data += piece
+            if len(data) > limit:
+                raise OSError(f"{path} is longer than {limit} bytes")
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def open_receipts(state: str, store_name: str) -> int | None:
+    """A descriptor of a store's receipts; None if there are none yet."""
+    try:
+        return os.open(os.path.join(state, folder_of(store_name)), _DIRECTORY)
+    except FileNotFoundError:
+        return None
+
+
+def make_receipts(state: str, store_name: str) -> int:
+    """A descriptor of a store's receipts, made if there are none yet, with the state directory."""
+    folder = folder_of(store_name)
+    for path in (state, os.path.join(state, folder)):
+        try:
+            os.mkdir(path, _DIRECTORY_MODE)
+        except FileExistsError:
+            continue
+        above = os.open(os.path.dirname(path.rstrip("/")) or "/", _DIRECTORY & ~os.O_NOFOLLOW)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+    return os.open(os.path.join(state, folder), _DIRECTORY)
+
+
+def lock(state: str) -> Iterator[bool]:
+    """Generate once, whether this process holds the lock of the state directory meanwhile."""
+    import fcntl
+
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(os.path.join(state, _LOCK), flags, _FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def write(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
+    """Write a receipt, in the place of an older one. It is on the disk when this returns."""
+    _replace(receipts, dump, _text(head, sums))
+
+
+def begin(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
+    """Note that the bundle is there: a receipt without its name, and not waited for.
+
+    It saves a killed process from sending the bundle again. A power cut may take it.
+    """
+    _write(receipts, _NEW + dump, _text(head, sums))
+
+
+def has_begun(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> bool:
+    """Whether that was noted, of just these bytes."""
+    try:
+        return _read(receipts, _NEW + dump, _SUMS_BYTES + _HEAD_BYTES) == _text(head, sums)
+    except OSError:
+        return False
+
+
+def _text(head: dict[str, Any], sums: bytes) -> bytes:
+    import json
+
+    return json.dumps(head).encode()[: _HEAD_BYTES - 1] + b"\n" + sums
+
+
+def read_head(receipts: int, dump: str) -> dict[str, Any]:
+    """The first line of a receipt; empty if there is none, or none that can be read."""
+    import json
+
+    try:
+        line = _read(receipts, dump, _SUMS_BYTES + _HEAD_BYTES).partition(b"\n")[0]
+        head = json.loads(line)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return head if isinstance(head, dict) else {}
+
+
+def signatures(receipts: int) -> set[str]:
+    """The signatures of all dumps that were shipped."""
+    heads = (read_head(receipts, name) for name in os.listdir(receipts) if name[0] != ".")
+    return {head["signature"] for head in heads if isinstance(head.get("signature"), str)}
+
+
+def forget(receipts: int, archived: set[str]) -> None:
+    """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
+    for name in os.listdir(receipts):
+        if name != _BOOT and name.removeprefix(_NEW) not in archived:
+            os.unlink(name, dir_fd=receipts)
+
+
+def waited(receipts: int, boot: str) -> bool:
+    """Whether the first run of this boot has waited its time."""
+    try:
+        return _read(receipts, _BOOT, _HEAD_BYTES) == boot.encode()
+    except OSError:
+        return False
+
+
+def has_waited(receipts: int, boot: str) -> None:
+    """Note that it has."""
+    _replace(receipts, _BOOT, boot.encode())
+
+
+def _replace(directory: int, name: str, data: bytes) -> None:
+    temporary = _NEW + name
+    _write(directory, temporary, data, durable=True)
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _write(directory: int, name: str, data: bytes, *, durable: bool = False) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, _FILE_MODE, dir_fd=directory)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,204 @@
+"""Shipping: each dump of the archive that has no receipt, its bundle first, its index entry last.
+
+An index entry implies its bundle. Delivery is at least once: a receipt is written after both
+answers, and whatever is interrupted before that is done again. Keys make it exactly once: the same
+dump names the same objects (keys.py), so the set of keys holds each dump once.
+
+Order: the first dump of each signature that was never shipped, then all others; the oldest first.
+A fleet that crashes all at once gets to know what is new before it gets to know how often.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
+from pstorefs.fleet.machine import share
+from pstorefs.fleet.store import REFUSED, Outcome
+from pstorefs.settings.ship import NOBODY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pstorefs.fleet.machine import Identity
+    from pstorefs.fleet.store import Store
+    from pstorefs.settings.ship import Ship
+
+GZIP, JSON = "application/gzip", "application/json"
+#: So many dumps in a row that could not be shipped: the store is away, and the run ends.
+_ENOUGH = 3
+#: What became of a dump: it is there; it will be tried again; trying again does not mend it.
+SHIPPED, REMAINS, FAILED = "shipped", "remains", "failed"
+
+
+class Result(NamedTuple):
+    """What became of one dump. ``why`` is empty if it was shipped; ``size``: of its bundle."""
+
+    dump: str
+    result: str
+    key: str = ""
+    size: int = 0
+    why: str = ""
+    #: Whether all other dumps would fare the same.
+    store_wide: bool = False
+
+
+class Job(NamedTuple):
+    """All that a run needs. ``archive`` and ``receipts`` are descriptors of directories."""
+
+    settings: Ship
+    identity: Identity
+    store: Store
+    archive: int
+    receipts: int
+    clock: retry.Clock = retry.Clock()
+    #: Told of each dump, and of how far the run is: number, of how many.
+    told: Callable[[Result], None] = lambda _: None
+    progress: Callable[[int, int], None] = lambda _, __: None
+
+
+def run(job: Job, pending: list[str]) -> list[Result]:
+    """Ship these dumps of the archive, within the bounds of a run. One result for each."""
+    pause = min(1.0, 2 / max(1, len(pending) - 1)) * job.settings.window if _wait(job) else 0.0
+    begun = job.clock.now()
+    results: list[Result] = []
+    sent = in_vain = 0
+    queue = ordered(job, pending)
+    for number, name in enumerate(queue):
+        job.progress(number, len(queue))
+        begun += _pause(job, pause if number and not in_vain else 0.0)
+        if sent >= job.settings.size or job.clock.now() - begun > job.settings.run:
+            result = Result(name, REMAINS, why="left for the next run, as size= or run= say")
+        elif in_vain >= _ENOUGH or (
+            results and results[-1].store_wide and results[-1].result == FAILED
+        ):
+            result = results[-1]._replace(dump=name, key="")
+        else:
+            result = _one(job, name, begun + job.settings.run)
+            sent += result.size
+            in_vain = in_vain + 1 if result.store_wide else 0
+        results.append(result)
+        job.told(result)
+    job.progress(len(queue), len(queue))
+    return results
+
+
+def ordered(job: Job, pending: list[str]) -> list[str]:
+    """The dumps in the order in which they are to go."""
+    known = receipts.signatures(job.receipts)
+    first, others = [], []
+    for brief in sorted((dumps.brief(job.archive, name) for name in pending), key=_age):
+        if brief.signature and brief.signature not in known:
+            known.add(brief.signature)
+            first.append(brief.name)
+        else:
+            others.append(brief.name)
+    return first + others
+
+
+def _age(brief: dumps.Brief) -> tuple[str, str]:
+    return brief.time, brief.name
+
+
+def _wait(job: Job) -> bool:
+    """The first run of a boot: until this machine's share of the window has passed.
+
+    Whether this is the first run. Its other dumps spread over two windows more (`_pause`): of
+    100,000 machines that boot within 5 minutes 447 requests a second come at worst, instead of 585.
+    """
+    boot = job.identity.boot
+    if not boot or not job.settings.window or receipts.waited(job.receipts, boot):
+        return False
+    job.clock.sleep(share(job.identity.machine, boot, job.settings.window))
+    receipts.has_waited(job.receipts, boot)
+    return True
+
+
+def _pause(job: Job, longest: float) -> float:
+    """Wait for a random time up to so many seconds. That is no time in which the run works."""
+    seconds = job.clock.chance() * longest
+    if seconds:
+        job.clock.sleep(seconds)
+    return seconds
+
+
+def _one(job: Job, name: str, end: float) -> Result:
+    try:
+        saved = dumps.read(job.archive, name)
+        names, packed, line = prepared(job, saved)
+    except dumps.NotNowError as error:
+        return Result(name, REMAINS, why=str(error))
+    except (dumps.UnfitError, ValueError) as error:
+        return Result(name, FAILED, why=str(error))
+    except OSError as error:
+        return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
+    signature = entry.columns(saved.summary)["signature"] or ""
+    head = {"id": saved.id, "signature": signature[:200], "sha256": packed.sha256}
+    if not receipts.has_begun(job.receipts, name, head, saved.sums):
+        outcome = _put(job, names.bundle_key, packed.data, GZIP, end)
+        if not outcome.there:
+            return _not_there(name, outcome)
+        with suppress(OSError):  # it saves a request after a kill, no more than that
+            receipts.begin(job.receipts, name, head, saved.sums)
+    outcome = _put(job, names.index_key, line, JSON, end)
+    if not outcome.there:
+        return _not_there(name, outcome)
+    try:
+        receipts.write(job.receipts, name, head, saved.sums)
+    except OSError as error:
+        # It is in the store, and will be sent again, to the same keys.
+        why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
+        return Result(name, FAILED, names.bundle_key, len(packed.data), why, store_wide=True)
+    return Result(name, SHIPPED, names.bundle_key, len(packed.data))
+
+
+def _not_there(name: str, outcome: Outcome) -> Result:
+    result = FAILED if outcome.result == REFUSED else REMAINS
+    return Result(name, result, "", 0, outcome.why, outcome.store_wide)
+
+
+def _put(job: Job, key: str, data: bytes, kind: str, end: float) -> Outcome:
+    return retry.repeat(lambda: job.store.put(key, data, kind), job.clock, end)
+
+
+def prepared(job: Job, saved: dumps.Saved) -> tuple[keys.Names, bundle.Packed, bytes]:
+    """The keys of a dump, its bundle and its index entry. ValueError if no key can name it."""
+    row = entry.columns(saved.summary)
+    machine, host = job.identity.of(saved.summary)
+    label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
+    names = keys.names(machine, saved.name, saved.id, saved.saved, label, row["title"] or "", host)
+    given = job.settings.host
+    files = bundle.without_machine(
+        saved.files, saved.summary, machine, "" if given == NOBODY else given or None
+    )
+    packed = bundle.pack(saved.name, files, names.moment)
+    about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
+    return names, packed, entry.line(names, saved.id, saved.replaces, saved.saved, row, about)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor of the archive. It may be a mount point or a link: the administrator's word."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def status(results: list[Result]) -> int:
+    """The exit status: 0 all shipped, 3 some remain, 2 trying again does not mend it."""
+    found = {result.result for result in results}
+    return 2 if FAILED in found else 3 if REMAINS in found else 0
+
+
+def check(job: Job) -> tuple[Outcome, Outcome | None]:
+    """A canary, put twice; the second answer is None if the first failed."""
+    key = keys.check_key(job.identity.machine)
+    data = b'{"schema":1,"check":"pstorefs --ship --check"}\n'
+    first = _put(job, key, data, JSON, job.clock.now() + job.settings.run)
+    return first, _put(
+        job, key, data, JSON, job.clock.now() + job.settings.run
+    ) if first.there else None

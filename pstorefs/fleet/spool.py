@@ -1,0 +1,113 @@
+"""A store that is a directory: for NFS, for sites without a network, and for rclone to move on.
+
+Nothing but system calls. A file appears under its name at once, whole and durable, or not at all:
+written under a temporary name in the directory's root, synced, linked onto nothing, the directory
+synced. Whoever copies DIRECTORY/v1 never sees half a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+from pstorefs.archive import durable
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY_MODE, _FILE_MODE = 0o750, 0o640
+#: What may be otherwise in a while; everything else stays as it is until somebody does something.
+_PASSING = (
+    *(errno.EIO, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ESTALE, errno.ENOTCONN),
+    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EBUSY, errno.ENOSPC),
+    *(errno.EDQUOT, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.ENOLCK),
+)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+class Spool:
+    """See `store.Store`."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        """See `store.Store`."""
+        del kind
+        try:
+            return self._put(key, data)
+        except OSError as error:
+            result = RETRY if error.errno in _PASSING else REFUSED
+            what = self.directory if error.errno == errno.ENOENT else f"{self.directory}/{key}"
+            return Outcome(result, f"{what}: {error.strerror or error}", store_wide=True)
+
+    def _put(self, key: str, data: bytes) -> Outcome:
+        *folders, name = key.split("/")
+        # The directory itself is not made: what is missing may be a disk that is not mounted.
+        root = os.open(self.directory, _DIRECTORY)
+        try:
+            folder = _descend(root, folders)
+            try:
+                if durable.exists(folder, name):
+                    os.fsync(folder)  # whoever linked it may have been cut off before that
+                    return Outcome(EXISTS)
+                temporary = f"{durable.NEW}{name}"
+                _write(root, temporary, data)
+                try:
+                    result = _link(root, temporary, folder, name)
+                finally:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary, dir_fd=root)
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        finally:
+            os.close(root)
+        return Outcome(result)
+
+
+def _descend(root: int, folders: list[str]) -> int:
+    """A descriptor of a folder below, made where it is not there; no link is followed."""
+    current = os.dup(root)
+    for name in folders:
+        try:
+            try:
+                os.mkdir(name, _DIRECTORY_MODE, dir_fd=current)
+            except FileExistsError:
+                pass
+            else:
+                os.fsync(current)
+            below = durable.open_directory(current, name)
+        finally:
+            os.close(current)
+        current = below
+    return current
+
+
+def _write(root: int, name: str, data: bytes) -> None:
+    # What an interrupted run left: the name is of this machine and this dump alone.
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=root)
+    descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=root)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(root: int, temporary: str, folder: int, name: str) -> str:
+    """Give a file its name, onto nothing."""
+    try:
+        os.link(temporary, name, src_dir_fd=root, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        return EXISTS
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # FAT, some FUSE: no links. The key is this machine's own, so nobody else takes it.
+        durable.move_new(root, temporary, folder, name)
+    return DONE

@@ -1,0 +1,58 @@
+"""What is asked of a store: to keep bytes under a key, unless there is something already.
+
+Two engines keep this contract: objects.py (S3, Azure, Google, by the library obstore) and spool.py
+(a directory, by nothing but system calls).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from pstorefs.settings.ship import Ship
+
+#: It is there now; it was there before; try again; do not try again.
+DONE, EXISTS, RETRY, REFUSED = "done", "exists", "retry", "refused"
+
+
+class Outcome(NamedTuple):
+    """What a store answered.
+
+    ``why`` is one line for people, empty with DONE and EXISTS. ``store_wide``: what refuses this
+    object refuses all others too.
+    """
+
+    result: str
+    why: str = ""
+    store_wide: bool = False
+
+    @property
+    def there(self) -> bool:
+        """Whether the object is in the store."""
+        return self.result in (DONE, EXISTS)
+
+
+class StoreError(Exception):
+    """A store cannot be used at all. One line for people, with what to do."""
+
+
+class Store(Protocol):
+    """A place for objects."""
+
+    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        """Keep the bytes under a key (below the prefix), if there is nothing yet. Never raises.
+
+        One attempt, bounded in time. `kind`: the media type. When it answers DONE or EXISTS the
+        bytes are durable, as far as the store promises.
+        """
+
+
+def open_store(settings: Ship) -> Store:
+    """The engine for an URL. Raises `StoreError`."""
+    if settings.url.startswith("file://"):
+        from pstorefs.fleet.spool import Spool
+
+        return Spool(settings.url.removeprefix("file://"))
+    from pstorefs.fleet.objects import Objects
+
+    return Objects(settings)

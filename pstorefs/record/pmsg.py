@@ -1,0 +1,146 @@
+"""pmsg records of Android as `logcat -L` shows them: its packed log entries to lines. Pure.
+
+Each entry (system/logging/liblog, private/android_logger.h; little-endian, packed): 'l', its
+length, uid and pid in 16 bits each; the buffer's id in 8, the thread in 16; seconds and nanoseconds
+in 32. Then a text buffer has a priority, a tag and a message, both ended by NUL; a binary one has a
+tag of 32 bits and typed values, whose names a device alone knows.
+
+The zone is a ring: its first bytes may be the end of an entry that was overwritten. Times are the
+device's, in UTC.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from pstorefs.system.printable import printable
+
+_HEAD = struct.Struct("<BHHHBHII")
+_MAGIC = ord("l")
+#: Names of buffers, by id.
+BUFFERS = ("main", "radio", "events", "system", "crash", "stats", "security", "kernel")
+_BINARY = ("events", "stats", "security")
+_PRIORITIES = {2: "V", 3: "D", 4: "I", 5: "W", 6: "E", 7: "F"}
+_SECOND = 10**9
+# Types of values (log/log_event_list.h): 2 is a string, 3 a list.
+_NUMBERS = {0: "<i", 1: "<q", 4: "<f"}
+_FLOAT, _STRING, _LIST = 4, 2, 3
+_DEEPEST = 8
+_MOST_VALUES = 1000
+
+
+class Entry(NamedTuple):
+    """One entry. `nanoseconds` since 1970."""
+
+    buffer: str
+    uid: int
+    pid: int
+    tid: int
+    nanoseconds: int
+    payload: bytes
+
+
+class Skipped(NamedTuple):
+    """Bytes that are no entry."""
+
+    size: int
+
+
+def entries(data: bytes) -> Iterator[Entry | Skipped]:
+    """All entries in a record, the oldest first, and what is between them."""
+    at = start = 0
+    while at < len(data):
+        found = _entry(data, at)
+        if found is None:
+            following = data.find(b"l", at + 1)
+            at = len(data) if following < 0 else following
+            continue
+        entry, length = found
+        if at > start:
+            yield Skipped(at - start)
+        yield entry
+        at += length
+        start = at
+    if at > start:
+        yield Skipped(at - start)
+
+
+def _entry(data: bytes, at: int) -> tuple[Entry, int] | None:
+    if data[at] != _MAGIC or at + _HEAD.size > len(data):
+        return None
+    _, length, uid, pid, buffer, tid, seconds, nanoseconds = _HEAD.unpack_from(data, at)
+    fits = _HEAD.size < length <= len(data) - at and buffer < len(BUFFERS)
+    if not fits or nanoseconds >= _SECOND:
+        return None
+    payload = data[at + _HEAD.size : at + length]
+    time = seconds * _SECOND + nanoseconds
+    return Entry(BUFFERS[buffer], uid, pid, tid, time, payload), length
+
+
+def logcat(data: bytes) -> bytes:
+    """The lines of a record; empty if it holds no entry of Android's."""
+    lines: list[str] = []
+    seen: set[str] = set()
+    any_entry = False
+    for each in entries(data):
+        if isinstance(each, Skipped):
+            lines.append(f"[pstorefs: {each.size} bytes that are no whole log entry]")
+            continue
+        any_entry = True
+        if each.buffer not in seen:
+            seen.add(each.buffer)
+            lines.append(f"--------- beginning of {each.buffer}")
+        lines += _lines(each)
+    return "".join(f"{line}\n" for line in lines).encode(errors="replace") if any_entry else b""
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    """One line for each line of the message, in logcat's usual form, threadtime."""
+    moment = datetime.fromtimestamp(entry.nanoseconds // _SECOND, timezone.utc)
+    milliseconds = entry.nanoseconds % _SECOND // 10**6
+    time = f"{moment:%m-%d %H:%M:%S}.{milliseconds:03}"
+    if entry.buffer in _BINARY:
+        priority, tag, message = "I", *_binary(entry.payload)
+    else:
+        priority = _PRIORITIES.get(entry.payload[0], "?")
+        head, _, rest = entry.payload[1:].partition(b"\0")
+        tag = head.decode(errors="replace")
+        message = rest.partition(b"\0")[0].decode(errors="replace")
+    for line in message.rstrip("\n").split("\n"):
+        yield printable(f"{time} {entry.pid:5} {entry.tid:5} {priority} {tag:8}: {line}")
+
+
+def _binary(payload: bytes) -> tuple[str, str]:
+    """The tag and the values of an entry of events."""
+    if len(payload) < 4:
+        return "?", "?"
+    (tag,) = struct.unpack_from("<I", payload)
+    values, _ = _value(payload, 4, 0, [0])
+    return f"[{tag}]", values
+
+
+def _value(data: bytes, at: int, depth: int, count: list[int]) -> tuple[str, int]:
+    """A value as logcat prints it, and where the next one begins; `?` for what is cut off."""
+    count[0] += 1
+    end = len(data)
+    if at >= end or depth > _DEEPEST or count[0] > _MOST_VALUES:
+        return "?" if at < end else "", end
+    kind, at = data[at], at + 1
+    if kind in _NUMBERS and at + struct.calcsize(_NUMBERS[kind]) <= end:
+        (found,) = struct.unpack_from(_NUMBERS[kind], data, at)
+        return f"{found:g}" if kind == _FLOAT else str(found), at + struct.calcsize(_NUMBERS[kind])
+    if kind == _STRING and at + 4 <= end:
+        (size,) = struct.unpack_from("<I", data, at)
+        return data[at + 4 : at + 4 + size].decode(errors="replace"), min(end, at + 4 + size)
+    if kind == _LIST and at < end:
+        items, number, at = [], data[at], at + 1
+        for _ in range(number):
+            if at >= end:
+                break
+            item, at = _value(data, at, depth + 1, count)
+            items.append(item)
+        return f"[{','.join(items)}]", at
+    return "?", end

@@ -1,0 +1,12 @@
+"""Where things are if nothing else is said. Plain strings: read where the start must be fast."""
+
+#: Where this machine's own records are archived.
+DEFAULT_ARCHIVE = "/var/lib/pstorefs"
+#: Where `pstorefs --ship` keeps its receipts.
+DEFAULT_RECEIPTS = "/var/lib/pstorefs-ship"
+#: Where contrib/setup --fleet installs obstore.
+FLEET_LIBRARY = "/usr/local/lib/pstorefs/fleet"
+#: What `pstorefs --ship` reads where the command line says nothing.
+SHIP_CONFIG = "/etc/pstorefs/ship.conf"
+#: The store's credentials, where no service manager hands them over. systemd.exec(5)
+SHIP_CREDENTIALS = "/etc/credstore/pstorefs-ship"

@@ -1,0 +1,178 @@
+"""The language of `pstorefs --ship`: the options of -o and of ship.conf, which are the same. Pure.
+
+This module is read at every boot and every hour on machines that have nothing to ship. So it
+imports nothing: `re` and `typing` alone would double the time that the program takes to start.
+"""
+
+from __future__ import annotations
+
+from pstorefs.settings.defaults import DEFAULT_ARCHIVE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: Kinds of stores, as their owners' own tools write them.
+SCHEMES = ("s3", "az", "gs", "file")
+#: A machine or a host that is not to be named.
+NOBODY = "none"
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_LONGEST = 1000
+_MOST_LINES = 1000
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
+_KEY = _NAME | frozenset("_=+")
+
+
+class ShipError(Exception):
+    """An option or a line of ship.conf that cannot be meant. The message is for the user."""
+
+
+class Ship:
+    """What is to be shipped, where to, and how much of it at a time."""
+
+    __slots__ = (
+        *("url", "archive", "state", "machine", "host", "endpoint", "region", "ca"),
+        *("credentials", "window", "run", "size"),
+    )
+
+    def __init__(self) -> None:
+        #: The store, and the prefix of all keys.
+        self.url = ""
+        self.archive = DEFAULT_ARCHIVE
+        #: The directory of the receipts; empty: $STATE_DIRECTORY, or the default.
+        self.state = ""
+        #: What this machine is called; empty: a hash of its machine-id; `NOBODY`: not named.
+        self.machine = ""
+        #: What its host is called; empty: as it was when the dump was archived; `NOBODY`.
+        self.host = ""
+        #: Where the store listens, if it is not its vendor's.
+        self.endpoint = ""
+        self.region = ""
+        #: A file with certificates to trust beside the system's.
+        self.ca = ""
+        #: A file with the store's credentials; empty: see `SHIP_CREDENTIALS`.
+        self.credentials = ""
+        #: Seconds within which the machines of a fleet begin after a boot.
+        self.window = 15 * 60
+        #: Seconds after which a run begins nothing more.
+        self.run = 10 * 60
+        #: Bytes after which a run begins nothing more.
+        self.size = 256 << 20
+
+    @property
+    def store_name(self) -> str:
+        """What receipts are kept by: the same bucket at another endpoint is another store."""
+        return f"{self.url} {self.endpoint}" if self.endpoint else self.url
+
+
+def _url(value: str) -> str:
+    scheme, colon, rest = value.partition("://")
+    if not colon or scheme not in SCHEMES:
+        words = ", ".join(f"{each}://" for each in SCHEMES)
+        raise ShipError(f"begins with none of {words}")
+    if scheme == "file":
+        _path(rest)
+        return f"file://{rest.rstrip('/') or '/'}"
+    bucket, *prefix = rest.rstrip("/").split("/")
+    if not bucket or not _NAME.union("_").issuperset(bucket):
+        raise ShipError("names no bucket")
+    for part in prefix:
+        if not part or part.strip(".") == "" or not _KEY.issuperset(part):
+            raise ShipError("has a prefix with more than letters, digits and -._=+ in it")
+    return "/".join([f"{scheme}://{bucket}", *prefix])
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or "\0" in value:
+        raise ShipError("is no absolute path")
+    return value
+
+
+def _name(value: str) -> str:
+    if len(value) > 32 or value.strip(".") == "" or not _NAME.issuperset(value):
+        raise ShipError("is no name of at most 32 letters, digits, dots and dashes")
+    return value
+
+
+def _region(value: str) -> str:
+    return _name(value)
+
+
+def _endpoint(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("https", "http"):
+        raise ShipError("does not begin with https:// or http://")
+    if "@" in rest:
+        raise ShipError("holds a user or a password: they belong into a file of credentials")
+    host, _, port = rest.rstrip("/").partition("/")[0].rpartition(":")
+    if not (host or port) or not _KEY.union("/:[]").issuperset(rest):
+        raise ShipError("is no address of a server")
+    return value.rstrip("/")
+
+
+def _number(value: str, units: dict[str, int], words: str) -> int:
+    digits, factor = (value[:-1], units[value[-1]]) if value[-1] in units else (value, 1)
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9):
+        raise ShipError(f"is no {words}")
+    return int(digits) * factor
+
+
+def _duration(value: str) -> int:
+    return _number(value, _SECONDS, "time such as 90s, 15m or 2h")
+
+
+def _size(value: str) -> int:
+    return _number(value, _BYTES, "size such as 500K, 256M or 1G")
+
+
+#: Every option: how it is converted, and what it is.
+TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
+    "url": (_url, "the store, and the prefix of all keys"),
+    "archive": (_path, "the archive whose dumps are shipped"),
+    "state": (_path, "where receipts are kept"),
+    "machine": (_name, "what this machine is called; none: not named"),
+    "host": (_name, "what its host is called; none: not named"),
+    "endpoint": (_endpoint, "where the store listens"),
+    "region": (_region, "the region of the bucket"),
+    "ca": (_path, "certificates to trust beside the system's"),
+    "credentials": (_path, "a file with the store's credentials"),
+    "window": (_duration, "the first run of a boot begins within this time"),
+    "run": (_duration, "a run begins nothing more after this time"),
+    "size": (_size, "a run begins nothing more after so many bytes"),
+}
+
+
+def apply(settings: Ship, name: str, value: str) -> None:
+    """Set one option. Raises `ShipError`, naming it."""
+    if name not in TABLE:
+        raise ShipError(f"unknown option {name}: one of {', '.join(TABLE)}")
+    if not value or len(value) > _LONGEST:
+        raise ShipError(f"option {name} wants a value: {name}=...")
+    convert, _ = TABLE[name]
+    try:
+        setattr(settings, name, convert(value))
+    except ShipError as error:
+        raise ShipError(f"option {name}: {value} {error}") from None
+
+
+def apply_words(settings: Ship, text: str) -> None:
+    r"""Apply the argument of one -o. ``\,`` is a comma within a value."""
+    for word in text.replace("\\,", "\0").split(","):
+        name, _, value = word.replace("\0", ",").partition("=")
+        apply(settings, name, value)
+
+
+def apply_config(settings: Ship, lines: Iterable[str]) -> None:
+    """Apply the lines of a ship.conf: ``name = value``, blank, or a comment that begins with #."""
+    for number, line in enumerate(lines, 1):
+        if number > _MOST_LINES:
+            raise ShipError(f"more than {_MOST_LINES} lines")
+        name, _, value = line.strip().partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            apply(settings, name.rstrip(), value.lstrip())
+        except ShipError as error:
+            raise ShipError(f"line {number}: {error}") from None

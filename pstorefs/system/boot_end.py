@@ -1,0 +1,117 @@
+"""How the boot before ended, by wtmp and the journal: parsed, and asked for in bounded time.
+
+Sources of the facts: utmp(5); systemd.journal-fields(7), journalctl(1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from pstorefs.system.machine import Machine
+
+_SECONDS = 3
+_MOST_BYTES = 4 << 20
+# struct utmp of glibc, the same on all 64-bit Linux (utmp(5)): type, user, time.
+_UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
+_RUN_LEVEL, _BOOT_TIME = 1, 2
+_LAST_ENTRIES = 2000
+
+
+def from_wtmp(machine: Machine) -> tuple[bool, float, str] | None:
+    """What wtmp says of the end of the boot before; None: it does not say."""
+    try:
+        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() // _UTMP.size - _LAST_ENTRIES) * _UTMP.size)
+            return parse_wtmp(file.read(_LAST_ENTRIES * _UTMP.size))
+    except OSError:
+        return None
+
+
+def parse_wtmp(data: bytes) -> tuple[bool, float, str] | None:
+    """(shut down, time of the last entry, source) of the boot before the newest one."""
+    past: list[tuple[int, bytes, int]] = []
+    ended: tuple[bool, float, str] | None = None
+    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
+        kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
+        if kind == _BOOT_TIME:
+            last = past[-1] if past else None
+            orderly = last is not None and last[0] == _RUN_LEVEL and last[1] == b"shutdown"
+            ended = (orderly, float(last[2]), "wtmp") if last is not None else None
+        if seconds:
+            past.append((kind, user, seconds))
+    return ended
+
+
+FIELDS = "--output-fields=MESSAGE,_SOURCE_MONOTONIC_TIMESTAMP,PRIORITY"
+
+
+def _entries(output: bytes) -> Iterator[dict[str, Any]]:
+    for line in output.splitlines():
+        with suppress(ValueError, RecursionError):
+            entry = json.loads(line)
+            if isinstance(entry, dict):
+                yield entry
+
+
+def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
+    """The same of the last entry in the journal of the boot before."""
+    found = None
+    for entry in _entries(output):
+        with suppress(ValueError, LookupError, TypeError):
+            at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+            # journald says goodbye last of all when the machine is shut down.
+            found = str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at, "journal"
+    return found
+
+
+def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:
+    """(seconds since boot, text) of the kernel's messages in a journal."""
+    found = []
+    for entry in _entries(output):
+        with suppress(ValueError, TypeError):
+            seconds = int(entry.get("_SOURCE_MONOTONIC_TIMESTAMP") or 0) / 1e6
+            message = entry.get("MESSAGE")
+            found.append((seconds, message if isinstance(message, str) else ""))
+    return found
+
+
+def journal_text(output: bytes) -> bytes:
+    """The kernel's messages in a journal as a log: `<level>[seconds] text`."""
+    lines = []
+    for entry in _entries(output):
+        with suppress(ValueError, TypeError):
+            at = int(entry.get("_SOURCE_MONOTONIC_TIMESTAMP") or 0)
+            level, message = int(entry.get("PRIORITY") or 6), entry.get("MESSAGE")
+            if isinstance(message, str):
+                for line in message.split("\n"):
+                    lines.append(f"<{level}>[{at // 10**6:5}.{at % 10**6:06}] {line}\n")
+    return "".join(lines).encode(errors="replace")
+
+
+def run(*command: str) -> bytes:
+    """What a program writes, up to a bound of size and time; nothing if it cannot be run."""
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return b""
+    timer = threading.Timer(_SECONDS, process.kill)
+    timer.daemon = True
+    with process:
+        try:
+            timer.start()
+            return process.stdout.read(_MOST_BYTES) if process.stdout else b""
+        except (OSError, RuntimeError):
+            return b""
+        finally:
+            timer.cancel()
+            process.kill()

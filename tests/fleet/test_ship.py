@@ -1,0 +1,439 @@
+"""What a run does: order, bounds, receipts, refusals. The store is a directory, or a script."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from pstorefs.archive import layout
+from pstorefs.cli import ship as command
+from pstorefs.fleet import receipts, ship
+from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
+from pstorefs.fleet.spool import Spool
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+from pstorefs.settings.ship import NOBODY, Ship
+from tests.fleet import site
+
+ROOT = Path(__file__).parents[2]
+
+
+class Scripted:
+    """A store that answers by a list, then DONE; keeps what it is given."""
+
+    def __init__(self, answers: Iterable[Outcome] = ()) -> None:
+        self.answers = list(answers)
+        self.keys: list[str] = []
+        self.objects: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        self.keys.append(key)
+        assert kind == ("application/json" if key.endswith(".json") else "application/gzip")
+        outcome = self.answers.pop(0) if self.answers else Outcome(DONE)
+        if outcome.there:
+            self.objects.setdefault(key, data)
+        return outcome
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return site.archived(tmp_path)
+
+
+BUSY = Outcome(RETRY, "503", store_wide=True)
+GONE = Outcome(RETRY, "no answer", store_wide=True)
+DENIED = Outcome(REFUSED, "403", store_wide=True)
+TOO_LONG = Outcome(REFUSED, "413")
+ANSWERS: list[tuple[list[Outcome], list[str], int, int]] = [
+    # answers, results of the first dumps, exit status, requests
+    ([], ["shipped"], 0, 20),
+    ([Outcome(EXISTS)] * 20, ["shipped"], 0, 20),
+    ([BUSY, GONE, BUSY], ["shipped"], 0, 23),
+    ([BUSY] * TRIES, ["remains", "shipped"], 3, 18 + TRIES),
+    ([BUSY] * 100, ["remains"] * 10, 3, 3 * TRIES),
+    ([Outcome(DONE), *[BUSY] * TRIES], ["remains", "shipped"], 3, 19 + TRIES),
+    ([DENIED], ["failed"] * 10, 2, 1),
+    ([TOO_LONG], ["failed", "shipped"], 2, 19),
+]
+
+
+@pytest.mark.parametrize(("answers", "results", "status", "requests"), ANSWERS)
+def test_what_a_store_answers_decides_what_becomes_of_a_dump(
+    answers: list[Outcome], results: list[str], status: int, requests: int,
+    archive: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    store = Scripted(answers)
+    job = site.job(archive, tmp_path / "state", store)
+    found = site.run(job)
+    assert [result.result for result in found][: len(results)] == results
+    assert (ship.status(found), len(store.keys)) == (status, requests)
+    again = site.run(job._replace(store=Scripted()))
+    assert ship.status(again) == 0
+    assert site.run(job) == []
+
+
+def test_the_bundle_goes_first_and_the_index_last_and_two_requests_suffice(
+    archive: Path, tmp_path: Path
+) -> None:
+    store = Scripted()
+    site.run(site.job(archive, tmp_path / "state", store))
+    kinds = [key.split("/")[1] for key in store.keys]
+    assert kinds == ["dumps", "index"] * 10
+    assert site.all_well(site.wrong(store.objects, site.expected(archive)))
+
+
+def test_the_first_dump_of_each_signature_goes_first(archive: Path, tmp_path: Path) -> None:
+    job = site.job(archive, tmp_path / "state", Scripted())
+    names = receipts.pending(job.archive, job.receipts)
+    signature = {
+        name: json.loads((archive / name / "summary.json").read_text())["signature"]
+        for name in names
+    }
+    order = ship.ordered(job, names)
+    firsts = list(dict.fromkeys(signature[name] for name in sorted(names)))
+    assert [signature[name] for name in order[: len(firsts)]] == firsts
+    assert sorted(order) == names
+    # What was shipped is known: the rest of its kind is not new.
+    site.run(job._replace(settings=job.settings))
+    shutil.copytree(archive / names[0], archive / "20200101T000000Z-oops-1")
+    assert ship.ordered(job, ["20200101T000000Z-oops-1"]) == ["20200101T000000Z-oops-1"]
+    assert signature[names[0]] in receipts.signatures(job.receipts)
+
+
+def test_a_run_is_bounded_in_bytes_and_the_next_one_goes_on(archive: Path, tmp_path: Path) -> None:
+    store = Scripted()
+    job = site.job(archive, tmp_path / "state", store, size=30_000)
+    counts = []
+    while results := site.run(job):
+        counts.append(sum(result.result == "shipped" for result in results))
+        assert ship.status(results) == (3 if counts[-1] < len(results) else 0)
+    assert sum(counts) == 10
+    assert all(count <= 3 for count in counts)
+
+
+def test_a_run_is_bounded_in_time(archive: Path, tmp_path: Path) -> None:
+    now = [0.0]
+
+    class Slow(Scripted):
+        def put(self, key: str, data: bytes, kind: str) -> Outcome:
+            now[0] += 100
+            return super().put(key, data, kind)
+
+    job = site.job(archive, tmp_path / "state", Slow(), Clock(lambda: now[0]), run=500)
+    results = site.run(job)
+    assert sum(result.result == "shipped" for result in results) == 3
+    assert ship.status(results) == 3
+
+
+def test_waits_are_random_and_below_a_bound_that_doubles() -> None:
+    assert [bound(tries) for tries in (1, 2, 3, 4)] == [FIRST_BOUND * n for n in (1, 2, 4, 8)]
+    assert bound(100) == LAST_BOUND
+
+
+def test_the_first_run_of_a_boot_waits_once(archive: Path, tmp_path: Path) -> None:
+    slept: list[float] = []
+    clock = Clock(lambda: 0.0, slept.append, lambda: 0.0)
+    job = site.job(archive, tmp_path / "state", Scripted([BUSY] * 1000), clock, window=900)
+    for _ in range(2):
+        site.run(job)
+    first = [seconds for seconds in slept if seconds]
+    assert len(first) == 1
+    assert 0 < first[0] < 900
+    other = job._replace(identity=job.identity._replace(boot="another boot"))
+    site.run(other)
+    assert len([seconds for seconds in slept if seconds]) == 2
+
+
+def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(tmp_path: Path) -> None:
+    archive = site.archived(tmp_path)
+    store = Scripted()
+    job = site.job(archive, tmp_path / "state", store)
+    site.run(job)
+    before = next(
+        json.loads(data)
+        for key, data in store.objects.items()
+        if "20260602T021501Z" in key and "index" in key
+    )
+    dump = archive / before["dump"]
+    sums = layout.parse_sums((dump / layout.SUMS).read_bytes())
+    assert sums is not None
+    (dump / "raw" / "console-ramoops-0").write_bytes(b"more")
+    sums["console-ramoops-0"] = hashlib.sha256(b"more").hexdigest()
+    descriptor = os.open(dump, os.O_RDONLY)
+    facts = layout.read_facts(descriptor)
+    os.close(descriptor)
+    last = max(fact.saved for fact in facts.values())
+    new = layout.Fact("console-ramoops-0", sums["console-ramoops-0"], 4, 0, last + 60, "boot")
+    (dump / layout.FACTS).write_bytes(layout.facts_text([*facts.values(), new]))
+    (dump / layout.SUMS).write_bytes(layout.sums_text(sums))
+    (result,) = site.run(job)
+    assert result.result == "shipped"
+    after = json.loads(store.objects[store.keys[-1]])
+    assert after["replaces"] == before["id"] != after["id"]
+    assert (after["dump"], after["machine"]) == (before["dump"], before["machine"])
+    assert after["bundle"]["key"] != before["bundle"]["key"]
+
+
+def test_a_dump_that_is_being_changed_waits_for_the_next_run(archive: Path, tmp_path: Path) -> None:
+    name = min(path.name for path in archive.glob("2*"))
+    (archive / name / "raw" / "dmesg-erst-99").write_bytes(b"joining")
+    job = site.job(archive, tmp_path / "state", Scripted())
+    results = {result.dump: result for result in site.run(job)}
+    assert results[name].result == "remains"
+    assert sum(result.result == "shipped" for result in results.values()) == 9
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "damaged": lambda dump: next(dump.glob("raw/*")).write_bytes(b"other"),
+    "missing": lambda dump: next(dump.glob("raw/*")).unlink(),
+    "SHA256SUMS": lambda dump: (dump / "SHA256SUMS").write_bytes(b"what"),
+    "file": lambda dump: (dump / "dmesg.txt").unlink() or (dump / "dmesg.txt").mkdir(),
+    "MiB": lambda dump: os.truncate(dump / "dmesg.txt", 65 << 20),
+}
+
+
+@pytest.mark.parametrize("words", DAMAGE)
+def test_what_cannot_be_shipped_is_said_and_holds_up_nobody(
+    words: str, archive: Path, tmp_path: Path
+) -> None:
+    name = min(path.name for path in archive.glob("2*"))
+    DAMAGE[words](archive / name)
+    results = {r.dump: r for r in site.run(site.job(archive, tmp_path / "s", Scripted()))}
+    assert results[name].result == "failed"
+    assert words in results[name].why
+    assert sum(result.result == "shipped" for result in results.values()) == 9
+
+
+def test_strangers_in_the_archive_are_passed_over(archive: Path, tmp_path: Path) -> None:
+    (archive / "lost+found").mkdir()
+    (archive / "notes.txt").write_text("x")
+    (archive / "link").symlink_to(min(archive.glob("2*")))
+    (archive / "a b").mkdir()
+    (archive / "a b" / "SHA256SUMS").write_text("")
+    results = site.run(site.job(archive, tmp_path / "state", Scripted()))
+    bad = {result.dump for result in results if result.result != "shipped"}
+    assert bad <= {"link", "a b"}
+    assert len(results) - len(bad) == 10
+
+
+def test_without_a_summary_a_dump_is_shipped_all_the_same(archive: Path, tmp_path: Path) -> None:
+    for path in archive.glob("*/summary.json"):
+        path.unlink()
+    store = Scripted()
+    results = site.run(site.job(archive, tmp_path / "state", store))
+    assert {result.result for result in results} == {"shipped"}
+    assert all("_none_none_none_" in key for key in store.keys if key.endswith(".json"))
+
+
+def test_machine_and_host_can_be_given_or_left_out(archive: Path, tmp_path: Path) -> None:
+    store = Scripted()
+    site.run(site.job(archive, tmp_path / "a", store, machine="rack-1", host="db"))
+    assert all("/rack-1/" in key or "_db_rack-1_" in key for key in store.keys)
+    store = Scripted()
+    site.run(site.job(archive, tmp_path / "b", store, machine=NOBODY, host=NOBODY))
+    assert all("/none/" in key or "_none_none_" in key for key in store.keys)
+    lines = [json.loads(data) for key, data in store.objects.items() if key.endswith(".json")]
+    assert {(line["machine"], line["host"]) for line in lines} == {(None, None)}
+
+
+def test_a_receipt_that_cannot_be_written_loses_nothing(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = Scripted()
+    job = site.job(archive, tmp_path / "state", store)
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts, "write", full)
+        results = site.run(job)
+    assert ship.status(results) == 2
+    assert "No space left" in results[0].why
+    assert len(store.keys) == 2, "nothing more is sent while no receipt can be written"
+    assert ship.status(site.run(job)) == 0
+    assert site.all_well(site.wrong(store.objects, site.expected(archive)))
+
+
+def test_receipts_of_dumps_that_are_gone_are_forgotten(archive: Path, tmp_path: Path) -> None:
+    job = site.job(archive, tmp_path / "state", Scripted())
+    site.run(job)
+    names = sorted(path.name for path in archive.glob("2*"))
+    receipts.forget(job.receipts, set(names[1:]))
+    left = sorted(name for name in os.listdir(job.receipts) if name[0] != ".")
+    assert left == names[1:]
+
+
+# file://
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    (tmp_path / "spool").mkdir()
+    return tmp_path / "spool"
+
+
+def test_a_spool_holds_whole_files_and_nothing_else(
+    archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    job = site.job(archive, tmp_path / "state", Spool(str(spool)))
+    assert ship.status(site.run(job)) == 0
+    assert site.all_well(site.wrong(site.contents(spool), site.expected(archive)))
+    assert {path.name for path in spool.iterdir()} == {"v1"}
+
+
+def test_a_spool_is_never_overwritten_and_no_link_is_followed(spool: Path, tmp_path: Path) -> None:
+    store = Spool(str(spool))
+    assert store.put("v1/a/b", b"one", "").result == DONE
+    assert store.put("v1/a/b", b"two", "").result == EXISTS
+    assert (spool / "v1/a/b").read_bytes() == b"one"
+    (spool / "v1/link").symlink_to(tmp_path)
+    outcome = store.put("v1/link/evil", b"x", "")
+    assert outcome.result == REFUSED
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_spool_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    outcome = Spool(str(tmp_path / "unmounted")).put("v1/a", b"x", "")
+    assert (outcome.result, outcome.store_wide) == (REFUSED, True)
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_a_file_system_without_links_will_do(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = Spool(str(spool))
+    assert store.put("v1/a", b"one", "").result == DONE
+    assert store.put("v1/a", b"two", "").result == EXISTS
+    assert site.contents(spool) == {"v1/a": b"one"}
+
+
+# The command
+
+
+def shipped(
+    spool: Path, archive: Path, state: Path, *more: str
+) -> subprocess.CompletedProcess[str]:
+    options = f"archive={archive},state={state}"
+    return subprocess.run(
+        [sys.executable, "-m", "pstorefs", "--ship", f"file://{spool}", "-o", options, *more],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=60,
+    )  # fmt: skip
+
+
+def test_the_command_ships_once_and_is_silent_then(
+    archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    first = shipped(spool, archive, tmp_path / "state", "--now")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "10 of 10 dumps shipped" in first.stdout
+    again = shipped(spool, archive, tmp_path / "state")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert site.all_well(site.wrong(site.contents(spool), site.expected(archive)))
+
+
+def test_an_archive_that_is_not_there_has_nothing_to_ship(spool: Path, tmp_path: Path) -> None:
+    done = shipped(spool, tmp_path / "none", tmp_path / "state")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_second_run_at_the_same_time_leaves_it_to_the_first(
+    archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    from contextlib import contextmanager
+
+    (tmp_path / "state").mkdir()
+    with contextmanager(receipts.lock)(str(tmp_path / "state")) as mine:
+        assert mine
+        done = shipped(spool, archive, tmp_path / "state", "--now")
+    assert done.returncode == 3
+    assert "another pstorefs --ship is at work" in done.stderr
+
+
+def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = shipped(spool, tmp_path, tmp_path / "state", "--check")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "is not overwritten" in done.stdout
+    done = shipped(tmp_path / "none", tmp_path, tmp_path / "state", "--check")
+    assert done.returncode == 2
+
+
+def test_without_obstore_it_says_how_to_get_it(
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    options = f"archive={archive},state={tmp_path / 'state'}"
+    assert command.main(["--ship", "s3://bucket", "--now", "-o", options]) == 2
+    said = capsys.readouterr().err
+    assert "contrib/setup --fleet" in said
+    assert "file:///DIRECTORY" in said
+
+
+def test_a_machine_without_an_id_is_to_be_given_a_name(tmp_path: Path) -> None:
+    from pstorefs.fleet.machine import identify
+    from pstorefs.fleet.store import StoreError
+    from pstorefs.system.machine import Machine
+
+    with pytest.raises(StoreError, match="machine=NAME"):
+        identify(Ship(), Machine(str(tmp_path)))
+    settings = Ship()
+    settings.machine = "rack-1"
+    assert identify(settings, Machine(str(tmp_path))).machine == "rack-1"
+
+
+# keep=
+
+
+def kept(archive: Path, keep: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """An --archive of nothing, with limits on the archive."""
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    options = f"archive={archive},archive_volatile,keep={keep}"
+    return subprocess.run(
+        [sys.executable, "-m", "pstorefs", "--archive", "-o", options, str(tmp_path / "empty")],
+        capture_output=True, text=True, check=True, cwd=ROOT, timeout=60,
+        env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path / "etc")},
+    )  # fmt: skip
+
+
+def test_keep_removes_nothing_that_is_still_to_be_shipped(
+    archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    config = tmp_path / "etc" / "ship.conf"
+    config.write_text(f"url=file://{spool}\narchive={archive}\nstate={tmp_path / 'state'}\n")
+    before = sorted(os.listdir(archive))
+    assert "until pstorefs --ship has shipped it" in kept(archive, "1", tmp_path).stderr
+    assert sorted(os.listdir(archive)) == before
+    # A ship.conf that cannot be read is no leave to remove something.
+    config.write_text("url=what\n")
+    kept(archive, "1", tmp_path)
+    assert sorted(os.listdir(archive)) == before
+    config.write_text(f"url=file://{spool}\narchive={archive}\nstate={tmp_path / 'state'}\n")
+    assert shipped(spool, archive, tmp_path / "state", "--now").returncode == 0
+    kept(archive, "1", tmp_path)
+    assert len(os.listdir(archive)) < len(before)
+
+
+@pytest.mark.parametrize("config", ["", "url=file:///x\narchive=/somewhere/else\n"])
+def test_keep_is_not_held_up_where_nothing_is_to_be_shipped(
+    config: str, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "ship.conf").write_text(config)
+    before = len(os.listdir(archive))
+    kept(archive, "1", tmp_path)
+    assert len(os.listdir(archive)) < before

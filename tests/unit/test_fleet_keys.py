@@ -1,0 +1,125 @@
+"""Keys: pure functions of machine and content, and nothing hostile gets into one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from pstorefs.fleet import keys
+from pstorefs.fleet.machine import APPLICATION, app_specific, share
+
+MACHINE = "4205cb463b774e7dae099dfe859d3486"
+ID = "367bc310e12f6cba" + "0" * 48
+SAFE = re.compile(r"[A-Za-z0-9._~=/-]+", re.ASCII)
+
+
+def names(dump: str = "20260602T021501Z-panic-1", **changes: object) -> keys.Names:
+    given_: dict[str, object] = {
+        "machine": MACHINE, "dump": dump, "dump_id": ID, "saved": 1_780_366_501,
+        "label": "oops-do_it-0123abcd", "title": "BUG: in do_it", "host": "web-1",
+    }  # fmt: skip
+    return keys.names(**(given_ | changes))  # type: ignore[arg-type]
+
+
+def test_the_keys_are_those_of_the_contract() -> None:
+    made = names()
+    assert made.bundle_key == (
+        f"v1/dumps/42/{MACHINE}/20260602T021501Z-panic-1~367bc310e12f6cba.tar.gz"
+    )
+    assert made.index_key == (
+        "v1/index/date=2026-06-02/20260602T021501Z_oops-do_it-0123abcd_BUG-in-do-it_web-1_"
+        f"{MACHINE}_367bc310e12f6cba.json"
+    )
+    assert keys.check_key(MACHINE) == f"v1/check/42/{MACHINE}"
+
+
+MOMENTS = [
+    ("20260602T021501Z-panic-1", 0, "2026-06-02", "20260602T021501Z"),
+    ("00010101T000000Z-oops-1", 0, "0001-01-01", "00010101T000000Z"),
+    ("99991231T235959Z-oops-1", 0, "9999-12-31", "99991231T235959Z"),
+    ("20260631T021501Z-panic-1", 86400, "1970-01-02", "undated"),  # June has 30 days
+    ("00000101T000000Z-oops-1", 86400, "1970-01-02", "undated"),
+    ("undated-dmesg-ramoops-0-1a2b3c4d", 86400, "1970-01-02", "undated"),
+    ("undated-dmesg-ramoops-0-1a2b3c4d", 1 << 62, "1970-01-01", "undated"),
+]
+
+
+@pytest.mark.parametrize(("dump", "saved", "date", "time"), MOMENTS)
+def test_the_date_is_of_the_crash_or_else_of_archiving(
+    dump: str, saved: int, date: str, time: str
+) -> None:
+    made = names(dump, saved=saved)
+    assert (made.date, made.time) == (date, time)
+
+
+REFUSED = [
+    {"dump": ""}, {"dump": ".."}, {"dump": "a/b"}, {"dump": "a\nb"}, {"dump": "x" * 201},
+    {"machine": ""}, {"machine": ".."}, {"machine": "a/b"}, {"machine": "a_b"},
+    {"machine": "x" * 33}, {"dump_id": "xyz"}, {"dump": "ä"}, {"machine": "a\n"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", REFUSED, ids=str)
+def test_what_no_key_can_hold_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"key|id"):
+        names(**changes)
+
+
+@given(some.text(), some.text(), some.text(), some.text(), some.text())
+def test_a_key_is_taken_apart_again_whatever_texts_it_was_made_of(
+    title: str, host: str, error_class: str, function: str, signature: str
+) -> None:
+    label = keys.label_of(error_class, function, signature)
+    made = names(title=title, host=host, label=label)
+    assert SAFE.fullmatch(made.index_key)
+    assert ".." not in made.index_key.split("/")
+    assert all(len(part) <= 255 for part in made.index_key.split("/"))
+    assert keys.parse_index(made.index_key) == keys.Entry(
+        made.date, made.time, made.label, made.slug, made.host, MACHINE, ID[:16]
+    )
+
+
+@given(some.text())
+def test_any_text_is_a_key_or_none(text: str) -> None:
+    assert keys.parse_index(text) is None or text.startswith("v1/index/")
+
+
+def test_a_long_text_is_cut_before_it_is_looked_at() -> None:
+    assert len(keys.word("/" * 10_000_000 + "a", 48)) <= 48
+    assert len(keys.label_of("a" * 10**6, "b" * 10**6, "1:" + "c" * 10**6)) < 80
+
+
+LABELS = [
+    (("oops", "do_it", "1:e389c8a3ef2ebdcb"), "oops-do_it-e389c8a3"),
+    (("panic", "", "1:e389c8a3ef2ebdcb"), "panic-none-e389c8a3"),
+    (("", "", "2:e389c8a3ef2ebdcb"), "none-none-e389c8a3"),
+    (("oops", "do_it", ""), ""),
+    (("a_b", "<T as U>::f", "1:12"), "a-b-T-as-U-f-12"),
+]
+
+
+@pytest.mark.parametrize(("words", "label"), LABELS)
+def test_labels(words: tuple[str, str, str], label: str) -> None:
+    assert keys.label_of(*words) == label
+
+
+def test_the_id_is_that_of_the_set_of_records() -> None:
+    assert keys.id_of(["b", "a", "b"]) == keys.id_of(["a", "b"]) != keys.id_of(["a"])
+
+
+def test_the_machine_is_hashed_as_systemd_does_it() -> None:
+    # systemd-id128 --app-specific=9c1f4f0a6c0b4b6d8d0d3c5a54f2e917 machine-id, systemd 252, on a
+    # machine with this id
+    assert APPLICATION == "9c1f4f0a6c0b4b6d8d0d3c5a54f2e917"
+    assert app_specific("3d1219c7c4c5404aaa1f6d2a48adfda4") == MACHINE
+
+
+def test_machines_share_the_window_evenly_and_each_keeps_its_place() -> None:
+    places = [share(f"{number:032x}", "boot", 900) for number in range(9000)]
+    assert all(0 <= place < 900 for place in places)
+    tenths = [sum(start <= place < start + 90 for place in places) for start in range(0, 900, 90)]
+    assert all(750 < count < 1050 for count in tenths)
+    assert share("a", "boot", 900) == share("a", "boot", 900) != share("a", "other", 900)

@@ -1,0 +1,141 @@
+"""pmsg records of Android: entries made to the format of its log, as logcat -L shows them."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from pstorefs.cli.pstorecat import main
+from pstorefs.record.pmsg import Entry, Skipped, entries, logcat
+
+TIME = (1_786_795_204, 123_456_789)  # 2026-08-15T12:00:04Z
+
+
+def packed(
+    payload: bytes, buffer: int = 0, time: tuple[int, int] = TIME, length: int | None = None
+) -> bytes:
+    size = 18 + len(payload) if length is None else length
+    return b"l" + struct.pack("<HHHBHII", size, 1000, 1234, buffer, 1250, *time) + payload
+
+
+def text(priority: int, tag: str, message: str) -> bytes:
+    return bytes([priority]) + tag.encode() + b"\0" + message.encode() + b"\0"
+
+
+HELLO = packed(text(4, "ActivityManager", "hello"))
+LINE = "08-15 12:00:04.123  1234  1250 I ActivityManager: hello"
+
+CASES: list[tuple[str, bytes, list[str]]] = [
+    ("one", HELLO, ["--------- beginning of main", LINE]),
+    ("two of a buffer", HELLO * 2, ["--------- beginning of main", LINE, LINE]),
+    (
+        "another buffer",
+        HELLO + packed(text(6, "x", "bad"), 4),
+        [
+            "--------- beginning of main",
+            LINE,
+            "--------- beginning of crash",
+            "08-15 12:00:04.123  1234  1250 E x       : bad",
+        ],
+    ),
+    (
+        "two lines",
+        packed(text(7, "libc", "one\ntwo\n")),
+        [
+            "--------- beginning of main",
+            "08-15 12:00:04.123  1234  1250 F libc    : one",
+            "08-15 12:00:04.123  1234  1250 F libc    : two",
+        ],
+    ),
+    (
+        "the end of an entry that is overwritten",
+        b"tail of lost" + HELLO,
+        ["[pstorefs: 12 bytes that are no whole log entry]", "--------- beginning of main", LINE],
+    ),
+    (
+        "cut short",
+        HELLO + HELLO[:-3],
+        [
+            "--------- beginning of main",
+            LINE,
+            f"[pstorefs: {len(HELLO) - 3} bytes that are no whole log entry]",
+        ],
+    ),
+    (
+        "control characters",
+        packed(text(4, "a\x1b[2J", "b\x07")),
+        ["--------- beginning of main", "08-15 12:00:04.123  1234  1250 I a�[2J   : b�"],
+    ),
+    (
+        "an event with a list",
+        packed(
+            struct.pack("<I", 30008)
+            + b"\3\4\0"
+            + struct.pack("<i", -7)
+            + b"\1"
+            + struct.pack("<q", 1 << 40)
+            + b"\2"
+            + struct.pack("<I", 3)
+            + b"abc"
+            + b"\4"
+            + struct.pack("<f", 1.5),
+            2,
+        ),
+        [
+            "--------- beginning of events",
+            "08-15 12:00:04.123  1234  1250 I [30008] : [-7,1099511627776,abc,1.5]",
+        ],
+    ),
+    (
+        "an event that is cut short",
+        packed(struct.pack("<I", 5) + b"\3\2\2\xff\xff\xff\xffxy", 2),
+        ["--------- beginning of events", "08-15 12:00:04.123  1234  1250 I [5]     : [xy]"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("_", "data", "lines"), CASES, ids=[case[0] for case in CASES])
+def test_entries_are_shown_as_logcat_does(_: str, data: bytes, lines: list[str]) -> None:
+    assert logcat(data).decode().splitlines() == lines
+
+
+NONE = [
+    b"",
+    b"plain text of another system\n",
+    b"\0" * 5000,
+    packed(b"", length=18),
+    packed(b"x", buffer=8),
+    packed(b"x", time=(0, 10**9)),
+    packed(b"x", length=65535),
+]
+
+
+@pytest.mark.parametrize("data", NONE, ids=range(len(NONE)))
+def test_what_is_no_log_of_android_gives_nothing(data: bytes) -> None:
+    assert logcat(data) == b""
+
+
+def test_each_byte_is_in_an_entry_or_skipped() -> None:
+    data = b"ll" + HELLO + b"l" * 100 + HELLO + b"\0l"
+    size = 0
+    for each in entries(data):
+        size += each.size if isinstance(each, Skipped) else 18 + len(each.payload)
+    assert size == len(data)
+    assert sum(isinstance(each, Entry) for each in entries(data)) == 2
+
+
+def test_lists_in_lists_end() -> None:
+    deep = struct.pack("<I", 1) + b"\3\xff" * 2000
+    assert logcat(packed(deep, 2)).startswith(b"--------- beginning of events\n")
+
+
+def test_pstorecat_writes_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    record = tmp_path / "pmsg-ramoops-0"
+    record.write_bytes(HELLO + b"\nECC: No errors detected\n")
+    assert main(["--logcat", str(record)]) == 0
+    assert capfd.readouterr().out == f"--------- beginning of main\n{LINE}\n"
+    record.write_bytes(b"text")
+    assert main(["--logcat", str(record)]) == 1
+    assert "no log of Android" in capfd.readouterr().err
