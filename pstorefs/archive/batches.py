@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import directory, entry, never_erased, relatives
+from pstorefs.archive import directory, entry, layout, never_erased, relatives
 from pstorefs.archive.archived import Archived
 from pstorefs.archive.erase import clear_saved
 from pstorefs.archive.errors import explain
@@ -89,8 +89,9 @@ class Batches:
         jobs = self._planner.plan(paths, self._progress)
         if jobs:
             self._check_room(jobs)
-            outcomes = self._carry_out(self._transaction(jobs))
-            self._note(jobs)
+            transaction = self._transaction(jobs)
+            outcomes = self._carry_out(transaction)
+            self._note(transaction.alive())
         self._source.forget()
         self._archived.shelf.forget()
         if not last:
@@ -144,7 +145,7 @@ class Batches:
 
     def _note(self, jobs: list[Job]) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
-        store, now = self._archived.shelf.store, int(time.time())
+        store = self._archived.shelf.store
         for job in jobs:
             dump, begin = job.as_archived(), job.directory + "/"
             if any(r.place != ARCHIVE or not r.path.startswith(begin) for r in dump.records):
@@ -152,8 +153,9 @@ class Batches:
             stamps = {r.path.rpartition("/")[2]: _stamp(r.size, r.mtime_ns) for r in dump.records}
             if stamps.keys() == job.sums.keys():
                 with suppress(OSError):
-                    directory = store.stamp((), job.directory)
-                    self.entries[job.directory] = entry.of_dump(dump, stamps, directory, now)
+                    folder = store.stamp((), job.directory)
+                    saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
+                    self.entries[job.directory] = entry.of_dump(dump, stamps, folder, saved)
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:
         """What became of the records of batches that could not be done."""

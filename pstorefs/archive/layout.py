@@ -36,7 +36,7 @@ RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 SUMMARY = "summary.json"
 #: What may be composed beside them.
 COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt")
-#: Bytes of one record, at most: as store.py's own bound.
+#: Bytes of one record, at most: as source/directory.py's own bound.
 LONGEST_RECORD = 32 << 20
 
 _FACTS_BYTES = 8 << 20

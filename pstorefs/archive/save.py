@@ -1,8 +1,8 @@
 """Dumps into the archive, so that each is whole on the disk before anybody counts on it.
 
-All jobs of a command go through each step together, as one wait for the disk serves many files:
+All jobs of a batch go through each step together, as one wait for the disk serves many files:
 
-1. `stage`: everything is written under temporary names in the archive's root;
+1. `stage` (stage.py): everything is written under temporary names in the archive's root;
 2. `settle`: it is synced and read back from the disk: what is not right gets no name;
 3. `place`: a new dump gets its name by one rename onto nothing; parts that join a dump go into its
    raw/ first, then what is composed is replaced, then SHA256SUMS, each step synced;
@@ -19,34 +19,29 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.directory import sync_above
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.progress import SAVING
-from pstorefs.archive.transaction import Move
-from pstorefs.record.record import STORE
-from pstorefs.source.directory import ChangedError, has_changed
+from pstorefs.archive.stage import note, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.policy import Compose
-    from pstorefs.archive.transaction import Transaction
-    from pstorefs.record.record import Record
+    from pstorefs.archive.transaction import Move, Transaction
 
 
 def save(work: Transaction) -> None:
     """All steps, for all jobs. What could not be done is in ``work.errors`` then."""
     oopsed = never_erased.oopsed_since_boot(work.source.store)
     for job in work.jobs:
-        _note(work, job, oopsed=oopsed)
+        note(work, job, oopsed=oopsed)
     for job in work.alive():
         with work.trying(job.directory):
-            _stage(work, job)
+            stage(work, job)
         work.progress.count(SAVING, len(job.new))
     _settle(work)
     _place(work)
@@ -55,157 +50,6 @@ def save(work: Transaction) -> None:
             _check(work, job)
     for job in work.alive():
         _announce(work, job)
-
-
-# 1. stage
-
-
-def _note(work: Transaction, job: Job, *, oopsed: bool) -> None:
-    """Add to the facts what is about to be done."""
-    clear = {record.path for record in job.clear}
-    for record in job.dump.records:
-        if record.place != STORE or record.path not in job.places:
-            continue
-        directory, _, name = job.places[record.path].split("/")
-        facts = work.facts_of(directory)
-        known = fact = facts.get((name, record.sha256))
-        if fact is None:
-            mtime = max(0, record.mtime_ns)
-            fact = layout.Fact(name, record.sha256, record.size, mtime, work.now, work.boot)
-        why = never_erased.forbids(record, known, oopsed=oopsed, boot=work.boot)
-        if why:
-            work.forbidden[record.path] = why
-        elif record.path in clear:
-            fact = fact.about_to_clear(work.now, work.boot)
-        if fact != known:
-            facts[name, record.sha256] = fact
-            work.changed.add(directory)
-
-
-def _stage(work: Transaction, job: Job) -> None:
-    if not job.exists and job.new:
-        _stage_new(work, job)
-        return
-    if job.exists:
-        _stage_joining(work, job)
-    for other in {path.partition("/")[0] for path in job.places.values()} & work.changed:
-        _stage_facts(work, other)
-
-
-def _stage_joining(work: Transaction, job: Job) -> None:
-    directory = durable.open_directory(work.archive, job.directory)
-    try:
-        finished = layout.is_finished(directory, job.sums)
-    finally:
-        os.close(directory)
-    for record, name in job.new:
-        _stage_record(work, job, record, name)
-    if job.new or not finished:
-        composed = _composed(work, job)
-        work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
-        for name, data in composed.items():
-            _stage_file(work, job.directory, name, data)
-        _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
-
-
-def _stage_new(work: Transaction, job: Job) -> None:
-    tree = work.trees[job.directory] = {}
-    tree.update((f"{layout.RAW}/{name}", digest) for name, digest in job.sums.items())
-    root = durable.make_directory(work.archive, durable.NEW + job.directory)
-    try:
-        raw = durable.make_directory(root, layout.RAW)
-        try:
-            for record, name in job.new:
-                durable.write(raw, name, _stored(work, record), record.mtime_ns)
-        finally:
-            os.close(raw)
-        files = dict(_composed(work, job))
-        work.summaries[job.directory] = files.get(layout.SUMMARY, b"")
-        files[layout.FACTS] = layout.facts_text(work.facts_of(job.directory).values())
-        files[layout.SUMS] = layout.sums_text(job.sums)
-        for name, data in files.items():
-            durable.write(root, name, data)
-            tree[name] = len(data)
-    finally:
-        os.close(root)
-
-
-def _stage_record(work: Transaction, job: Job, record: Record, name: str) -> None:
-    temporary = _temporary(work, job.directory)
-    durable.write(work.archive, temporary, _stored(work, record), record.mtime_ns)
-    move = Move(temporary, (job.directory, layout.RAW), name, record.sha256)
-    work.moves[job.directory].append(move)
-
-
-def _stage_file(work: Transaction, directory: str, name: str, data: bytes) -> None:
-    temporary = _temporary(work, directory)
-    durable.write(work.archive, temporary, data)
-    work.moves[directory].append(Move(temporary, (directory,), name, len(data)))
-
-
-def _temporary(work: Transaction, directory: str) -> str:
-    return f"{durable.NEW}{directory}~{len(work.moves[directory])}"
-
-
-def _stage_facts(work: Transaction, directory: str) -> None:
-    text = layout.facts_text(work.facts_of(directory).values())
-    if not any(move.name == layout.FACTS for move in work.moves[directory]):
-        _stage_file(work, directory, layout.FACTS, text)
-
-
-def _stored(work: Transaction, record: Record) -> bytes:
-    with _reading(record):
-        return work.source.stored(record)
-
-
-@contextmanager
-def _reading(record: Record) -> Iterator[None]:
-    """A record is read from the source: what goes wrong here is none of the archive's."""
-    try:
-        yield
-    except OSError as error:
-        if has_changed(error):
-            raise ChangedError(f"{record.path} changed while it was archived") from error
-        words = f"{record.path}: cannot be read: {error.strerror or error}"
-        raise ArchiveError(error.errno or errno.EIO, words) from error
-
-
-def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
-    """What is beside raw/. A dump of which nothing can be composed is saved all the same."""
-    if work.policy.compose is None:
-        return {}
-    try:
-        composed = _compose(work.policy.compose, work, job)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
-        work.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
-        return {}
-    return {name: data for name, data in composed.items() if name in layout.COMPOSED}
-
-
-def _compose(compose: Compose, work: Transaction, job: Job) -> Mapping[str, bytes]:
-    live = {
-        job.places[record.path]: record
-        for record in job.dump.records
-        if record.place == STORE and record.path in job.places
-    }
-
-    def read(record: Record) -> bytes:
-        source = record if record.place == STORE else live.get(record.path)
-        if source is None:
-            return work.shelf.text(record)
-        with _reading(source):
-            return work.source.text(source)
-
-    dump = job.as_archived()
-    try:
-        return compose(dump, read, job.siblings)
-    except OSError:
-        if not job.siblings:
-            raise
-        # What they are called is not worth the dump.
-        return compose(dump, read, ())
 
 
 # 2. settle

@@ -175,7 +175,6 @@ _SAVED: dict[str, Checker] = {
     "key": _like(BOOT),
     "start": _or_null(_number),
     "tail": _or_null(_like(_HEX)),
-    "digest": _like(_SHA256),
 }
 #: What each part of a stored summary.json must look like.
 _SHAPES = {"summary": _object(_SUMMARY), "saved": _object(_SAVED)}

@@ -4,7 +4,8 @@ summary.json says what a dump is. It is believed where it agrees with SHA256SUMS
 raw/: the same names, the sizes and sums of each record, and the times that `saved` tells. Where it
 does not, or is of a shape that this program never wrote, the records are read (`in_full`).
 
-In an archive summary.json has one more key, `saved`:
+In an archive summary.json has two more keys: `digest`, the last line, is the SHA-256 of all bytes
+before it, against silent damage; and `saved`:
 
 =========== =====================================================================================
 mtime_ns    when it was, as the mount shows it: a whole number of nanoseconds since 1970
@@ -13,7 +14,6 @@ texts       SHA-256 of dmesg.txt and console.txt as they were composed
 key         the key of a boot that this dump would begin, see dump/boots.py
 start       when that boot began, in seconds since 1970; null: not known
 tail        fingerprint of the newest line: where it is in another record, that is the same boot
-digest      SHA-256 of all of summary.json without this value, against silent damage
 =========== =====================================================================================
 
 A program of an earlier version finds nothing wrong with such a dump: SHA256SUMS is as it was.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Bytes of a summary.json and of a report.txt that are read.
 SUMMARY_BYTES = 1 << 20
 _SAVED = "saved"
-_NO_DIGEST = ""
+_END, _DIGEST = b"\n}\n", b',\n "digest": "'
 # What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
 _ROUNDED_NS = 2 * 10**9
 
@@ -74,12 +74,17 @@ class Stored:
         return records
 
 
-def read(store: Store, name: str) -> Stored | None:
-    """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs."""
+def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
+    """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs.
+
+    Of at most `limit` bytes is the summary, and of about as many the list of its records.
+    """
     try:
+        if store.stamp((name, layout.RAW)).size > limit:
+            return None
         stamps, raw = look(store, name)
         sums = layout.sums_in(store, name)
-        data = small(store, name, "summary.json", SUMMARY_BYTES)
+        data = small(store, name, "summary.json", limit)
         finished = store.stamp((name,), layout.SUMS).mtime_ns
     except TimeoutError:
         raise
@@ -88,7 +93,7 @@ def read(store: Store, name: str) -> Stored | None:
     try:
         whole = json.loads(data)
         keys = shaped(whole)
-        saved = _saved(whole)
+        saved = _saved(whole, data)
     except (ValueError, RecursionError, TypeError, KeyError):
         return None
     if sums is None or not _agree(name, keys, raw, sums, saved.get("mtimes")):
@@ -149,10 +154,8 @@ def with_saved(dump: Dump, summary: bytes, texts: Mapping[str, bytes]) -> bytes:
         "key": boots.key_of(facts),
         "start": boots.start_of(facts),
         "tail": f"{tail[-1]:016x}" if tail and not facts.doubtful else None,
-        "digest": _NO_DIGEST,
     }
-    whole[_SAVED]["digest"] = digest_of(whole)
-    return laid_out(whole)
+    return sealed(whole)
 
 
 def laid_out(keys: Mapping[str, Any]) -> bytes:
@@ -181,19 +184,24 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of(whole: dict[str, Any]) -> str:
-    """The digest that stands in a summary.json: of all the rest of it."""
-    blank = whole | {_SAVED: whole[_SAVED] | {"digest": _NO_DIGEST}}
-    text = json.dumps(blank, sort_keys=True, separators=(",", ":"))
-    return digest(text.encode())
+def sealed(keys: Mapping[str, Any]) -> bytes:
+    """summary.json with a digest of all of it as its last line."""
+    text = laid_out(keys).removesuffix(_END)
+    return text + _DIGEST + digest(text).encode() + b'"' + _END
 
 
-def _saved(whole: dict[str, Any]) -> dict[str, Any]:
+def is_sealed(data: bytes) -> bool:
+    """Whether a summary.json is, to the byte, what was sealed."""
+    text, _, rest = data.rpartition(_DIGEST)
+    return rest == digest(text).encode() + b'"' + _END
+
+
+def _saved(whole: dict[str, Any], data: bytes) -> dict[str, Any]:
     """What `saved` tells, checked; ValueError if it is not as it was written."""
     saved = whole.get(_SAVED)
     if saved is None:
         return {}
-    if saved["digest"] != digest_of(whole):
+    if not is_sealed(data):
         raise ValueError("it is not as it was written")
     checked = shaped(saved, _SAVED)
     if checked["tail"] is not None:

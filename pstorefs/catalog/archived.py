@@ -166,6 +166,37 @@ class Archived:
         self.full = full
         return True
 
+    def at_hand(self, name: str) -> Stored | None:
+        """What `used` says, if that takes a few small reads of what is open already: or None."""
+        checked, known = self._stored.get(name, (0.0, None))
+        now = time.monotonic()
+        if now < checked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS:
+            return known if isinstance(known, Stored) else None
+        if isinstance(known, InFull):
+            return None
+        with self.place.at_hand() as store:
+            if store is None:
+                return None
+            try:
+                found = stored.read(store, name, bounds.QUICK_BYTES)
+            except OSError:
+                return None
+        if found is None or self._doubted.get(name) == found.stamps:
+            return None
+        self._keep(name, now, found)
+        return found
+
+    def text_at_hand(self, known: Stored, file: str) -> bytes | None:
+        """What `text` gives, if it is small."""
+        with self.place.at_hand() as store:
+            return self._text(store, known, file, bounds.QUICK_BYTES) if store else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether `look` has nothing to do."""
+        until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        return not self.place.may_hang and time.monotonic() < until
+
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
 
@@ -220,17 +251,20 @@ class Archived:
 
     def text(self, known: Stored, file: str) -> bytes | None:
         """dmesg.txt or console.txt as it was composed; None if that is not known to be right."""
-        expected = known.texts.get(file)
-        if not expected:
+        if not known.texts.get(file):
             return None
+        with self.place.opened() as store:
+            return self._text(store, known, file, bounds.LONGEST_TEXT)
+
+    @staticmethod
+    def _text(store: Store, known: Stored, file: str, limit: int) -> bytes | None:
         try:
-            with self.place.opened() as store:
-                data = stored.small(store, known.name, file, bounds.LONGEST_TEXT)
+            data = stored.small(store, known.name, file, limit)
         except TimeoutError:
             raise
         except OSError:
             return None
-        return data if stored.digest(data) == expected else None
+        return data if stored.digest(data) == known.texts.get(file) else None
 
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""

@@ -21,6 +21,10 @@ from __future__ import annotations
 
 #: A look that is younger, in seconds, still holds.
 CURRENT_SECONDS = 0.5
+#: What holds for less than so many seconds is not relied upon by who must not wait.
+MARGIN_SECONDS = 0.1
+#: Bytes of a file of the archive that may be read while everybody waits: a millisecond.
+QUICK_BYTES = 128 << 10
 #: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).
 SETTLED_NS = 3 * 10**9
 #: Folders below the root of a place, and records in all: bounds against a source made to hurt.

@@ -80,6 +80,19 @@ class Catalog:
                     self._view = self._build(versions)
         return self._view
 
+    def at_hand(self) -> View | None:
+        """What `view` gives, if it has nothing to look at: for who must not wait."""
+        places = self._places()
+        current = all(place.is_current for place in places)
+        same = self._view.versions == tuple(place.version for place in places)
+        return self._view if current and same else None
+
+    def resolved_at_hand(self, name: str) -> Stored | None:
+        """What `resolved` gives of an archived dump, if that takes no time: or None."""
+        view = self.at_hand()
+        archived = view is not None and isinstance(view.dumps.get(name), Entry)
+        return self._archive.at_hand(name) if self._archive and archived else None
+
     def dumps(self, *, now: bool = False) -> Mapping[str, Listed]:
         """All dumps by name, the oldest first. With `now`, whatever was looked at a moment ago."""
         return self.view(now=now).dumps
@@ -200,6 +213,10 @@ class Catalog:
     def text_of(self, known: Stored, file: str) -> bytes | None:
         """dmesg.txt or console.txt of an archived dump; None if its records have to be read."""
         return self._archive.text(known, file) if self._archive else None
+
+    def text_at_hand(self, known: Stored, file: str) -> bytes | None:
+        """What `text_of` gives, if that takes no time."""
+        return self._archive.text_at_hand(known, file) if self._archive else None
 
     def report_of(self, known: Stored) -> bytes | None:
         """report.txt as it was saved."""

@@ -35,8 +35,8 @@ class Place:
 
     def __init__(self, kind: str, where: Store | str) -> None:
         self.kind = kind
-        #: Whether the last look found a place that may not answer.
-        self.may_hang = False
+        #: Whether it may not answer, as far as the last look found out.
+        self.may_hang = isinstance(where, Store) and where.may_hang
         self._where = where
         self._hung_until = 0.0
         self._held: _Held | None = None
@@ -70,6 +70,18 @@ class Place:
             held, self._held = self._held, None
         if held is not None:
             self._close(held)
+
+    @contextmanager
+    def at_hand(self) -> Iterator[Store | None]:
+        """The directory, if it is open already and answers at once; else None."""
+        held = None if self.may_hang else self._take()
+        if held is None:
+            yield None
+            return
+        try:
+            yield held.store
+        finally:
+            self._give_back(held)
 
     def _take(self) -> _Held | None:
         """What is open still, if it was opened a moment ago."""

@@ -47,6 +47,12 @@ class Scan:
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether `look` has nothing to do."""
+        until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        return not self.place.may_hang and time.monotonic() < until
+
     def look(self, *, now: bool = False) -> None:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits."""
         with self._lock:

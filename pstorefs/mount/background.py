@@ -1,7 +1,7 @@
 """The background: fork, a pipe that says when the mount answers, and systemd's sd_notify(3).
 
-The child tells the parent through the pipe when the kernel has greeted it; the parent returns on
-that byte. If the pipe ends without it, the parent takes the mount away and says what the child
+The child writes a byte to the pipe when the kernel has sent its first request; the parent returns
+on that byte. If the pipe ends without it, the parent takes the mount away and says what the child
 wrote.
 """
 

@@ -7,7 +7,7 @@ does it go to sleep in trio, so that an idle mount wakes for nothing. The schedu
 
 * every `_UNINTERRUPTED` requests at the latest: signals are handled there;
 * always, while a thread works for some request (`pace.waiting`), so that its answer is not late;
-* always, while no other task stands ready to take over, should a handler have to wait.
+* always, while no other task is ready to take over should a handler have to wait.
 
 It is put in place as `pyfuse3.asyncio.enable()` puts its own: under the name `trio` in pyfuse3. Of
 a pyfuse3 that was not looked at it keeps its hands, and everything goes trio's way.
@@ -21,14 +21,14 @@ from typing import Any
 import pyfuse3
 import trio
 
-# Versions whose session loop was read: it uses Lock and lowlevel.wait_readable, as told above.
+# Versions whose session loop was read: it uses Lock and lowlevel.wait_readable, as described above.
 _KNOWN = ("3.2.", "3.3.", "3.4.", "3.5.")
 _MOMENT = 1  # of poll(2), in milliseconds
 _UNINTERRUPTED = 64
 
 
 class _Pace:
-    """What the handlers tell: how many wait for a thread at the moment."""
+    """What the handlers report: how many of them wait for a thread at the moment."""
 
     def __init__(self) -> None:
         self.waiting = 0

@@ -30,7 +30,7 @@ import pyfuse3
 from pstorefs.mount.inodes import FRESH_SECONDS, Inodes
 from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.listing import Listings
-from pstorefs.tree.node import QUICK, Directory, File, Link, Node, Opened, Writer
+from pstorefs.tree.node import QUICK, Directory, File, Lane, Link, Node, Opened, Writer
 
 _LONGEST_NAME = 255  # in bytes: NAME_MAX, limits.h
 
@@ -58,7 +58,7 @@ def _answered(method: _Method) -> _Method:
     return cast("_Method", handler)
 
 
-def _read_only(name: str) -> Any:  # noqa: ANN401 (it stands for handlers of many shapes)
+def _read_only(name: str) -> Any:  # noqa: ANN401 (in place of handlers of many shapes)
     """A handler for a request that would change something."""
 
     async def refuse(*_: object) -> None:
@@ -107,7 +107,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             raise pyfuse3.FUSEError(errno.ENAMETOOLONG)  # FUSE itself takes names of 1024
         directory = self.inodes.directory(parent_inode)
         wanted = os.fsdecode(name)
-        node, found = await self._lanes.run(directory.lane, _look_up, directory, wanted)
+        lane = directory.lane_of(wanted)
+        node, found = await self._lanes.run(lane, _look_up, directory, wanted, lane)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not found:
@@ -264,15 +265,15 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         self.inodes.directory(parent_inode).remove_folder(os.fsdecode(name))
 
 
-def _look_up(directory: Directory, name: str) -> tuple[Node | None, bool]:
+def _look_up(directory: Directory, name: str, lane: Lane) -> tuple[Node | None, bool]:
     """The node under a name, and whether its attributes are found already.
 
-    In the directory's lane, where they are found as well if the node's is the same.
+    In the lane of the look-up, where they are found as well if the node's is the same.
     """
     node = directory.lookup(name)
     if node is None or node.fresh:
         return node, True
-    if node.lane == directory.lane:
+    if node.lane == lane:
         node.find()
         return node, True
     return node, False

@@ -1,8 +1,8 @@
 """Inode numbers: which node the kernel means by one, and for how long it may.
 
-The kernel learns a number from a look-up or a listing, and may use it until it says `forget` as
-often as it was told. Numbers are never used again, so that what the kernel still caches of an old
-one is never shown for a new one.
+The kernel learns a number from a look-up or a listing, and may use it until it has sent `forget` as
+often. Numbers are never used again, so that what the kernel still caches of an old one is never
+shown for a new one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Inodes:
         return entry
 
     def forget(self, counts: Iterable[tuple[int, int]]) -> None:
-        """The kernel drops what it was told of these numbers, so many times each."""
+        """The kernel drops these numbers, each of them as often as `count` says."""
         for number, count in counts:
             node = self.nodes.get(number)
             if node is None or number == pyfuse3.ROOT_INODE:
@@ -66,7 +66,7 @@ class Inodes:
                 del self.nodes[number]
 
     def drop_unknown(self, node: Node) -> None:
-        """Drop a node that the kernel was not told of after all: no forget will come."""
+        """Drop a node that the kernel did not get after all: no forget will come."""
         if not node.lookups:
             del self.nodes[node.number]
 

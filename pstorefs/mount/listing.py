@@ -12,7 +12,7 @@ import pyfuse3
 
 from pstorefs.mount.inodes import FRESH_SECONDS, Inodes
 from pstorefs.mount.lanes import Lanes
-from pstorefs.tree.node import Directory, Node
+from pstorefs.tree.node import QUICK, Directory, Node
 
 _ENCODING = sys.getfilesystemencoding()
 
@@ -105,8 +105,8 @@ class Listings:
             if settled is not None:
                 # os.fsencode, in a third of its time.
                 entries.append((settled[0].encode(_ENCODING, "surrogateescape"), settled[1]))
-        # What took a lane is as good as new the next time, or has changed.
-        made = Listing(entries, began, reusable=directory.lane == "quick" and not lazy)
+        # Generated directories know themselves for how long what they list is current.
+        made = Listing(entries, began, reusable=directory.lane == QUICK and not lazy)
         if made.reusable:
             for number in [n for n, old in self._recent.items() if old.left(began) <= 0]:
                 del self._recent[number]

@@ -37,7 +37,7 @@ def _log_to(handler: logging.Handler) -> None:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether pyfuse3 tells something that somebody should know.
+    """Whether pyfuse3 reports something that somebody should know.
 
     An answer that finds its request gone (ENOENT) is none: who asked was killed, or the mount went.
     """

@@ -18,17 +18,22 @@ _PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
-_LAST = re.compile(rf"\s*last function: (?P<function>{SYMBOL})", re.ASCII)
+_LAST = re.compile(
+    rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
+)
 
 #: What all of the kernel waits for, by what a hang is then called.
 _OF_ALL = {
     "rtnl_lock": "rtnl_lock",
     "rtnl_lock_killable": "rtnl_lock",
     "synchronize_rcu": "synchronize_rcu",
+    "synchronize_rcu_normal": "synchronize_rcu",
     "synchronize_rcu_expedited": "synchronize_rcu",
+    "synchronize_rcu_bh": "synchronize_rcu",
+    "synchronize_rcu_tasks": "synchronize_rcu",
     "synchronize_sched": "synchronize_rcu",
+    "synchronize_sched_expedited": "synchronize_rcu",
     "synchronize_net": "synchronize_rcu",
-    "synchronize_srcu": "synchronize_srcu",
 }
 
 

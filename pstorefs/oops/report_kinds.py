@@ -56,7 +56,7 @@ class Kind:
     pattern: str
     title: str
     blame: Blame = Blame.NOBODY
-    skip: str = ""  # names of further tables of machinery, see SKIPS
+    skip: str = ""  # names of further tables of machinery
     single: bool = False  # the whole report is this line
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
     dies: bool = False  # no report without such a line: programs fault with the same words
@@ -108,6 +108,7 @@ KINDS: tuple[Kind, ...] = (
         "KMSAN: {what}",
         Blame.HEADER,
         rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
+        skip="messages",
     ),
     _kind(
         "kcsan",
@@ -455,13 +456,29 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Bad page ",
         "BUG: Bad page {what}",
         Blame.PAGE,
-        r"(?P<what>state|map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
+        r"(?P<what>state) in process (?P<comm>.{1,64}?)  pfn:",
+    ),
+    # Who finds it, at the end of a process, has not done it
+    _kind(
+        "bad-page",
+        "BUG: Bad page ",
+        "BUG: Bad page {what}",
+        Blame.NOBODY,
+        r"(?P<what>map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
     ),
     _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),
     _kind(
         "bad-page",
-        "BUG: non-zero pgtables_bytes",
-        "BUG: non-zero pgtables_bytes on freeing mm",
+        "BUG: non-zero ",
+        "BUG: non-zero {what} on freeing mm: NUM",
+        rest=r"(?P<what>pgtables_bytes) on freeing mm",
+        single=True,
+    ),
+    _kind(
+        "bad-page",
+        "BUG: non-zero ",
+        "BUG: non-zero {what} on freeing mm",
+        rest=r"(?P<what>nr_ptes|nr_pmds) on freeing mm",
         single=True,
     ),
     _kind(
@@ -494,7 +511,7 @@ KINDS: tuple[Kind, ...] = (
         single=True,
     ),
     # The rest of the kernel's own bugs: literally
-    _kind("bug", "BUG: ", "BUG: {literal}", Blame.TRACE, r"(?P<literal>\S.{2,200})", vague=True),
+    _kind("bug", "BUG: ", "BUG: {literal}", Blame.NOBODY, r"(?P<literal>\S.{2,200})", vague=True),
     _kind(
         "unregister-netdevice",
         "unregister_netdevice: waiting for ",

@@ -62,7 +62,7 @@ _TABLES = {
         handle_(bp|ade[ls]|ri|tlb[lsm]|tlb_\w+|kernel_fault|ale|sys) tlb_do_page_fault_\d
         corrupted_stack_end\w* _*stack_chk_fail nmi_(cpu_backtrace|trigger_cpumask_backtrace)
         arch_trigger_(cpumask|all_cpu)_backtrace trigger_\w+_backtrace report_mismatch\w*
-        add_taint print_tainted
+        add_taint print_tainted warn_alloc(_show_mem)? _*ratelimit(_report)? \w+_printk(_level)?
     """,
     # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
     "checkers": r"""
@@ -86,7 +86,9 @@ _TABLES = {
         check_(prev_add|prevs_add|deadlock|noncircular|path|usage|irq_usage|wait_context)
         check_(usage_forwards|usage_backwards|lock|chain_key|flags|redundant|preemption_disabled)
         (add|find|lookup|validate)_(lock_to_list|held_lock|chain_cache\w*) __lock_set_class
-        reacquire_\w* debug_check_no_locks_(freed|held)
+        reacquire_\w* debug_check_no_locks_(freed|held) hlock_class valid_state graph_(un)?lock
+        (match|find)_held_lock find_usage_(forwards|backwards) __bfs alloc_list_entry save_trace
+        is_dynamic_key static_obj (count|inc)_\w*chains? zap_class debug_locks_off
         debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
         debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin)_\w*
         debug_check_no_obj_freed debug_smp_processor_id warn_bogus_irq_restore
@@ -131,13 +133,20 @@ _TABLES = {
         _*(strchrnul|str|strstr|nstr|strnstr|strsep|strspn|strpbrk|strcspn|strim|sized_strscpy|strnchr)
         v?sn?printf v?scnprintf vsnprintf kvasprintf(_const)? kasprintf
         seq_(v?printf|put\w+|write) string(_nocheck)? format_decode pointer number
-        hex_dump_to_buffer print_hex_dump\w* bin2hex
+        (symbol|hex|mac_address|ip_addr|ip[46]_addr|ip[46]|ip6_compressed|uuid|escaped)_string
+        (bitmap|bitmap_list|resource|device_node|error|widen|time_str|rtc)_string va_format
+        (dentry|bdev|file_dentry)_name check_pointer put_dec\w* special_hex_number
+        (hex_dump_to|bin2|hex2|hex_to_)(buffer|hex|bin) print_hex_dump\w* memset(16|32|64|_l|_p)
+        strscpy\w* strreplace skip_spaces memparse memweight
+        copy_(safe_)?(from|to)_(sockptr|bpfptr)\w*
+        copy_struct_from_sockptr iov_iter_fault_in_\w*
         _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)?
         _*copy_user_\w* copy_mc_\w* _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
         copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
-        copy_page(_to_iter|_from_iter|_from_iter_atomic|_rep|_regs|_mc)? __arch_clear_user
+        copy_page_(to_iter|from_iter|from_iter_atomic) __arch_clear_user
         arm_copy_\w* arm_clear_user __asm_copy_\w* copy_struct_from_user copy_safe_\w*
-        _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d* fault_in_(readable|iov)\w*
+        _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
+        fault_in_(safe_|subpage_)?(readable|writeable|iov)\w*
         probe_kernel_(read|write) _*probe_kernel_\w* strncpy_from_\w* strnlen_user
         _*strncpy_from_\w* iterate_(and_advance|iovec|bvec|xarray|ubuf|folioq)\w*
         memcpy_(from|to)_(page|folio|sglist|bvec) (zero|memzero)_user\w* memzero_page
@@ -145,8 +154,10 @@ _TABLES = {
         _*skb_checksum\w*
         _*(arch_)?(raw_)?atomic(64|_long)?_(add|sub|inc|dec|read|set|xchg|cmpxchg|try|fetch|or|and)\w*
         arch_atomic\w* _*(arch_)?_*(test|set|clear|change)_(and_\w+_)?bit(_unlock|_lock)?
-        variable_test_bit constant_test_bit (_?find_(first|next|last)_)\w*bit\w*
-        bitmap_(zero|fill|copy|subset|equal)\w*
+        variable_test_bit constant_test_bit (_?find_(first|next|last|nth)_)\w*bit\w*
+        bitmap_(zero|fill|copy|subset|equal|parse|find_next_zero_area|find_free_region)\w*
+        bitmap_(z?alloc(_node)?|free|cut|remap|onto|fold|(allocate|release)_region)
+        bitmap_(from|to)_arr(32|64)
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
         _*raw_(read|write)[bwlq] _*(in|out)s?[bwl] io(read|write)(8|16|32|64)\w*
         logic_(in|out)[bwl] _*(read|write)[bwlq](_relaxed)? _*memcpy_(from|to)io memset_io
@@ -172,18 +183,23 @@ _TABLES = {
         interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
         (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w* idr_\w* ida_\w*
         mas_(walk|find|next|prev|store|load|wr|erase|preallocate|destroy|split|rebalance)\w*
-        mtree_(load|store|insert|erase)\w* _*rhashtable_\w* rht_\w* rhltable_\w* kfifo_\w*
+        mtree_(load|store|insert|erase)\w* _*rhashtable_\w*
+        rht_(bucket|lock|unlock|key|head|ptr|assign|grow)\w* rhltable_\w* kfifo_\w*
         __kfifo_\w* assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
         _*(kobject|kset|kref|refcount)_\w* kobject_\w* refcount_\w*
         device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
         cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
-        sysfs_(create|remove|add|merge|do_create)_\w* sysfs_warn_dup create_dir kernfs_(get|put)
+        sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w*
+        sysfs_warn_dup create_dir kernfs_(get|put)
         folio_unlock unlock_page module_(get|put) try_module_get __module_get dput fast_dput
-        __dentry_kill dget iput klist_next bus_(add|remove)_device percpu_ref_\w* proc_register
+        __dentry_kill dget iput klist_next bus_(add|remove)_device
+        percpu_ref_(get|put|tryget|kill|reinit|resurrect|exit|init|is)\w*
+        percpu_ref_switch_(mode|to_percpu|to_atomic(_sync)?) proc_register
         proc_(create|mkdir)\w* remove_proc_(entry|subtree) _?_?netdev_put netdev_hold sock_hold
-        (un)?register_netdev(ice)?(_queue|_many\w*)? rollback_registered\w* hwrng_unregister
-        usb_submit_urb usb_kill_urb usb_poison_urb usb_free_urb
+        (un)?register_netdev(ice)?(_queue|_many)? rollback_registered\w* hwrng_unregister
+        usb_submit_urb usb_(kill|poison|unlink|free)_urb
+        usb_(kill|poison|unlink|scuttle)_anchored_urbs
     """,
     # taking and giving locks
     "locks": r"""
@@ -198,6 +214,7 @@ _TABLES = {
         rwbase_\w* percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w*
         _*percpu_rwsem_\w* ldsem_\w* _*local_bh_(enable|disable)\w*
         _*local_irq_(save|restore|enable|disable) arch_local_\w* local_lock\w*
+        resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner
         _*raw_callee_save_\w* osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w*
         _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w*
         refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
@@ -212,18 +229,20 @@ _TABLES = {
         __get_vm_area_node alloc_vmap_area array_alloc _*(slab|slub)_alloc\w* ___slab_alloc
         _*slab_alloc_node (new|allocate|alloc)_slab\w* get_partial\w* cache_(alloc|grow)_?\w*
         kmemleak_\w* create_object fallback_alloc ____cache_alloc\w* do_slab_free kmemdup(_\w*)?
-        kstrn?dup(_\w*)? v?memdup_user(_\w*)? strndup_user memdup_\w* devm_k\w*alloc\w*
+        kstrn?dup(_\w*)? v(c|re)alloc(_\w*)? devm_k\w*alloc\w*
         devm_kmemdup _*alloc_(pages?|frozen_pages|pages_bulk)(_\w*)? alloc_pages_\w*
         _*folio_alloc\w* alloc_slab_page _*get_free_pages?(_\w*)? get_zeroed_page\w*
         get_page_from_freelist rmqueue\w* __alloc_pages_\w* __rmqueue\w* (__)?alloc_percpu\w*
-        pcpu_(alloc|create|populate)\w* mempool_\w* alloc_from_pool dma_pool_alloc sock_kmalloc
+        pcpu_(alloc|create|populate|get|free|find|chunk|block|mem|next|post|destroy|depopulate)\w*
+        (init|setup|restore)_(object|red_left) set_track\w* slab_out_of_memory mempool_\w*
+        alloc_from_pool dma_pool_alloc sock_kmalloc
         sock_kzalloc filemap_alloc_folio __filemap_get_folio(_mpol)? pagecache_get_page
         grab_cache_page_write_begin find_or_create_page _*page_pool_alloc_\w* page_frag_alloc\w*
         __page_frag_\w* skb_page_frag_refill vma_alloc_\w* folio_prealloc alloc_workqueue_noprof
     """,
     # freeing
     "free": r"""
-        _*(k|v|kv|kz|kvz)free(_(rcu\w*|sensitive|const|nolock|strarray|bulk|atomic|call_rcu\w*))?
+        _*(k|v|kv|kz|kvz)free(_(rcu(_(bulk|list|mightsleep|sheaf|queue_batch|barrier\w*))?|sensitive|const|nolock|strarray|bulk|atomic|call_rcu\w*))?
         ___cache_free cache_free_\w* cache_flusharray _*kmem_cache_free\w* _*slab_free(_\w*)?
         __slab_free\w* _*vunmap\w* vm_unmap_\w* remove_vm_area
         _*free_(page|pages|hot_cold_page\w*|frozen_pages\w*|one_page|pages_ok|pages_exact|pages_core|pages_nolock|slab|percpu|pages_prepare|vm_area)
@@ -231,11 +250,12 @@ _TABLES = {
         (put_page|folio_put|__put_page|__folio_put|release_pages)\w* __put_single_page
         kmem_free\w* __kvfree_rcu free_large_kmalloc folios_put(_refs)? folio_batch_move_lru
         lru_add_drain(_cpu)? page_frag_free(_nolock)? free_pcppages_bulk __free_one_page
+        _*memcg_slab_free_hook _*slab_update_freelist free_deferred_objects
     """,
     # buffers of the network
     "skb": r"""
         skb_(over_|under_)?panic skb_(put|push|pull)(_data|_zero|_u8)? _*kfree_skb\w* consume_skb
-        skb_release_(all|data|head_state) skb_free_head _*kfree_skbmem sk_skb_reason_drop
+        skb_release_all _*kfree_skbmem sk_skb_reason_drop
         napi_consume_skb dev_kfree_skb\w* __consume_stateless_skb
     """,
     # arming and disarming timers and work; waking up
@@ -251,6 +271,7 @@ _TABLES = {
         __cancel_work\w* _*cancel_work_timer start_flush_work
         (drain|flush|destroy|__flush|__drain)_workqueue get_work_pool\w* get_work_\w*
         is_chained_work flush_workqueue_prep_pwqs pwq_\w* __init_work disable_work\w* enable_work
+        kthread_(flush|cancel|queue|mod|insert|destroy)_\w*
         tasklet_(schedule|kill|disable|init|setup)\w* __tasklet_\w* irq_work_(queue|sync)\w*
         call_rcu\w* __call_rcu\w* __call_rcu_common
         _*wake_up(_(all|bit|common|locked|sync|process|q|state|var|klogd|pollfree|interruptible|poll|parent)(_\w+)?)?
@@ -262,11 +283,13 @@ _TABLES = {
     # what allocates for others, of what leaks
     "leaks": r"""
         alloc_inode sock_alloc_inode __alloc_skb alloc_skb\w* _*(dev|netdev|napi)_alloc_skb\w*
-        sock_alloc_send_p?skb sock_w?malloc skb_copy skb_clone __alloc_file alloc_empty_file
+        sock_alloc_send_p?skb sock_w?malloc __alloc_file alloc_empty_file
         getname\w* dup_task_struct __d_alloc d_alloc\w*
     """,
     # taking the lock of a socket: looked through where the lock itself is the subject
     "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
+    # sending messages to a device of the USB: of what was sent, the sender is the subject
+    "messages": "usb_(start_wait_urb|bulk_msg|interrupt_msg|(internal_)?control_msg(_send|_recv)?)",
     # sleeping until something happens
     "waits": r"""
         _*schedule(_(timeout|hrtimeout|idle|preempt_disabled|rtlock|rt|loop|user)(_\w+)?)?
@@ -303,7 +326,7 @@ _TABLES = {
         arch_(timer|cpu_idle|irq_work)\w* el[01]\w* do_interrupt_handler call_on_(irq_)?stack
         asm_call_(irq_)?on_stack write_comp_data check_kcov_mode in_(softirq|irq|nmi|hardirq)
         kvm_guest\w* kvm_wait pv_wait\w*
-        (default|native|acpi|poll|do|cpuidle|intel|haltpoll|psci|pv_native)_\w*(idle|halt|mwait)\w*
+        (default|native|acpi|poll|cpuidle|intel|haltpoll|psci|pv_native)_\w*(idle|halt|mwait)\w*
         cpu_startup_entry cpuidle_(enter\w*|idle_call) mwait_\w* start_secondary secondary_\w*
         kernel_text_address __kernel_text_address is_module_text\w* is_bpf_text\w* deref_stack\w*
         on_stack ktime_\w* __?delay __const_udelay __udelay delay_(tsc|loop|halt\w*)
@@ -343,7 +366,8 @@ _TABLES = {
         blkdev_(driver_)?ioctl _*sock_sendmsg(_nosec)? sock_recvmsg(_nosec)?
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
-        call_usermodehelper_exec\w*
+        call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
+        __do_syscall
     """,
 }
 
@@ -447,9 +471,11 @@ _LOCK_WRAPPER = re.compile(
 )
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
 _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
-#: Of a function that waits the name says so: it has "wait" in it, or one of these words.
+#: Of a function that waits the name says so: it has "wait" in it, or one of these words. What is
+#: called lock_mount() takes more than one lock, and is a place.
 _WAIT_WORD = re.compile(
-    r"\w*wait\w*\Z|(?:\w*_)?(?:lock|completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z",
+    r"\w*wait\w*\Z|(?:\w*_)?(?:completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z"
+    r"|\w+_(?:slow)?lock\w*\Z",
     re.ASCII,
 )
 

@@ -98,6 +98,13 @@ _REFINEMENTS = (
         "WARNING: zero-size vmalloc",
         "warning",
     ),
+    # An allocation that no caller may ask for: too large, or with flags that exclude each other.
+    _refine(
+        "warning",
+        r"WARNING: .{0,60}\bmm/\w{1,20}\.c:\d{1,6} (?:at )?_*(?:do_)?k[vz]?malloc",
+        "WARNING: kmalloc bug",
+        "warning",
+    ),
     _refine(
         "bug",
         r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
@@ -111,10 +118,12 @@ _PANICS = (
     (re.compile(r"Attempted to kill init!"), "Attempted to kill init!"),
     (re.compile(r"corrupted stack end detected inside scheduler"), "corrupted stack end"),
     (re.compile(r"stack-protector: Kernel stack is corrupted in: "), "stack is corrupted"),
+    (re.compile(r"Couldn't open N_TTY ldisc"), "Couldn't open N_TTY ldisc"),
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
 )
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
+_LINE = re.compile(r"(?<=\.[chS]):\d{1,6}\b", re.ASCII)
 _LONG_NUMBER = re.compile(r"(?<![\w.])-?\d{5,}", re.ASCII)
 #: What of a message differs from machine to machine: devices, numbers.
 _OF_A_MACHINE = re.compile(
@@ -158,7 +167,7 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class, skip = _refined(report, own)
     shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
-    function = blame(report, skip, own, body)
+    function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
     alone = kind.blame is Blame.NOBODY
@@ -251,6 +260,7 @@ def _rust_message(place: str, own: list[Line]) -> str:
 
 def _generalise(text: str) -> str:
     """Take what differs from crash to crash out of a message."""
+    text = _LINE.sub(":LINE", text)
     return _LONG_NUMBER.sub("NUM", _ADDRESS.sub("ADDR", text))
 
 

@@ -159,6 +159,33 @@ class Saved:
         return any(each["name"].startswith("console") for each in logs)
 
 
+class NotAtHandError(Exception):
+    """It would take more than a few small reads."""
+
+
+class SavedAtHand(Saved):
+    """The same for who must not wait: `NotAtHandError` where it would take long."""
+
+    def text(self) -> bytes:
+        """See `Material`."""
+        text = self._catalog.text_at_hand(self._known, "dmesg.txt")
+        if text is None:
+            raise NotAtHandError
+        return text
+
+    def words(self) -> bytes | None:
+        """See `Material`."""
+        span = self._known.keys["report"]
+        return self.text()[slice(*span)] if span else None
+
+    def console(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_at_hand(self._known, "console.txt")
+        if text is None and self.has_console:
+            raise NotAtHandError
+        return text
+
+
 class RawFile(NamedTuple):
     """A record of a dump as it is stored."""
 

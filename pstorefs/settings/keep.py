@@ -33,7 +33,7 @@ def parse_keep(text: str) -> Keep:
     for word in text.split("+"):
         match = _LIMIT.fullmatch(word)
         if match is None:
-            raise ValueError("is no limit such as 90d, 500M, 20 or 90d+500M+20")
+            raise ValueError("is not a limit such as 90d, 500M, 20 or 90d+500M+20")
         number, unit = int(match[1]), match[2]
         if unit in _SECONDS:
             seconds = number * _SECONDS[unit]

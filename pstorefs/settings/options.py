@@ -1,8 +1,8 @@
 """The ``-o`` language of mount(8) and the command line: words to `Settings`. Pure.
 
-mount(8) hands every generic option on, and libfuse knows but some of them. So each option is looked
-up here and either applied, swallowed (it asks for what holds anyway, or it is meant for mount(8)
-or systemd) or refused by name. `TABLE` is the documentation as well.
+mount(8) passes every generic option on, and libfuse knows only some of them. So each option is
+looked up here and is either applied, swallowed (it asks for what is always so, or it is meant for
+mount(8) or systemd) or refused by name. `TABLE` is the documentation as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
 DEFAULT_SOURCE = "/sys/fs/pstore"
-#: First fields of fstab that stand for the default source.
+#: First fields of fstab that mean the default source.
 SOURCE_WORDS = ("pstore", "none", "pstorefs")
 
 
@@ -79,9 +79,9 @@ class Option(NamedTuple):
 
 
 def _number(value: str) -> int:
-    # The highest one stands for no user at all (chown(2)).
+    # The highest number means no user at all (chown(2)).
     if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) >= (1 << 32) - 1:
-        raise ValueError("is no number of a user or group")
+        raise ValueError("is not the number of a user or group")
     return int(value)
 
 
@@ -93,7 +93,7 @@ def _user(value: str) -> int:
     try:
         return pwd.getpwnam(value).pw_uid
     except KeyError:
-        raise ValueError("is no user of this machine") from None
+        raise ValueError("is not a user of this machine") from None
 
 
 def _group(value: str) -> int:
@@ -104,7 +104,7 @@ def _group(value: str) -> int:
     try:
         return grp.getgrnam(value).gr_gid
     except KeyError:
-        raise ValueError("is no group of this machine") from None
+        raise ValueError("is not a group of this machine") from None
 
 
 REMOVALS = ("archive", "clear", "deny")
@@ -112,19 +112,19 @@ REMOVALS = ("archive", "clear", "deny")
 
 def _removal(value: str) -> str:
     if value not in REMOVALS:
-        raise ValueError(f"is none of {', '.join(REMOVALS)}")
+        raise ValueError(f"is not one of {', '.join(REMOVALS)}")
     return value
 
 
 def _path(value: str) -> str:
     if not value.startswith("/") or "\0" in value:
-        raise ValueError("is no absolute path")
+        raise ValueError("is not an absolute path")
     return value
 
 
 def _mask(value: str) -> int:
     if not re.fullmatch(r"0?[0-7]{1,3}", value):
-        raise ValueError("is no octal mask such as 027")
+        raise ValueError("is not an octal mask such as 027")
     return int(value, 8)
 
 
@@ -146,7 +146,7 @@ TABLE: dict[str, Option] = {
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
     "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
     "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
-    "allow_other": Option("apply", "other users may enter, as far as the modes let", "allow_other"),
+    "allow_other": Option("apply", "other users may use it, as file modes permit", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
     "uid": Option("apply", "owner of all files", "uid", _user),
     "gid": Option("apply", "group of all files", "gid", _group),
@@ -155,19 +155,19 @@ TABLE: dict[str, Option] = {
     "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
     **_swallow("read by mount(8) itself", "auto noauto user nouser users nousers owner noowner"),
     **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
-    **_swallow("holds anyway", "defaults nodev noexec nosuid default_permissions"),
+    **_swallow("always on", "defaults nodev noexec nosuid default_permissions"),
     **_swallow("records are never devices or programs here", "dev exec suid"),
     **_swallow("the only link, dumps/latest, stays within", "symfollow nosymfollow"),
     **_swallow("the mount keeps no access times", "atime noatime diratime nodiratime relatime"),
     **_swallow("the mount keeps no access times", "norelatime strictatime nostrictatime"),
-    **_swallow("whatever is written is done when the write returns", "async sync dirsync"),
-    **_swallow("whatever is written is done when the write returns", "lazytime nolazytime"),
-    **_swallow("of no meaning here", "mand nomand iversion noiversion silent loud"),
+    **_swallow("a write returns when its work is done", "async sync dirsync"),
+    **_swallow("a write returns when its work is done", "lazytime nolazytime"),
+    **_swallow("has no meaning here", "mand nomand iversion noiversion silent loud"),
     **_swallow("set by pstorefs itself", "nonempty fsname subtype"),
     **_refuse("unmount and mount again instead", "remount"),
     **_refuse("use mount --bind on the mount point instead", "bind rbind move"),
     **_refuse("mount the image first, then give its directory as SOURCE", "loop offset sizelimit"),
-    **_refuse("allow_other lets root enter, too", "allow_root"),
+    **_refuse("use allow_other: it lets root enter, too", "allow_root"),
     **_refuse("files have the label that the policy gives FUSE", "context fscontext defcontext"),
     **_refuse("files have the label that the policy gives FUSE", "rootcontext seclabel"),
 }
@@ -209,7 +209,7 @@ def _value(name: str, option: Option, equals: str, value: str) -> object:
             raise UsageError(f"option {name} takes no value")
         return option.value
     if not value:
-        raise UsageError(f"option {name} wants a value: {name}=...")
+        raise UsageError(f"option {name} needs a value: {name}=...")
     try:
         return option.convert(value)
     except ValueError as error:
@@ -279,7 +279,7 @@ def parse(words: Sequence[str], *, helper: bool = False) -> Settings:
 
 def _argument(flag: str, what: str, queue: list[str]) -> str:
     if not queue:
-        raise UsageError(f"{flag} wants {what} after it")
+        raise UsageError(f"{flag} needs {what} after it")
     return queue.pop(0)
 
 
@@ -295,7 +295,7 @@ def _is_bundle(word: str, flags: Mapping[str, str]) -> bool:
 
 def _placed(settings: Settings, places: list[str]) -> Settings:
     if "" in places:
-        raise UsageError("an empty word is no directory: is a variable of a script not set?")
+        raise UsageError("an empty word is not a directory: is a variable of a script unset?")
     if settings.archive_now:
         if len(places) > 1:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")

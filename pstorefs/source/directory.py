@@ -38,7 +38,7 @@ class ChangedError(OSError):
     """The file is not the one that its stamp was taken from, or it changed while it was read."""
 
 
-#: What the kernel says where a name stands for something else by now, or for nothing.
+#: What the kernel says when a name means something else by now, or nothing.
 CHANGED = (
     errno.ENOENT,
     errno.ENOTDIR,
@@ -51,7 +51,7 @@ CHANGED = (
 
 
 def has_changed(error: OSError) -> bool:
-    """Whether an error tells that what was looked for is no longer what it was."""
+    """Whether an error says that what was looked for is no longer what it was."""
     return isinstance(error, ChangedError) or error.errno in CHANGED
 
 
@@ -181,7 +181,7 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Let go of the root."""
+        """Close the root."""
         with self._lock:
             old, self._root = self._root, None
         if old is not None:
@@ -193,7 +193,7 @@ class Store:
             if self._root is None:
                 self._root = descriptor
                 return
-            # The number stays the same, and never stands for anything but a root: other threads
+            # The number stays the same, and never means anything but a root: other threads
             # may be about to use it.
             os.dup2(descriptor, self._root, inheritable=False)
         os.close(descriptor)
@@ -209,7 +209,7 @@ class Store:
             if (there.st_dev, there.st_ino) != (held.device, held.inode):
                 self._hold(_open_directory(self.path))
         except OSError:
-            return  # gone for the moment: what is held tells what is left of it
+            return  # gone for the moment: what is held shows what is left of it
 
     @contextmanager
     def folder(self, folder: tuple[str, ...]) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""A source that may stop to answer: directories on the network or of another FUSE program.
+"""A source that may stop answering: directories on the network or of another FUSE program.
 
 A system call on such a file system can hang for as long as its server likes, and cannot be given
 up. So each look at the source is made in a thread of its own, and given up after some seconds:
@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pstorefs.source.directory import Stamp, Store
 from pstorefs.system import mountinfo
@@ -30,11 +30,56 @@ MOST_HUNG = 32
 _Result = TypeVar("_Result")
 
 
+class _Attempt(Generic[_Result]):
+    """One call, in a thread of its own. `late` gets a result that nobody waits for any more."""
+
+    def __init__(self, call: Callable[[], _Result], late: Callable[[_Result], object]) -> None:
+        self._call = call
+        self._late = late
+        self._result: list[_Result] = []
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+        # Held while it is decided whether somebody still waits.
+        self._lock = threading.Lock()
+        self.given_up = False
+
+    def run(self) -> None:
+        """Make the call: what the thread does."""
+        try:
+            self._result.append(self._call())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
+            self._error = error
+        with self._lock:
+            self._ended.set()
+            if self.given_up and self._result:
+                self._late(self._result[0])
+
+    def wait(self, progress: Callable[[], int], give_up: Callable[[], None]) -> None:
+        """Until it ended, or made no progress for `PATIENCE` seconds: then it is given up."""
+        seen = 0
+        while not self._ended.wait(PATIENCE):
+            now = progress()
+            if now == seen:
+                break
+            seen = now
+        with self._lock:
+            self.given_up = not self._ended.is_set()
+            if self.given_up:
+                give_up()
+
+    def result(self) -> _Result:
+        """What the call gave, or its error."""
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+
 class Patience:
     """Makes calls that may hang, and gives them up."""
 
     def __init__(self) -> None:
         self._room = threading.BoundedSemaphore(MOST_HUNG)
+        #: Until when, by time.monotonic(), what hung is not tried again.
         self._hung: dict[object, float] = {}
 
     def attempt(
@@ -51,39 +96,21 @@ class Patience:
         until = self._hung.get(what, 0.0)
         if time.monotonic() < until or not self._room.acquire(blocking=False):
             raise _no_answer()
-        results: list[_Result] = []
-        errors: list[BaseException] = []
-        ended, lock, given_up = threading.Event(), threading.Lock(), False
+        attempt = _Attempt(call, late)
 
         def run() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
-                errors.append(error)
-            with lock:
-                ended.set()
-                if given_up and results:
-                    late(results[0])
+            attempt.run()
             self._room.release()
             self._hung.pop(what, None)
 
+        def give_up() -> None:
+            self._hung[what] = time.monotonic() + RESPITE
+
         threading.Thread(target=run, daemon=True).start()
-        seen = -1
-        while not ended.wait(PATIENCE):
-            if progress() == seen:
-                break
-            seen = progress()
-            if not seen:
-                break
-        with lock:
-            given_up = not ended.is_set()
-            if given_up:
-                self._hung[what] = time.monotonic() + RESPITE
-        if given_up:
+        attempt.wait(progress, give_up)
+        if attempt.given_up:
             raise _no_answer()
-        if errors:
-            raise errors[0]
-        return results[0]
+        return attempt.result()
 
 
 class PatientStore(Patience, Store):
@@ -100,7 +127,7 @@ class PatientStore(Patience, Store):
         )
 
     def refresh(self, *, now: bool = False) -> None:
-        """See `Store`. If the source does not answer, what is held tells what is left of it."""
+        """See `Store`. If the source does not answer, what is held shows what is left of it."""
         try:
             self.attempt("refresh", lambda: super(PatientStore, self).refresh(now=now))
         except OSError:

@@ -1,4 +1,4 @@
-"""The heap of the C library, told how to grow and when to give memory back. glibc only.
+"""malloc of the C library: how it grows and when it gives memory back. glibc only.
 
 With another C library all of this does nothing. Facts: mallopt(3), malloc_trim(3), madvise(2).
 """
@@ -50,7 +50,7 @@ def grow(size: int) -> tuple[int, int]:
     c = _glibc()
     if c is None:
         return 0, 0
-    # Room at the end of the heap, to be kept there: below what would be mapped by itself.
+    # Room at the end of the heap, to be kept there: below what would be mapped on its own.
     c.mallopt(_M_TRIM_THRESHOLD, 2 * size)
     c.mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
     room = c.malloc(size)

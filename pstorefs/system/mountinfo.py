@@ -47,7 +47,7 @@ class Mount(NamedTuple):
 def table() -> list[Mount]:
     """All mounts, the oldest first; empty where /proc is not mounted."""
     try:
-        # A carriage return in a name is no end of a line: who mounts there would forge another.
+        # A carriage return in a name does not end a line: who mounts there would forge another.
         with open(_TABLE, errors="surrogateescape", newline="\n") as file:
             return [mount for line in file if (mount := parse(line))]
     except OSError:
@@ -80,18 +80,18 @@ def at(point: str) -> Mount | None:
 
 
 def kind_of(device: int) -> str:
-    """The type of the file system with this st_dev; empty if the table does not tell."""
+    """The type of the file system with this st_dev; empty if the table does not say."""
     return next((mount.kind for mount in table() if mount.device == device), "")
 
 
 def holding(descriptor: int) -> Mount | None:
-    """The mount that an open file lies on; None if /proc does not tell (mnt_id: Linux 3.15)."""
+    """The mount that an open file lies on; None if /proc does not say (mnt_id: Linux 3.15)."""
     number = number_of(descriptor)
     return next((mount for mount in table() if number and mount.number == number), None)
 
 
 def number_of(descriptor: int) -> int:
-    """The number of the mount that an open file lies on; 0 if /proc does not tell."""
+    """The number of the mount that an open file lies on; 0 if /proc does not say."""
     try:
         with open(f"/proc/self/fdinfo/{descriptor}") as file:
             return next((int(line.split()[1]) for line in file if line.startswith("mnt_id:")), 0)
@@ -119,5 +119,5 @@ def may_hang(path: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Blanks, tabs, newlines and backslashes stand in octal there."""
+    """Blanks, tabs, newlines and backslashes are written in octal there."""
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

@@ -1,4 +1,4 @@
-"""Files and directories that exist in no store: their content is composed when somebody looks.
+"""Generated files and directories, which are in no store: made when somebody looks.
 
 Content may change between two looks (a record is archived, a dump gets a part). Once somebody has
 opened a file node it is frozen all the same: the place that composes is asked again at each `open`,
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from pstorefs.tree.node import (
     COMPOSE,
+    QUICK,
     Directory,
     File,
     Lane,
@@ -36,13 +37,28 @@ class ComposedFile(File):
     It is lazy: a listing does not compose it, as that may need every record decoded and read.
     """
 
-    __slots__ = ("_checked", "_compose", "_digest", "_opened", "_owner", "_stale", "mtime_ns")
+    __slots__ = (
+        "_at_hand",
+        "_checked",
+        "_compose",
+        "_digest",
+        "_opened",
+        "_owner",
+        "_stale",
+        "mtime_ns",
+    )
 
     def __init__(
-        self, compose: Callable[[], bytes], owner: Callable[[], Owner], mtime_ns: int
+        self,
+        compose: Callable[[], bytes],
+        owner: Callable[[], Owner],
+        mtime_ns: int,
+        at_hand: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(_NOT_YET)
         self._compose = compose
+        #: Whether `compose` has nothing left to do but to hand out what it made a moment ago.
+        self._at_hand = at_hand
         #: Asked once it is composed: who may read it can depend on what it is composed of.
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
@@ -56,7 +72,7 @@ class ComposedFile(File):
     @property
     def lane(self) -> Lane:
         """See `Node`."""
-        return COMPOSE
+        return QUICK if self._at_hand() else COMPOSE
 
     @property
     def lazy(self) -> bool:
@@ -123,7 +139,7 @@ def _rights(of: Attributes) -> tuple[int, int, int]:
 
 
 class ComposedLink(Link):
-    """A symbolic link that stands in no store."""
+    """A symbolic link that is in no store."""
 
     __slots__ = ("_target",)
 

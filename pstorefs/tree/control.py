@@ -125,7 +125,7 @@ class _Handle:
             raise
 
     def close(self) -> None:
-        """See `Opened`. Nobody can be told any more but by the answer."""
+        """See `Opened`. Only the answer can still say it."""
         if self._lines.pending.strip():
             words = "not run: its newline never came, so that the last name may be half a name"
             line = self._lines.pending.decode(errors="replace")

@@ -16,13 +16,14 @@ from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed
+from pstorefs.dump import Dump
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import material, raw_files
+from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
-from pstorefs.tree.node import COMPOSE, Directory, Lane, Node, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
 
@@ -53,6 +54,11 @@ class DumpDirectory(Directory):
         self.attributes = self._dumps.describe(self.name)
         return self.attributes
 
+    def lane_of(self, name: str) -> Lane:
+        """See `Directory`."""
+        del name
+        return QUICK if self._dumps.knows(self.name) else COMPOSE
+
     @property
     def inside(self) -> ComposedDirectory:
         """What lists it."""
@@ -81,7 +87,15 @@ class DumpDirectory(Directory):
 class _Root(ComposedDirectory):
     """dumps/ itself: its directories are the same nodes each time."""
 
-    __slots__ = ()
+    __slots__ = ("knows_all",)
+
+    #: Whether all dumps were looked at a moment ago.
+    knows_all: Callable[[], bool]
+
+    def lane_of(self, name: str) -> Lane:
+        """See `Directory`."""
+        del name
+        return QUICK if self.knows_all() else COMPOSE
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
@@ -106,6 +120,7 @@ class Dumps:
         self._made_lately = TextCache(bounds.MADE_BYTES)
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
+        self.root.knows_all = lambda: catalog.at_hand() is not None
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()
@@ -148,6 +163,30 @@ class Dumps:
         """What lists the directory of a dump."""
         return ComposedDirectory(partial(self._files, name), partial(self.describe, name))
 
+    def knows(self, name: str) -> bool:
+        """Whether a dump is archived, and was looked at a moment ago: nobody has to wait."""
+        return self.catalog.resolved_at_hand(name) is not None
+
+    def _has_made(self, file: str, name: str) -> bool:
+        """Whether one of its files is made, or was now, in no time."""
+        known = self.catalog.resolved_at_hand(name)
+        view = self.catalog.at_hand()
+        if known is None or view is None:
+            return False
+        key = self._key(file, known)
+        if self._made_lately.get(key) is not None:
+            return True
+        dump = view.dumps.get(name)
+        if dump is None or view.boot_of(dump):
+            return False
+        try:
+            content = files.FILES[file](SavedAtHand(self.catalog, known), self.context(dump))
+        except NotAtHandError:
+            return False
+        if content is not None:
+            self._made_lately.put(key, content)
+        return self._made_lately.get(key) is not None
+
     def _dump(self, name: str) -> Listed:
         """A dump. Raises FileNotFoundError."""
         dump = self.catalog.dumps().get(name)
@@ -171,7 +210,8 @@ class Dumps:
             if file == files.CONSOLE and not has_console:
                 continue
             make = partial(self._changing, partial(self._made, file, name))
-            entries[file] = ComposedFile(make, partial(self._owner_now, name), _mtime(dump))
+            made = partial(self._has_made, file, name)
+            entries[file] = ComposedFile(make, partial(self._owner_now, name), _mtime(dump), made)
         entries["raw"] = ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
         return entries
 
@@ -217,19 +257,22 @@ class Dumps:
         dump = self._dump(name)
         known = self.catalog.resolved(dump)
         of = material(self.catalog, known)
-        if file in files.PLAIN:
-            content = files.FILES[file](of, Context())
-        else:
-            # Looked up, opened and asked for its size: the same for as long as nothing changes.
-            version = known.stamps if isinstance(known, Stored) else known.id
-            key = (name, file, self.catalog.generation, version, self._machine.hostname)
-            content = self._made_lately.get(key)
-            if content is None:
-                content = files.FILES[file](of, self.context(dump))
-                self._made_lately.put(key, content or b"")
+        # Looked up, opened and asked for its size: the same for as long as nothing changes.
+        key = self._key(file, known)
+        content = self._made_lately.get(key)
+        if content is None:
+            context = Context() if file in files.PLAIN else self.context(dump)
+            content = files.FILES[file](of, context)
+            if content is not None:
+                self._made_lately.put(key, content)
         if content is None:
             raise StaleError
         return content
+
+    def _key(self, file: str, known: Dump | Stored) -> tuple[object, ...]:
+        """What a file of a dump depends on."""
+        version = known.stamps if isinstance(known, Stored) else known.id
+        return known.name, file, self.catalog.generation, version, self._machine.hostname
 
     def context(self, dump: Listed) -> Context:
         """The other dumps of that boot, and who reads."""

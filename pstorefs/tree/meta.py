@@ -173,7 +173,7 @@ class Meta:
         }
 
     def _value(self, folder: tuple[str, ...], record: Record, content: bytes) -> bytes:
-        """A value of a record, if that is still the one that stands there."""
+        """A value of a record, if that is still the one of this name."""
         if self._tree().records.get(folder) != record:
             raise StaleError
         return content

@@ -122,7 +122,7 @@ class MeasuredFile(MirrorFile):
             size = len(self.mirror.store.read(self.folder, self.file, self.stamp))
             self.attributes = self.mirror.access.attributes(self.stamp, size)
         except OSError:
-            pass  # whoever opens it is told
+            pass  # whoever opens it gets the error
         self._measured = True
         return self.attributes
 
@@ -181,5 +181,5 @@ class _Direct:
 
 
 def answer(error: OSError) -> OSError:
-    """What to tell the kernel: that the name is to be looked up again, or the error itself."""
+    """What the kernel gets: that the name is to be looked up again, or the error itself."""
     return StaleError() if has_changed(error) else error

@@ -49,7 +49,7 @@ class Opened(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         ...
 
 
@@ -147,6 +147,11 @@ class Directory(Node):
     def names(self) -> list[tuple[str, Node]]:
         """Everything in it. Names are those that `settle` takes; nodes need not be `fresh`."""
         raise NotImplementedError
+
+    def lane_of(self, name: str) -> Lane:
+        """The lane of the `lookup` of a name."""
+        del name
+        return self.lane
 
     def lookup(self, name: str) -> Node | None:
         """The node under a name, or None. It need not be `fresh`, see `settle`."""

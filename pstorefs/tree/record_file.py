@@ -89,7 +89,7 @@ class RecordFile(MirrorFile):
             except OSError as error:
                 if not (has_changed(error) and tries_left):
                     raise
-                # Nobody was told its attributes yet: it may still become another.
+                # Nobody has seen its attributes yet: it may still become another.
                 stamp = self.mirror.store.stamp(self.folder, self.file)
                 if not stamp.is_file:
                     raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error

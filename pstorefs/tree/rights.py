@@ -82,7 +82,7 @@ class Owner(NamedTuple):
         return self.masked(0o700)._replace(uid=self.keeper)
 
     def within(self, rights: Iterable[Stamp], access: Access) -> Owner:
-        """The same for what is composed of records: for those who may read all of them.
+        """The same for what is generated from records: for those who may read all of them.
 
         `rights` are those of the records, and of the folders that they lie in.
         """

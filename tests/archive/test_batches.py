@@ -11,7 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from pstorefs.archive import archived, batches, directory, index, layout, relatives
+from pstorefs.archive import (
+    archived,
+    batches,
+    directory,
+    durable,
+    entry,
+    index,
+    layout,
+    relatives,
+)
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome
@@ -242,3 +251,33 @@ def test_the_meter_says_nothing_where_there_is_no_terminal() -> None:
     meter.tell("reading", 1, 9)
     meter.erase()
     assert pipe.getvalue() == ""
+
+
+def test_the_index_says_nothing_of_what_could_not_join_a_dump(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = erst(tmp_path)
+    late = max(scene.records)
+    (scene.source / late).rename(tmp_path / late)
+    run(scene)
+    view = Store(str(scene.target))
+
+    def entries() -> dict[str, entry.Entry]:
+        stamp = index.stamp_of(view)
+        assert stamp
+        return index.read(view, stamp)[0]
+
+    before = entries()
+    (tmp_path / late).rename(scene.source / late)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "move_new", full)
+        assert {outcome.result for outcome in run(scene)} == {"failed"}
+    assert entries() == before
+    run(scene)
+    assert entries().keys() == before.keys()
+    assert entries() != before
+    view.close()

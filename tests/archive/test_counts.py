@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from pstorefs.archive import durable, shelf
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
+from pstorefs.control.executor import Executor
+from pstorefs.control.language import parse
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
+from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.report import files
 from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
 from tests.archive import drive
 from tests.archive.test_engine import Scene
 
@@ -29,6 +36,8 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         def counted(*arguments: object, **words: object) -> object:
             found[label] += 1
+            if owner is Store and parse_name(str(arguments[2])):
+                found["record reads"] += 1
             return honest(*arguments, **words)
 
         monkeypatch.setattr(owner, name, counted)
@@ -39,6 +48,29 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(detect, "decode")
     monkeypatch.setattr(shelf, "_seen", type(shelf._seen)())
     return found
+
+
+def test_the_whole_of_a_command_in_a_mount_reads_three_times_and_decodes_once(
+    counts: Counter[str], tmp_path: Path
+) -> None:
+    """`echo archive > control`, with the look at all that is left afterwards."""
+    scene = Scene(tmp_path, "erst-lz4-6.1.192-many")
+    store = Store(str(scene.source))
+    decoded = Decoded()
+    catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(scene.target))], decoded)
+    composing = files.composer(Machine(), own=False)
+    policy = drive.POLICY._replace(compose=composing, decoded=decoded)
+    executor = Executor(store, catalog, str(scene.target), policy, "archive")
+    command = parse(b"archive")
+    assert command
+    assert executor.run(command).error == 0
+    assert scene.left() == set()
+    assert len(catalog.dumps()) > 3
+    records = len(scene.records)
+    assert counts["record reads"] + counts["durable.read_back"] <= 3 * records
+    assert counts["reading.read"] <= records
+    store.close()
+    decoded.clear()
 
 
 @pytest.mark.parametrize(

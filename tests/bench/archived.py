@@ -38,7 +38,7 @@ for name in os.listdir(source):
 
 def sh(words: str, where: Path) -> float:
     """Seconds of a command of the shell."""
-    command = ["sh", "-c", f"{words} >/dev/null"]
+    command = ["sh", "-c", f"({words}) >/dev/null"]
     return seconds(lambda: subprocess.run(command, cwd=where, check=True))
 
 

@@ -128,7 +128,7 @@ class _Template:
             if file.startswith("raw/"):
                 os.utime(path, ns=(moment, moment))
         keys = self._summary(name, moment, words, digests)
-        (dump / "summary.json").write_text(json.dumps(keys, indent=1) + "\n")
+        (dump / "summary.json").write_bytes(stored.sealed(keys))
         old = {record["sha256"]: digests[names[record["name"]]] for record in self._records}
         for file, text in (("records.json", self.facts), ("SHA256SUMS", self.sums)):
             (dump / file).write_text(_replaced(_replaced(text, names), old))
@@ -162,7 +162,7 @@ class _Template:
                 "tail": None,
             },
         }
-        keys["saved"]["digest"] = stored.digest_of(keys)
+        keys.pop("digest", None)
         return keys
 
 

@@ -192,7 +192,7 @@ CASES = [
     Case(OWN, "plain"),
     Case(FUSE3, "plain,allow_other", shown="allow_other"),
     Case(OWN, "plain", flags="-o allow_other -o ro", shown="allow_other ro"),
-    # Options that hold anyway, or are of no meaning here
+    # Options that are always on, or have no meaning here
     Case(OWN, "defaults"),
     Case(FUSE3, "defaults"),
     Case(OWN, "nosuid,nodev,noexec", shown=ALWAYS),
@@ -219,8 +219,8 @@ CASES = [
     Case(OWN, "frobnicate", status=1, says="unknown option frobnicate"),
     Case(FUSE3, "frobnicate", status=1, says="unknown option frobnicate"),
     Case(OWN, "allow_root", status=1, says="allow_other"),
-    Case(OWN, "umask", status=1, says="umask wants a value"),
-    Case(OWN, "umask=9", status=1, says="umask: 9 is no octal mask"),
+    Case(OWN, "umask", status=1, says="umask needs a value"),
+    Case(OWN, "umask=9", status=1, says="umask: 9 is not an octal mask"),
     Case(OWN, "plain=yes", status=1, says="plain takes no value"),
     # As an ordinary user: through the option user of fstab, and fusermount3
     Case(OWN, user=True, shown=f"rw user_id={NOBODY} {ALWAYS}"),

@@ -19,8 +19,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pstorefs.archive
-from pstorefs.archive import shelf
+from pstorefs.archive import policy, shelf
 from pstorefs.catalog import bounds, textcache
 from pstorefs.cli import pstorefs
 from pstorefs.record import decoded
@@ -87,8 +86,7 @@ def main() -> int:
     for kind in (textcache.TextCache, decoded.Decoded):
         kind.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):
-        whole = functools.partial(pstorefs.archive.Policy, reserve_share=0, reserve_bytes=0)
-        pstorefs.archive.Policy = whole
+        policy.Policy = functools.partial(policy.Policy, reserve_share=0, reserve_bytes=0)
     return pstorefs.main(arguments)
 
 

@@ -96,7 +96,8 @@ def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -
     for name, each in found.items():
         known = stored.read(store, name)
         assert known
-        assert entry.of_stored(known) == each
+        assert abs(known.saved - each.saved) < 600
+        assert entry.of_stored(known)._replace(saved=each.saved) == each
         in_full = read(store, name)
         assert in_full
         assert in_full.entry() == each._replace(saved=in_full.stamps[1].mtime_ns // 10**9)
@@ -234,7 +235,7 @@ def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
 
 def of_schema_1(keys: dict[str, Any]) -> None:
     """As an earlier version wrote it."""
-    for key in ("saved", "report"):
+    for key in ("saved", "digest", "report"):
         del keys[key]
     for record in keys["records"]:
         del record["use"]

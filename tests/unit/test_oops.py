@@ -325,7 +325,7 @@ TITLES = [
         "kernel panic: Attempted to kill init!",
         "panic",
     ),
-    ("BUG: this is new in 9.0\n" + CPU + TRACE, "BUG: this is new in 9.0 in caller", "bug"),
+    ("BUG: this is new in 9.0\n" + CPU + TRACE, "BUG: this is new in 9.0", "bug"),
 ]
 PREFIXES: dict[str, Callable[[int, str], str]] = {
     "none": lambda _, line: line,

@@ -58,6 +58,7 @@ def without_saved(summary: bytes) -> bytes:
     """What an archive's summary.json says, but for what is for this program."""
     keys = json.loads(summary)
     assert keys.pop("saved")
+    assert keys.pop("digest")
     return summary_json.summary(keys)
 
 
