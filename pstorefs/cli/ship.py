@@ -39,7 +39,7 @@ or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it:
              overwrite
   --now      do not wait for this machine's share of the 15 minutes after a boot
   -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
-             credentials=FILE, window=15m, run=10m, size=256M
+             credentials=FILE, metrics=FILE, window=15m, run=10m, size=256M
   -h, --help this text
 
 Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
@@ -109,11 +109,36 @@ def main(words: Sequence[str]) -> int:
         if "--check" in flags:
             return _check(settings)
         waiting = pending(settings, state_of(settings))
-        return _ship(settings, waiting) if waiting else 0
+        status = _ship(settings, waiting) if waiting else 0
+        return _measure(settings) or status if settings.metrics else status
     except OSError as error:
         return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
     except KeyboardInterrupt:
         return 130
+
+
+def _measure(settings: Ship) -> int:
+    """Write the metrics, of what is there now; an exit status if that cannot be done."""
+    from pstorefs.fleet import metrics
+
+    state = state_of(settings)
+    waiting = pending(settings, state)
+    oldest = metrics.archived_at(settings.archive, waiting)
+    try:
+        metrics.write(settings.metrics, metrics.text(len(waiting), _shipped(settings), oldest))
+    except OSError as error:
+        return _fail(FAILURE, f"{settings.metrics}: {error.strerror or error}")
+    return 0
+
+
+def _shipped(settings: Ship) -> int:
+    folder = receipts.open_receipts(state_of(settings), settings.store_name)
+    if folder is None:
+        return 0
+    try:
+        return sum(not name.startswith(".") for name in os.listdir(folder))
+    finally:
+        os.close(folder)
 
 
 def _ship(settings: Ship, waiting: list[str]) -> int:

@@ -34,7 +34,7 @@ class Ship:
 
     __slots__ = (
         *("url", "archive", "state", "machine", "host", "endpoint", "region", "ca"),
-        *("credentials", "window", "run", "size"),
+        *("credentials", "metrics", "window", "run", "size"),
     )
 
     def __init__(self) -> None:
@@ -54,6 +54,8 @@ class Ship:
         self.ca = ""
         #: A file with the store's credentials; empty: see `SHIP_CREDENTIALS`.
         self.credentials = ""
+        #: A file for node_exporter's textfile collector; empty: none.
+        self.metrics = ""
         #: Seconds within which the machines of a fleet begin after a boot.
         self.window = 15 * 60
         #: Seconds after which a run begins nothing more.
@@ -138,6 +140,7 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
     "region": (_region, "the region of the bucket"),
     "ca": (_path, "certificates to trust beside the system's"),
     "credentials": (_path, "a file with the store's credentials"),
+    "metrics": (_path, "a file for node_exporter's textfile collector"),
     "window": (_duration, "the first run of a boot begins within this time"),
     "run": (_duration, "a run begins nothing more after this time"),
     "size": (_size, "a run begins nothing more after so many bytes"),
