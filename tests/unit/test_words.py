@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pstorefs.archive import shape
 from pstorefs.dump import group
 from pstorefs.record.name import parse_name
 from pstorefs.record.reading import read
@@ -73,7 +74,7 @@ def test_what_begins_inside_a_report_is_not_complete() -> None:
 
 
 def test_a_dump_that_was_archived_by_an_earlier_version_has_all_keys() -> None:
-    assert set(summary_json.ADDED) <= set(Decoded(*_dump()).keys())
+    assert set(shape.ADDED) <= set(Decoded(*_dump()).keys())
 
 
 def _dump() -> tuple[Any, Texts]:
