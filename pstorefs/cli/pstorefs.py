@@ -16,38 +16,28 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
-       pstorefs --archive [OPTIONS] [SOURCE]
-       pstorefs --list | --show NAME [--json] [OPTIONS] [SOURCE]
-       pstorefs --check [--json | --crash] [OPTIONS]
-       pstorefs --bundle NAME FILE.tar.gz [--redact] [OPTIONS] [SOURCE]
-       pstorefs --ship [URL] [OPTIONS]
+Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT.
+Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
 
-Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT,
-with the dumps they make up. Unmount with: umount MOUNTPOINT. All of it: man pstorefs
-
-  --archive        save all dumps and clear what is saved, without a mount
-  --ship           hand archived dumps to a fleet's store: pstorefs --ship --help
+Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
+  --archive        save all dumps, then clear what is saved
   --list           one line for each dump: time, name, signature, place, title
   --show NAME      the report of a dump; NAME may be latest, or a record
-  --bundle NAME FILE   all there is about a dump in one file, for a bug report
-  --redact         with --bundle: without names, addresses and serial numbers
-  --check          will the next crash be recorded? Exit status: 0 yes, 1 not surely, 2 no
-  --crash          with --check: ask twice, then crash this machine to prove it
-  --json           with one of these: for programs
+  --check          will the next crash be recorded? --crash: ask, then crash to prove it
+  --bundle NAME FILE   a dump in one file; --redact: without names and addresses
+  --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
+  --json           with --list, --show or --check: for programs
+
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
-                   archive=DIR       where to save dumps (default: /var/lib/pstorefs)
+                   archive=DIR, archive_volatile   where to save dumps; it may be a tmpfs
                    keep=LIMITS       what the archive may hold, such as 90d+500M
-                   archive_volatile  it may lie on a tmpfs
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain         no commands; the records only
                    nofail            mount although no pstore is there yet
   -f, -d           stay in the foreground, log to standard error; print requests, too
-  -h, --help       this text
-  -V, --version    the version
-
-Exit status: 0 mounted, or all archived and cleared; 1 wrong usage; 2 system error;
-3 all archived, some records stay in the store on purpose; 32 cannot mount.
-One file, without a mount: pstorecat FILE
+  -h, --help; -V, --version
+Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on
+purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 """
 
 
