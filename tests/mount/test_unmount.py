@@ -96,7 +96,7 @@ def test_a_signal_at_any_moment_leaves_no_dead_mount(
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
             os.kill(int(children.split()[0]), signal.SIGTERM)
         assert process.wait(100) == 0
-    assert trace.read_text().count("SIGTERM") >= 1
+    assert trace.read_text().count(f"{call}(") >= number, "no signal came at that moment"
     assert mountinfo.at(str(point)) is None
 
 
