@@ -60,13 +60,7 @@ def remove_old(
     count, size = len(dumps), sum(dump.size for dump in dumps)
     removed = []
     for dump in dumps:
-        reason = ""
-        if keep.seconds is not None and now - dump.saved > keep.seconds:
-            reason = f"it was saved {(now - dump.saved) // 86400} days ago"
-        elif keep.count is not None and count > keep.count:
-            reason = f"{count} dumps are more than {keep.count}"
-        elif keep.size is not None and size > keep.size:
-            reason = f"{size} bytes are more than {keep.size}"
+        reason = _beyond(keep, now - dump.saved, count, size)
         if not reason or dump.name in protected:
             continue
         if ends is None:  # read at the moment of need: on most boots nothing is to be removed
@@ -77,15 +71,32 @@ def remove_old(
         if dump.name in waiting:
             say(f"{dump.name}: keep= leaves it until pstorefs --ship has shipped it")
             continue
-        try:
-            _remove(root, dump.name)
-        except OSError as error:
-            say(f"{dump.name}: keep= cannot remove it: {error.strerror or error}")
-            continue
-        count, size = count - 1, size - dump.size
-        removed.append(dump.name)
-        say(f"{dump.name}: removed from the archive, as keep= asks for: {reason}")
+        if _removed(root, dump.name, reason, say):
+            count, size = count - 1, size - dump.size
+            removed.append(dump.name)
     return removed
+
+
+def _removed(root: int, name: str, reason: str, say: Callable[[str], None]) -> bool:
+    """Remove a dump, and say so; whether that could be done."""
+    try:
+        _remove(root, name)
+    except OSError as error:
+        say(f"{name}: keep= cannot remove it: {error.strerror or error}")
+        return False
+    say(f"{name}: removed from the archive, as keep= asks for: {reason}")
+    return True
+
+
+def _beyond(keep: Keep, age: int, count: int, size: int) -> str:
+    """Which limit the oldest dump is beyond: its age in seconds, or all dumps' count and bytes."""
+    if keep.seconds is not None and age > keep.seconds:
+        return f"it was saved {age // 86400} days ago"
+    if keep.count is not None and count > keep.count:
+        return f"{count} dumps are more than {keep.count}"
+    if keep.size is not None and size > keep.size:
+        return f"{size} bytes are more than {keep.size}"
+    return ""
 
 
 def _dumps(archive: Store, root: int) -> Iterable[_Kept]:

@@ -62,12 +62,11 @@ def decode(data: bytes, limit: int) -> Stream:
 
 def salvage(data: bytes, limit: int) -> Remains:
     """What a stream gives up to its break, and beyond."""
-    bad = unreadable_before(data)
-    size = len(data)
+    bad, size, kinds = unreadable_before(data), len(data), len(_STATES)
     reach = size * _LIKELY_EXPANSION
 
     def step(place: int) -> int:
-        at, kind = divmod(place, len(_STATES))
+        at, kind = divmod(place, kinds)
         if data.startswith(_UNLIKELY_LENGTH, at + 1):
             return BAD
         try:
@@ -79,28 +78,35 @@ def salvage(data: bytes, limit: int) -> Remains:
         behind = literals + run
         if behind >= size or bad[literals] != bad[behind] or distance > reach:
             return BAD
-        return behind * len(_STATES) + _KIND[min(run, _LONG)]
+        return behind * kinds + _KIND[min(run, _LONG)]
+
+    def at_place(place: int) -> tuple[int, int, int, int]:
+        at, kind = divmod(place, kinds)
+        return _instruction(data, at, _STATES[kind])
 
     def gain(place: int) -> int:
-        at, kind = divmod(place, len(_STATES))
-        length, _, _, run = _instruction(data, at, _STATES[kind])
+        length, _, _, run = at_place(place)
         return length + run
 
     def expand(place: int, out: bytearray, limit: int) -> int:
-        at, kind = divmod(place, len(_STATES))
+        at, kind = divmod(place, kinds)
         return _expand(data, at, _STATES[kind], out, limit)
 
-    def unplaced(_: int, place: int, out: bytearray, limit: int) -> int:
-        return expand(place, out, limit)
-
     def tokens(place: int) -> list[int]:
-        at, kind = divmod(place, len(_STATES))
-        length, distance, literals, run = _instruction(data, at, _STATES[kind])
+        length, distance, literals, run = at_place(place)
         copied = [match(distance, length)] if length else []
         return [*copied, *data[literals : literals + run]]
 
-    kinds = len(_STATES)
-    trail = Trail(kinds, size * kinds, step, gain, expand, unplaced, _WINDOW, tokens=tokens)
+    trail = Trail(
+        kinds,
+        size * kinds,
+        step,
+        gain,
+        expand,
+        lambda _, *rest: expand(*rest),
+        _WINDOW,
+        tokens=tokens,
+    )
     return salvage_trail(trail, limit)
 
 

@@ -264,19 +264,7 @@ def as_json(status: Status) -> bytes:
         "reboot_cause": status.last_reboot and _cause(status.last_reboot),
         "test_crash": status.test_crash or None,
         "totals": status.totals._asdict(),
-        "dumps": [
-            {
-                "name": line.dump.name,
-                "id": line.brief.id,
-                "title": line.brief.title,
-                "crash": line.dump.is_crash,
-                "time": rfc3339(line.dump.time_ns),
-                "complete": line.brief.complete,
-                "places": line.places,
-                "new": line.new,
-            }
-            for line in status.dumps
-        ],
+        "dumps": [_dump(line) for line in status.dumps],
         "store": {
             "source": whole(status.source),
             "backend": status.backend or None,
@@ -291,6 +279,19 @@ def as_json(status: Status) -> bytes:
         ],
     }
     return json.dumps(known, indent=1).encode() + b"\n"
+
+
+def _dump(line: Line) -> dict[str, Any]:
+    return {
+        "name": line.dump.name,
+        "id": line.brief.id,
+        "title": line.brief.title,
+        "crash": line.dump.is_crash,
+        "time": rfc3339(line.dump.time_ns),
+        "complete": line.brief.complete,
+        "places": line.places,
+        "new": line.new,
+    }
 
 
 def _cause(cause: Cause) -> dict[str, Any]:

@@ -31,6 +31,8 @@ ALLOWED = {
     "obstore": ["fleet"],
     "zstandard": ["codecs"],
 }
+# Pages that are tables: they grow with what kernels print.
+TABLES = ("report_kinds.py", "skip_functions.py")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -133,3 +135,12 @@ def test_a_run_that_has_nothing_to_ship_imports_next_to_nothing() -> None:
     run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
     heavy = {"re", "typing", "json", "hashlib", "obstore", "pstorefs.archive.durable", "contextlib"}
     assert not heavy & set(run.stdout.split())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_functions_fit_a_screen_and_files_are_read_in_one_go(path: Path) -> None:
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 40, node.name
+    assert text.count("\n") <= 350 or path.name in TABLES
