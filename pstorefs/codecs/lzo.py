@@ -28,6 +28,8 @@ Source: Documentation/staging/lzo.rst in Linux.
 
 from __future__ import annotations
 
+from functools import partial
+
 from pstorefs.codecs.base import Remains, Stream
 from pstorefs.codecs.expand import Break, copy_match, too_long
 from pstorefs.codecs.salvage.log_model import unreadable_before
@@ -62,7 +64,8 @@ def decode(data: bytes, limit: int) -> Stream:
 
 def salvage(data: bytes, limit: int) -> Remains:
     """What a stream gives up to its break, and beyond."""
-    bad, size, kinds = unreadable_before(data), len(data), len(_STATES)
+    bad = unreadable_before(data)
+    size, kinds = len(data), len(_STATES)
     reach = size * _LIKELY_EXPANSION
 
     def step(place: int) -> int:
@@ -80,34 +83,33 @@ def salvage(data: bytes, limit: int) -> Remains:
             return BAD
         return behind * kinds + _KIND[min(run, _LONG)]
 
-    def at_place(place: int) -> tuple[int, int, int, int]:
-        at, kind = divmod(place, kinds)
-        return _instruction(data, at, _STATES[kind])
+    def unplaced(_: int, place: int, out: bytearray, limit: int) -> int:
+        return _expand_at(data, place, out, limit)
 
-    def gain(place: int) -> int:
-        length, _, _, run = at_place(place)
-        return length + run
-
-    def expand(place: int, out: bytearray, limit: int) -> int:
-        at, kind = divmod(place, kinds)
-        return _expand(data, at, _STATES[kind], out, limit)
-
-    def tokens(place: int) -> list[int]:
-        length, distance, literals, run = at_place(place)
-        copied = [match(distance, length)] if length else []
-        return [*copied, *data[literals : literals + run]]
-
-    trail = Trail(
-        kinds,
-        size * kinds,
-        step,
-        gain,
-        expand,
-        lambda _, *rest: expand(*rest),
-        _WINDOW,
-        tokens=tokens,
-    )
+    gain, expand, tokens = partial(_gain, data), partial(_expand_at, data), partial(_tokens, data)
+    trail = Trail(kinds, size * kinds, step, gain, expand, unplaced, _WINDOW, tokens=tokens)
     return salvage_trail(trail, limit)
+
+
+def _instruction_at(data: bytes, place: int) -> tuple[int, int, int, int]:
+    at, kind = divmod(place, len(_STATES))
+    return _instruction(data, at, _STATES[kind])
+
+
+def _gain(data: bytes, place: int) -> int:
+    length, _, _, run = _instruction_at(data, place)
+    return length + run
+
+
+def _expand_at(data: bytes, place: int, out: bytearray, limit: int) -> int:
+    at, kind = divmod(place, len(_STATES))
+    return _expand(data, at, _STATES[kind], out, limit)
+
+
+def _tokens(data: bytes, place: int) -> list[int]:
+    length, distance, literals, run = _instruction_at(data, place)
+    copied = [match(distance, length)] if length else []
+    return [*copied, *data[literals : literals + run]]
 
 
 def _expand(data: bytes, at: int, state: int, out: bytearray, limit: int) -> int:
