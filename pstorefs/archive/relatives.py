@@ -94,7 +94,10 @@ class Reach:
         match = None if self._untimed else _TIMED.match(dump)
         if match is None:
             return True
-        time = calendar.timegm((*map(int, match.groups()), 0, 0, 0))
+        try:
+            time = calendar.timegm((*map(int, match.groups()), 0, 0, 0))
+        except ValueError:  # no day of the calendar: somebody else's directory
+            return True
         late = self._first_boot is not None and time >= self._first_boot - _EARLY_SECONDS
         return late or time // _DAY in self._days
 

@@ -374,7 +374,8 @@ def check_dumps(raw: bytes) -> None:
     assert len({dump.name for dump in dumps}) == len(dumps), "two dumps of one name"
     newest = latest(dumps)
     assert newest is None or newest.is_crash
-    assert (newest is None) == (not any(dump.is_crash for dump in dumps))
+    crashes = [each for each in dumps if each.is_crash and each.parts[-1].record.is_dump]
+    assert (newest is None) == (not crashes)
     for dump in dumps:
         check_dump_name(dump)
         check_joined(dump, texts)
