@@ -58,6 +58,15 @@ def _like(pattern: re.Pattern[str]) -> Checker:
     return check
 
 
+def _time(value: object) -> str:
+    """RFC 3339 as this program writes it; ValueError also for what is no day of the calendar."""
+    from datetime import datetime
+
+    time = str(_like(_TIME)(value))
+    datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007 (only its form counts)
+    return time
+
+
 def _or_null(check: Checker) -> Checker:
     return lambda value: None if value is None else check(value)
 
@@ -132,7 +141,7 @@ _SUMMARY: dict[str, Checker] = {
     "reason": _or_null(_text),
     "count": _or_null(_number),
     "crash": _flag,
-    "time": _or_null(_like(_TIME)),
+    "time": _or_null(_time),
     "time_source": _text,
     "title": _text,
     "class": _text,

@@ -211,6 +211,8 @@ DAMAGE: list[Callable[[Path], None]] = [
     summary(lambda keys: keys.update(records=17)),
     summary(lambda keys: keys.pop("trace")),
     summary(lambda keys: keys["saved"].update(mtime_ns=-1)),
+    # Of an earlier version, which had no seal.
+    summary(lambda keys: (of_schema_1(keys), keys.update(time="2026-13-45T25:00:00Z"))),
 ]
 
 
