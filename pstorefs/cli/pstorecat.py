@@ -111,12 +111,19 @@ def _take_vmlinux(words: list[str]) -> str:
     return file
 
 
-def _show(file: str, as_json: bool) -> bool:
-    """Write one record out; whether it was whole."""
+def _taken(file: str, read: Callable[[str], bytes]) -> bytes | None:
+    """The bytes of a file; None, and a word on standard error, if they cannot be read."""
     try:
-        data = _read(file)
+        return read(file)
     except OSError as error:
         _complain(f"{file}: {error.strerror or error}")
+        return None
+
+
+def _show(file: str, as_json: bool) -> bool:
+    """Write one record out; whether it was whole."""
+    data = _taken(file, _read)
+    if data is None:
         return False
     record, name = _interpret(file, data)
     if as_json:
@@ -130,11 +137,12 @@ def _report(file: str, as_json: bool, vmlinux: str = "") -> bool:
     """Write the report of one log out; whether the log was whole."""
     from pstorefs.report import log
 
-    try:
+    def read_end(file: str) -> bytes:
         with _open(file) as source:
-            data = log.read_end(source)
-    except OSError as error:
-        _complain(f"{file}: {error.strerror or error}")
+            return log.read_end(source)
+
+    data = _taken(file, read_end)
+    if data is None:
         return False
     record = log.text_of(file, data)
     text = record.text[: len(record.text) - record.notice_length]
@@ -154,10 +162,8 @@ def _logcat(file: str, _: bool) -> bool:
     """Write the entries of a pmsg record out; whether there are any."""
     from pstorefs.record.pmsg import logcat
 
-    try:
-        data = _read(file)
-    except OSError as error:
-        _complain(f"{file}: {error.strerror or error}")
+    data = _taken(file, _read)
+    if data is None:
         return False
     record, _name = _interpret(file, data)
     lines = logcat(record.text[: len(record.text) - record.notice_length])
