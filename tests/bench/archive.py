@@ -17,7 +17,8 @@ from tests.records import capture
 
 ROUNDS = 7
 RECORDS = 500
-_COPY = """
+#: A peer: each file copied, and synced by itself.
+COPY = """
 import os, sys
 source, target = sys.argv[1:]
 os.mkdir(target)
@@ -62,7 +63,7 @@ def main() -> None:
             base = Path(folder)
             fill(base / "store")
             count = len(list((base / "store").iterdir()))
-            copies.append(seconds(sys.executable, "-c", _COPY, base / "store", base / "copy"))
+            copies.append(seconds(sys.executable, "-c", COPY, base / "store", base / "copy"))
             command = [sys.executable, "-m", "tests.archive.drive"]
             archives.append(seconds(*command, base / "store", base / "archive"))
             assert not list((base / "store").iterdir())

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.bench import peers
+from tests.bench.archive import COPY
 from tests.bench.archives import PARTS, Archive, store_of
 from tests.bench.measure import Figure, pinned, seconds
 from tests.bench.rows import BINDFS, OWN, Bench, Row
@@ -23,17 +24,6 @@ _USUAL, _SMALL = 8 << 10, 512
 # So long a listing is not believed any more.
 _OLD = 2.0
 _LISTS = {"ls": "ls dumps", "status": "cat status"}
-_COPY = """
-import os, sys
-source, target = sys.argv[1:]
-os.mkdir(target)
-for name in os.listdir(source):
-    data = open(f"{source}/{name}", "rb").read()
-    file = os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o600)
-    os.write(file, data)
-    os.fsync(file)
-    os.close(file)
-"""
 
 
 def sh(words: str, where: Path) -> float:
@@ -178,7 +168,7 @@ def saving_rows(bench: Bench) -> list[Row]:
     try:
         for number in range(3):
             source = store_of(place / str(number), range(count), _USUAL)
-            words = [sys.executable, "-c", _COPY, str(source), str(place / f"copy-{number}")]
+            words = [sys.executable, "-c", COPY, str(source), str(place / f"copy-{number}")]
             bench.samples.add(
                 "a save", "cp", seconds(lambda w=words: subprocess.run(w, check=True))
             )
