@@ -13,7 +13,8 @@ dump    the dump's directory in the archive, 20171204T222309Z-panic-1; a longer 
         begin, and a hash of it
 id16    the first 16 digits of the SHA-256 over the sorted SHA-256 of all its records
 label   <class>-<function>-<8 digits of the signature>; or `none`. The only one that may hold a `_`
-kernel  the release of the kernel that crashed, with `~` for `_`; or `none`
+kernel  the release of the kernel that crashed, with `~` for `+`, `~~` for `_`; or
+        `none`
 host    the host's name at the time of archiving; or `none`
 ======= ==========================================================================================
 
@@ -42,6 +43,7 @@ SUFFIX = ".json"
 
 _TIME = re.compile(r"((\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z)-", re.ASCII)
 _OTHER = re.compile(r"[^A-Za-z0-9.]+", re.ASCII)
+_OTHER_BUT_TILDE = re.compile(r"[^A-Za-z0-9.~]+", re.ASCII)
 _OTHER_BUT_UNDERSCORE = re.compile(r"[^A-Za-z0-9._]+", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DUMP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
@@ -129,11 +131,14 @@ def dump_word(name: str) -> str:
 
 
 def kernel_word(release: str) -> str:
-    """A kernel's release in a key. The `_` of x86_64 comes back: see `Entry.kernel`."""
-    # In a key `~` is a `_`; nothing else may become one.
-    parts = release[: 4 * _KERNEL].replace("~", "-").split("_")
-    text = "~".join(_OTHER.sub("-", part) for part in parts)
-    return text[:_KERNEL].strip("-.~") or NONE
+    """A kernel's release in a key, whose `_` and `+` come back: see `Entry.kernel`."""
+    text = release[: 4 * _KERNEL].replace("~", "-")
+    text = _OTHER_BUT_TILDE.sub("-", text.replace("_", "~~").replace("+", "~"))
+    return text[:_KERNEL].lstrip("-.~").rstrip("-.") or NONE
+
+
+def _release(in_key: str) -> str:
+    return in_key.replace("~~", "_").replace("~", "+")
 
 
 def check_key(machine: str) -> str:
@@ -216,7 +221,7 @@ def split_entry(name: str) -> Entry:
     """The name of an index entry taken apart; `is_entry` holds for it."""
     dump, host, rest = name.split("_", 2)
     label, kernel, machine, id16 = rest.rsplit("_", 3)
-    return Entry(dump, host, label, kernel.replace("~", "_"), machine, id16)
+    return Entry(dump, host, label, _release(kernel), machine, id16)
 
 
 def parse_index(key: str) -> tuple[str, Entry] | None:
