@@ -40,7 +40,6 @@ WAIT_SECONDS = 2.0
 MOST_DAYS = 4000
 _DAY = 86400.0
 _OPEN = 2 * _DAY
-_SHORTEST, _LONGEST = 6 * 3600.0, _DAY
 # After a look that brought nothing at all, others are told the same for so long.
 _FAILED_SECONDS = 3.0
 _MOST_TOLD = 100
@@ -55,7 +54,7 @@ def believed(date: str, now: float) -> float:
     distance = _distance(date, now)
     if distance <= _OPEN:
         return FRESH_SECONDS
-    return min(max(distance / 8, _SHORTEST), _LONGEST)
+    return min(distance / 8, _DAY)
 
 
 def is_open(date: str, now: float) -> bool:
