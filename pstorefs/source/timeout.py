@@ -139,6 +139,11 @@ class PatientStore(Patience, Store):
         self.attempt(("scan", folder), lambda: self._scan(folder, found), lambda: len(found))
         return found
 
+    def within(self, folder: tuple[str, ...], look: Callable[[int], _Result]) -> _Result:
+        """See `Store`."""
+        call = super().within
+        return self.attempt(("within", folder), lambda: call(folder, look))
+
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
         """See `Store`."""
         call = super().stamp
