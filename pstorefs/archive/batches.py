@@ -91,7 +91,7 @@ class Batches:
             self._check_room(jobs)
             transaction = self._transaction(jobs)
             outcomes = self._carry_out(transaction)
-            self._note(transaction.alive())
+            self._note(transaction)
         self._source.forget()
         self._archived.shelf.forget()
         if not last:
@@ -143,19 +143,21 @@ class Batches:
         path = self._archived.shelf.store.path
         directory.check_room(path, self._descriptor, sizes, len(sizes), self._policy)
 
-    def _note(self, jobs: list[Job]) -> None:
+    def _note(self, transaction: Transaction) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
         store = self._archived.shelf.store
-        for job in jobs:
+        for job in transaction.alive():
             dump, begin = job.as_archived(), job.directory + "/"
-            if any(r.place != ARCHIVE or not r.path.startswith(begin) for r in dump.records):
+            text = transaction.texts.get(job.directory)
+            elsewhere = (r.place != ARCHIVE or not r.path.startswith(begin) for r in dump.records)
+            if text is None or any(elsewhere):
                 continue
             stamps = {r.path.rpartition("/")[2]: _stamp(r.size, r.mtime_ns) for r in dump.records}
             if stamps.keys() == job.sums.keys():
                 with suppress(OSError):
                     folder = store.stamp((), job.directory)
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
-                    self.entries[job.directory] = entry.of_dump(dump, stamps, folder, saved)
+                    self.entries[job.directory] = entry.of_dump(dump, stamps, folder, saved, text)
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:
         """What became of the records of batches that could not be done."""

@@ -12,7 +12,6 @@ which is replaced and never changed. Texts are read and composed under no lock.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.place import Place
+from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.textcache import TextCache
@@ -60,10 +60,8 @@ class Catalog:
         self._archive = Archived(archives[0]) if archives else None
         self._view = View()
         self._building = threading.Lock()
-        #: Held while a cache is changed, and never for long.
-        self._keeping = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
-        self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._facts: Recent[Facts] = Recent(bounds.FACTS_KEPT)
         self._texts = TextCache(bounds.TEXT_BYTES)
 
     # What there is
@@ -218,6 +216,32 @@ class Catalog:
         """What `text_of` gives, if that takes no time."""
         return self._archive.text_at_hand(known, file) if self._archive else None
 
+    @property
+    def archive_at_hand(self) -> bool:
+        """Whether the archive is open, and answers at once."""
+        return self._archive is not None and self._archive.place.is_at_hand
+
+    def digest_of_text(self, dump: Entry) -> int | None:
+        """Of an archived dump's dmesg.txt; None: the dump has to be read for it."""
+        return self._archive.digest_of_text(dump) if self._archive else None
+
+    def stamps(self, dump: Entry, *, wait: bool) -> tuple[Stamp, ...] | None:
+        """What tells whether an archived dump changed; None: read it, or else wait for it."""
+        return self._archive.stamps(dump.name, wait=wait) if self._archive else None
+
+    def text_stamp(self, dump: Entry) -> Stamp:
+        """An archived dmesg.txt as it lies there. OSError, `ChangedError` if it is another."""
+        return self._opened_archive(dump).text_stamp(dump)
+
+    def saved_text(self, dump: Entry, stamp: Stamp, digest: int) -> bytes:
+        """An archived dmesg.txt as it was saved. OSError, `ChangedError` if it is another."""
+        return self._opened_archive(dump).saved_text(dump, stamp, digest)
+
+    def _opened_archive(self, dump: Entry | Stored) -> Archived:
+        if self._archive is None:
+            raise ChangedError(f"{dump.name} is gone")
+        return self._archive
+
     def report_of(self, known: Stored) -> bytes | None:
         """report.txt as it was saved."""
         return self._archive.report(known) if self._archive else None
@@ -274,16 +298,10 @@ class Catalog:
     def facts(self, dump: Dump) -> Facts:
         """What a dump's text says. OSError as from `stored`."""
         key = f"{dump.id} {dump.parts[0].record.place}"
-        with self._keeping:
-            facts = self._facts.get(key)
-            if facts is not None:
-                self._facts.move_to_end(key)
-                return facts
-        facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
-        with self._keeping:
-            self._facts[key] = facts
-            while len(self._facts) > bounds.FACTS_KEPT:
-                self._facts.popitem(last=False)
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
+            self._facts.put(key, facts)
         return facts
 
     def brief(self, dump: Listed) -> Brief:

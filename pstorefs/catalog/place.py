@@ -71,6 +71,15 @@ class Place:
         if held is not None:
             self._close(held)
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether `opened` has nothing to open, for a moment still, and it answers at once."""
+        held, now = self._held, time.monotonic()
+        fresh = (
+            held is not None and now < held.opened + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        )
+        return fresh and not self.may_hang
+
     @contextmanager
     def at_hand(self) -> Iterator[Store | None]:
         """The directory, if it is open already and answers at once; else None."""
