@@ -6,7 +6,8 @@ in 32. Then a text buffer has a priority, a tag and a message, both ended by NUL
 tag of 32 bits and typed values, whose names a device alone knows.
 
 The zone is a ring: its first bytes may be the end of an entry that was overwritten. Times are the
-device's, in UTC.
+device's, in UTC. The lines are those of liblog's android_log_formatLogLine, which tests/unit
+compares; only what would move a terminal's cursor is replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ _MAGIC = ord("l")
 #: Names of buffers, by id.
 BUFFERS = ("main", "radio", "events", "system", "crash", "stats", "security", "kernel")
 _BINARY = ("events", "stats", "security")
+# What logcat gives a binary entry, which has no priority of its own.
+_BINARY_PRIORITY = {"security": "W"}
 _PRIORITIES = {2: "V", 3: "D", 4: "I", 5: "W", 6: "E", 7: "F"}
+#: Bytes after the header (log/log_read.h, LOGGER_ENTRY_MAX_PAYLOAD).
+_LONGEST = 4068
 _SECOND = 10**9
 # Types of values (log/log_event_list.h): 2 is a string, 3 a list.
 _NUMBERS = {0: "<i", 1: "<q", 4: "<f"}
@@ -72,10 +77,12 @@ def _entry(data: bytes, at: int) -> tuple[Entry, int] | None:
     if data[at] != _MAGIC or at + _HEAD.size > len(data):
         return None
     _, length, uid, pid, buffer, tid, seconds, nanoseconds = _HEAD.unpack_from(data, at)
-    fits = _HEAD.size < length <= len(data) - at and buffer < len(BUFFERS)
-    if not fits or nanoseconds >= _SECOND:
+    fits = _HEAD.size < length <= min(len(data) - at, _HEAD.size + _LONGEST)
+    if not fits or buffer >= len(BUFFERS) or nanoseconds >= _SECOND:
         return None
     payload = data[at + _HEAD.size : at + length]
+    if BUFFERS[buffer] not in _BINARY and payload[0] not in _PRIORITIES:
+        return None
     time = seconds * _SECOND + nanoseconds
     return Entry(BUFFERS[buffer], uid, pid, tid, time, payload), length
 
@@ -103,23 +110,27 @@ def _lines(entry: Entry) -> Iterator[str]:
     milliseconds = entry.nanoseconds % _SECOND // 10**6
     time = f"{moment:%m-%d %H:%M:%S}.{milliseconds:03}"
     if entry.buffer in _BINARY:
-        priority, tag, message = "I", *_binary(entry.payload)
+        priority = _BINARY_PRIORITY.get(entry.buffer, "I")
+        tag, message = _binary(entry.payload)
     else:
-        priority = _PRIORITIES.get(entry.payload[0], "?")
+        priority = _PRIORITIES[entry.payload[0]]
         head, _, rest = entry.payload[1:].partition(b"\0")
-        tag = head.decode(errors="replace")
+        # logcat counts bytes, not characters.
+        tag = head.ljust(8).decode(errors="replace")
         message = rest.partition(b"\0")[0].decode(errors="replace")
-    for line in message.rstrip("\n").split("\n"):
-        yield printable(f"{time} {entry.pid:5} {entry.tid:5} {priority} {tag:8}: {line}")
+    before = printable(f"{time} {entry.pid:5} {entry.tid:5} {priority} {tag}: ")
+    for line in message.removesuffix("\n").split("\n"):
+        # Java's traces are indented with tabs.
+        yield before + "\t".join(map(printable, line.split("\t")))
 
 
 def _binary(payload: bytes) -> tuple[str, str]:
     """The tag and the values of an entry of events."""
     if len(payload) < 4:
-        return "?", "?"
+        return "?".ljust(8), "?"
     (tag,) = struct.unpack_from("<I", payload)
     values, _ = _value(payload, 4, 0, [0])
-    return f"[{tag}]", values
+    return f"[{tag}]".ljust(8), values
 
 
 def _value(data: bytes, at: int, depth: int, count: list[int]) -> tuple[str, int]:
@@ -131,7 +142,7 @@ def _value(data: bytes, at: int, depth: int, count: list[int]) -> tuple[str, int
     kind, at = data[at], at + 1
     if kind in _NUMBERS and at + struct.calcsize(_NUMBERS[kind]) <= end:
         (found,) = struct.unpack_from(_NUMBERS[kind], data, at)
-        return f"{found:g}" if kind == _FLOAT else str(found), at + struct.calcsize(_NUMBERS[kind])
+        return f"{found:f}" if kind == _FLOAT else str(found), at + struct.calcsize(_NUMBERS[kind])
     if kind == _STRING and at + 4 <= end:
         (size,) = struct.unpack_from("<I", data, at)
         return data[at + 4 : at + 4 + size].decode(errors="replace"), min(end, at + 4 + size)
