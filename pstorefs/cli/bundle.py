@@ -5,8 +5,7 @@ A tar archive, compressed by gzip, with one directory in it, which is called as 
     raw/            the records as stored, bit for bit (not with --redact: they may be compressed)
     dmesg.txt, report.txt, summary.json, console.txt
     machine.json    the machine that reads: kernel, distribution, hardware, how it records crashes
-    redacted.txt    with --redact: that raw/ is left out; each stand-in, its kind, and how often it was
-                    put in
+    redacted.txt    with --redact: that raw/ is left out; each stand-in, its kind, how often
     SHA256SUMS      of all of them
 
 The same dump gives the same file, byte for byte, as long as the machine's facts stay the same. What
