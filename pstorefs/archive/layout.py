@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 SUMMARY = "summary.json"
 #: What may be composed beside them.
-COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt")
+COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt", "logcat.txt")
 #: Bytes of one record, at most: as source/directory.py's own bound.
 LONGEST_RECORD = 32 << 20
 

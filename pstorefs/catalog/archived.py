@@ -250,7 +250,7 @@ class Archived:
                 self._stored.popitem(last=False)
 
     def text(self, known: Stored, file: str) -> bytes | None:
-        """dmesg.txt or console.txt as it was composed; None if that is not known to be right."""
+        """dmesg.txt or the like as it was composed; None if that is not known to be right."""
         if not known.texts.get(file):
             return None
         with self.place.opened() as store:

@@ -3,7 +3,7 @@
 A tar archive, compressed by gzip, with one directory in it, which is called as the dump is::
 
     raw/            the records as stored, bit for bit (not with --redact: they may be compressed)
-    dmesg.txt, report.txt, summary.json, console.txt
+    dmesg.txt, report.txt, summary.json, console.txt, logcat.txt
     machine.json    the machine that reads: kernel, distribution, hardware, how it records crashes
     redacted.txt    with --redact: that raw/ is left out; each stand-in, its kind, how often
     SHA256SUMS      of all of them
@@ -97,7 +97,7 @@ def contents_of(
         text = composed(catalog, dump, file, own=own)
         if len(text) > _LONGEST_TEXT:
             raise QuestionError(f"{dump.name}/{file}: {len(text)} bytes are too much for a bundle")
-        if text or file != files.CONSOLE:
+        if text or file not in files.OPTIONAL:
             found[file] = text
     found[MACHINE_FILE] = json.dumps(machine_facts(machine), indent=1).encode() + b"\n"
     return found

@@ -29,6 +29,8 @@ _BINARY_PRIORITY = {"security": "W"}
 _PRIORITIES = {2: "V", 3: "D", 4: "I", 5: "W", 6: "E", 7: "F"}
 #: Bytes after the header (log/log_read.h, LOGGER_ENTRY_MAX_PAYLOAD).
 _LONGEST = 4068
+# A record of 2 MiB, the largest there is, has 4 MiB of lines, usually.
+_LONGEST_TEXT = 16 << 20
 _SECOND = 10**9
 # Types of values (log/log_event_list.h): 2 is a string, 3 a list.
 _NUMBERS = {0: "<i", 1: "<q", 4: "<f"}
@@ -87,21 +89,36 @@ def _entry(data: bytes, at: int) -> tuple[Entry, int] | None:
     return Entry(BUFFERS[buffer], uid, pid, tid, time, payload), length
 
 
+def is_android(data: bytes) -> bool:
+    """Whether a record holds an entry of Android's."""
+    return any(isinstance(each, Entry) for each in entries(data))
+
+
 def logcat(data: bytes) -> bytes:
     """The lines of a record; empty if it holds no entry of Android's."""
-    lines: list[str] = []
+    if not is_android(data):
+        return b""
+    pieces, room = [], _LONGEST_TEXT
+    for line in _all_lines(data):
+        piece = f"{line}\n".encode(errors="replace")
+        room -= len(piece)
+        if room < 0:  # each line of a message repeats its tag, which may be as long
+            pieces.append(b"[pstorefs: the rest is left out: the text is too long]\n")
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _all_lines(data: bytes) -> Iterator[str]:
     seen: set[str] = set()
-    any_entry = False
     for each in entries(data):
         if isinstance(each, Skipped):
-            lines.append(f"[pstorefs: {each.size} bytes that are no whole log entry]")
+            yield f"[pstorefs: {each.size} bytes that are no whole log entry]"
             continue
-        any_entry = True
         if each.buffer not in seen:
             seen.add(each.buffer)
-            lines.append(f"--------- beginning of {each.buffer}")
-        lines += _lines(each)
-    return "".join(f"{line}\n" for line in lines).encode(errors="replace") if any_entry else b""
+            yield f"--------- beginning of {each.buffer}"
+        yield from _lines(each)
 
 
 def _lines(entry: Entry) -> Iterator[str]:

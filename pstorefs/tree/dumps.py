@@ -204,16 +204,21 @@ class Dumps:
 
     def _files(self, name: str) -> Mapping[str, Node]:
         dump = self._dump(name)
-        has_console = self._changing(lambda: material(self.catalog, self._dump(name)).has_console)
+        absent = self._changing(partial(self._absent, name))
         entries: dict[str, Node] = {}
         for file in files.FILES:
-            if file == files.CONSOLE and not has_console:
+            if file in absent:
                 continue
             make = partial(self._changing, partial(self._made, file, name))
             made = partial(self._has_made, file, name)
             entries[file] = ComposedFile(make, partial(self._owner_now, name), _mtime(dump), made)
         entries["raw"] = ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
         return entries
+
+    def _absent(self, name: str) -> set[str]:
+        """The files that this dump does not have."""
+        of = material(self.catalog, self._dump(name))
+        return {file for file, has in files.OPTIONAL.items() if not has(of)}
 
     def _raw(self, name: str) -> Mapping[str, Node]:
         found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))

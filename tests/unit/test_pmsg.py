@@ -167,6 +167,12 @@ def test_lists_in_lists_end() -> None:
     assert logcat(packed(deep, 2)).startswith(b"--------- beginning of events\n")
 
 
+def test_a_long_tag_before_many_lines_stays_bounded() -> None:
+    shown = logcat(packed(text(4, "t" * 2000, "\n" * 2000)) * 20)
+    assert len(shown) < (16 << 20) + 100
+    assert shown.endswith(b"\n[pstorefs: the rest is left out: the text is too long]\n")
+
+
 def test_pstorecat_writes_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     record = tmp_path / "pmsg-ramoops-0"
     record.write_bytes(HELLO + b"\nECC: No errors detected\n")
