@@ -209,7 +209,7 @@ class Catalog:
         return self._in_full(self._archive.in_full(known.name))
 
     def text_of(self, known: Stored, file: str) -> bytes | None:
-        """dmesg.txt or console.txt of an archived dump; None if its records have to be read."""
+        """dmesg.txt or the like of an archived dump; None if its records have to be read."""
         return self._archive.text(known, file) if self._archive else None
 
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:

@@ -169,10 +169,9 @@ class Dumps:
         """Whether nobody has to wait to look up a file of a dump: it is archived, and known."""
         view = self.catalog.at_hand()
         archived = view is not None and isinstance(view.dumps.get(name), Entry)
-        # Only its records say whether there is a console log.
-        return archived and (
-            file != files.CONSOLE or self.catalog.resolved_at_hand(name) is not None
-        )
+        if file in files.OPTIONAL:  # whether it has one, its summary says
+            return archived and self.catalog.resolved_at_hand(name) is not None
+        return archived
 
     def _has_made(self, file: str, name: str) -> bool:
         """Whether one of its files is made, or was now, in no time."""
@@ -224,7 +223,7 @@ class Dumps:
         dump = self._dump(name)
         if file == RAW:
             return ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
-        if file not in files.FILES or (file == files.CONSOLE and not self._has_console(name)):
+        if file not in files.FILES or not self._changing(partial(self._has, file, name)):
             return None
         owner = partial(self._owner_now, name)
         digest = self.catalog.digest_of_text(dump) if isinstance(dump, Entry) else None
@@ -233,8 +232,10 @@ class Dumps:
         make = partial(self._changing, partial(self._made, file, name))
         return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
 
-    def _has_console(self, name: str) -> bool:
-        return self._changing(lambda: material(self.catalog, self._dump(name)).has_console)
+    def _has(self, file: str, name: str) -> bool:
+        """Whether a dump has one of the files that not every dump has."""
+        has = files.OPTIONAL.get(file)
+        return has is None or has(material(self.catalog, self._dump(name)))
 
     def _raw(self, name: str) -> Mapping[str, Node]:
         found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))
