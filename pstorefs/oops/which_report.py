@@ -41,6 +41,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"Aiee, killing interrupt handler!", ("die at once",)),
         (r".{0,40}SError", ("serror",)),
         (r"[Kk]ernel stack overflow|Corrupt kernel stack", ("stack-overflow",)),
+        (r"BUG!$", ("bug",)),
         (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),
         (r"(?:traps: )?(?:double fault|.{0,40}stack guard)|Machine halted", ("die", "oops")),
         (r"(?:KASAN|kasan)\b", ("kasan",)),
