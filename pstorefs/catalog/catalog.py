@@ -28,7 +28,8 @@ from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump
-from pstorefs.oops import Facts, parse_dump
+from pstorefs.dump.boots import oops_before
+from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
@@ -296,7 +297,32 @@ class Catalog:
         return text
 
     def facts(self, dump: Dump) -> Facts:
-        """What a dump's text says. OSError as from `stored`."""
+        """What a dump's text says; of a panic, maybe with the name that an oops before it has.
+
+        OSError as from `stored`.
+        """
+        facts = self._facts_alone(dump)
+        cause = self._oops_before(dump) if facts.cause_missing else None
+        return facts if cause is None else caused_by(facts, self._facts_alone(cause))
+
+    def _oops_before(self, dump: Dump) -> Dump | None:
+        """The oops that was dumped just before, if whoever may read the one may read the other."""
+        listed = oops_before(dump, self._view.boot_of(dump))
+        try:
+            found = self.resolved(listed) if listed is not None else None
+            if isinstance(found, Stored):
+                return self.of_records(found)
+        except OSError:
+            return None
+        if found is None or any(record.place != STORE for record in found.records):
+            return found  # titles of archived dumps are not secret
+        return found if self._readers(found) == self._readers(dump) else None
+
+    def _readers(self, dump: Dump) -> set[tuple[int, int, int]]:
+        stamps = (stamp for record in dump.records for stamp in self.rights(record))
+        return {(stamp.mode, stamp.uid, stamp.gid) for stamp in stamps}
+
+    def _facts_alone(self, dump: Dump) -> Facts:
         key = f"{dump.id} {dump.parts[0].record.place}"
         facts = self._facts.get(key)
         if facts is None:
