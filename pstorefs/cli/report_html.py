@@ -58,7 +58,7 @@ def of_store(settings: Ship, url: str, now: datetime, bounds: Bounds) -> Picture
         return gather(Fleet(open_reader(settings), settings.url), now, bounds)
     except ShipError as error:
         raise QuestionError(str(error).removeprefix("option url: ")) from None
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         raise QuestionError(str(error)) from None
 
 

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
+from pstorefs.fleet.reading import MOST_NAMES, TOO_MANY, Names
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY, SHIP_CREDENTIALS
 from pstorefs.system.printable import printable
@@ -196,15 +197,18 @@ class ReadObjects:
     def folders(self, prefix: str) -> list[str]:
         """See `reading.Reader`."""
         with self._told():
-            found = self._library.list_with_delimiter(self._store, f"{prefix}/")
-            return [each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"]]
+            found = self._library.list_with_delimiter(self._store, prefix)
+            return [each.rstrip("/").removeprefix(prefix) for each in found["common_prefixes"]]
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def names(self, prefix: str) -> Names:
         """See `reading.Reader`."""
+        found: list[str] = []
         with self._told():
-            for page in self._library.list(self._store, f"{prefix}/"):
-                for each in page:
-                    yield each["path"]
+            for page in self._library.list(self._store, prefix):
+                found += [each["path"].removeprefix(prefix) for each in page]
+                if len(found) > MOST_NAMES:
+                    return Names(found[:MOST_NAMES], (TOO_MANY.format(prefix),))
+        return Names(found)
 
     def get(self, key: str, most: int) -> bytes:
         """See `reading.Reader`."""

@@ -9,27 +9,37 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pstorefs.archive import durable
 from pstorefs.fleet.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pstorefs.settings.ship import Ship
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
+#: Keys of one list, at most.
+MOST_NAMES = 1_000_000
+TOO_MANY = f"More than {MOST_NAMES:,} keys begin with {{}}: the rest was not looked at."
+
+
+class Names(NamedTuple):
+    """A list of keys; `odd`: sentences about what is not in it."""
+
+    names: list[str]
+    odd: tuple[str, ...] = ()
+
+
 class Reader(Protocol):
-    """A store that is read. Safe from any thread. All methods raise `StoreError`."""
+    """A store that is read. Safe from any thread. All methods raise `StoreError`, or OSError."""
 
     def folders(self, prefix: str) -> list[str]:
-        """The names right below a prefix that have something below them."""
+        """What is between this prefix, which ends with a slash, and the next slash of keys."""
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """All keys below a prefix, in no order."""
+    def names(self, prefix: str) -> Names:
+        """What follows this prefix, which ends with a slash, in the keys that begin so."""
 
     def get(self, key: str, most: int) -> bytes:
         """The bytes of an object; `StoreError` too if there are more than `most`."""
@@ -58,15 +68,16 @@ class ReadSpool:
         """See `Reader`."""
         return [name for name, directory in self._listed(prefix) if directory]
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """See `Reader`. A date has no folders below it: only files right below are listed."""
-        for name, directory in self._listed(prefix):
-            if not directory:
-                yield f"{prefix}/{name}"
+    def names(self, prefix: str) -> Names:
+        """See `Reader`. Only files right below are listed: a date has no folders."""
+        found = [name for name, directory in self._listed(prefix) if not directory]
+        if len(found) > MOST_NAMES:
+            return Names(found[:MOST_NAMES], (TOO_MANY.format(prefix),))
+        return Names(found)
 
     def _listed(self, prefix: str) -> list[tuple[str, bool]]:
         try:
-            folder = self._descend(prefix.split("/"))
+            folder = self._descend(prefix.rstrip("/").split("/"))
             try:
                 with os.scandir(folder) as entries:
                     return [(e.name, e.is_dir(follow_symlinks=False)) for e in entries]

@@ -61,9 +61,7 @@ def chart(days: Sequence[str], series: Sequence[Series], title: str, description
     for number, day in enumerate(days):
         parts += _bar(number, day, len(days), series, top)
         if (len(days) - 1 - number) % _EVERY == 0:
-            middle = f"{100 * (number + 0.5) / len(days):.3f}%"
-            y = _TOP + _HEIGHT + _LABELS - 4
-            parts.append(element("text", short(day), x=middle, y=y, text_anchor="middle"))
+            parts.append(_label(number, day, len(days)))
     parts.append(_line(0, top))
     return element(
         "svg",
@@ -84,6 +82,14 @@ def _line(value: int, top: int) -> Html:
         element("line", x1="0", x2="100%", y1=y, y2=y, class_=kind),
         element("text", f"{value:,}", x=-8, y=y + 4, text_anchor="end"),
     )
+
+
+def _label(number: int, day: str, count: int) -> Html:
+    y = _TOP + _HEIGHT + _LABELS - 4
+    if number == count - 1:  # on a narrow page there is nothing to the right
+        return element("text", short(day), x="100%", y=y, text_anchor="end")
+    middle = f"{100 * (number + 0.5) / count:.3f}%"
+    return element("text", short(day), x=middle, y=y, text_anchor="middle")
 
 
 def _y(value: int, top: int) -> float:

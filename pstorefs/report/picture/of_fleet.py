@@ -36,9 +36,12 @@ class Fleet:
 
     def crashes(self, most: int) -> Found:
         """See `gather.Origin`. Whole days."""
-        folders = [name for name in self._reader.folders(keys.INDEX) if name.startswith("date=")]
+        folders = [
+            name for name in self._reader.folders(f"{keys.INDEX}/") if name.startswith("date=")
+        ]
         days = sorted(folders, reverse=True)[:_MOST_DAYS]
         found: list[Crash] = []
+        notes: list[str] = []
         strange = 0
         for number, day in enumerate(days):
             if len(found) >= most:
@@ -47,15 +50,22 @@ class Fleet:
                     f"Only the newest {len(found):,} crashes were looked at, those since {oldest}:"
                     " what is called new may have been seen before."
                 )
-                return Found(found, [words])
-            for key in self._reader.keys(f"{keys.INDEX}/{day}"):
-                parsed = keys.parse_index(key)
+                return Found(found, [*notes, words])
+            prefix = f"{keys.INDEX}/{day}/"
+            listed = self._reader.names(prefix)
+            notes += listed.odd
+            for name in listed.names:
+                parsed = keys.parse_index(prefix + name)
                 if parsed is None:
                     strange += 1
-                elif len(found) < 2 * most:
-                    found.append(self._crash(parsed, key))
-        words = f"{strange:,} objects in the index are not called as index entries are."
-        return Found(found, [words] if strange else [])
+                else:
+                    found.append(self._crash(parsed, prefix + name))
+            if len(found) > 2 * most:  # one day alone has that many
+                del found[2 * most :]
+                notes.append(f"Not all crashes of {day.removeprefix('date=')} were looked at.")
+        if strange:
+            notes.append(f"{strange:,} objects in the index are not called as index entries are.")
+        return Found(found, notes)
 
     def _crash(self, parsed: keys.Entry, key: str) -> Crash:
         share = self._texts.setdefault
@@ -81,7 +91,7 @@ class Fleet:
         """See `gather.Origin`."""
         try:
             row = entry.parse(self._reader.get(crash.where, _ENTRY_BYTES))
-        except StoreError:
+        except (StoreError, OSError):
             return None
         if _text(row, "id")[: len(crash.id)] != crash.id:
             return None
@@ -102,7 +112,7 @@ class Fleet:
         try:
             key = keys.bundle_key(crash.machine, facts.dump, crash.id)
             data = self._reader.get(key, _BUNDLE_BYTES)
-        except (StoreError, ValueError) as error:
+        except (StoreError, OSError, ValueError) as error:
             raise UnreadableError(str(error)) from None
         with self._unpacking:  # a small bundle may be a hundred MiB of tar
             text = bundle.unpacked(data, bundle.REPORT, most)

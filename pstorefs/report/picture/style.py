@@ -1,8 +1,9 @@
 """How a page looks, and the little that its script does: constants.
 
-Light or dark is the reader's own setting. The four colours are told apart with any kind of colour
-vision, and by their lightness: blue, amber, green, rose; everything else is grey. Texts have a
-contrast of 4.5 at least, marks of 3 (WCAG 2.2, 1.4.3 and 1.4.11; tests/unit/test_picture.py).
+Light or dark is the reader's own setting. The four colours, blue, amber, teal and wine or
+rose, are told apart with any kind of colour vision, and from the grey of everything else. Texts
+have a contrast of 4.5 at least, marks of 3 (WCAG 2.2, 1.4.3 and 1.4.11). tests/unit/test_picture.py
+computes both.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ LIGHT = {
     "tint": "#f2f3f1",
     "link": "#0a5697",
     "new": "#a32a1c",
-    "c0": "#1b5e9e",
-    "c1": "#c4770a",
-    "c2": "#2f9582",
-    "c3": "#a8527f",
+    "c0": "#528fe0",
+    "c1": "#c67d10",
+    "c2": "#2a636f",
+    "c3": "#5c1f2e",
     "rest": "#8b939a",
 }
 DARK = {
@@ -32,11 +33,11 @@ DARK = {
     "tint": "#1d2125",
     "link": "#82b8ea",
     "new": "#ff9a8a",
-    "c0": "#5b9ee0",
-    "c1": "#e9a949",
-    "c2": "#3f9f8c",
-    "c3": "#d98fb6",
-    "rest": "#6f7880",
+    "c0": "#3c82dd",
+    "c1": "#ee8c2b",
+    "c2": "#beefe5",
+    "c3": "#d98cc2",
+    "rest": "#616a72",
 }
 
 
