@@ -192,7 +192,18 @@ def test_the_browser_enforces_the_policy(opened: Any) -> None:  # noqa: ANN401
 def test_hostile_texts_are_texts(opened: Any, tmp_path: Path) -> None:  # noqa: ANN401
     found, facts = [], {}
     for number, text in enumerate(HOSTILE):
-        found.append(Crash("2026-11-28T01:00:00Z", f" {text}", text, text, text, f"{number}", text))
+        found.append(
+            Crash(
+                "2026-11-28",
+                "2026-11-28T01:00:00Z",
+                f" {text}",
+                text,
+                text,
+                text,
+                f"{number}",
+                text,
+            )
+        )
         facts[f"{number}"] = Facts(text, text, text)
     origin = Told(found, facts, "\n".join(HOSTILE).encode(errors="replace"))
     (tmp_path / "page.html").write_bytes(render(gather(origin, nights.TODAY), Bounds()))

@@ -83,8 +83,13 @@ def crashes(count: int, seed: int = 1, today: datetime = TODAY) -> Iterator[Cras
         yield Crashed(today - back - timedelta(minutes=number % 50), kind, host, kernel, number)
 
 
-def objects(crash: Crashed, **changes: Any) -> tuple[Made, Made]:  # noqa: ANN401 (JSON)
-    """Its bundle and its index entry. `changes`: columns of the entry that are otherwise."""
+def objects(
+    crash: Crashed, packed: bundle.Packed | None = None, **changes: Any  # noqa: ANN401 (JSON)
+) -> tuple[Made, Made]:  # fmt: skip
+    """Its bundle and its index entry. `packed`: a bundle that is there already, which takes time.
+
+    ``changes``: columns of the entry that are otherwise.
+    """
     error_class, title = crash.kind[:2]
     files = dict(real()[crash.number % len(real())])
     machine = hashlib.sha256(crash.host.encode()).hexdigest()[:32]
@@ -97,7 +102,7 @@ def objects(crash: Crashed, **changes: Any) -> tuple[Made, Made]:  # noqa: ANN40
     label = keys.label_of(row["class"], entry.function_of(row), row["signature"] or "")
     dump = f"{crash.at:%Y%m%dT%H%M%SZ}-panic-{crash.number}"
     named = keys.names(machine, dump, dump_id, 0, label, row["title"] or "", crash.host)
-    packed = bundle.pack(dump, files, named.moment)
+    packed = packed or bundle.pack(dump, files, named.moment)
     said = bundle_of(named, packed)
     line = entry.line(named, dump_id, None, named.moment, row, said)
     return Made(named.bundle_key, packed.data), Made(named.index_key, line)

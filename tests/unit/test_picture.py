@@ -96,7 +96,9 @@ class Told:
 
 
 def crash(at: str, group: str = "bug-f-01234567", number: int = 0, machine: str = "m") -> Crash:
-    return Crash(at, group, "a title", f"host-{machine}", machine, f"{number:016x}", f"key{number}")
+    return Crash(
+        at[:10], at, group, "a title", f"host-{machine}", machine, f"{number:016x}", f"key{number}"
+    )
 
 
 def shown(origin: Any, bounds: Bounds | None = None) -> Page:  # noqa: ANN401 (an Origin)
@@ -339,7 +341,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_text_of_a_crash_gets_out_of_its_place(text: str) -> None:
-    evil = Crash("2026-11-28T01:00:00Z", f" {text}", text, text, text, text, text)
+    evil = Crash("2026-11-28", "2026-11-28T01:00:00Z", f" {text}", text, text, text, text, text)
     origin = Told([evil], {text: Facts(text, text, text, True, text, text)})
     origin.text = text.encode(errors="surrogatepass")
     origin.name = text[:1000]
@@ -441,6 +443,7 @@ def test_a_page_of_the_largest_bounds_stays_below_five_megabytes() -> None:
     bounds = Bounds()
     many = [
         Crash(
+            "2026-11-28",
             "2026-11-28T01:00:00Z",
             f"{'<' * 100}{n}",
             "<" * 1000,

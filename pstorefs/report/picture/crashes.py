@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Bounds(NamedTuple):
 class Crash(NamedTuple):
     """One crash, as a list of crashes knows it."""
 
+    #: YYYY-MM-DD. One text for all of a day: it is looked at more often than all else.
+    day: str
     at: str
     group: str
     #: For people, where nothing better is known.
@@ -55,11 +59,6 @@ class Crash(NamedTuple):
     id: str
     #: Where its origin finds it.
     where: str
-
-    @property
-    def day(self) -> str:
-        """YYYY-MM-DD."""
-        return self.at[:10]
 
 
 class Facts(NamedTuple):
@@ -100,7 +99,7 @@ class Group:
         """Crashes on the days shown."""
         return self.days.total()
 
-    @property
+    @cached_property
     def recent(self) -> list[Crash]:
         """The crashes on the days shown."""
         return [crash for crash in self.crashes if crash.day in self.days]
@@ -110,7 +109,7 @@ class Group:
         """Machines by host name or id, with their crashes on the days shown."""
         return Counter(crash.host or crash.machine for crash in self.recent)
 
-    @property
+    @cached_property
     def machine_count(self) -> int:
         """How many machines; a host name may be that of several."""
         return len({crash.machine or crash.host for crash in self.recent})
@@ -136,16 +135,19 @@ def dated(crashes: Iterable[Crash], today: str) -> tuple[list[Crash], int]:
     """The crashes with a believable day, in order; and how many have none."""
     # A machine's clock may be ahead of ours, and its day begin earlier.
     last = (date.fromisoformat(today) + timedelta(days=1)).isoformat()
-    found, known, strange = [], {}, 0
+    found: list[Crash] = []
+    known: dict[str, bool] = {}
+    strange = 0
     for crash in crashes:
         day = crash.day
-        if day not in known:
-            known[day] = FIRST_DAY <= day <= last and _is_day(day)
-        if known[day]:
+        good = known.get(day)
+        if good is None:
+            good = known[day] = FIRST_DAY <= day <= last and _is_day(day)
+        if good:
             found.append(crash)
         else:
             strange += 1
-    found.sort(key=lambda crash: crash.at)
+    found.sort(key=attrgetter("at"))
     return found, strange
 
 
@@ -171,9 +173,9 @@ def grouped(crashes: Iterable[Crash], days: Sequence[str], today: str) -> list[G
     for crash in crashes:
         found.setdefault(crash.group, []).append(crash)
     recent = (date.fromisoformat(today) - timedelta(days=NEW_DAYS - 1)).isoformat()
-    groups = []
+    groups, shown = [], frozenset(days)
     for key, own in found.items():
-        counted = Counter(crash.day for crash in own if days[0] <= crash.day <= days[-1])
+        counted = Counter(crash.day for crash in own if crash.day in shown)
         if counted:
             groups.append(Group(key, own, counted, own[0].day >= recent, own[-1].title))
     return sorted(groups, key=lambda group: (-group.count, group.key))
@@ -194,12 +196,14 @@ def chosen(groups: Sequence[Group], most: int) -> tuple[list[Group], list[Group]
     )
 
 
-def doubtful(crashes: Iterable[Crash]) -> list[Crash]:
+def doubtful(crashes: Sequence[Crash]) -> list[Crash]:
     """Crashes of one machine at one moment: of these, one may be a later state of another."""
-    found: dict[tuple[str, str], list[Crash]] = {}
+    seen: set[tuple[str, str]] = set()
+    again: set[tuple[str, str]] = set()
     for crash in crashes:
-        found.setdefault((crash.machine, crash.at), []).append(crash)
-    return [crash for own in found.values() if len(own) > 1 for crash in own]
+        name = crash.machine, crash.at
+        (again if name in seen else seen).add(name)
+    return [crash for crash in crashes if (crash.machine, crash.at) in again] if again else []
 
 
 def unreplaced(crashes: Iterable[Crash], facts: Mapping[tuple[str, str], Facts]) -> list[Crash]:

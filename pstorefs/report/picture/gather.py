@@ -112,7 +112,7 @@ class _Gathering:
 
     def _each_once(self, crashes: list[Crash], days: Sequence[str]) -> list[Crash]:
         """Without what another crash replaces, as far as that is looked at."""
-        doubtful = model.doubtful(crash for crash in crashes if crash.day >= days[0])
+        doubtful = model.doubtful([crash for crash in crashes if crash.day >= days[0]])
         asked = doubtful[-self.bounds.replaced :]
         if len(asked) < len(doubtful):
             self._note(

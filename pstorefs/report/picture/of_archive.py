@@ -39,7 +39,9 @@ class Archive:
             self._facts[dump.name] = Facts(brief.title, brief.signature, brief.kernel or "")
             moment = rfc3339(dump.time_ns) or (rfc3339(self._archived(dump)) or "")[:10]
             group = brief.signature or f" {brief.title}"
-            found.append(Crash(moment, group, brief.title, "", "", dump.name, dump.name))
+            found.append(
+                Crash(moment[:10], moment, group, brief.title, "", "", dump.name, dump.name)
+            )
         notes = [f"Only the newest {most:,} crashes were looked at."] if len(dumps) > most else []
         notes += [f"{path} was not read: {why}" for path, why in self._unreadable()]
         return Found(found, notes)

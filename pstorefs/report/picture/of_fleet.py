@@ -70,7 +70,7 @@ class Fleet:
     def _crash(self, parsed: keys.Entry, key: str) -> Crash:
         share = self._texts.setdefault
         digits = parsed.time
-        at = parsed.date
+        day = at = share(parsed.date, parsed.date)
         if digits != keys.UNDATED and digits[:8] == at.replace("-", ""):
             at = f"{at}T{digits[9:11]}:{digits[11:13]}:{digits[13:15]}Z"
         # What has no signature begins with a blank, as no label does.
@@ -78,6 +78,7 @@ class Fleet:
         title = parsed.slug.replace("-", " ")
         host = "" if parsed.host == keys.NONE else parsed.host
         return Crash(
+            day,
             at,
             share(group, group),
             share(title, title),
