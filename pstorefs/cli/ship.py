@@ -120,12 +120,14 @@ def main(words: Sequence[str]) -> int:
 def _measure(settings: Ship) -> int:
     """Write the metrics, of what is there now; an exit status if that cannot be done."""
     from pstorefs.fleet import metrics
+    from pstorefs.system import textfile
 
     state = state_of(settings)
     waiting = pending(settings, state)
     oldest = metrics.archived_at(settings.archive, waiting)
     try:
-        metrics.write(settings.metrics, metrics.text(len(waiting), _shipped(settings), oldest))
+        text = metrics.text(len(waiting), _shipped(settings), oldest)
+        textfile.write(settings.metrics, metrics.PROGRAM, text)
     except OSError as error:
         return _fail(FAILURE, f"{settings.metrics}: {error.strerror or error}")
     return 0
