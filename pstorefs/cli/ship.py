@@ -177,7 +177,7 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
         store = open_store(settings)
     except StoreError as error:
         return _fail(FAILURE, str(error))
-    shown = _Shown()
+    shown = _Shown(settings.url)
     return Job(settings, identity, store, archive, folder, told=shown.tell, progress=shown.progress)
 
 
@@ -205,11 +205,12 @@ def _check(settings: Ship) -> int:
 
 
 class _Shown:
-    """What a terminal is shown of a run: a line for each dump, and how far it is."""
+    """What terminal and journal get of a run: a line for each dump, and how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         import time
 
+        self._url = url
         self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
         self._now, self._begun = time.monotonic, time.monotonic()
 
@@ -218,6 +219,10 @@ class _Shown:
             _print(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
         elif result.why:
             _say(f"{result.dump}: {result.result}: {result.why}")
+        if not result.why:
+            from pstorefs.report import journal
+
+            journal.shipped(result.dump, result.id, result.row, f"{self._url}/{result.key}")
 
     def progress(self, number: int, total: int) -> None:
         if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:
