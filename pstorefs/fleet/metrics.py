@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 PROGRAM = "pstorefs --ship"
 _ROWS = (
-    ("pstorefs_ship_pending", "gauge", "Dumps of the archive that the store does not have yet."),
-    ("pstorefs_ship_shipped_total", "counter", "Dumps of the archive that the store has."),
+    ("pstorefs_ship_pending", "gauge", "Dumps of the archive that a receiver does not have yet."),
+    (
+        "pstorefs_ship_shipped_total",
+        "counter",
+        "Dumps that were shipped, for each receiver.",
+    ),
     (
         "pstorefs_ship_oldest_pending_timestamp_seconds",
         "gauge",

@@ -52,7 +52,10 @@ class Result(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """What is sent of one dump, in this order, and what its receipt says. One object or more."""
+    """What is sent of one dump, in this order, and what its receipt says.
+
+    Without objects a dump is not meant for the receiver: it gets its receipt, and no request.
+    """
 
     objects: tuple[Object, ...]
     head: dict[str, Any]
@@ -160,7 +163,7 @@ def _one(job: Job, name: str, end: float) -> Result:
     outcome = _put_all(job, parcel.objects[-1:], end)
     if not outcome.there:
         return _not_there(name, outcome)
-    key, data, _ = parcel.objects[0]
+    key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
     result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
         receipts.write(job.receipts, name, parcel.head, saved.sums)

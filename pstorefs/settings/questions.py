@@ -35,7 +35,7 @@ FORMS: dict[str, Form] = {
     "--check": Form((), ("--json", "--crash"), source=False),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
-_NOT_WITH = ("--ship",)
+_NOT_WITH = ("--ship", "--sentry")
 
 
 class Question(NamedTuple):
