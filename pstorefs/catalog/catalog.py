@@ -47,6 +47,8 @@ class Brief:
     #: Empty: the dump is not to be read at the moment.
     id: str = ""
     complete: bool = True
+    #: Of its report: panic, oops, kasan...; empty: it has none.
+    error_class: str = ""
 
 
 class Catalog:
@@ -338,7 +340,12 @@ class Catalog:
                 keys = known.keys
                 title, kernel = keys["title"], keys["kernel"]["release"]
                 return Brief(
-                    printable(title), kernel, keys["signature"] or "", keys["id"], keys["complete"]
+                    printable(title),
+                    kernel,
+                    keys["signature"] or "",
+                    keys["id"],
+                    keys["complete"],
+                    keys["class"] or "",
                 )
             facts = self.facts(known)
         except OSError:
@@ -346,4 +353,4 @@ class Catalog:
             return Brief(what, None, "", complete=False)
         title = printable(facts.title or known.label)
         complete = known.is_complete and not facts.cut
-        return Brief(title, facts.kernel, facts.signature, known.id, complete)
+        return Brief(title, facts.kernel, facts.signature, known.id, complete, facts.error_class)

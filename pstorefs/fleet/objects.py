@@ -1,4 +1,4 @@
-"""The stores of S3, Azure and Google, by the library obstore: the only door to a network.
+"""The stores of S3, Azure and Google, by the library obstore.
 
 `Objects` sends, with a key that may do nothing else; `ReadObjects` lists and reads.
 

@@ -43,7 +43,7 @@ FORMS: dict[str, Form] = {
 #: Options of a store that is read: how it is reached.
 STORE_OPTIONS = ("endpoint", "region", "ca", "credentials")
 # `--ship URL --check` asks about the receiver, and is another program's business.
-_NOT_WITH = ("--ship",)
+_NOT_WITH = ("--ship", "--sentry")
 
 
 class Question(NamedTuple):
