@@ -168,7 +168,8 @@ def prepared(job: Job, saved: dumps.Saved) -> tuple[keys.Names, bundle.Packed, b
     row = entry.columns(saved.summary)
     machine, host = job.identity.of(saved.summary)
     label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
-    names = keys.names(machine, saved.name, saved.id, saved.saved, label, row["title"] or "", host)
+    kernel = row["kernel"] or ""
+    names = keys.names(machine, saved.name, saved.id, saved.saved, label, kernel, host)
     given = job.settings.host
     files = bundle.without_machine(
         saved.files, saved.summary, machine, "" if given == NOBODY else given or None
