@@ -25,6 +25,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
   --show NAME      the report of a dump; NAME may be latest, or a record
   --check          will the next crash be recorded? --crash: ask, then crash to prove it
   --bundle NAME FILE   a dump in one file; --redact: without names and addresses
+  --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
   --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
   --sentry DSN     send an event for each archived crash to a Sentry
   --every=TIME     archive and ship, and again after a time such as 15m: in a container

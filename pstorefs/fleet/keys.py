@@ -70,7 +70,7 @@ class Names(NamedTuple):
     @property
     def bundle_key(self) -> str:
         """The key of the dump's bundle, below the prefix."""
-        return f"{DUMPS}/{shard(self.machine)}/{self.machine}/{self.dump}~{self.id16}.tar.gz"
+        return bundle_key(self.machine, self.dump, self.id16)
 
     @property
     def index_key(self) -> str:
@@ -95,6 +95,13 @@ def names(
     label, slug, host = label or NONE, word(title, _SLUG), word(host, _HOST)
     seconds = int(moment.timestamp())
     return Names(machine, dump, dump_id[:16], date, time, label, slug, host, seconds)
+
+
+def bundle_key(machine: str, dump: str, id16: str) -> str:
+    """The key of a bundle, below the prefix. Raises ValueError for what no key can hold."""
+    if not (_MACHINE.fullmatch(machine) and _DUMP.fullmatch(dump) and _ID16.fullmatch(id16)):
+        raise ValueError(f"{dump} of {machine} cannot be part of a key")
+    return f"{DUMPS}/{shard(machine)}/{machine}/{dump}~{id16}.tar.gz"
 
 
 def check_key(machine: str) -> str:

@@ -1,5 +1,7 @@
 """The stores of S3, Azure and Google, by the library obstore.
 
+`Objects` sends, with a key that may do nothing else; `ReadObjects` lists and reads.
+
 obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
 parent has used it. It is not in Debian; `Objects` says how to get it, and what does without.
 
@@ -18,14 +20,18 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
+from pstorefs.fleet.reading import MOST_NAMES, TOO_MANY, Names
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY, SHIP_CREDENTIALS
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pstorefs.settings.ship import Ship
 
 MISSING = (
@@ -74,38 +80,51 @@ _HINTS = {
     403: "the credentials are not accepted, or may not write there",
     404: "no such bucket",
 }
+#: What is otherwise where something is read.
+_READ_HINTS = {403: "the credentials are not accepted, or may not list and read there"}
+_READ_RETRIES = 3
+
+
+def _library() -> Any:  # noqa: ANN401 (a module without types in some versions)
+    """The module obstore, with its submodules. Raises `StoreError` where it is not installed."""
+    if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
+        sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ImportError as error:
+        raise StoreError(MISSING if error.name == "obstore" else str(error)) from None
+    return obstore
+
+
+def _opened(library: Any, settings: Ship, config: dict[str, Any], retries: int) -> Any:  # noqa: ANN401
+    try:
+        return library.store.from_url(
+            settings.url,
+            config=config,
+            client_options=_client(settings),
+            retry_config={"max_retries": retries},
+        )
+    except (library.exceptions.BaseError, ValueError, OSError) as error:
+        raise StoreError(f"{settings.url}: {_first_line(error)}") from None
 
 
 class Objects:
     """See `store.Store`. Raises `StoreError` if there is no way to reach any store."""
 
     def __init__(self, settings: Ship) -> None:
-        if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
-            sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
-        try:
-            import obstore
-            from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
-            from obstore.store import from_url
-        except ImportError as error:
-            raise StoreError(MISSING if error.name == "obstore" else str(error)) from None
-        self._put = obstore.put
+        library = _library()
+        self._put = library.put
         self._exists, self._unsupported, self._errors = (
-            AlreadyExistsError,
-            NotSupportedError,
-            BaseError,
+            library.exceptions.AlreadyExistsError,
+            library.exceptions.NotSupportedError,
+            library.exceptions.BaseError,
         )
         self._s3 = settings.url.startswith("s3:")
         #: Whether the store takes conditions; False once it has said that it does not.
         self.conditions = True
-        try:
-            self._store = from_url(
-                settings.url,
-                config=_config(settings),
-                client_options=_client(settings),
-                retry_config={"max_retries": 0},
-            )
-        except (BaseError, ValueError, OSError) as error:
-            raise StoreError(f"{settings.url}: {_first_line(error)}") from None
+        self._store = _opened(library, settings, _config(settings), retries=0)
 
     def put(self, key: str, data: bytes, kind: str) -> Outcome:
         """See `store.Store`."""
@@ -162,6 +181,63 @@ class Objects:
         return Outcome(REFUSED, words, store_wide=status not in _OWN_FAULT)
 
 
+class ReadObjects:
+    """See `reading.Reader`: for engineers, with a key that may list and read.
+
+    What `--ship` finds in its default file is a key that may only write, so that is not looked at:
+    credentials are those of an option, of the environment, or of the machine's cloud.
+    """
+
+    def __init__(self, settings: Ship) -> None:
+        self._url = settings.url
+        self._library = _library()
+        config = _config(settings, default=False)
+        self._store = _opened(self._library, settings, config, retries=_READ_RETRIES)
+
+    def folders(self, prefix: str) -> list[str]:
+        """See `reading.Reader`."""
+        with self._told():
+            found = self._library.list_with_delimiter(self._store, prefix)
+            return [each.rstrip("/").removeprefix(prefix) for each in found["common_prefixes"]]
+
+    def names(self, prefix: str) -> Names:
+        """See `reading.Reader`."""
+        found: list[str] = []
+        with self._told():
+            for page in self._library.list(self._store, prefix):
+                found += [each["path"].removeprefix(prefix) for each in page]
+                if len(found) > MOST_NAMES:
+                    return Names(found[:MOST_NAMES], (TOO_MANY.format(prefix),))
+        return Names(found)
+
+    def get(self, key: str, most: int) -> bytes:
+        """See `reading.Reader`."""
+        with self._told():
+            found = self._library.get(self._store, key)
+            if found.meta["size"] > most:
+                raise StoreError(f"{key}: longer than {most} bytes")
+            return bytes(found.bytes())
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (self._library.exceptions.BaseError, OSError, ValueError) as error:
+            raise StoreError(f"{self._url}: {_read_failure(error)}") from None
+
+
+def _read_failure(error: BaseException) -> str:
+    """Why something cannot be read: one line, with what to do where that is known."""
+    status, code = _answer(error)
+    said = str(error)[:20000]
+    if any(place in said.partition(" in ")[0] for place in _METADATA):
+        return "no credentials are given, and this machine has none from its cloud"
+    if status == 0:
+        return _unanswered(said).why
+    hint = _READ_HINTS.get(status) or _HINTS.get(status, "")
+    return " ".join(filter(None, (str(status), code))) + (f": {hint}" if hint else "")
+
+
 def _unanswered(said: str) -> Outcome:
     """What became of a request without an answer. It may have been carried out all the same."""
     for pattern, result in _CAUSES:
@@ -188,11 +264,13 @@ def _first_line(error: BaseException) -> str:
     return printable(line.rpartition(" - ")[2] or line)[:300]
 
 
-def _config(settings: Ship) -> dict[str, Any]:
+def _config(settings: Ship, *, default: bool = True) -> dict[str, Any]:
+    """What the library is told of a store. `default`: look at the default credentials as well."""
     config: dict[str, Any] = {}
     if settings.url.startswith("s3:"):
         config = {"checksum_algorithm": "SHA256", "conditional_put": "etag"}
-    config |= _credentials(settings.credentials)
+    if settings.credentials or default:
+        config |= _credentials(settings.credentials)
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
     if settings.region:

@@ -5,7 +5,7 @@ An engine as objects.py and spool.py are: `Sentry.put` sends one envelope
 made of the machine and of the dump. It has what summary.json says, and no text of the kernel's log.
 
 TLS is verified, redirections are not followed, and an answer is waited for so long as
-source/timeout.py has patience. The key of a DSN is in a header, and in no message.
+source/timeout.py waits. The key of a DSN is in a header, and in no message.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pstorefs import __version__
 from pstorefs.fleet import keys, ship
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
-from pstorefs.source.timeout import PATIENCE, Patience
+from pstorefs.source.timeout import TIMEOUT_SECONDS, Attempts
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Sentry:
                 raise StoreError(f"{settings.ca}: {error.strerror or error}") from None
         https = urllib.request.HTTPSHandler(context=context)
         self._open = urllib.request.build_opener(_NoRedirections(), https).open
-        self._patience = Patience()
+        self._attempts = Attempts()
 
     def put(self, key: str, data: bytes, kind: str) -> Outcome:
         """See `store.Store`. The key is in the envelope as well."""
@@ -128,17 +128,17 @@ class Sentry:
         headers = {"Content-Type": kind, "User-Agent": client, "X-Sentry-Auth": sender}
         request = urllib.request.Request(self._url, data, headers, method="POST")  # noqa: S310
         try:
-            return self._patience.attempt(key, lambda: self._ask(request))
+            return self._attempts.attempt(key, lambda: self._ask(request))
         except TimeoutError:
             # Later attempts of this key are not held up by this one: it may be tried again.
-            self._patience = Patience()
+            self._attempts = Attempts()
             return Outcome(RETRY, "no answer in time", store_wide=True)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _unanswered(error)
 
     def _ask(self, request: urllib.request.Request) -> Outcome:
         try:
-            with self._open(request, timeout=PATIENCE) as answer:
+            with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return _judged(answer.status, b"")
         except urllib.error.HTTPError as error:
             with error:

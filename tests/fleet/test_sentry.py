@@ -137,7 +137,7 @@ def test_an_answer_that_never_ends_is_given_up_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A byte now and then: no single read takes too long."""
-    monkeypatch.setattr(timeout, "PATIENCE", 0.5)
+    monkeypatch.setattr(timeout, "TIMEOUT_SECONDS", 0.5)
     ended = threading.Event()
 
     def drip(listener: socket.socket) -> None:
