@@ -9,11 +9,11 @@ import os
 
 from pstorefs.fleet import receipts
 from pstorefs.settings import defaults
-from pstorefs.settings.ship import Ship, ShipError, apply_config
+from pstorefs.settings.ship import Ship, ShipError, apply, apply_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
 _CONFIG_BYTES = 64 << 10
 
@@ -45,6 +45,25 @@ def configured(default: str = defaults.SHIP_CONFIG) -> Ship:
     return settings
 
 
+def reached(source: str, options: Mapping[str, str]) -> Ship:
+    """A store that is read, and how it is reached: an URL, or the word for fleet.conf.
+
+    ``options``: those of the command line, empty where it gives none. `ShipError`, OSError.
+    """
+    if source == "fleet":  # settings/fleet.py
+        found = configured(defaults.FLEET_CONFIG)
+        if not found.url:
+            words = "names no url: give the store's URL as SOURCE"
+            raise ShipError(f"{defaults.FLEET_CONFIG}: {words}")
+    else:
+        found = Ship()
+        apply(found, "url", source)
+    for name, value in options.items():
+        if value:
+            apply(found, name, value)
+    return found
+
+
 def pending(settings: Ship, state: str) -> list[str]:
     """The dumps that are still to be shipped. OSError if the archive cannot be read."""
     try:
@@ -70,14 +89,15 @@ class _All:
 
 
 def unshipped(archive: str) -> Container[str]:
-    """The dumps of an archive that the configured store does not have yet.
+    """The dumps of an archive that a configured receiver does not have yet.
 
-    All of them where that cannot be found out; none where no URL is configured for this archive.
+    All of them where that cannot be found out; none where none is configured for this archive.
     """
     try:
         settings = configured()
-        if not settings.url or os.path.realpath(settings.archive) != os.path.realpath(archive):
+        if os.path.realpath(settings.archive) != os.path.realpath(archive):
             return ()
-        return frozenset(pending(settings, settings.state or defaults.DEFAULT_RECEIPTS))
+        state = settings.state or defaults.DEFAULT_RECEIPTS
+        return frozenset(name for each in settings.receivers() for name in pending(each, state))
     except (OSError, ShipError):
         return _All()

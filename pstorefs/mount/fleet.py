@@ -11,7 +11,7 @@ import os
 import time
 
 from pstorefs.fleet.bundles import Bundles
-from pstorefs.fleet.configured import configured
+from pstorefs.fleet.configured import reached
 from pstorefs.fleet.daycache import DayCache, path_of
 from pstorefs.fleet.days import Days
 from pstorefs.fleet.keys import INDEX
@@ -74,18 +74,8 @@ class FleetStore:
 def _reached(settings: Settings) -> ship.Ship:
     """The store, and how it is reached: what the command line says, or fleet.conf."""
     try:
-        if settings.source == fleet.WORD:
-            found = configured(FLEET_CONFIG)
-            if not found.url:
-                raise MountError(f"{FLEET_CONFIG}: names no url: give the store's URL as SOURCE")
-        else:
-            found = ship.Ship()
-            ship.apply(found, "url", settings.source)
-        for name in fleet.OPTIONS:
-            if value := getattr(settings, name):
-                ship.apply(found, name, value)
+        return reached(settings.source, {n: getattr(settings, n) for n in fleet.OPTIONS})
     except ship.ShipError as error:
         raise MountError(str(error)) from None
     except OSError as error:
         raise MountError(f"{FLEET_CONFIG}: {error.strerror}") from None
-    return found
