@@ -235,9 +235,9 @@ class Days:
         for key in found.names:
             name = key.removesuffix(keys.SUFFIX)
             (names if name != key and keys.is_entry(name) else odd).append(name)
-        for words in found.missing:
+        for words in found.odd:
             self._tell(f"{prefix}: {words}")
-        (self._lacking.add if found.missing else self._lacking.discard)(date)
+        (self._lacking.add if found.odd else self._lacking.discard)(date)
         if odd:
             words = f"{len(odd)} keys that are no index entries are passed over"
             self._tell(f"{prefix}: {words}, such as {odd[0]!r}")

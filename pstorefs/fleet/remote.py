@@ -75,10 +75,10 @@ class BadKeyError(RemoteError):
 
 
 class Found(NamedTuple):
-    """A list of keys; `missing`: sentences about those that it may lack."""
+    """A list of keys; `odd`: sentences about those that it may lack, and why."""
 
     names: list[str]
-    missing: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
 
 class Remote(Protocol):
