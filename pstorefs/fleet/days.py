@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from pstorefs.fleet import keys
 from pstorefs.fleet.daycache import Day, DayCache
 from pstorefs.fleet.gather import gather
-from pstorefs.fleet.grouped import Grouped, group
+from pstorefs.fleet.grouped import Grouped
 from pstorefs.fleet.remote import BadKeyError, RemoteError
 from pstorefs.fleet.replaced import Replaced
 
@@ -112,6 +112,10 @@ class Days:
     def at_hand(self) -> Grouped | None:
         """All crashes, if nobody has to wait for the store."""
         return self._view if time.monotonic() < self._good_until else None
+
+    def latest(self) -> Grouped | None:
+        """All crashes as they were listed last, however long ago."""
+        return self._view
 
     def view(self) -> Grouped:
         """All crashes. Asks the store if that is due; `RemoteError` if nothing is known."""
@@ -251,7 +255,7 @@ class Days:
         """Let others see what is known now."""
         days = {date: day.visible for date, day in self._days.items() if day.names}
         if self._view is None or self._view.days != days:
-            self._view = group(days)
+            self._view = Grouped(days)
 
     def _tell(self, words: str) -> None:
         """Say it once."""
