@@ -195,10 +195,10 @@ class Days:
     def _note(self, failed: list[tuple[str, RemoteError]]) -> None:
         words = []
         if failed:
-            words.append(f"{len(failed)} days cannot be listed: {failed[0][1].strerror}")
+            words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
             self._tell(words[0])
         if self._lacking:
-            words.append(f"{len(self._lacking)} days may lack some: see the log")
+            words.append(f"days that may lack some: {len(self._lacking)}: see the log")
         self.state = self._now(), "; ".join(words)
 
     def _dates(self, now: float) -> set[str]:
