@@ -172,14 +172,14 @@ def hostile(path: Path) -> None:
     with sqlite3.connect(path) as database:
         import zlib
 
-        row = ("2026-11-18", 1.7e9, zlib.compress(b"../../etc/passwd"), zlib.compress(b""))
-        database.execute("INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?)", row)
+        row = ("2026-11-18", 1.7e9, zlib.compress(b"../../etc/passwd"), zlib.compress(b""), b"x")
+        database.execute("INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?, ?)", row)
     database.close()
 
 
 def no_blob(path: Path) -> None:
     with sqlite3.connect(path) as database:
-        database.execute("INSERT OR REPLACE INTO day_1 VALUES ('2026-11-18', 'x', 5, '')")
+        database.execute("INSERT OR REPLACE INTO day_1 VALUES ('2026-11-18', 'x', 5, '', 7)")
     database.close()
 
 
@@ -368,7 +368,7 @@ def test_an_entry_that_cannot_be_read_replaces_nothing(site: Site) -> None:
 def test_a_dump_is_found_by_what_it_is_called() -> None:
     found = [each.names for each in crashes(300, NOW)]
     names = sorted(key.index_key.rpartition("/")[2].removesuffix(".json") for key in found)
-    crashed = grouped.group({"2026-11-28": names})
+    crashed = grouped.Grouped({"2026-11-28": names})
     assert crashed.total == 300
     for label, members in crashed.labels.items():
         listed = dict(grouped.listed(members))
