@@ -12,7 +12,6 @@ which is replaced and never changed. Texts are read and composed under no lock.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,12 +22,14 @@ from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.place import Place
+from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump
-from pstorefs.oops import Facts, parse_dump
+from pstorefs.dump.boots import oops_before
+from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
@@ -46,6 +47,8 @@ class Brief:
     #: Empty: the dump is not to be read at the moment.
     id: str = ""
     complete: bool = True
+    #: Of its report: panic, oops, kasan...; empty: it has none.
+    error_class: str = ""
 
 
 class Catalog:
@@ -60,10 +63,8 @@ class Catalog:
         self._archive = Archived(archives[0]) if archives else None
         self._view = View()
         self._building = threading.Lock()
-        #: Held while a cache is changed, and never for long.
-        self._keeping = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
-        self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._facts: Recent[Facts] = Recent(bounds.FACTS_KEPT)
         self._texts = TextCache(bounds.TEXT_BYTES)
 
     # What there is
@@ -211,12 +212,38 @@ class Catalog:
         return self._in_full(self._archive.in_full(known.name))
 
     def text_of(self, known: Stored, file: str) -> bytes | None:
-        """dmesg.txt or console.txt of an archived dump; None if its records have to be read."""
+        """dmesg.txt or the like of an archived dump; None if its records have to be read."""
         return self._archive.text(known, file) if self._archive else None
 
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:
         """What `text_of` gives, if that takes no time."""
         return self._archive.text_at_hand(known, file) if self._archive else None
+
+    @property
+    def archive_at_hand(self) -> bool:
+        """Whether the archive is open, and answers at once."""
+        return self._archive is not None and self._archive.place.is_at_hand
+
+    def digest_of_text(self, dump: Entry) -> int | None:
+        """Of an archived dump's dmesg.txt; None: the dump has to be read for it."""
+        return self._archive.digest_of_text(dump) if self._archive else None
+
+    def stamps(self, dump: Entry, *, wait: bool) -> tuple[Stamp, ...] | None:
+        """What tells whether an archived dump changed; None: read it, or else wait for it."""
+        return self._archive.stamps(dump.name, wait=wait) if self._archive else None
+
+    def text_stamp(self, dump: Entry) -> Stamp:
+        """An archived dmesg.txt as it lies there. OSError, `ChangedError` if it is another."""
+        return self._opened_archive(dump).text_stamp(dump)
+
+    def saved_text(self, dump: Entry, stamp: Stamp, digest: int) -> bytes:
+        """An archived dmesg.txt as it was saved. OSError, `ChangedError` if it is another."""
+        return self._opened_archive(dump).saved_text(dump, stamp, digest)
+
+    def _opened_archive(self, dump: Entry | Stored) -> Archived:
+        if self._archive is None:
+            raise ChangedError(f"{dump.name} is gone")
+        return self._archive
 
     def report_of(self, known: Stored) -> bytes | None:
         """report.txt as it was saved."""
@@ -272,18 +299,37 @@ class Catalog:
         return text
 
     def facts(self, dump: Dump) -> Facts:
-        """What a dump's text says. OSError as from `stored`."""
+        """What a dump's text says; of a panic, maybe with the name that an oops before it has.
+
+        OSError as from `stored`.
+        """
+        facts = self._facts_alone(dump)
+        cause = self._oops_before(dump) if facts.cause_missing else None
+        return facts if cause is None else caused_by(facts, self._facts_alone(cause))
+
+    def _oops_before(self, dump: Dump) -> Dump | None:
+        """The oops that was dumped just before, if whoever may read the one may read the other."""
+        listed = oops_before(dump, self._view.boot_of(dump))
+        try:
+            found = self.resolved(listed) if listed is not None else None
+            if isinstance(found, Stored):
+                return self.of_records(found)
+        except OSError:
+            return None
+        if found is None or any(record.place != STORE for record in found.records):
+            return found  # titles of archived dumps are not secret
+        return found if self._readers(found) == self._readers(dump) else None
+
+    def _readers(self, dump: Dump) -> set[tuple[int, int, int]]:
+        stamps = (stamp for record in dump.records for stamp in self.rights(record))
+        return {(stamp.mode, stamp.uid, stamp.gid) for stamp in stamps}
+
+    def _facts_alone(self, dump: Dump) -> Facts:
         key = f"{dump.id} {dump.parts[0].record.place}"
-        with self._keeping:
-            facts = self._facts.get(key)
-            if facts is not None:
-                self._facts.move_to_end(key)
-                return facts
-        facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
-        with self._keeping:
-            self._facts[key] = facts
-            while len(self._facts) > bounds.FACTS_KEPT:
-                self._facts.popitem(last=False)
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = parse_dump(self.text(dump), dump.reason or "", dump.count)
+            self._facts.put(key, facts)
         return facts
 
     def brief(self, dump: Listed) -> Brief:
@@ -294,7 +340,12 @@ class Catalog:
                 keys = known.keys
                 title, kernel = keys["title"], keys["kernel"]["release"]
                 return Brief(
-                    printable(title), kernel, keys["signature"] or "", keys["id"], keys["complete"]
+                    printable(title),
+                    kernel,
+                    keys["signature"] or "",
+                    keys["id"],
+                    keys["complete"],
+                    keys["class"] or "",
                 )
             facts = self.facts(known)
         except OSError:
@@ -302,4 +353,4 @@ class Catalog:
             return Brief(what, None, "", complete=False)
         title = printable(facts.title or known.label)
         complete = known.is_complete and not facts.cut
-        return Brief(title, facts.kernel, facts.signature, known.id, complete)
+        return Brief(title, facts.kernel, facts.signature, known.id, complete, facts.error_class)

@@ -30,7 +30,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import Patience
+from pstorefs.source.timeout import Attempts
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -106,7 +106,7 @@ def archive_check(settings: Settings) -> Check:
     path = settings.archive or DEFAULT_ARCHIVE
     policy = Policy(volatile=settings.archive_volatile)
     try:
-        what = Patience().attempt("archive", lambda: _look_at_archive(path, policy))
+        what = Attempts().attempt("archive", lambda: _look_at_archive(path, policy))
     except ArchiveError as error:
         what, _, to_do = str(error.strerror).rpartition(": ")
         return Check("archive", UNSURE, printable(what), printable(to_do))

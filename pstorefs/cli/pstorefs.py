@@ -28,6 +28,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
   --bundle NAME FILE   a dump in one file; --redact: without names and addresses
   --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
   --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
+  --sentry DSN     send an event for each archived crash to a Sentry
   --json           with --list, --show or --check: for programs
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
@@ -47,7 +48,7 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if "--ship" in words:
+    if "--ship" in words or "--sentry" in words:
         from pstorefs.cli.ship import main as ship
 
         return ship(words)

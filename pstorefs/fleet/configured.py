@@ -89,14 +89,15 @@ class _All:
 
 
 def unshipped(archive: str) -> Container[str]:
-    """The dumps of an archive that the configured store does not have yet.
+    """The dumps of an archive that a configured receiver does not have yet.
 
-    All of them where that cannot be found out; none where no URL is configured for this archive.
+    All of them where that cannot be found out; none where none is configured for this archive.
     """
     try:
         settings = configured()
-        if not settings.url or os.path.realpath(settings.archive) != os.path.realpath(archive):
+        if os.path.realpath(settings.archive) != os.path.realpath(archive):
             return ()
-        return frozenset(pending(settings, settings.state or defaults.DEFAULT_RECEIPTS))
+        state = settings.state or defaults.DEFAULT_RECEIPTS
+        return frozenset(name for each in settings.receivers() for name in pending(each, state))
     except (OSError, ShipError):
         return _All()

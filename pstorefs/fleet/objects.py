@@ -1,4 +1,4 @@
-"""The stores of S3, Azure and Google, by the library obstore: the only door to a network.
+"""The stores of S3, Azure and Google, by the library obstore.
 
 obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
 parent has used it. It is not in Debian; `Objects` says how to get it, and what does without.

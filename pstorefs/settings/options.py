@@ -45,6 +45,8 @@ class Settings(NamedTuple):
     archive: str | None = None
     archive_volatile: bool = False
     keep: Keep = UNLIMITED
+    #: pstorefs --archive: a file for node_exporter's textfile collector; empty: none.
+    metrics: str = ""
     #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
     rm: str = ""
     allow_other: bool = False
@@ -156,6 +158,7 @@ TABLE: dict[str, Option] = {
     "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
     "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
+    "metrics": Option("apply", "a file of metrics that --archive writes", "metrics", _path),
     "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may use it, as file modes permit", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
@@ -319,6 +322,8 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
         if settings.read_only:
             raise UsageError("--archive clears what it has saved: it cannot be done with ro")
         return _of_source(settings, places[0]) if places else settings
+    if settings.metrics:
+        raise UsageError("option metrics is for --archive and --ship: a mount writes no metrics")
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
     if len(places) > 2:

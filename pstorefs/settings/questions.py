@@ -40,7 +40,7 @@ FORMS: dict[str, Form] = {
     "--report-html": Form(("URL|DIRECTORY", "FILE"), (), source=False, options=fleet.OPTIONS),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
-_NOT_WITH = ("--ship",)
+_NOT_WITH = ("--ship", "--sentry")
 
 
 class Question(NamedTuple):
