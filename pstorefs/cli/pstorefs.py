@@ -29,6 +29,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
   --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
   --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
   --sentry DSN     send an event for each archived crash to a Sentry
+  --every=TIME     archive and ship, and again after a time such as 15m: in a container
   --json           with --list, --show or --check: for programs
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
@@ -48,6 +49,10 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if any(word.partition("=")[0] == "--every" for word in words):
+        from pstorefs.cli.every import main as every
+
+        return every(words)
     if "--ship" in words or "--sentry" in words:
         from pstorefs.cli.ship import main as ship
 

@@ -155,7 +155,8 @@ def _number(value: str, units: dict[str, int], words: str) -> int:
     return int(digits) * factor
 
 
-def _duration(value: str) -> int:
+def duration(value: str) -> int:
+    """Seconds. Raises `ShipError` with words that follow the value."""
     return _number(value, _SECONDS, "time such as 90s, 15m or 2h")
 
 
@@ -176,8 +177,8 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
     "credentials": (_path, "a file with the store's credentials"),
     "sentry": (_dsn, "the DSN of a Sentry that gets an event for each crash"),
     "metrics": (_path, "a file for node_exporter's textfile collector"),
-    "window": (_duration, "the first run of a boot begins within this time"),
-    "run": (_duration, "a run begins nothing more after this time"),
+    "window": (duration, "the first run of a boot begins within this time"),
+    "run": (duration, "a run begins nothing more after this time"),
     "size": (_size, "a run begins nothing more after so many bytes"),
 }
 

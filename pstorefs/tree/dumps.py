@@ -194,9 +194,10 @@ class Dumps:
 
     def _made_before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
         """A file of an archived dump that was made, if nothing changed since."""
-        if not isinstance(dump, Entry):
+        archive = self.catalog.archive
+        if archive is None or not isinstance(dump, Entry):
             return None
-        stamps = self.catalog.stamps(dump, wait=wait)
+        stamps = archive.stamps(dump.name, wait=wait)
         return self._made_lately.get(self._key(file, dump.name, stamps)) if stamps else None
 
     def _dump(self, name: str) -> Listed:
@@ -226,9 +227,11 @@ class Dumps:
         if file not in files.FILES or not self._changing(partial(self._has, file, name)):
             return None
         owner = partial(self._owner_now, name)
-        digest = self.catalog.digest_of_text(dump) if isinstance(dump, Entry) else None
-        if file == TEXT and isinstance(dump, Entry) and digest is not None:
-            return SavedText(self.catalog, dump, digest, owner)
+        archive = self.catalog.archive
+        if file == TEXT and archive is not None and isinstance(dump, Entry):
+            digest = archive.digest_of_text(dump)
+            if digest is not None:
+                return SavedText(archive, dump, digest, owner)
         make = partial(self._changing, partial(self._made, file, name))
         return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
 

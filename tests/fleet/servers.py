@@ -1,4 +1,7 @@
-"""A real SeaweedFS on loopback, and a proxy before it that fails as networks and busy stores do."""
+"""A real SeaweedFS on loopback, and a proxy before it that fails as networks and busy stores do.
+
+rclone.py and ceph.py start other stores, for the same clients.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -74,14 +77,24 @@ def seaweedfs(base: Path) -> Iterator[str]:
         *("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         "-master.heartbeatInterval=100ms",
     ]
-    with (base / "log").open("w") as log:
-        server = subprocess.Popen(words, stdout=log, stderr=log, cwd=base)
-    try:
-        _until_ready(server, s3, base / "log")
+    with served(words, s3, base, "/healthz"):
         endpoint = f"http://127.0.0.1:{s3}"
         # The bucket appears by the first object; a key that may only write cannot make it.
         elsewhere(f"store({endpoint!r}, ALL, 'made').put('bucket', b'x', 'text/plain')")
         yield endpoint
+
+
+@contextmanager
+def served(words: Sequence[str | Path], port: int, base: Path, healthy: str = "") -> Iterator[None]:
+    """A server in the foreground, from when it answers until the end.
+
+    `healthy`: a path that answers 200 when it is ready; empty: it is when it answers at all.
+    """
+    with (base / "log").open("w") as log:
+        server = subprocess.Popen(words, stdout=log, stderr=log, cwd=base)
+    try:
+        _until_ready(server, port, healthy, base / "log")
+        yield
     finally:
         server.terminate()
         try:
@@ -91,19 +104,19 @@ def seaweedfs(base: Path) -> Iterator[str]:
             server.wait()
 
 
-def _until_ready(server: subprocess.Popen[Any], port: int, log: Path) -> None:
+def _until_ready(server: subprocess.Popen[Any], port: int, healthy: str, log: Path) -> None:
     end = time.monotonic() + _READY_SECONDS
     while time.monotonic() < end and server.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
+            connection.request("GET", healthy or "/")
+            if connection.getresponse().status == 200 or not healthy:
                 return
         except OSError:
             time.sleep(0.1)
         finally:
             connection.close()
-    raise AssertionError(f"SeaweedFS does not start: {log.read_text()[-2000:]}")
+    raise AssertionError(f"{server.args!r} does not start: {log.read_text()[-2000:]}")
 
 
 class Proxy:

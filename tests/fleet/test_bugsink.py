@@ -18,8 +18,8 @@ from pstorefs.settings.ship import Ship, apply
 from tests.fleet import site
 from tests.fleet.servers import Proxy, free_ports
 
-#: tests/run makes it: bugsink-requirements.txt.
-_VENV = Path(__file__).parents[2] / ".venv" / "bugsink" / "bin"
+#: tests/run makes it: slow-requirements.txt.
+_VENV = Path(__file__).parents[2] / ".venv" / "slow" / "bin"
 _READY_SECONDS = 120
 _CONFIG = """
 from bugsink.settings.default import *
