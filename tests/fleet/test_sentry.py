@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pstorefs.fleet import dumps, entry, keys, receipts, sentry, ship
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
@@ -233,6 +235,29 @@ def test_what_a_summary_claims_is_one_line_and_short() -> None:
     assert all(len(value) <= 200 for value in one["tags"].values())
     assert "release" not in one  # a slash is no part of one
     assert "server_name" not in one
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=50)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(), SCALARS, max_size=3)
+NESTED = st.fixed_dictionaries(
+    {},
+    optional={
+        name: VALUES
+        | st.dictionaries(st.sampled_from(["release", "build", "function", "module"]), VALUES)
+        | st.lists(st.fixed_dictionaries({"function": VALUES, "reliable": VALUES}), max_size=3)
+        for name in {path[0] for path, _ in entry.COLUMNS.values()}
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NESTED)
+def test_any_summary_makes_an_event_of_printable_text(summary: dict[str, Any]) -> None:
+    names = keys.names("m", "dump", "0" * 16, 1, "", "", "")
+    one = sentry.event("0" * 32, names, entry.columns(summary))
+    assert json.dumps(one, ensure_ascii=False).isprintable()
+    assert one["exception"]["values"][0]["value"]
+    assert all(one["fingerprint"])
 
 
 def test_a_crash_without_a_signature_has_an_issue_by_its_title() -> None:
