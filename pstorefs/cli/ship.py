@@ -137,7 +137,8 @@ def _ship_all(settings: Ship) -> int:
             receiver.window = 0 if has_waited else settings.window
             status = _ship(receiver, waiting)
             worst = max(worst, status, key=(0, REMAINS, FAILURE).index)
-            has_waited = True
+            # One that failed may have waited for nothing: all machines would come at once.
+            has_waited = has_waited or status != FAILURE
     return worst
 
 

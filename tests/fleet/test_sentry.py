@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pstorefs.cli import ship as program
 from pstorefs.fleet import dumps, entry, keys, receipts, sentry, ship
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
 from pstorefs.settings.ship import Ship, ShipError, apply
@@ -355,6 +356,25 @@ def test_store_and_sentry_get_all_dumps_once_and_the_key_is_nowhere(
     for path in (tmp_path / "state").rglob("*"):
         assert KEY not in str(path)
         assert path.is_dir() or KEY.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(("status", "windows"), [(0, [900, 0]), (3, [900, 0]), (2, [900, 900])])
+def test_what_one_receiver_has_waited_the_next_one_need_not(
+    status: int, windows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def shipped(receiver: Ship, _: list[str]) -> int:
+        seen.append(receiver.window)
+        return status
+
+    monkeypatch.setattr(program, "pending", lambda *_: ["dump"])
+    monkeypatch.setattr(program, "_ship", shipped)
+    settings = Ship()
+    apply(settings, "url", "s3://b/x")
+    apply(settings, "sentry", "https://k@h/1")
+    assert program._ship_all(settings) == status
+    assert seen == windows
 
 
 def test_a_dsn_alone_needs_no_store_and_keeps_keep_from_what_it_lacks(
