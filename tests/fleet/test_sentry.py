@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pstorefs.cli import pstorefs
 from pstorefs.cli import ship as program
 from pstorefs.fleet import dumps, entry, keys, receipts, sentry, ship
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
@@ -315,6 +316,26 @@ def test_what_is_no_dsn_is_refused_without_showing_it(dsn: str) -> None:
     with pytest.raises(ShipError, match="option sentry") as caught:
         apply(Ship(), "sentry", dsn)
     assert KEY not in str(caught.value)
+
+
+MISPLACED = [
+    ["--ship", f"https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", f"https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", "-o", f"endpoint=https://{KEY}:x@h"],
+    ["--ship", f"--snetry=https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", "-o", f"snetry=https://{KEY}@h/1"],
+    [f"--sentry=https://{KEY}@h"],
+]
+
+
+@pytest.mark.parametrize("words", MISPLACED)
+def test_a_key_in_the_wrong_place_is_not_shown(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pstorefs.main(words) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("pstorefs: ")
+    assert KEY not in said.out + said.err
 
 
 # The command
