@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT.
+SOURCE may be what a fleet has shipped: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
 Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
 
 Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
@@ -37,6 +38,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain         no commands; the records only
                    nofail            mount although no pstore is there yet
+                   endpoint=, region=, ca=, credentials=   of a fleet's store
   -f, -d           stay in the foreground, log to standard error; print requests, too
   -h, --help; -V, --version
 Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import logging
 import os
 import stat
 import tempfile
@@ -18,7 +19,9 @@ from functools import partial
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.cli.questions import QuestionError, composed, write
-from pstorefs.fleet.reading import is_store, open_reader
+from pstorefs.fleet import keys
+from pstorefs.fleet.configured import reached
+from pstorefs.fleet.remote import open_remote
 from pstorefs.fleet.store import StoreError
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.picture.crashes import Bounds, Picture
@@ -26,9 +29,10 @@ from pstorefs.report.picture.gather import gather
 from pstorefs.report.picture.of_archive import Archive
 from pstorefs.report.picture.of_fleet import Fleet
 from pstorefs.report.picture.page import render
+from pstorefs.settings import fleet
+from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
-from pstorefs.settings.ship import Ship, ShipError
-from pstorefs.settings.ship import apply as apply_to_store
+from pstorefs.settings.ship import ShipError
 from pstorefs.system.printable import printable
 
 _MODE, _REPORT = 0o600, "report.txt"
@@ -41,8 +45,8 @@ def run_report_html(question: Question) -> int:
     now, bounds = datetime.now(timezone.utc), Bounds()
     gc.disable()  # what is kept is bounded, and looking for garbage in it is a fifth of the time
     try:
-        if "://" in where:
-            picture = of_store(question.store or Ship(), where, now, bounds)
+        if "://" in where or where == fleet.WORD:
+            picture = of_store(question.settings, where, now, bounds)
         else:
             picture = of_archive(where, now, bounds)
     finally:
@@ -55,20 +59,24 @@ def run_report_html(question: Question) -> int:
     return 0
 
 
-def of_store(settings: Ship, url: str, now: datetime, bounds: Bounds) -> Picture:
+def of_store(settings: Settings, url: str, now: datetime, bounds: Bounds) -> Picture:
     """The picture of a fleet's store. Raises `QuestionError`."""
+    # What is wrong with the store is said once: by the error, or in the page.
+    logging.getLogger("pstorefs").addHandler(logging.NullHandler())
     try:
-        apply_to_store(settings, "url", url)
-        return gather(Fleet(open_reader(settings), settings.url), now, bounds)
-    except ShipError as error:
+        ship = reached(url, {name: getattr(settings, name) for name in fleet.OPTIONS})
+        return gather(Fleet(open_remote(ship), ship.url), now, bounds)
+    except (ShipError, StoreError) as error:
         raise QuestionError(str(error).removeprefix("option url: ")) from None
-    except (StoreError, OSError) as error:
-        raise QuestionError(str(error)) from None
+    except OSError as error:
+        words = error.strerror or str(error)
+        known = url.removeprefix("file://") in words
+        raise QuestionError(words if known else f"{url}: {words}") from None
 
 
 def of_archive(directory: str, now: datetime, bounds: Bounds) -> Picture:
     """The picture of one machine's archive. Raises `QuestionError`, OSError."""
-    if is_store(directory):
+    if os.path.isdir(os.path.join(directory, keys.INDEX)):
         url = f"file://{os.path.abspath(directory)}"
         raise QuestionError(f"{directory}: this is the store of a fleet: give it as {url}")
     try:

@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import tarfile
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -58,25 +57,6 @@ def _tar(directory: str, files: Mapping[str, bytes], moment: int) -> bytes:
             member.size, member.mode, member.mtime = len(files[name]), 0o600, moment
             tar.addfile(member, io.BytesIO(files[name]))
     return whole.getvalue()
-
-
-def unpacked(data: bytes, file: str, most: int) -> bytes | None:
-    """The first `most` bytes of a file of a bundle; None: not in it, or it is no bundle.
-
-    What is in a store is hostile: no more is unpacked than a bundle may hold.
-    """
-    # Beyond the files: 512 bytes of header for each, and the names that need a second one.
-    room = MOST_BYTES + 2048 * MOST_FILES
-    try:
-        tar = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, room)
-        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as members:
-            for member in members:
-                if member.isreg() and member.name.partition("/")[2] == file:
-                    content = members.extractfile(member)
-                    return content.read(most) if content else None
-    except (zlib.error, tarfile.TarError, ValueError, OSError, RecursionError, OverflowError):
-        pass
-    return None
 
 
 def without_machine(

@@ -212,8 +212,8 @@ def named(job: Job, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:
     row = entry.columns(saved.summary)
     machine, host = job.identity.of(saved.summary)
     label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
-    title = row["title"] or ""
-    return row, keys.names(machine, saved.name, saved.id, saved.saved, label, title, host)
+    kernel = row["kernel"] or ""
+    return row, keys.names(machine, saved.name, saved.id, saved.saved, label, kernel, host)
 
 
 def head(saved: dumps.Saved, row: Mapping[str, Any]) -> dict[str, Any]:

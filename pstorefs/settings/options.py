@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pstorefs.settings import fleet, ship
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
@@ -55,6 +56,16 @@ class Settings(NamedTuple):
     umask: int | None = None
     fmask: int | None = None
     dmask: int | None = None
+    #: How the store of a fleet is reached: see settings/ship.py.
+    endpoint: str = ""
+    region: str = ""
+    ca: str = ""
+    credentials: str = ""
+
+    @property
+    def is_fleet(self) -> bool:
+        """Whether a fleet's store is mounted instead of a directory."""
+        return fleet.is_fleet(self.source)
 
     @property
     def default_source(self) -> bool:
@@ -156,6 +167,12 @@ TABLE: dict[str, Option] = {
     "umask": Option("apply", "mode bits taken off all files and directories", "umask", _mask),
     "fmask": Option("apply", "mode bits taken off all files", "fmask", _mask),
     "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
+    **{
+        name: Option(
+            "apply", f"a fleet's store: {ship.TABLE[name][1]}", name, fleet.converter(name)
+        )
+        for name in fleet.OPTIONS
+    },
     **_swallow("read by mount(8) itself", "auto noauto user nouser users nousers owner noowner"),
     **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
     **_swallow("always on", "defaults nodev noexec nosuid default_permissions"),
@@ -312,7 +329,16 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
     if len(places) > 2:
         raise UsageError(f"too many arguments: {places[2]}")
     settings = settings._replace(mountpoint=places[-1])
-    return _of_source(settings, places[0]) if len(places) == 2 else settings
+    return _checked(_of_source(settings, places[0]) if len(places) == 2 else settings)
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings of a mount, if its options fit its source."""
+    usual = Settings()._asdict()
+    given = {name for name, value in settings._asdict().items() if value != usual[name]}
+    if words := fleet.complaint(settings.source, given):
+        raise UsageError(words)
+    return settings._replace(read_only=True) if settings.is_fleet else settings
 
 
 def _of_source(settings: Settings, word: str) -> Settings:

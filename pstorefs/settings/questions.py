@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pstorefs.settings import fleet
 from pstorefs.settings.options import DEFAULT_SOURCE, SOURCE_WORDS, Settings, UsageError, apply
-from pstorefs.settings.ship import Ship, ShipError
-from pstorefs.settings.ship import apply_words as apply_to_store
 
 
 class Form(NamedTuple):
@@ -27,8 +26,8 @@ class Form(NamedTuple):
     flags: tuple[str, ...]
     #: Whether it is about any source, or about this machine alone.
     source: bool = True
-    #: Whether its -o options are those of a fleet's store, and not of a mount.
-    store: bool = False
+    #: The -o options that go with it; None: any.
+    options: tuple[str, ...] | None = None
 
 
 #: Every question. The first word of a command line that is one of these decides.
@@ -38,10 +37,8 @@ FORMS: dict[str, Form] = {
     "--bundle": Form(("NAME", "FILE"), ("--redact",)),
     "--on-dump": Form((), (), source=False),
     "--check": Form((), ("--json", "--crash"), source=False),
-    "--report-html": Form(("URL|DIRECTORY", "FILE"), (), source=False, store=True),
+    "--report-html": Form(("URL|DIRECTORY", "FILE"), (), source=False, options=fleet.OPTIONS),
 }
-#: Options of a store that is read: how it is reached.
-STORE_OPTIONS = ("endpoint", "region", "ca", "credentials")
 # `--ship URL --check` asks about the receiver, and is another program's business.
 _NOT_WITH = ("--ship", "--sentry")
 
@@ -53,8 +50,6 @@ class Question(NamedTuple):
     settings: Settings
     arguments: tuple[str, ...] = ()
     flags: frozenset[str] = frozenset()
-    #: How a fleet's store is reached; None: the question is not about one.
-    store: Ship | None = None
 
     @property
     def json(self) -> bool:
@@ -79,7 +74,6 @@ def parse_question(words: Sequence[str]) -> Question:
         raise UsageError("no question: see pstorefs --help")
     form = FORMS[kind]
     settings, flags, places = Settings(), set(), []
-    store = Ship() if form.store else None
     arguments: tuple[str, ...] = ()
     queue = list(words)
     while queue:
@@ -94,40 +88,33 @@ def parse_question(words: Sequence[str]) -> Question:
         elif word in ("-o", "--options"):
             if not queue:
                 raise UsageError(f"{word} wants options after it")
-            settings = _applied(settings, store, queue.pop(0))
+            settings = apply(settings, queue.pop(0))
         elif word.startswith("-o") and len(word) > 2:
-            settings = _applied(settings, store, word[2:])
+            settings = apply(settings, word[2:])
         elif word.startswith("-") and word != "-":
             raise UsageError(f"{word} does not go with {kind}: see pstorefs --help")
         else:
             places.append(word)
-    question = Question(kind, settings, arguments, frozenset(flags), store)
+    question = Question(kind, settings, arguments, frozenset(flags))
     _refuse(question, places)
     return question._replace(settings=_of_source(settings, places))
-
-
-def _applied(settings: Settings, store: Ship | None, words: str) -> Settings:
-    """The settings with the argument of one -o; or they as they are, and the store with it."""
-    if store is None:
-        return apply(settings, words)
-    for word in words.replace("\\,", "\0").split(","):
-        name = word.partition("=")[0]
-        if name not in STORE_OPTIONS:
-            known = ", ".join(f"{each}=" for each in STORE_OPTIONS)
-            raise UsageError(f"unknown option {name}: a store that is read takes {known}")
-    try:
-        apply_to_store(store, words)
-    except ShipError as error:
-        raise UsageError(str(error)) from None
-    return settings
 
 
 def _refuse(question: Question, places: list[str]) -> None:
     """Raise `UsageError` for what does not go together."""
     if "" in (*places, *question.arguments):
         raise UsageError("an empty word is no name: is a variable of a script not set?")
-    if places and FORMS[question.kind].store:
+    options = FORMS[question.kind].options
+    if places and options is not None:
         raise UsageError(f"too many arguments: {places[0]}")
+    usual = Settings()._asdict()
+    given = {name for name, value in question.settings._asdict().items() if value != usual[name]}
+    for name in sorted(given if options is not None else ()):
+        if name not in (options or ()):
+            known = ", ".join(f"{each}=" for each in options or ())
+            raise UsageError(f"option {name} does not go with {question.kind}: only {known}")
+    if options is not None and (words := fleet.complaint(question.arguments[0], given)):
+        raise UsageError(words)
     if places and not FORMS[question.kind].source:
         raise UsageError(f"{question.kind} is about this machine: it takes no source ({places[0]})")
     if len(places) > 1:

@@ -193,18 +193,9 @@ def test_hostile_texts_are_texts(opened: Any, tmp_path: Path) -> None:  # noqa: 
     found, facts = [], {}
     for number, text in enumerate(HOSTILE):
         found.append(
-            Crash(
-                "2026-11-28",
-                "2026-11-28T01:00:00Z",
-                f" {text}",
-                text,
-                text,
-                text,
-                f"{number}",
-                text,
-            )
+            Crash("2026-11-28", "2026-11-28T01:00:00Z", text, *[text] * 4, f"{number}", text)
         )
-        facts[f"{number}"] = Facts(text, text, text)
+        facts[f"{number}"] = Facts(text, text)
     origin = Told(found, facts, "\n".join(HOSTILE).encode(errors="replace"))
     (tmp_path / "page.html").write_bytes(render(gather(origin, nights.TODAY), Bounds()))
     one = opened(tmp_path / "page.html", viewport={"width": 400, "height": 900})

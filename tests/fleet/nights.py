@@ -12,7 +12,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,16 +57,21 @@ class Crashed(NamedTuple):
 
 @cache
 def real() -> tuple[dict[str, bytes], ...]:
-    """The files of real dumps, as an archive holds them."""
+    """The files of real dumps, as a bundle holds them."""
     with tempfile.TemporaryDirectory() as folder:
         return tuple(
             {
                 str(path.relative_to(dump)): path.read_bytes()
                 for path in sorted(dump.rglob("*"))
-                if path.is_file()
+                if path.is_file() and path.name != "records.json"
             }
             for dump in sorted(site.archived(Path(folder)).glob("2*"))
         )
+
+
+@lru_cache(maxsize=1000)
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def crashes(count: int, seed: int = 1, today: datetime = TODAY) -> Iterator[Crashed]:
@@ -93,7 +98,8 @@ def objects(
     error_class, title = crash.kind[:2]
     files = dict(real()[crash.number % len(real())])
     machine = hashlib.sha256(crash.host.encode()).hexdigest()[:32]
-    dump_id = hashlib.sha256(f"{crash.host} {crash.number}".encode()).hexdigest()
+    files["raw/dmesg-erst-1"] = f"{crash.host} {crash.number}\n".encode() * 10
+    dump_id = keys.id_of(_sum(data) for name, data in files.items() if name.startswith("raw/"))
     digits = hashlib.sha256(title.encode()).hexdigest()[:16]
     row = entry.columns(json.loads(files["summary.json"])) | {
         "title": title, "class": error_class, "signature": f"2:{digits}", "crash": True,
@@ -101,7 +107,7 @@ def objects(
     }  # fmt: skip
     label = keys.label_of(row["class"], entry.function_of(row), row["signature"] or "")
     dump = f"{crash.at:%Y%m%dT%H%M%SZ}-panic-{crash.number}"
-    named = keys.names(machine, dump, dump_id, 0, label, row["title"] or "", crash.host)
+    named = keys.names(machine, dump, dump_id, 0, label, row["kernel"] or "", crash.host)
     packed = packed or bundle.pack(dump, files, named.moment)
     said = bundle_of(named, packed)
     line = entry.line(named, dump_id, None, named.moment, row, said)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from pstorefs.cli import report_html
 from pstorefs.cli.pstorefs import main
-from pstorefs.fleet.reading import open_reader
+from pstorefs.fleet.remote import open_remote
 from pstorefs.report.picture import chart, crashes, style
 from pstorefs.report.picture.crashes import Bounds, Crash, Facts, Group
 from pstorefs.report.picture.gather import Found, UnreadableError, gather
@@ -87,7 +87,13 @@ class Told:
 
     def facts(self, crash: Crash) -> Facts | None:
         self.asked.append(crash.id)
-        return self.said.get(crash.id, Facts("a title", "2:0123456789abcdef", "6.1.0"))
+        return self.said.get(crash.id, Facts("a title", "2:0123456789abcdef"))
+
+    def presumed(self, crash: Crash) -> bool:
+        return crash.title != "console"
+
+    def place(self, crash: Crash) -> str:
+        return crash.where
 
     def report(self, crash: Crash, most: int) -> bytes:
         if not self.text:
@@ -96,9 +102,8 @@ class Told:
 
 
 def crash(at: str, group: str = "bug-f-01234567", number: int = 0, machine: str = "m") -> Crash:
-    return Crash(
-        at[:10], at, group, "a title", f"host-{machine}", machine, f"{number:016x}", f"key{number}"
-    )
+    name = f"{number:016x}"
+    return Crash(at[:10], at, group, "a title", f"host-{machine}", machine, "6.1.0", name, name)
 
 
 def shown(origin: Any, bounds: Bounds | None = None) -> Page:  # noqa: ANN401 (an Origin)
@@ -115,7 +120,7 @@ def of_spool(directory: Path, bounds: Bounds | None = None) -> tuple[bytes, Page
     settings = Ship()
     settings.url = f"file://{directory}"
     bounds = bounds or Bounds()
-    picture = gather(Fleet(open_reader(settings), settings.url), NOW, bounds)
+    picture = gather(Fleet(open_remote(settings), settings.url), NOW, bounds)
     data = render(picture, bounds)
     return data, Page(data)
 
@@ -181,27 +186,50 @@ def test_new_and_frequent_signatures_both_get_a_row() -> None:
     assert len(others) == 6
 
 
-def test_what_is_listed_twice_or_was_replaced_is_counted_once() -> None:
+def test_what_is_listed_twice_is_counted_once() -> None:
     at = "2026-11-28T01:00:00Z"
-    there = [crash(at, number=n) for n in (1, 1, 2, 3)] + [crash(at, number=4, machine="n")]
-    assert [c.id[-1] for c in crashes.doubtful(there)] == ["1", "1", "2", "3"]
-    facts = {("m", f"{2:016x}"): Facts(replaces=f"{1:016x}")}
-    assert [c.id[-1] for c in crashes.unreplaced(there, facts)] == ["2", "3", "4"]
+    there = [crash(at, number=n) for n in (1, 1, 2)] + [crash(at, number=2, machine="n")]
+    assert [c.id[-1] for c in crashes.each_once(there)] == ["1", "2", "2"]
 
 
-def test_a_dump_that_grew_is_one_crash_on_the_page() -> None:
-    at = "2026-11-28T01:00:00Z"
-    facts = {f"{2:016x}": Facts("grown", "2:1", "6.1", replaces=f"{1:016x}")}
-    page = shown(Told([crash(at, number=1), crash(at, number=2)], facts))
-    assert page.text("dd").startswith("111")  # one crash on one machine, one new signature
+def test_a_dump_that_grew_is_one_crash_on_the_page(tmp_path: Path) -> None:
+    (one,) = nights.crashes(1)
+    bundle, entry = nights.objects(one)
+    old = json.loads(entry.data)
+    new = {**old, "id": "1" * 64, "replaces": old["id"], "title": "grown"}
+    key = entry.key.replace(old["id"][:16], "1" * 16)
+    grown = nights.Made(key, json.dumps(new).encode())
+    nights.write(tmp_path, [bundle, entry, grown])
+    _, page = of_spool(tmp_path)
+    assert page.texts["dd"][3] == "1"
+    assert page.text("a").endswith("grown")
 
 
-def test_logs_without_a_crash_are_left_out_and_the_page_says_so() -> None:
-    log = crash("2026-11-28T01:00:00Z", " console-log-of-ramoops", 7)
-    facts = {log.id: Facts("console log of ramoops", is_crash=False)}
-    page = shown(Told([log, crash("2026-11-28T02:00:00Z")], facts))
-    assert "ramoops" not in page.text("a")
-    assert "1 logs of machines that did not crash" in page.text("li")
+UNNAMED = [
+    # name of the dump, what its entry says, what becomes of it
+    ("20261128T010000Z-panic-1", {"title": "kernel panic: x", "crash": True}, "kernel panic: x"),
+    ("20261128T010000Z-panic-1", None, "panic"),
+    ("20261128T010000Z-console-ramoops-0", {"title": "kernel BUG at f.c", "crash": True},
+     "kernel BUG at f.c"),
+    ("20261128T010000Z-console-ramoops-0", {"title": "console log", "crash": False}, None),
+    ("20261128T010000Z-console-ramoops-0", None, None),
+    ("20261128T010000Z-restart-1", {"title": "restart", "crash": False}, None),
+    ("undated-dmesg-ramoops-0-01234567", None, "dmesg"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dump", "said", "title"), UNNAMED)
+def test_a_dump_without_a_signature_counts_if_it_is_a_crash(
+    dump: str, said: dict[str, Any] | None, title: str | None, tmp_path: Path
+) -> None:
+    key = f"v1/index/date=2026-11-28/{dump}_host_none_6.1.0_machine_{'0' * 16}.json"
+    line = b"" if said is None else json.dumps({"id": "0" * 64, **said}).encode()
+    nights.write(tmp_path, [nights.Made(key, line)])
+    _, page = of_spool(tmp_path)
+    if title is None:
+        assert "1 logs of machines that did not crash" in page.text("li")
+    else:
+        assert page.texts["a"][1:] == [title]
 
 
 STEPS = [
@@ -341,8 +369,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_text_of_a_crash_gets_out_of_its_place(text: str) -> None:
-    evil = Crash("2026-11-28", "2026-11-28T01:00:00Z", f" {text}", text, text, text, text, text)
-    origin = Told([evil], {text: Facts(text, text, text, True, text, text)})
+    evil = Crash("2026-11-28", "2026-11-28T01:00:00Z", text, *[text] * 6)
+    origin = Told([evil], {text: Facts(text, text)})
     origin.text = text.encode(errors="surrogatepass")
     origin.name = text[:1000]
     bounds = Bounds()
@@ -371,11 +399,11 @@ ENTRIES: list[bytes] = [
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=range(len(ENTRIES)))
 def test_an_index_entry_that_is_nonsense_costs_only_its_facts(tmp_path: Path, entry: bytes) -> None:
-    name = f"20261128T010000Z_bug-f-01234567_some-title_host_machine_{'0' * 16}.json"
+    name = f"20261128T010000Z-oops-1_host_bug-f-01234567_6.1.0_machine_{'0' * 16}.json"
     nights.write(tmp_path, [nights.Made(f"v1/index/date=2026-11-28/{name}", entry)])
     data, _ = of_spool(tmp_path)
     page = harmless(data)
-    assert "some title" in page.text("a")
+    assert page.texts["a"][1:] == ["bug-f"]
     assert page.tags["pre"] == 0
 
 
@@ -384,6 +412,7 @@ STRANGE = [
     "v1/index/date=../x_y.json",
     "v1/index/date=2026-11-28/.hidden",
     "v1/index/nodate/20261128T010000Z_none_t_h_m_0123456789abcdef.json",
+    "v1/index/date=2026-11-28/20261128T010000Z-oops-1_h_none_k_m_0123456789abcdef.json.new",
     "v1/dumps/zz/elsewhere.tar.gz",
 ]
 
@@ -442,28 +471,22 @@ def test_reports_are_cut_and_left_out_where_the_page_would_become_too_large() ->
 def test_a_page_of_the_largest_bounds_stays_below_five_megabytes() -> None:
     bounds = Bounds()
     many = [
-        Crash(
-            "2026-11-28",
-            "2026-11-28T01:00:00Z",
-            f"{'<' * 100}{n}",
-            "<" * 1000,
-            "<" * 40,
-            f"m{n}",
-            f"{n}",
-            "<" * 300,
-        )
+        Crash("2026-11-28", "2026-11-28T01:00:00Z", f"{'<' * 100}{n}", "<" * 1000, "<" * 40,
+              f"m{n}", "<" * 36 + str(n), f"{n}", "<" * 300)
         for n in range(2000)
-    ]
-    facts = {f"{n}": Facts("&" * 1000, "&" * 1000, "&" * 1000 + str(n)) for n in range(2000)}
+    ]  # fmt: skip
+    facts = {f"{n}": Facts("&" * 1000, "&" * 1000) for n in range(2000)}
     origin = Told(many, facts, report=b"&" * bounds.report_bytes)
     assert len(render(gather(origin, NOW, bounds), bounds)) < 5 << 20
 
 
 def test_crashes_and_questions_have_a_bound() -> None:
-    many = [crash(f"2026-11-28T01:{n // 60:02}:{n % 60:02}Z", number=n) for n in range(1000)]
+    at = "2026-11-28T01:00:00Z"
+    many = [crash(at, f"bug-f-{n % 50:08x}", n) for n in range(1000)]
+    many += [crash(at, " panic", 1000 + n) for n in range(100)]
     origin = Told(many, report=b"report")
-    shown(origin, Bounds(crashes=500, sampled=7))
-    assert len(origin.asked) == 7
+    shown(origin, Bounds(groups=10, unnamed=7))
+    assert len(origin.asked) == 10 + 7
 
 
 def test_a_store_that_takes_too_long_leaves_a_page_that_says_so() -> None:
@@ -623,13 +646,15 @@ WRONG = [
     (["{here}", "page", "more"], 1, "too many arguments: more"),
     (["{here}", ""], 1, "an empty word"),
     (["{here}", "page", "--json"], 1, "--json does not go with --report-html"),
-    (["s3://b/p", "page", "-o", "keep=1d"], 1, "unknown option keep: a store that is read takes"),
-    (["s3://b/p", "page", "-o", "endpoint=x"], 1, "option endpoint: x does not begin with https"),
+    (["s3://b/p", "page", "-o", "keep=1d"], 1, "option keep does not go with --report-html"),
+    (["s3://b/p", "page", "-o", "endpoint=x"], 1, "endpoint: x does not begin with https"),
+    (["s3://b/../p", "page"], 1, "has a prefix with more than letters"),
+    (["{here}", "page", "-o", "region=x"], 1, "is about a fleet's store"),
     (["http://b/p", "{here}/page"], 2, "http://b/p begins with none of s3://"),
     (["{here}/nothing", "{here}/page"], 2, "nothing: No such file or directory: give an archive"),
     (["{here}", "{here}/page"], 2, "no archived dump is in it"),
     (["{here}/store", "{here}/page"], 2, "this is the store of a fleet: give it as file:///"),
-    (["file://{here}/nothing", "{here}/page"], 2, "nothing: No such file or directory"),
+    (["file://{here}/nothing", "{here}/page"], 2, "nothing/v1/index: No such file"),
     (["{here}/store", "s3://b/p"], 2, "give URL first, FILE second"),
     (["{here}", "{here}"], 2, "this is not a regular file"),
     (["{here}", "/dev/null"], 2, "this is not a regular file"),

@@ -7,14 +7,14 @@ are RFC 3339 in UTC, or only the day where no time is known: as texts they sort 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 #: pstore is in Linux since 2011: what is dated earlier comes of a clock that was never set.
 FIRST_DAY = "2011-01-01"
@@ -30,12 +30,10 @@ class Bounds(NamedTuple):
     days: int = 30
     #: Signatures that have a row and a report.
     groups: int = 40
-    #: Crashes of each of these that are asked for their kernel.
-    sampled: int = 100
-    #: Groups without a signature that are asked whether they are of crashes.
-    probed: int = 200
-    #: Crashes that may be an earlier state of another one, and are asked.
-    replaced: int = 2000
+    #: Crashes of each of these that are asked for their title, until one answers.
+    asked: int = 3
+    #: Crashes without a signature that are asked what they are.
+    unnamed: int = 1000
     #: Machines and crashes that are named of each signature.
     named: int = 10
     report_bytes: int = 48 << 10
@@ -56,6 +54,7 @@ class Crash(NamedTuple):
     title: str
     host: str
     machine: str
+    kernel: str
     id: str
     #: Where its origin finds it.
     where: str
@@ -66,11 +65,7 @@ class Facts(NamedTuple):
 
     title: str = ""
     signature: str = ""
-    kernel: str = ""
     is_crash: bool = True
-    #: The id of what it was before more of it was found.
-    replaces: str = ""
-    dump: str = ""
 
 
 @dataclass
@@ -85,12 +80,9 @@ class Group:
     is_new: bool
     title: str = ""
     signature: str = ""
-    #: By how many of the crashes that were asked; `asked` of them answered.
-    kernels: Counter[str] = field(default_factory=Counter)
-    asked: int = 0
     report: str = ""
-    #: Of which crash that is, or would be.
-    shown: Crash | None = None
+    #: Where the crash is that this is the report of.
+    shown: str = ""
     #: Why there is no report, or not all of it.
     why: str = ""
 
@@ -108,6 +100,11 @@ class Group:
     def machines(self) -> Counter[str]:
         """Machines by host name or id, with their crashes on the days shown."""
         return Counter(crash.host or crash.machine for crash in self.recent)
+
+    @cached_property
+    def kernels(self) -> Counter[str]:
+        """Kernels, with their crashes on the days shown."""
+        return Counter(crash.kernel for crash in self.recent if crash.kernel)
 
     @cached_property
     def machine_count(self) -> int:
@@ -196,24 +193,6 @@ def chosen(groups: Sequence[Group], most: int) -> tuple[list[Group], list[Group]
     )
 
 
-def doubtful(crashes: Sequence[Crash]) -> list[Crash]:
-    """Crashes of one machine at one moment: of these, one may be a later state of another."""
-    seen: set[tuple[str, str]] = set()
-    again: set[tuple[str, str]] = set()
-    for crash in crashes:
-        name = crash.machine, crash.at
-        (again if name in seen else seen).add(name)
-    return [crash for crash in crashes if (crash.machine, crash.at) in again] if again else []
-
-
-def unreplaced(crashes: Iterable[Crash], facts: Mapping[tuple[str, str], Facts]) -> list[Crash]:
-    """Each crash once, and none that another one replaces. `facts`: by machine and id."""
-    gone = {(machine, said.replaces) for (machine, _), said in facts.items() if said.replaces}
-    seen: set[tuple[str, str]] = set()
-    found = []
-    for crash in crashes:
-        name = crash.machine, crash.id
-        if name not in seen and name not in gone:
-            seen.add(name)
-            found.append(crash)
-    return found
+def each_once(crashes: Iterable[Crash]) -> list[Crash]:
+    """Each crash once, by machine and id."""
+    return list({(crash.machine, crash.id): crash for crash in crashes}.values())

@@ -16,7 +16,6 @@ from pstorefs.report.picture.crashes import Bounds, Crash, Facts, Group, Picture
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
 # A store answers within some ten milliseconds, so it is asked for several things at once.
@@ -46,6 +45,12 @@ class Origin(Protocol):
     def facts(self, crash: Crash) -> Facts | None:
         """What a crash says; None if it is not to be read."""
 
+    def presumed(self, crash: Crash) -> bool:
+        """Whether something without a signature is a crash, as far as a list says."""
+
+    def place(self, crash: Crash) -> str:
+        """Where to find it, for people."""
+
     def report(self, crash: Crash, most: int) -> bytes:
         """The first bytes of its report. Raises `UnreadableError`."""
 
@@ -66,30 +71,29 @@ class _Gathering:
         self.origin, self.bounds, self.today = origin, bounds, today
         self.end = time.monotonic() + bounds.seconds
         self.late = False
-        self.known: dict[tuple[str, str], Facts | None] = {}
         self.pool = ThreadPoolExecutor(_THREADS, "picture")
         self.notes: list[str] = []
 
     def picture(self, made: str) -> Picture:
         found = self.origin.crashes(self.bounds.crashes)
         self.notes += found.notes
-        crashes, strange = model.dated(found.crashes, self.today)
+        crashes, strange = model.dated(model.each_once(found.crashes), self.today)
         if strange:
             self._note(
                 f"{strange:,} crashes are dated before 2011 or in the future, as the clocks of"
                 " their machines were wrong. They are not counted."
             )
         days = model.days_shown(crashes, self.today, self.bounds.days)
-        crashes = self._each_once(crashes, days)
-        groups = self._of_crashes(model.grouped(crashes, days, self.today))
+        crashes = self._named(crashes)
+        groups = model.grouped(crashes, days, self.today)
         shown, others = model.chosen(groups, self.bounds.groups)
-        self._ask(shown)
+        list(self.pool.map(self._ask, shown))
         self._reports(shown)
         older = sum(crash.day < days[0] for crash in crashes)
         if older:
             self._note(f"{older:,} crashes happened before {days[0]}. They are not in the chart.")
         if self.late:
-            self._note("The store answered too slowly: kernels and reports are missing.")
+            self._note("The store answered too slowly: titles and reports are missing.")
         return Picture(
             self.origin.name, made, self.origin.is_fleet, days, shown, others, self.notes
         )
@@ -98,55 +102,40 @@ class _Gathering:
         self.notes.append(sentence)
 
     def _facts(self, crash: Crash) -> Facts | None:
-        """What a crash says, asked once."""
-        name = crash.machine, crash.id
-        if name not in self.known:
-            if time.monotonic() > self.end:
-                self.late = True
-                return None
-            self.known[name] = self.origin.facts(crash)
-        return self.known[name]
+        """What a crash says; None if it does not, or not in time."""
+        if time.monotonic() > self.end:
+            self.late = True
+            return None
+        return self.origin.facts(crash)
 
-    def _all_facts(self, crashes: Sequence[Crash]) -> list[Facts | None]:
-        return list(self.pool.map(self._facts, crashes))
-
-    def _each_once(self, crashes: list[Crash], days: Sequence[str]) -> list[Crash]:
-        """Without what another crash replaces, as far as that is looked at."""
-        doubtful = model.doubtful([crash for crash in crashes if crash.day >= days[0]])
-        asked = doubtful[-self.bounds.replaced :]
-        if len(asked) < len(doubtful):
-            self._note(
-                f"{len(doubtful) - len(asked):,} crashes of machines that crashed twice within a"
-                " second were not looked at: some of them may be one crash, counted twice."
-            )
-        self._all_facts(asked)
-        return model.unreplaced(crashes, {n: said for n, said in self.known.items() if said})
-
-    def _of_crashes(self, groups: list[Group]) -> list[Group]:
-        """Without the groups of logs that no crash is in."""
-        # What has a signature has crashed.
-        unsure = [group for group in groups if group.key.startswith(" ")][: self.bounds.probed]
-        said = self._all_facts([group.crashes[-1] for group in unsure])
-        logs = {group.key for group, facts in zip(unsure, said, strict=True) if _is_log(facts)}
+    def _named(self, crashes: list[Crash]) -> list[Crash]:
+        """All that are crashes; those without a signature by their title, if they are asked."""
+        unsure = [crash for crash in crashes if crash.group.startswith(" ")]
+        asked = unsure[-self.bounds.unnamed :]
+        said = dict(zip(asked, self.pool.map(self._facts, asked), strict=True))
+        found, logs, unknown = [], 0, 0
+        for crash in crashes:
+            facts = said.get(crash) if crash.group.startswith(" ") else Facts()
+            if facts is None:
+                unknown += 1
+            if facts.is_crash if facts else self.origin.presumed(crash):
+                title = facts.title if facts else ""
+                found.append(crash._replace(group=f" {title}", title=title) if title else crash)
+            else:
+                logs += 1
         if logs:
-            count = sum(group.count for group in groups if group.key in logs)
-            self._note(f"{count:,} logs of machines that did not crash are not counted.")
-        return [group for group in groups if group.key not in logs]
+            self._note(f"{logs:,} logs of machines that did not crash are not counted.")
+        if unknown:
+            self._note(f"{unknown:,} dumps without a signature were not read for their titles.")
+        return found
 
-    def _ask(self, groups: list[Group]) -> None:
-        """Fill in what the newest crashes of each group say."""
-        asked = [(g, crash) for g in groups for crash in g.crashes[-self.bounds.sampled :][::-1]]
-        for (group, _), said in zip(
-            asked, self._all_facts([crash for _, crash in asked]), strict=True
-        ):
-            if said is None:
-                continue
-            if not group.asked:
+    def _ask(self, group: Group) -> None:
+        """Fill in what the newest crashes of a group say, until one says it."""
+        for crash in group.crashes[-self.bounds.asked :][::-1]:
+            if said := self._facts(crash):
                 group.title = said.title or group.title
-            group.signature = group.signature or said.signature
-            group.asked += 1
-            if said.kernel:
-                group.kernels[said.kernel] += 1
+                group.signature = said.signature
+                return
 
     def _reports(self, groups: list[Group]) -> None:
         room = self.bounds.reports_bytes
@@ -166,17 +155,13 @@ class _Gathering:
 
     def _report(self, group: Group) -> bytes | None:
         """The report of the newest crash of a group."""
-        group.shown = group.crashes[-1]
+        group.shown = self.origin.place(group.crashes[-1])
         if time.monotonic() > self.end:
             self.late = True
             group.why = "Not read: the store answered too slowly."
             return None
         try:
-            return self.origin.report(group.shown, self.bounds.report_bytes)
+            return self.origin.report(group.crashes[-1], self.bounds.report_bytes)
         except UnreadableError as error:
             group.why = f"It cannot be read: {error}"
             return None
-
-
-def _is_log(facts: Facts | None) -> bool:
-    return facts is not None and not facts.is_crash

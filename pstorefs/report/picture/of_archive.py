@@ -36,12 +36,11 @@ class Archive:
         for dump in dumps[-most:]:
             brief = self._catalog.brief(dump)
             self._dumps[dump.name] = dump
-            self._facts[dump.name] = Facts(brief.title, brief.signature, brief.kernel or "")
+            self._facts[dump.name] = Facts(brief.title, brief.signature)
             moment = rfc3339(dump.time_ns) or (rfc3339(self._archived(dump)) or "")[:10]
             group = brief.signature or f" {brief.title}"
-            found.append(
-                Crash(moment[:10], moment, group, brief.title, "", "", dump.name, dump.name)
-            )
+            kernel, name = brief.kernel or "", dump.name
+            found.append(Crash(moment[:10], moment, group, brief.title, "", "", kernel, name, name))
         notes = [f"Only the newest {most:,} crashes were looked at."] if len(dumps) > most else []
         notes += [f"{path} was not read: {why}" for path, why in self._unreadable()]
         return Found(found, notes)
@@ -57,6 +56,14 @@ class Archive:
     def facts(self, crash: Crash) -> Facts | None:
         """See `gather.Origin`."""
         return self._facts.get(crash.where)
+
+    def presumed(self, _: Crash) -> bool:
+        """See `gather.Origin`: only crashes are listed."""
+        return True
+
+    def place(self, crash: Crash) -> str:
+        """See `gather.Origin`."""
+        return crash.where
 
     def report(self, crash: Crash, most: int) -> bytes:
         """See `gather.Origin`."""

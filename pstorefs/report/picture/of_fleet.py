@@ -1,6 +1,7 @@
 """The crashes of a fleet's store. What is counted comes of the keys: one LIST for a thousand.
 
-Index entries are read for what no key says: the kernel, the whole title, what a dump replaces.
+Index entries are read for what no key says: the whole title, the whole signature, and whether a log
+without a signature is that of a crash.
 """
 
 from __future__ import annotations
@@ -9,117 +10,139 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pstorefs.fleet import bundle, entry, keys
-from pstorefs.fleet.store import StoreError
+from pstorefs.fleet.remote import RemoteError
+from pstorefs.fleet.replaced import Replaced
+from pstorefs.fleet.unpack import UnfitError, unpack
 from pstorefs.report.picture.crashes import Crash, Facts
 from pstorefs.report.picture.gather import Found, UnreadableError
 
 if TYPE_CHECKING:
-    from pstorefs.fleet.reading import Reader
+    from pstorefs.fleet.remote import Remote
 
 #: Bytes of an index entry, and of a bundle, that are read.
-_ENTRY_BYTES, _BUNDLE_BYTES = 100_000, 16 << 20
-_MOST_DAYS = 20_000
-_REPLACES = 16
+_ENTRY_BYTES, _BUNDLE_BYTES = 256 << 10, 16 << 20
+_MOST_DAYS = 4000
+# Days whose crashes are looked at for others that they replace.
+_RECENT_DAYS = 40
+#: Without a signature, dumps of these kinds are crashes: the kernel says so.
+_CRASHES = ("panic", "oops", "emergency", "dmesg")
 
 
 class Fleet:
-    """See `gather.Origin`. `crashes` raises `StoreError`."""
+    """See `gather.Origin`. `crashes` raises `RemoteError`."""
 
     is_fleet = True
 
-    def __init__(self, reader: Reader, name: str) -> None:
-        self._reader = reader
+    def __init__(self, remote: Remote, name: str) -> None:
+        self._remote = remote
         self.name = name
         #: One text for each that many crashes share: hosts, labels, machines.
         self._texts: dict[str, str] = {}
         self._unpacking = threading.Lock()
 
     def crashes(self, most: int) -> Found:
-        """See `gather.Origin`. Whole days."""
-        folders = [
-            name for name in self._reader.folders(f"{keys.INDEX}/") if name.startswith("date=")
-        ]
-        days = sorted(folders, reverse=True)[:_MOST_DAYS]
+        """See `gather.Origin`. Whole days, the newest first."""
+        names = (name.removeprefix("date=") for name in self._remote.folders(f"{keys.INDEX}/"))
+        days = sorted(filter(keys.is_day, names), reverse=True)[:_MOST_DAYS]
+        replaced = Replaced(self._remote)
         found: list[Crash] = []
         notes: list[str] = []
-        strange = 0
         for number, day in enumerate(days):
             if len(found) >= most:
-                oldest = days[number - 1].removeprefix("date=")
                 words = (
-                    f"Only the newest {len(found):,} crashes were looked at, those since {oldest}:"
-                    " what is called new may have been seen before."
+                    f"Only the newest {len(found):,} crashes were looked at, those since"
+                    f" {days[number - 1]}: what is called new may have been seen before."
                 )
                 return Found(found, [*notes, words])
-            prefix = f"{keys.INDEX}/{day}/"
-            listed = self._reader.names(prefix)
+            prefix = keys.day_prefix(day)
+            listed = self._remote.names(prefix)
             notes += listed.odd
-            for name in listed.names:
-                parsed = keys.parse_index(prefix + name)
-                if parsed is None:
-                    strange += 1
-                else:
-                    found.append(self._crash(parsed, prefix + name))
-            if len(found) > 2 * most:  # one day alone has that many
-                del found[2 * most :]
-                notes.append(f"Not all crashes of {day.removeprefix('date=')} were looked at.")
-        if strange:
-            notes.append(f"{strange:,} objects in the index are not called as index entries are.")
+            good = [name[: -len(keys.SUFFIX)] for name in listed.names if _is_entry(name)]
+            if len(good) < len(listed.names):
+                strange = len(listed.names) - len(good)
+                notes.append(f"{strange:,} objects of {day} are not called as index entries are.")
+            hidden = replaced.among(prefix, good) if number < _RECENT_DAYS else ()
+            for name in good[: 2 * most - len(found)]:
+                if name not in hidden:
+                    found.append(self._crash(day, name))
+            if len(found) >= 2 * most:  # one day alone has that many
+                notes.append(f"Not all crashes of {day} were looked at.")
         return Found(found, notes)
 
-    def _crash(self, parsed: keys.Entry, key: str) -> Crash:
+    def _crash(self, day: str, name: str) -> Crash:
         share = self._texts.setdefault
-        digits = parsed.time
-        day = at = share(parsed.date, parsed.date)
-        if digits != keys.UNDATED and digits[:8] == at.replace("-", ""):
-            at = f"{at}T{digits[9:11]}:{digits[11:13]}:{digits[13:15]}Z"
-        # What has no signature begins with a blank, as no label does.
-        group = f" {parsed.slug}" if parsed.label == keys.NONE else parsed.label
-        title = parsed.slug.replace("-", " ")
-        host = "" if parsed.host == keys.NONE else parsed.host
+        dump, host, label, kernel, machine, id16 = keys.split_entry(name)
+        if label == keys.NONE:
+            title = _kind(dump)
+            # What has no signature begins with a blank, as no label does.
+            label = f" {title}"
+        else:
+            title = label.rpartition("-")[0]
         return Crash(
             day,
-            at,
-            share(group, group),
+            f"{day}{_clock(dump, day)}",
+            share(label, label),
             share(title, title),
-            share(host, host),
-            share(parsed.machine, parsed.machine),
-            parsed.id16,
-            key,
+            share(host, "" if host == keys.NONE else host),
+            share(machine, machine),
+            share(kernel, "" if kernel == keys.NONE else kernel),
+            id16,
+            name,
         )
 
     def facts(self, crash: Crash) -> Facts | None:
         """See `gather.Origin`."""
         try:
-            row = entry.parse(self._reader.get(crash.where, _ENTRY_BYTES))
-        except (StoreError, OSError):
+            data = self._remote.get(self.place(crash), _ENTRY_BYTES)
+        except RemoteError:
             return None
+        row = entry.parse(data)
         if _text(row, "id")[: len(crash.id)] != crash.id:
             return None
-        return Facts(
-            title=_text(row, "title"),
-            signature=_text(row, "signature"),
-            kernel=_text(row, "kernel"),
-            is_crash=row.get("crash") is not False,
-            replaces=_text(row, "replaces")[:_REPLACES],
-            dump=_text(row, "dump"),
-        )
+        kind = _kind(crash.where.partition("_")[0])
+        said = row.get("crash")
+        is_crash = said if isinstance(said, bool) else kind in _CRASHES
+        return Facts(_text(row, "title"), _text(row, "signature"), is_crash)
+
+    def presumed(self, crash: Crash) -> bool:
+        """See `gather.Origin`."""
+        return crash.title in _CRASHES
+
+    def place(self, crash: Crash) -> str:
+        """See `gather.Origin`: the key of its index entry."""
+        return f"{keys.day_prefix(crash.day)}{crash.where}{keys.SUFFIX}"
 
     def report(self, crash: Crash, most: int) -> bytes:
         """See `gather.Origin`."""
-        facts = self.facts(crash)
-        if facts is None:
-            raise UnreadableError("its index entry is not readable")
+        names = keys.split_entry(crash.where)
         try:
-            key = keys.bundle_key(crash.machine, facts.dump, crash.id)
-            data = self._reader.get(key, _BUNDLE_BYTES)
-        except (StoreError, OSError, ValueError) as error:
-            raise UnreadableError(str(error)) from None
-        with self._unpacking:  # a small bundle may be a hundred MiB of tar
-            text = bundle.unpacked(data, bundle.REPORT, most)
-        if text is None:
-            raise UnreadableError(f"{key} holds no {bundle.REPORT}")
-        return text
+            data = self._remote.get(names.bundle_key, _BUNDLE_BYTES)
+            with self._unpacking:  # a small bundle may be a hundred MiB of tar
+                files = unpack(data, names.dump, names.id16)
+        except RemoteError as error:
+            raise UnreadableError(error.strerror or str(error)) from None
+        except UnfitError as error:
+            raise UnreadableError(f"its bundle is none: {error}") from None
+        if bundle.REPORT not in files:
+            raise UnreadableError(f"its bundle has no {bundle.REPORT}")
+        return files[bundle.REPORT][:most]
+
+
+def _is_entry(name: str) -> bool:
+    return name.endswith(keys.SUFFIX) and keys.is_entry(name[: -len(keys.SUFFIX)])
+
+
+def _kind(dump: str) -> str:
+    """What comes behind the time in a dump's name: panic, oops, console, restart..."""
+    return dump.split("-", 2)[1] if "-" in dump else dump
+
+
+def _clock(dump: str, day: str) -> str:
+    """The time of the day in a dump's name; empty if it has none, or that of another day."""
+    digits = dump[9:15]
+    if dump[:9] != f"{day[:4]}{day[5:7]}{day[8:]}T" or dump[15:16] != "Z" or not digits.isdigit():
+        return ""
+    return f"T{digits[:2]}:{digits[2:4]}:{digits[4:]}Z"
 
 
 def _text(row: dict[str, Any], name: str) -> str:

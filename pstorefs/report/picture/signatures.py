@@ -106,12 +106,12 @@ def reports(picture: Picture, bounds: Bounds) -> Html:
 
 def _report(number: int, group: Group, picture: Picture, bounds: Bounds) -> Html:
     facts = [("Signature", element("span", _identity(group), class_="mono"))]
-    facts.append(("Kernels", _all_kernels(group, bounds.named)))
+    facts.append(("Kernels", _named(group.kernels.most_common(), bounds.named)))
     if picture.is_fleet:
         facts.append(("Machines", _named(group.machines.most_common(), bounds.named)))
     facts.append(("Newest", _newest(group, picture, bounds.named)))
     if picture.is_fleet and group.shown:
-        facts.append(("Index entry", element("span", group.shown.where, class_="mono")))
+        facts.append(("Index entry", element("span", group.shown, class_="mono")))
     inside = [
         element(
             "dl",
@@ -124,7 +124,7 @@ def _report(number: int, group: Group, picture: Picture, bounds: Bounds) -> Html
         )
     ]
     if group.report:
-        label = f"Report of {group.shown.where if group.shown else ''}"[:200]
+        label = f"Report of {group.shown}"[:200]
         inside.append(
             element("pre", verbatim(group.report), tabindex="0", role="region", aria_label=label)
         )
@@ -136,13 +136,6 @@ def _report(number: int, group: Group, picture: Picture, bounds: Bounds) -> Html
         element("summary", *new, group.title),
         element("div", *inside, class_="inside", id=f"s{number}"),
     )
-
-
-def _all_kernels(group: Group, most: int) -> Html:
-    words = _named(group.kernels.most_common(), most)
-    if group.asked < len(group.crashes):
-        return joined(words, f"; of the newest {group.asked:,} crashes of {len(group.crashes):,}")
-    return words
 
 
 def _named(counted: Sequence[tuple[str, int]], most: int) -> Html:
