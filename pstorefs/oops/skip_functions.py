@@ -198,7 +198,8 @@ _TABLES = {
         rng_setkey crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w*
         sha(1|256|512|3)_\w* uuid_(parse|equal) sort(_r|_nonatomic)? sort_r swap_words_\d\d
         do_swap strnchrnul sysfs_streq _*(sysfs_)?match_string string_(un)?escape\w* stpcpy
-        memset_explicit _*memzero v?sscanf bstr_printf vbin_printf bprintf skip_atoi flags_string
+        memset_explicit cpumask_(next|any)\w* _*memzero v?sscanf bstr_printf vbin_printf bprintf
+        skip_atoi flags_string
         format_flags fourcc_string fwnode_(full_name_)?string (restricted|default)_pointer
         pointer_string _*ptr_to_(id|hashval) err_ptr string_truncate set_(precision|field_width)
         move_right (ip4|ip6)_addr_string_sa (rtc|date|time)_str address_val netdev_bits num_to_str
@@ -279,7 +280,6 @@ _TABLES = {
         refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
         lockref_\w* kthread_(stop|park|unpark|bind)\w* __kthread_(bind|create_on_node|parkme)\w*
         queue_(read|write)_lock_slowpath rspin_until_writer_unlock kvm_lock_spinning
-        __lock_text_start
         pv_wait_(node|head\w*) is_rwsem_\w*owned task_blocks_on_rt_mutex readers_active_check
         remove_waiter mark_wakeup_next_waiter try_to_take_rt_mutex
         (read|write)_seq(lock|unlock|count_begin|count_end|begin|retry)(_\w*)?
@@ -381,7 +381,8 @@ _TABLES = {
         preempt_schedule\w* sched_(submit|update)_w\w* wait_for_\w* __wait_for_\w*
         do_wait_for_common wait_on_\w* __wait_on_\w* wait_woken out_of_line_wait_\w* bit_wait\w*
         _*wait_rcu_gp synchronize_\w* __synchronize_\w* exp_funnel_lock rcu_barrier\w*
-        _*rcu_barrier sync_rcu_\w* _synchronize_\w* folio_wait_\w* __folio_lock\w*
+        _*rcu_barrier sync_rcu_\w* __sched_text_start _synchronize_\w* folio_wait_\w*
+        __folio_lock\w*
         __lock_sock __lock_(page|buffer)\w* lock_page\w* folio_lock\w* lock_buffer
         (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w* swait_\w* __swait_\w*
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
@@ -431,13 +432,28 @@ _TABLES = {
         x86_64_start_(kernel|reservations) __do_softirq exit_to_user_?mode_\w* syscall_exception
         handle_syscall do_trap_ecall_u call_on_stack handle_sys syscall_common system_call_\w* 0x0
         irqentry_(enter|exit)\w* asm_sysvec_\w*
+        (sched|lock|entry|irqentry|softirqentry|kprobes|noinstr|cpuidle)_text_(start|end)
+        clear_bhb_loop
+        syscall_call int_(ret_from_sys_call|signal|with_check) sysret_(check|audit|signal)
+        sysret32_from_system_call stub_(clone|fork|vfork|execve|\w*sigreturn) ptregscall_common
+        ia32_(sysret|syscall|cstar_target|do_call) cstar_(dispatch|do_call) resume_userspace
+        retint_(user|kernel|careful|signal|swapgs) ret_from_(sys_call|intr|syscall) child_rip
+        syscall_enter_from_user_mode\w* prepare_exit_to_usermode (asm_)?int80_emulation
+        swapgs_restore_regs_and_return_to_usermode (asm_)?common_interrupt(_return)? paranoid_exit
+        rewind_stack_(do_exit|and_make_dead) common_startup_64 startup_32_smp i386_start_kernel
+        do_el0_svc_compat work_pending _*irq_(svc|usr) _*dabt_usr _*pabt_usr vector_swi
+        local_restart __primary_switched __enable_mmu ret_from_kernel_(user_thread|thread_asm)
+        start_kernel_thread __do_syscall do_syscall syscall_exit interrupt_return
+        ret_from_fork_(kernel|kernel_asm|user|user_asm) (ext|io|mcck)_int_handler
+        sysc_(return|tracego) handle_sys(n32|64) stack_done
         __kernel_text_start _stext _text _etext __x86_sys_\w* _start startup_64
     """,
     # arguments of a system call, files' methods: what a stall is called by is what these called
     "dispatch": r"""
         do_syscall_(32|64|x64)\w* x64_sys_call ia32_sys_call invoke_syscall el0_svc\w* do_el0_svc
         entry_SYSCALL_\w* entry_SYSENTER_\w* entry_INT80\w* system_call\w* (__)?do_fast_syscall_32
-        do_int80\w* do_SYSENTER_32 sysenter_dispatch tracesys_phase2 ret_fast_syscall
+        do_int80\w* do_SYSENTER_32 sysenter_dispatch tracesys_phase2 ret_fast_syscall do_syscall
+        int_ret_from_sys_call stub_(clone|fork|vfork|execve) cstar_dispatch ia32_sysret syscall_call
         ret_from_syscall\w* syscall_common handle_syscall do_trap_ecall_u process_one_work
         process_scheduled_works kthread call_timer_fn expire_timers __run_timers __run_timer_base
         __hrtimer_run_queues __run_hrtimer tasklet_action\w* workqueue_softirq_action
@@ -452,7 +468,8 @@ _TABLES = {
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
         call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
-        __do_syscall
+        __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
+        sock_diag_rcv_msg crypto_user_rcv_msg
     """,
 }
 
