@@ -125,7 +125,7 @@ _TABLES = {
         print_(address_stack_frame|memory_metadata|track|tracking|page_info|slab_info)
         describe_frame_address report_(suppressed|ubsan_failure) per_cpu_remove_cache
         qlink_to_object check_slab_allocation (un)?poison_slab_object set_alloc_info
-        check_access (find|insert|consume)_watchpoint get_stack_skipnr sanitize_stack_entries
+        (find|insert|consume)_watchpoint get_stack_skipnr sanitize_stack_entries
         for_each_canary handle_(null_ptr_deref|misaligned_access|missaligned_access)
         check_kcov_mode canonicalize_ip memcg_slab_(pre|post)_alloc_hook
         check_(pad_bytes|valid_pointer)
@@ -133,7 +133,8 @@ _TABLES = {
         fill_pool (work|hrtimer|rcuhead)_fixup_\w* stub_timer
         debug_(activate|deactivate|assert_init)
         lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release) mark_irqflags
-        check_(no_collision|lock_chain_key) __bfs_\w* hlock_id debug_show_(all|held)_locks
+        check_(no_collision|lock_chain_key) __bfs_(backwards|forwards) hlock_id
+        debug_show_(all|held)_locks
         print_(circular_bug|deadlock|usage_bug|irq_lock)_scenario print_irqtrace_events
         print_(shortest_lock_dependencies|lock_held_at_exit|lock_class_header|lockdep_cache)
         print_(lock|lock_name|lock_trace|ip_sym|unlock_inbalance_bug) debug_locks_off_graph_unlock
@@ -168,7 +169,8 @@ _TABLES = {
         copy_(safe_)?(from|to)_(sockptr|bpfptr)\w*
         copy_struct_from_sockptr iov_iter_fault_in_\w*
         _*(raw_)?copy_(to|from|in)_(user|iter|kernel)(_nocache|_flushcache|_nofault|_nmi|_inatomic\w*|_mcsafe|_full\w*|_ll\w*|_generic|_timeout)?
-        _*copy_user_\w* copy_mc_\w* _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
+        _*copy_user_(generic|enhanced|handle|short|nocache|flushcache)\w* copy_mc_\w*
+        _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
         copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
         copy_page_(to_iter|from_iter|from_iter_atomic) __arch_clear_user
         arm_copy_\w* arm_clear_user __asm_copy_\w* copy_struct_from_user copy_safe_\w*
@@ -209,7 +211,7 @@ _TABLES = {
         match_(token|strlcpy|strdup|int|uint|u64|hex|octal|number|wildcard) simple_strntou?ll?
         hex_range bitmap_print_\w* devm_bitmap_\w* __bitmap_weight_\w* _*genradix_\w*
         sg_(next|last|nents\w*|init_table|init_one|miter_\w+|zero_buffer|p?copy_\w+)
-        _*sg_(alloc|free)_\w+ sgl_(alloc|free)\w* (search|sort)_extable (cmp|swap)_ex\w*
+        _*sg_(alloc|free)_\w+ sgl_(alloc|free)\w* (search|sort)_extable swap_ex cmp_ex_(sort|search)
         __sw_hweight(32|64) hashlen_string chksum_(update|final|finup|digest) memory_intersects
         bsearch kstrto\w* _*kstrto\w* _?parse_integer\w* simple_strto\w*
     """,
@@ -234,12 +236,14 @@ _TABLES = {
         folio_(get|try_get|ref_\w+)
         kobj_(child_ns_ops|kset_join|kset_leave|attr_show|attr_store|ns_drop) device_remove_file
         device_(add|remove)_(attrs|groups|class_symlinks) devm_kv?asprintf devm_k(strdup|free)
-        devres_(add|alloc_node|find|get|remove|destroy|release)
+        internal_create_groups? create_files devres_(add|alloc_node|find|get|remove|destroy|release)
         llist_(reverse_order|add_batch|del_first)
         rb_(erase|insert_color|first|last|next|prev|replace_node)\w* ____rb_erase_color
         __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w* timerqueue_\w*
         interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
-        (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w* idr_\w* ida_\w*
+        (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w*
+        idr_(alloc|find|get|pre_get|remove|replace|layer)\w*
+        idr_(for_each|destroy|preload|init|mark_full) ida_\w*
         mas_(walk|find|next|prev|store|load|wr|erase|preallocate|destroy|split|rebalance)\w*
         mtree_(load|store|insert|erase)\w* _*rhashtable_\w*
         rht_(bucket|lock|unlock|key|head|ptr|assign|grow)\w* rhltable_\w* kfifo_\w*
@@ -269,7 +273,8 @@ _TABLES = {
         mutex_(add_waiter|remove_waiter|handoff|waiter_is_first) _*ww_mutex_\w* _*rt_mutex_\w*
         rtlock_slow\w* rt_spin_\w* atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
-        __down_\w* __up(_\w*)? ___down_common downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w*
+        __down_(read|write|common|interruptible|killable|timeout)\w* __up ___down_common
+        downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w*
         rwbase_\w* percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w*
         _*percpu_rwsem_\w* ldsem_\w* _*local_bh_(enable|disable)\w*
         _*local_irq_(save|restore|enable|disable) arch_local_\w* local_lock\w*
@@ -381,7 +386,7 @@ _TABLES = {
         preempt_schedule\w* sched_(submit|update)_w\w* wait_for_\w* __wait_for_\w*
         do_wait_for_common wait_on_\w* __wait_on_\w* wait_woken out_of_line_wait_\w* bit_wait\w*
         _*wait_rcu_gp synchronize_\w* __synchronize_\w* exp_funnel_lock rcu_barrier\w*
-        _*rcu_barrier sync_rcu_\w* __sched_text_start _synchronize_\w* folio_wait_\w*
+        _*rcu_barrier sync_rcu_\w* srcu_barrier __sched_text_start _synchronize_\w* folio_wait_\w*
         __folio_lock\w*
         __lock_sock __lock_(page|buffer)\w* lock_page\w* folio_lock\w* lock_buffer
         (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w* swait_\w* __swait_\w*
