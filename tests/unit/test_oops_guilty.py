@@ -135,8 +135,10 @@ REAL = [
 ]
 #: Where the kernel is entered: x86 since 2.6, arm, arm64, powerpc, s390, riscv, mips, loongarch.
 ENTRIES = (
-    "int_ret_from_sys_call stub_clone sysret32_from_system_call cstar_dispatch retint_user child_rip "
-    "entry_SYSCALL_64_fastpath system_call_fastpath ret_from_fork_asm x64_sys_call common_interrupt "
+    "int_ret_from_sys_call stub_clone sysret32_from_system_call cstar_dispatch retint_user "
+    "child_rip "
+    "entry_SYSCALL_64_fastpath system_call_fastpath ret_from_fork_asm x64_sys_call "
+    "common_interrupt "
     "__sched_text_start __softirqentry_text_start clear_bhb_loop rewind_stack_and_make_dead "
     "__irq_svc __irq_usr vector_swi ret_fast_syscall el0t_64_sync_handler invoke_syscall "
     "system_call_exception interrupt_return start_kernel_thread __do_syscall sysc_return "
