@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
-PATIENCE = 64
+GAP_LINES = 64
 #: Lines between an announcement and the first line it announces (page dumps are the longest).
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
@@ -265,7 +265,7 @@ class _Splitter:
             if number - report.first > ANNOUNCED:
                 self._close(caller, report)
                 return
-        elif number - report.last > PATIENCE:
+        elif number - report.last > GAP_LINES:
             self._close(caller, report)
             return
         report.lines.append(number)

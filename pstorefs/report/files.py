@@ -19,6 +19,7 @@ from pstorefs.report.material import Decoded, Material
 from pstorefs.system.machine import Machine
 
 CONSOLE = "console.txt"
+LOGCAT = "logcat.txt"
 _SUMMARY = "summary.json"
 # Titles of dumps that were composed lately: dumps of one boot name each other.
 _TITLES_KEPT = 256
@@ -39,9 +40,15 @@ FILES: Mapping[str, Callable[[Material, Context], bytes | None]] = {
     "report.txt": _report,
     "summary.json": _summary,
     CONSOLE: lambda material, _: material.console(),
+    LOGCAT: lambda material, _: material.logcat(),
+}
+#: Files that not every dump has, and whether one has it.
+OPTIONAL: Mapping[str, Callable[[Material], bool]] = {
+    CONSOLE: lambda material: material.has_console,
+    LOGCAT: lambda material: material.has_logcat,
 }
 #: Files that say nothing beyond their dump: the same for every reader.
-PLAIN = ("dmesg.txt", CONSOLE)
+PLAIN = ("dmesg.txt", CONSOLE, LOGCAT)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pstorefs.archive.stored import Stored
 from pstorefs.dump import Dump, join
 from pstorefs.dump.boots import oops_before
+from pstorefs.dump.joining import body
 from pstorefs.oops import Facts, caused_by, parse_dump
+from pstorefs.record import pmsg
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
 
@@ -36,11 +38,25 @@ class Material(Protocol):
     def has_console(self) -> bool:
         """Whether there is one."""
 
+    def logcat(self) -> bytes | None:
+        """The log of Android, if there is one, as logcat shows it."""
+
+    @property
+    def has_logcat(self) -> bool:
+        """Whether there is one."""
+
 
 def console_of(dump: Dump) -> Record | None:
     """The newest console log that ends with this dump."""
     consoles = [part.record for part in dump.others if part.record.name.type == "console"]
     return max(consoles, key=lambda record: record.path, default=None)
+
+
+def logcat_of(dump: Dump, read: Callable[[Record], bytes]) -> bytes:
+    """What the newest pmsg record of a dump holds that may be a log of Android."""
+    parts = [part.record for part in (*dump.parts, *dump.others) if part.record.name.type == "pmsg"]
+    record = max(parts, key=lambda record: record.path, default=None)
+    return body(record, read(record)) if record is not None else b""
 
 
 class Decoded:
@@ -93,6 +109,15 @@ class Decoded:
         """See `Material`."""
         return console_of(self.dump) is not None
 
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        return pmsg.logcat(logcat_of(self.dump, self._read)) or None
+
+    @property
+    def has_logcat(self) -> bool:
+        """See `Material`."""
+        return pmsg.is_android(logcat_of(self.dump, self._read))
+
 
 class Known:
     """The material of a dump of a catalog, which remembers texts and what they say."""
@@ -123,6 +148,18 @@ class Known:
     def has_console(self) -> bool:
         """See `Material`."""
         return console_of(self._dump) is not None
+
+    def _pmsg(self) -> bytes:
+        return logcat_of(self._dump, lambda record: self._catalog.reading(record).text)
+
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        return pmsg.logcat(self._pmsg()) or None
+
+    @property
+    def has_logcat(self) -> bool:
+        """See `Material`."""
+        return pmsg.is_android(self._pmsg())
 
 
 class Saved:
@@ -169,6 +206,16 @@ class Saved:
         logs = (each for each in self._known.records if each["use"] == summary_json.LOG)
         return any(each["name"].startswith("console") for each in logs)
 
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_of(self._known, "logcat.txt") if self.has_logcat else None
+        return self._in_full().logcat() if text is None and self.has_logcat else text
+
+    @property
+    def has_logcat(self) -> bool:
+        """Whether one was composed when it was saved."""
+        return "logcat.txt" in self._known.texts
+
 
 class NotAtHandError(Exception):
     """It would take more than a few small reads."""
@@ -193,6 +240,13 @@ class SavedAtHand(Saved):
         """See `Material`."""
         text = self._catalog.text_at_hand(self._known, "console.txt")
         if text is None and self.has_console:
+            raise NotAtHandError
+        return text
+
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_at_hand(self._known, "logcat.txt") if self.has_logcat else None
+        if text is None and self.has_logcat:
             raise NotAtHandError
         return text
 

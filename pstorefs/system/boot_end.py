@@ -22,17 +22,43 @@ _MOST_BYTES = 4 << 20
 _UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
 _RUN_LEVEL, _BOOT_TIME = 1, 2
 _LAST_ENTRIES = 2000
+# Clocks are set while a machine boots.
+_CLOCK_SECONDS = 300
 
 
 def from_wtmp(machine: Machine) -> tuple[bool, float, str] | None:
-    """What wtmp says of the end of the boot before; None: it does not say."""
+    """What wtmp says of the end of the boot before; None: it does not say.
+
+    One that does not know of this boot was left behind: Debian 13 does not write it any more.
+    """
+    data = _last_entries(machine, "var/log/wtmp")
+    booted = newest_boot(data)
+    # utmp is made anew at each boot, and gets the same entry.
+    now = newest_boot(_last_entries(machine, "run/utmp"))
+    if now is None and machine.boot_seconds is not None and booted is not None:
+        known = abs(booted - machine.boot_seconds) <= _CLOCK_SECONDS
+    else:
+        known = now is None or now == booted
+    return parse_wtmp(data) if known else None
+
+
+def _last_entries(machine: Machine, path: str) -> bytes:
     try:
-        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
+        with open(os.path.join(machine.root, path), "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() // _UTMP.size - _LAST_ENTRIES) * _UTMP.size)
-            return parse_wtmp(file.read(_LAST_ENTRIES * _UTMP.size))
+            return file.read(_LAST_ENTRIES * _UTMP.size)
     except OSError:
-        return None
+        return b""
+
+
+def newest_boot(data: bytes) -> int | None:
+    """The time of the newest boot in wtmp or utmp."""
+    found = None
+    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
+        if fields[0] == _BOOT_TIME:
+            found = int(fields[7])
+    return found
 
 
 def parse_wtmp(data: bytes) -> tuple[bool, float, str] | None:

@@ -281,6 +281,30 @@ def test_wtmp(
     assert boot_end.parse_wtmp(data + b"rest") == end
 
 
+# This boot is at 1002 by its btime: what wtmp and utmp say of it, and whether wtmp is believed.
+KNOWN_BOOTS = [
+    ("the same in utmp, whatever the clock says", [1000, 9000], [9000], True),
+    ("wtmp was left behind", [1000, 1500], [9000], False),
+    ("no utmp, the clock agrees", [1000, 1200], [], True),
+    ("no utmp, the clock does not agree", [100, 500], [], False),
+]
+
+
+@pytest.mark.parametrize(
+    ("_", "boots", "now", "believed"), KNOWN_BOOTS, ids=[row[0] for row in KNOWN_BOOTS]
+)
+def test_a_wtmp_that_does_not_know_this_boot_is_not_believed(
+    _: str, boots: list[int], now: list[int], believed: bool, tmp_path: Path
+) -> None:
+    files = {
+        "proc/stat": b"btime 1002\n",
+        "var/log/wtmp": b"".join(utmp(*BOOT, at) for at in boots),
+        "run/utmp": b"".join(utmp(*BOOT, at) for at in now),
+    }
+    end = boot_end.from_wtmp(tree(tmp_path, files))
+    assert end == ((False, float(boots[0]), "wtmp") if believed else None)
+
+
 # The firmware's log
 
 
