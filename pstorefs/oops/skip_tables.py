@@ -42,6 +42,7 @@ TABLES = {
         do_program_check do_trap_error do_report_trap
         (machine_check|unrecoverable|system_reset|monitor_event)_exception illegal_op do_ov do_cpu
         kernel_stack_overflow do_watch spurious_fault
+        do_kernel_cp_fault
         # printing and stopping
         _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
         _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
