@@ -87,15 +87,33 @@ def _entries(output: bytes) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
+#: How many of the last entries are looked at for the end of a shutdown.
+END_ENTRIES = 30
+# What systemd and journald say last of all when a machine is shut down. Where /var is a file system
+# of its own, journald leaves it before the end, and its own goodbye is lost.
+_GOODBYES = (
+    "Journal stopped",
+    "Shutting down.",
+    "Reached target shutdown.target",
+    "Reached target final.target",
+    "Reached target umount.target",
+    "Reached target Shutdown",
+    "Reached target Final Step",
+    "Stopping systemd-journal-flush.service",
+    "Stopping Flush Journal to Persistent Storage",
+)
+
+
 def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
-    """The same of the last entry in the journal of the boot before."""
-    found = None
+    """The same of the last entries in the journal of the boot before."""
+    orderly, at = False, None
     for entry in _entries(output):
         with suppress(ValueError, LookupError, TypeError):
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-            # journald says goodbye last of all when the machine is shut down.
-            found = str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at, "journal"
-    return found
+            # Any user may log any message; the kernel's have no user.
+            if entry.get("_UID", "0") == "0":
+                orderly = orderly or str(entry.get("MESSAGE", "")).startswith(_GOODBYES)
+    return None if at is None else (orderly, at, "journal")
 
 
 def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:

@@ -76,7 +76,9 @@ def read_last_boot(machine: Machine) -> LastBoot:
     ended = boot_end.from_wtmp(machine)
     if ended is None and real:
         ended = boot_end.parse_journal_end(
-            boot_end.run("journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json")
+            boot_end.run(
+                "journalctl", "-q", "-b", "-1", "-n", str(boot_end.END_ENTRIES), "-o", "json"
+            )
         )
     orderly, at, source = ended or (None, None, "")
     lines, whole = _kernel_log(machine)
