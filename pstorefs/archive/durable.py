@@ -162,8 +162,9 @@ def read_small(parent: int, name: str, limit: int) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             raise error(errno.EFBIG, f"{name} is no regular file of at most {limit} bytes")
-        data = b""
-        while len(data) <= limit and (piece := os.read(descriptor, limit + 1 - len(data))):
+        # A byte more than it has: unless it grows, the next read finds the end.
+        data, step = b"", status.st_size + 1
+        while len(data) <= limit and (piece := os.read(descriptor, step)):
             data += piece
     finally:
         os.close(descriptor)

@@ -50,7 +50,7 @@ _NUMBER = r"-?\d{1,20}"
 _LINE = re.compile(
     rf"({layout.DUMP_NAME})\t({_NUMBER})\t({_NUMBER})\t({_NUMBER})\t([01]{{3}})"
     rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
-    r"\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)",
+    r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)",
     re.ASCII,
 )
 
@@ -74,6 +74,8 @@ class Entry(NamedTuple):
     boot: str | None
     saved: int
     tail: int | None
+    #: The first 16 digits of the SHA-256 of dmesg.txt; None: its records have to be read for it.
+    text: int | None
     tokens: str
 
     @property
@@ -106,6 +108,7 @@ class Entry(NamedTuple):
             self.boot or "",
             self.saved,
             "" if self.tail is None else f"{self.tail:x}",
+            "" if self.text is None else f"{self.text:x}",
             self.tokens,
         )
         text = "\t".join(map(str, fields)).encode()
@@ -120,7 +123,9 @@ def parse(line: bytes) -> Entry | None:
     match = _LINE.fullmatch(text.decode("ascii", "replace"))
     if match is None:
         return None
-    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, tokens = match.groups()
+    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, digest, tokens = (
+        match.groups()
+    )
     return Entry(
         name,
         int(inode),
@@ -134,6 +139,7 @@ def parse(line: bytes) -> Entry | None:
         boot or None,
         int(saved),
         int(tail, 16) if tail else None,
+        int(digest, 16) if digest else None,
         tokens,
     )
 
@@ -156,12 +162,15 @@ def of_stored(stored: Stored) -> Entry:
         boot=keys["boot"] or own,
         saved=stored.saved,
         tail=stored.tail,
+        text=_digits(stored.texts.get(layout.TEXT)),
         tokens=_joined(records, stored.start),
     )
 
 
-def of_dump(dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int) -> Entry:
-    """The entry of a dump whose records were read."""
+def of_dump(
+    dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int, text: str | None = None
+) -> Entry:
+    """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known."""
     from pstorefs.archive.stored import mtime_of
     from pstorefs.dump import boots
 
@@ -181,8 +190,13 @@ def of_dump(dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int) -> 
         boot=dump.boot or ALONE + boots.key_of(facts),
         saved=saved,
         tail=tail[-1] if tail and not facts.doubtful else None,
+        text=_digits(text),
         tokens=_joined(records, boots.start_of(facts)),
     )
+
+
+def _digits(sha256: str | None) -> int | None:
+    return int(sha256[:16], 16) if sha256 else None
 
 
 def _file(path: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.entry import Entry
 
 NAME = ".index"
-_HEADER = b"pstorefs-index 1"
+_HEADER = b"pstorefs-index 2"
 #: Bytes that are read of it, at most: 100,000 dumps are about 30 MB.
 LARGEST = 256 << 20
 _STEP = 1 << 20

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 SUMMARY = "summary.json"
+#: The joined text of a dump.
+TEXT = "dmesg.txt"
 #: What may be composed beside them.
-COMPOSED = ("dmesg.txt", "report.txt", SUMMARY, "console.txt", "logcat.txt")
+COMPOSED = (TEXT, "report.txt", SUMMARY, "console.txt", "logcat.txt")
 #: Bytes of one record, at most: as source/directory.py's own bound.
 LONGEST_RECORD = 32 << 20
 
@@ -48,7 +50,7 @@ _DUMP_NAME = re.compile(DUMP_NAME, re.ASCII)
 _RAW_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,199})(?:~[0-9a-f]{8})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUM = re.compile(rf"([0-9a-f]{{64}})  {RAW}/([^/]+)", re.ASCII)
-_SUMS_BYTES = _RECORDS * 300
+SUMS_BYTES = _RECORDS * 300
 _SCHEMA = 1
 _LONGEST_TEXT = 300
 _LARGEST_NUMBER = 1 << 63
@@ -220,7 +222,7 @@ def sums_in(store: Store, dump: str) -> dict[str, str] | None:
     """What SHA256SUMS tells: names in raw/ to SHA-256. None if it is not as it was written."""
     try:
         with store.folder((dump,)) as directory:
-            return parse_sums(durable.read_small(directory, SUMS, _SUMS_BYTES))
+            return parse_sums(durable.read_small(directory, SUMS, SUMS_BYTES))
     except OSError:
         return None
 

@@ -63,7 +63,7 @@ def _time(value: object) -> str:
     from datetime import datetime
 
     time = str(_like(_TIME)(value))
-    datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007 (only its form counts)
+    datetime.fromisoformat(time.removesuffix("Z"))
     return time
 
 

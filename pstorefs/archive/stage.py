@@ -8,6 +8,7 @@ that is `save`.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -70,7 +71,6 @@ def _stage_joining(work: Transaction, job: Job) -> None:
         _stage_record(work, job, record, name)
     if job.new or not finished:
         composed = _composed(work, job)
-        work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
         for name, data in composed.items():
             _stage_file(work, job.directory, name, data)
         _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
@@ -88,7 +88,6 @@ def _stage_new(work: Transaction, job: Job) -> None:
         finally:
             os.close(raw)
         files = dict(_composed(work, job))
-        work.summaries[job.directory] = files.get(layout.SUMMARY, b"")
         files[layout.FACTS] = layout.facts_text(work.facts_of(job.directory).values())
         files[layout.SUMS] = layout.sums_text(job.sums)
         for name, data in files.items():
@@ -140,6 +139,7 @@ def _reading(record: Record) -> Iterator[None]:
 
 def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
     """What is beside raw/. A dump of which nothing can be composed is saved all the same."""
+    work.summaries[job.directory] = b""
     if work.policy.compose is None:
         return {}
     try:
@@ -149,6 +149,9 @@ def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
     except Exception as error:  # noqa: BLE001 - a record that trips it up must be saved first
         work.policy.say(f"{job.directory}: saved without a report: {type(error).__name__}: {error}")
         return {}
+    work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
+    if layout.TEXT in composed:
+        work.texts[job.directory] = hashlib.sha256(composed[layout.TEXT]).hexdigest()
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
 
 

@@ -21,17 +21,18 @@ A program of an earlier version finds nothing wrong with such a dump: SHA256SUMS
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.archive import durable, layout
 from pstorefs.archive.shape import shaped
 from pstorefs.record.record import ARCHIVE
-from pstorefs.source.directory import Stamp
+from pstorefs.source.directory import Stamp, stamps_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 #: Bytes of a summary.json and of a report.txt that are read.
 SUMMARY_BYTES = 1 << 20
-_SAVED = "saved"
+_SAVED, _SUMMARY = "saved", "summary.json"
 _END, _DIGEST = b"\n}\n", b',\n "digest": "'
+_encoded = json.JSONEncoder().encode
 # What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
 _ROUNDED_NS = 2 * 10**9
 
@@ -74,28 +76,36 @@ class Stored:
         return records
 
 
+class _Found(NamedTuple):
+    """What is on the disk of one dump."""
+
+    stamps: tuple[Stamp, ...]
+    raw: dict[str, Stamp]
+    summary: bytes
+    sums: bytes
+    #: When SHA256SUMS was written, in nanoseconds since 1970.
+    finished_ns: int
+
+
 def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
     """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs.
 
     Of at most `limit` bytes is the summary, and of about as many the list of its records.
     """
     try:
-        if store.stamp((name, layout.RAW)).size > limit:
-            return None
-        stamps, raw = look(store, name)
-        sums = layout.sums_in(store, name)
-        data = small(store, name, "summary.json", limit)
-        finished = store.stamp((name,), layout.SUMS).mtime_ns
+        found = store.within((name,), lambda directory: _found(directory, limit))
     except TimeoutError:
         raise
     except OSError:
         return None
+    sums = layout.parse_sums(found.sums)
     try:
-        whole = json.loads(data)
+        whole = json.loads(found.summary)
         keys = shaped(whole)
-        saved = _saved(whole, data)
+        saved = _saved(whole, found.summary)
     except (ValueError, RecursionError, TypeError, KeyError):
         return None
+    raw = found.raw
     if sums is None or not _agree(name, keys, raw, sums, saved.get("mtimes")):
         return None
     keys["name"] = name
@@ -104,8 +114,8 @@ def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
         name=name,
         keys=keys,
         raw=raw,
-        stamps=stamps,
-        saved=finished // 10**9,
+        stamps=found.stamps,
+        saved=found.finished_ns // 10**9,
         mtime_ns=when,
         texts=saved.get("texts", {}),
         key=saved.get("key", ""),
@@ -116,15 +126,36 @@ def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
 
 def look(store: Store, name: str) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
     """The stamps that tell whether a dump changed, and the records in its raw/. OSError."""
+    return store.within((name,), _look)
+
+
+def _found(directory: int, limit: int) -> _Found:
+    """All that tells what a dump is, but for its records. OSError, also if it is too large."""
+    if os.stat(layout.RAW, dir_fd=directory, follow_symlinks=False).st_size > limit:
+        raise durable.error(errno.EFBIG, f"{layout.RAW} holds too many records")
+    stamps, raw = _look(directory)
+    summary = durable.read_small(directory, _SUMMARY, limit)
+    sums = durable.read_small(directory, layout.SUMS, layout.SUMS_BYTES)
+    finished = os.stat(layout.SUMS, dir_fd=directory, follow_symlinks=False).st_mtime_ns
+    return _Found(stamps, raw, summary, sums, finished)
+
+
+def _look(directory: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
+    descriptor = durable.open_directory(directory, layout.RAW)
+    try:
+        there: dict[str, Stamp] = {}
+        stamps_in(descriptor, there)
+        places = [Stamp.of(os.fstat(directory)), Stamp.of(os.fstat(descriptor))]
+    finally:
+        os.close(descriptor)
     raw = {
         file: stamp
-        for file, stamp in store.scan((name, layout.RAW)).items()
+        for file, stamp in there.items()
         if stamp.is_file and layout.raw_file(file) is not None
     }
-    places = [store.stamp((name,)), store.stamp((name, layout.RAW))]
-    for file in ("summary.json", layout.SUMS):
+    for file in (_SUMMARY, layout.SUMS):
         with suppress(FileNotFoundError):
-            places.append(store.stamp((name,), file))
+            places.append(Stamp.of(os.stat(file, dir_fd=directory, follow_symlinks=False)))
     return (*places, *raw.values()), raw
 
 
@@ -163,14 +194,13 @@ def laid_out(keys: Mapping[str, Any]) -> bytes:
 
     The encoder in C indents nothing, and the one that does takes ten times as long.
     """
-    dumps = json.dumps
     lines = []
     for key, value in keys.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            rows = ",\n  ".join(map(dumps, value))
+            rows = ",\n  ".join(map(_encoded, value))
             lines.append(f' "{key}": [\n  {rows}\n ]')
         else:
-            lines.append(f' "{key}": {dumps(value)}')
+            lines.append(f' "{key}": {_encoded(value)}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
@@ -239,5 +269,5 @@ def _seconds(time: str | None) -> int | None:
 
     if time is None:
         return None
-    moment = datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    moment = datetime.fromisoformat(time.removesuffix("Z")).replace(tzinfo=timezone.utc)
     return int(moment.timestamp()) * 10**9

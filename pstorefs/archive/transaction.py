@@ -66,6 +66,8 @@ class Transaction:
     checked: set[str] = field(default_factory=set)
     #: summary.json of dumps that are new, that grew, or that an earlier run did not finish.
     summaries: dict[str, bytes] = field(default_factory=dict)
+    #: SHA-256 of each dmesg.txt that was composed, by the dump's directory.
+    texts: dict[str, str] = field(default_factory=dict)
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
     #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
     trees: dict[str, dict[str, str | int]] = field(default_factory=dict)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import NoReturn
 
-from pstorefs import dump as dumps_of
-from pstorefs.archive import entry, in_full, index, layout, stored
+from pstorefs.archive import in_full, index, layout, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
+from pstorefs.catalog.directories import directories, odd, same
 from pstorefs.catalog.place import Place
+from pstorefs.catalog.recent import Recent
 from pstorefs.source.directory import ChangedError, Stamp, Store
 
 
@@ -41,12 +42,16 @@ class Archived:
         #: Held while somebody looks; and, never for long, while what follows is changed.
         self._lock = threading.Lock()
         self._keeping = threading.Lock()
-        self._stored: OrderedDict[str, tuple[float, Stored | InFull]] = OrderedDict()
-        self._in_full: OrderedDict[str, InFull] = OrderedDict()
+        #: What dumps were when they were read, and their stamps at the last look with its time.
+        self._known: Recent[Stored | InFull] = Recent(bounds.STORED_KEPT)
+        self._stamps: Recent[tuple[float, tuple[Stamp, ...]]] = Recent(bounds.STORED_KEPT)
+        self._in_full: Recent[InFull] = Recent(bounds.FULL_KEPT)
         #: Dumps of which records are not as they were saved, found when they were used.
         self._rotten: dict[str, list[str]] = {}
         #: Dumps whose summary.json agrees with everything, and whose records are not what it says.
         self._doubted: dict[str, tuple[Stamp, ...]] = {}
+        #: Dumps whose dmesg.txt is not what the index says.
+        self._spoilt: set[str] = set()
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -68,8 +73,7 @@ class Archived:
             if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
                 return
             if now:
-                with self._keeping:
-                    self._stored = OrderedDict((n, (0.0, k)) for n, (_, k) in self._stored.items())
+                self._stamps.clear()
             try:
                 self.place.renew()
                 with self.place.opened() as store:
@@ -113,33 +117,34 @@ class Archived:
         begun = time.monotonic()
         if stamps != self._root:
             self._seen_since = begun
-        there = _directories(store)
+        there = directories(store)
         lines: dict[str, Entry] = {}
         if stamps[1] is not None and stamps[1] != self._index:
             lines, _ = index.read(store, stamps[1])
         entries: dict[str, Entry] = {}
-        odd: dict[str, InFull] = {}
-        grouped = _odd(there)
+        apart: dict[str, InFull] = {}
+        grouped = odd(there)
         for name, directory in there.items():
             known = lines.get(name)
-            if known is None or not _same(known, directory):
+            if known is None or not same(known, directory):
                 known = self.entries.get(name)
             if name in grouped:
                 known = None
-            elif known is None or not _same(known, directory):
+            elif known is None or not same(known, directory):
                 known = in_full.entry_of(store, name)
             if known is not None:
                 entries[name] = known
             elif (found := self.full.get(name) or in_full.read(store, name)) is not None:
-                odd[name] = found
-        same = entries == self.entries and odd.keys() == self.full.keys() - self._wanted
-        if not same:
+                apart[name] = found
+        unchanged = entries == self.entries and apart.keys() == self.full.keys() - self._wanted
+        if not unchanged:
             self.entries = {e.name: e for e in sorted(entries.values(), key=lambda e: e.age)}
             kept = {name: each for name, each in self.full.items() if name in self._wanted}
-            self.full = {**{n: f for n, f in kept.items() if n in entries}, **odd}
+            self.full = {**{n: f for n, f in kept.items() if n in entries}, **apart}
+            self._spoilt &= entries.keys()
         self._root, self._index = stamps, stamps[1]
         self._settled = self._is_settled(store, stamps[0], begun)
-        return not same
+        return not unchanged
 
     def _is_settled(self, store: Store, root: Stamp, begun: float) -> bool:
         """Whether any change after this look will show in the root's stamp."""
@@ -168,14 +173,12 @@ class Archived:
 
     def at_hand(self, name: str) -> Stored | None:
         """What `used` says, if that takes a few small reads of what is open already: or None."""
-        checked, known = self._stored.get(name, (0.0, None))
-        now = time.monotonic()
-        if now < checked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS:
-            return known if isinstance(known, Stored) else None
-        if isinstance(known, InFull):
-            return None
+        stamps = self.stamps(name, wait=False)
+        known = self._known.get(name)
+        if stamps is None or (known is not None and known.stamps == stamps):
+            return known if stamps and isinstance(known, Stored) else None
         with self.place.at_hand() as store:
-            if store is None:
+            if store is None or self._doubted.get(name) == stamps:
                 return None
             try:
                 found = stored.read(store, name, bounds.QUICK_BYTES)
@@ -183,7 +186,7 @@ class Archived:
                 return None
         if found is None or self._doubted.get(name) == found.stamps:
             return None
-        self._keep(name, now, found)
+        self._keep(name, found)
         return found
 
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:
@@ -202,16 +205,11 @@ class Archived:
 
         `ChangedError` if it is gone; TimeoutError if the archive hangs.
         """
-        checked, known = self._stored.get(name, (0.0, None))
-        now = time.monotonic()
-        if known is not None and now <= checked + bounds.CURRENT_SECONDS:
+        stamps = self.stamps(name, wait=True)
+        known = self._known.get(name)
+        if known is not None and known.stamps == stamps:
             return known
         with self.place.opened() as store:
-            if known is not None:
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    if stored.look(store, name)[0] == known.stamps:
-                        self._keep(name, now, known)
-                        return known
             found: Stored | InFull | None = stored.read(store, name)
             if found is None or self._doubted.get(name) == found.stamps:
                 found = in_full.read(store, name)
@@ -219,35 +217,46 @@ class Archived:
             with self._keeping:
                 self._rotten.pop(name, None)
             raise ChangedError(f"{name} is gone from the archive")
-        self._keep(name, now, found)
+        self._keep(name, found)
         return found
+
+    def stamps(self, name: str, *, wait: bool) -> tuple[Stamp, ...] | None:
+        """What tells whether a dump changed; None: it is gone, or one would have to wait for it."""
+        now = time.monotonic()
+        looked = self._stamps.get(name)
+        if looked is not None and now <= looked[0] + bounds.CURRENT_SECONDS:
+            return looked[1]
+        if not (wait or self.place.is_at_hand):
+            return None
+        try:
+            with self.place.opened() as store:
+                stamps, _ = stored.look(store, name)
+        except TimeoutError:
+            raise
+        except OSError:
+            return None
+        self._stamps.put(name, (now, stamps))
+        return stamps
 
     def in_full(self, name: str) -> InFull:
         """A dump with its records, where its summary.json does not say enough. As `used`."""
-        with self._keeping:
-            known = self._in_full.get(name)
+        known = self._in_full.get(name)
         with self.place.opened() as store:
             if known is None or stored.look(store, name)[0] != known.stamps:
                 known = in_full.read(store, name)
         if known is None:
             raise ChangedError(f"{name} is gone from the archive")
-        with self._keeping:
-            self._in_full[name] = known
-            self._in_full.move_to_end(name)
-            while len(self._in_full) > bounds.FULL_KEPT:
-                self._in_full.popitem(last=False)
+        self._in_full.put(name, known)
         return known
 
-    def _keep(self, name: str, now: float, found: Stored | InFull) -> None:
+    def _keep(self, name: str, found: Stored | InFull) -> None:
         with self._keeping:
             if isinstance(found, InFull) and found.rotten:
                 self._rotten[name] = found.rotten
             else:
                 self._rotten.pop(name, None)
-            self._stored[name] = now, found
-            self._stored.move_to_end(name)
-            while len(self._stored) > bounds.STORED_KEPT:
-                self._stored.popitem(last=False)
+        self._known.put(name, found)
+        self._stamps.put(name, (time.monotonic(), found.stamps))
 
     def text(self, known: Stored, file: str) -> bytes | None:
         """dmesg.txt or the like as it was composed; None if that is not known to be right."""
@@ -265,6 +274,34 @@ class Archived:
         except OSError:
             return None
         return data if stored.digest(data) == known.texts.get(file) else None
+
+    def digest_of_text(self, dump: Entry) -> int | None:
+        """Of dmesg.txt, by the index; None if the dump has to be read for it."""
+        return None if dump.name in self._spoilt else dump.text
+
+    def text_stamp(self, dump: Entry) -> Stamp:
+        """dmesg.txt as it lies there now. OSError, `ChangedError` if it is not to be believed."""
+        try:
+            with self.place.opened() as store:
+                stamp = store.stamp((dump.name,), layout.TEXT)
+        except FileNotFoundError:
+            self._spoil(dump)
+        if not stamp.is_file or stamp.size > bounds.LONGEST_TEXT:
+            self._spoil(dump)
+        return stamp
+
+    def saved_text(self, dump: Entry, stamp: Stamp, expected: int) -> bytes:
+        """dmesg.txt as it was saved. OSError, `ChangedError` if it is not to be believed."""
+        with self.place.opened() as store:
+            data = store.read((dump.name,), layout.TEXT, stamp)
+        if int(stored.digest(data)[:16], 16) != expected:
+            self._spoil(dump)
+        return data
+
+    def _spoil(self, dump: Entry) -> NoReturn:
+        with self._keeping:
+            self._spoilt.add(dump.name)
+        raise ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
 
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""
@@ -285,39 +322,9 @@ class Archived:
                 raise ChangedError(f"{path} has changed")
             data = store.read((dump, raw), file, stamp)
         if stored.digest(data) != sha256:
-            with self._keeping:
-                _, known = self._stored.pop(dump, (0.0, None))
-                if known is not None:
+            known = self._known.pop(dump)
+            if known is not None:
+                with self._keeping:
                     self._doubted[dump] = known.stamps
             raise ChangedError(f"{path} has changed")
         return data
-
-
-def _directories(store: Store) -> dict[str, Stamp]:
-    """The directories of an archive that may be dumps."""
-    found = {
-        name: stamp
-        for name, stamp in store.scan(()).items()
-        if stamp.is_directory and layout.is_dump_name(name)
-    }
-    while len(found) > bounds.MOST_DUMPS:
-        found.popitem()
-    return found
-
-
-def _same(known: Entry, directory: Stamp) -> bool:
-    return (known.inode, known.ctime_ns) == (directory.inode, directory.ctime_ns)
-
-
-def _odd(there: dict[str, Stamp]) -> set[str]:
-    """Dumps that have to be grouped with others, as one may be a part of another one.
-
-    What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
-    called as a dump may be anything.
-    """
-    found = {name for name in there if not dumps_of.is_name(name)}
-    for name in there:
-        begin, _, tag = name.rpartition("-")
-        if len(tag) in entry.TAGS and begin in there:
-            found |= {name, begin}
-    return found

@@ -9,10 +9,12 @@ the other half the kernel's. What is looked at, and when:
   each dump; a dump whose directory is another one, or was changed (ctime), is looked at: its
   summary.json, SHA256SUMS and raw/. A root that changed less than `SETTLED_NS` ago may change again
   within the same tick of its clock: it is looked at again.
-* an archived dump that is used (its files are read, status names it): its directory, raw/,
-  summary.json, SHA256SUMS and each record's stamp, at most every `CURRENT_SECONDS`. A change there
-  that leaves the dump's directory as it was, such as a record that somebody removed from raw/, is
-  found at that moment.
+* dmesg.txt of an archived dump, of which the index has the digest: that file, at each look-up and
+  at most every `CURRENT_SECONDS`; it is read, and its digest compared, at each open.
+* an archived dump of which more is used (its other files are read, status names it): its
+  directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most every
+  `CURRENT_SECONDS`. A change there that leaves the dump's directory as it was, such as a record
+  that somebody removed from raw/, is found at that moment.
 * archived dumps that may be one with a record of the store, or that are not as this program
   writes them, are read in full, and looked at as the store is.
 """
@@ -39,7 +41,7 @@ FULL_KEPT = 16
 #: decode to is kept elsewhere: record/decoded.py.
 TEXT_BYTES = 8 << 20
 #: Bytes of reports and summaries that are kept.
-MADE_BYTES = 2 << 20
+MADE_BYTES = 16 << 20
 #: Bytes of a dmesg.txt in an archive: a single record can be so long.
 LONGEST_TEXT = 32 << 20
 #: So many of the newest dumps are named in status.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from pstorefs.catalog import bounds
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import RESPITE, open_store
+from pstorefs.source.timeout import RETRY_SECONDS, open_store
 
 
 class _Held:
@@ -61,7 +61,7 @@ class Place:
             finally:
                 self._give_back(held)
         except TimeoutError:
-            self._hung_until = time.monotonic() + RESPITE
+            self._hung_until = time.monotonic() + RETRY_SECONDS
             raise
 
     def renew(self) -> None:
@@ -70,6 +70,15 @@ class Place:
             held, self._held = self._held, None
         if held is not None:
             self._close(held)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether `opened` has nothing to open, for a moment still, and it answers at once."""
+        held, now = self._held, time.monotonic()
+        fresh = (
+            held is not None and now < held.opened + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
+        )
+        return fresh and not self.may_hang
 
     @contextmanager
     def at_hand(self) -> Iterator[Store | None]:

@@ -31,7 +31,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import Patience
+from pstorefs.source.timeout import Attempts
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -107,7 +107,7 @@ def archive_check(settings: Settings) -> Check:
     path = settings.archive or DEFAULT_ARCHIVE
     policy = Policy(volatile=settings.archive_volatile)
     try:
-        what = Patience().attempt("archive", lambda: _look_at_archive(path, policy))
+        what = Attempts().attempt("archive", lambda: _look_at_archive(path, policy))
     except TimeoutError:
         return Check("archive", UNSURE, f"{printable(path)} does not answer", "mount it again")
     except OSError as error:

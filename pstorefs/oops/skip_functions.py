@@ -121,6 +121,26 @@ _TABLES = {
         netdev_tracker_(free|alloc|dir_\w+) (__|do_)?ex_handler_\w* page_owner_\w* set_page_owner
         post_alloc_hook prep_new_page __set_page_owner\w* __reset_page_owner
         add_stack_record_to_list
+        bytes_is_zero get_(shadow_|wild_)?bug_type addr_has_(metadata|shadow) (start|end)_report
+        print_(address_stack_frame|memory_metadata|track|tracking|page_info|slab_info)
+        describe_frame_address report_(suppressed|ubsan_failure) per_cpu_remove_cache
+        qlink_to_object check_slab_allocation (un)?poison_slab_object set_alloc_info
+        check_access (find|insert|consume)_watchpoint get_stack_skipnr sanitize_stack_entries
+        for_each_canary handle_(null_ptr_deref|misaligned_access|missaligned_access)
+        check_kcov_mode canonicalize_ip memcg_slab_(pre|post)_alloc_hook
+        check_(pad_bytes|valid_pointer)
+        on_freelist restore_bytes init_tracking (delete|lookup)_object\w* find_and_remove_object
+        fill_pool (work|hrtimer|rcuhead)_fixup_\w* stub_timer
+        debug_(activate|deactivate|assert_init)
+        lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release) mark_irqflags
+        check_(no_collision|lock_chain_key) __bfs_\w* hlock_id debug_show_(all|held)_locks
+        print_(circular_bug|deadlock|usage_bug|irq_lock)_scenario print_irqtrace_events
+        print_(shortest_lock_dependencies|lock_held_at_exit|lock_class_header|lockdep_cache)
+        print_(lock|lock_name|lock_trace|ip_sym|unlock_inbalance_bug) debug_locks_off_graph_unlock
+        usage_(match|skip) noop_count class_equal lock_class_name (crossrelease|cross_release)\w*
+        rcu_(preempt_)?sleep_check
+        rcu_dynticks_curr_cpu_in_eqs might_alloc (trace_event_raw_event|traceiter)_\w*
+        perf_trace_(?!init|destroy|add|del|buf|event)\w+
     """,
     # of one subsystem: what it calls in place of BUG() and WARN()
     "assertions": r"""
@@ -177,6 +197,19 @@ _TABLES = {
         aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* cipher_crypt_one drbg_\w*
         rng_setkey crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w*
         sha(1|256|512|3)_\w* uuid_(parse|equal) sort(_r|_nonatomic)? sort_r swap_words_\d\d
+        do_swap strnchrnul sysfs_streq _*(sysfs_)?match_string string_(un)?escape\w* stpcpy
+        memset_explicit _*memzero v?sscanf bstr_printf vbin_printf bprintf skip_atoi flags_string
+        format_flags fourcc_string fwnode_(full_name_)?string (restricted|default)_pointer
+        pointer_string _*ptr_to_(id|hashval) err_ptr string_truncate set_(precision|field_width)
+        move_right (ip4|ip6)_addr_string_sa (rtc|date|time)_str address_val netdev_bits num_to_str
+        device_node_gen_full_name __copy_(to|from)_user_(std|memcpy) strlen_user
+        do_str(ncpy_from|nlen)_user copy_folio_(to|from)_iter\w* hash_and_copy_to_iter
+        copy_page_(to|from)_iter_iovec copy_pipe_to_iter iov_iter_copy_from_user_atomic
+        match_(token|strlcpy|strdup|int|uint|u64|hex|octal|number|wildcard) simple_strntou?ll?
+        hex_range bitmap_print_\w* devm_bitmap_\w* __bitmap_weight_\w* _*genradix_\w*
+        sg_(next|last|nents\w*|init_table|init_one|miter_\w+|zero_buffer|p?copy_\w+)
+        _*sg_(alloc|free)_\w+ sgl_(alloc|free)\w* (search|sort)_extable (cmp|swap)_ex\w*
+        __sw_hweight(32|64) hashlen_string chksum_(update|final|finup|digest) memory_intersects
         bsearch kstrto\w* _*kstrto\w* _?parse_integer\w* simple_strto\w*
     """,
     # lists, trees, maps; what holds objects together and counts who uses them
@@ -185,6 +218,22 @@ _TABLES = {
         list_empty(_careful)? _*list_(add|del_entry)_valid(_or_report)? list_lru_(add|del)(_obj)?
         _*(hlist|klist|llist|plist|nulls)_(add|del|next|put|get)\w* hlist_(nulls_)?(add|del)\w*
         klist_(dec_and_del|release|children_get|iter_\w+|add_\w+|remove)
+        klist_(prev|node_init) hlist_(bl_)?(add|del)\w* h?list_(unhashed|empty)\w*
+        plist_(requeue|check_\w+) rb_(find|left_deepest_node) __rb_(rotate|change)_\w*
+        list_lru_walk_(one|node) __list_lru_(walk_one|init) list_lru_destroy
+        delete_node node_tag_(set|clear) replace_slot set_iter_tags sub_remove free_layer
+        mas_(alloc_nodes|node_count_gfp|nomem|empty_area\w*|rev_awalk|awalk|start|ascend|descend)
+        mas_(commit_b_node|spanning_rebalance|push_data|mab_cp|replace|topiary_replace|leaf_max_gap)
+        mas_(update_gap|parent_gap|parent_type|state_walk|pause|copy_node|root|data_end) mab_mas_cp
+        mtree_(range_walk|lookup_walk|alloc_range|destroy) mt_(find|find_after|free_\w+|next|prev)
+        mt_(destroy_walk|alloc_bulk) mte_(destroy_walk|dead_leaves|node_type)
+        ma_(data_end|dead_node)
+        (nested_)?bucket_table_(alloc|free|free_rcu) nested_table_(alloc|free) rcuref_(get|put)\w*
+        klist_init add_uevent_var alloc_uevent_skb sock_put (get|try_get)_page page_ref_\w*
+        folio_(get|try_get|ref_\w+)
+        kobj_(child_ns_ops|kset_join|kset_leave|attr_show|attr_store|ns_drop) device_remove_file
+        device_(add|remove)_(attrs|groups|class_symlinks) devm_kv?asprintf devm_k(strdup|free)
+        devres_(add|alloc_node|find|get|remove|destroy|release)
         llist_(reverse_order|add_batch|del_first)
         rb_(erase|insert_color|first|last|next|prev|replace_node)\w* ____rb_erase_color
         __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w* timerqueue_\w*
@@ -229,6 +278,11 @@ _TABLES = {
         _raw_\w+_unlock_irq\w* __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w*
         refcount_dec_and_\w*lock\w* _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock
         lockref_\w* kthread_(stop|park|unpark|bind)\w* __kthread_(bind|create_on_node|parkme)\w*
+        queue_(read|write)_lock_slowpath rspin_until_writer_unlock kvm_lock_spinning
+        __lock_text_start
+        pv_wait_(node|head\w*) is_rwsem_\w*owned task_blocks_on_rt_mutex readers_active_check
+        remove_waiter mark_wakeup_next_waiter try_to_take_rt_mutex
+        (read|write)_seq(lock|unlock|count_begin|count_end|begin|retry)(_\w*)?
         lock_timer_base
     """,
     # allocating
@@ -247,6 +301,14 @@ _TABLES = {
         (init|setup|restore)_(object|red_left) set_track\w* do_krealloc shutdown_cache
         slab_out_of_memory mempool_\w*
         alloc_from_pool dma_pool_alloc sock_kmalloc
+        dma_pool_free kvmemdup get_any_partial (get|set)_freepointer\w*
+        freelist_(dereference|ptr\w*)
+        _*ksize buffered_rmqueue warn_alloc_failed (remove|add|check|poison)_element
+        _*alloc_workqueue(_key|_va)? alloc_ordered_workqueue apply_workqueue_attrs(_locked)?
+        apply_wqattrs_(prepare|commit) alloc_(and_link_pwqs|unbound_pwq) get_unbound_pool
+        init_(rescuer|pwq) create_worker link_pwq barn_\w* (alloc|rcu_free)_\w*sheaf\w*
+        __pcs_replace_\w* free_to_pcs\w* pcpu_unmap_pages
+        __page_cache_alloc vm_area_alloc_pages sk_page_frag_refill __(napi|netdev)_alloc_frag_align
         sock_kzalloc filemap_alloc_folio __filemap_get_folio(_mpol)? pagecache_get_page
         grab_cache_page_write_begin find_or_create_page _*page_pool_alloc_\w* page_frag_alloc\w*
         __page_frag_\w* skb_page_frag_refill vma_alloc_\w* folio_prealloc alloc_workqueue_noprof
@@ -267,6 +329,7 @@ _TABLES = {
     "skb": r"""
         skb_(over_|under_)?panic skb_(put|push|pull)(_data|_zero|_u8)? _*kfree_skb\w* consume_skb
         skb_release_all _*kfree_skbmem sk_skb_reason_drop
+        _*skb_trim pskb_put dev_consume_skb_any(_reason)?
         napi_consume_skb dev_kfree_skb\w* __consume_stateless_skb
     """,
     # arming and disarming timers and work; waking up
@@ -282,6 +345,16 @@ _TABLES = {
         __cancel_work\w* _*cancel_work_timer start_flush_work
         (drain|flush|destroy|__flush|__drain)_workqueue get_work_pool\w* get_work_\w*
         is_chained_work flush_workqueue_prep_pwqs pwq_\w* __init_work disable_work\w* enable_work
+        insert_wq_barrier (flush|queue)_rcu_work wait_on_work _*flush_scheduled_work kick_pool
+        find_worker_executing_work wake_up_worker raise_softirq(_irqoff)? __raise_softirq_irqoff
+        wakeup_softirqd _*call_srcu rcu_segcblist_enqueue srcu_(gp_start_if_needed|funnel_gp_start)
+        calc_wheel_index (get|forward)_timer_base trigger_dyntick_cpu do_init_timer
+        enqueue_hrtimer _*remove_hrtimer hrtimer_reprogram lock_hrtimer_base
+        kthread_create_worker\w*
+        ttwu_\w* (wake_bit|wake_page|var_wake|woken_wake)_function wake_up_page_bit
+        folio_wake(_bit)?
+        __hrtimer_get_remaining hrtimer_update_next_event clear_pending_if_disabled
+        __init_(waitqueue|swait_queue)_head completion_done try_wait_for_completion
         kthread_(flush|cancel|queue|mod|insert|destroy)_\w*
         tasklet_(schedule|kill|disable|init|setup)\w* __tasklet_\w* irq_work_(queue|sync)\w*
         call_rcu\w* __call_rcu\w* __call_rcu_common
@@ -309,7 +382,7 @@ _TABLES = {
         do_wait_for_common wait_on_\w* __wait_on_\w* wait_woken out_of_line_wait_\w* bit_wait\w*
         _*wait_rcu_gp synchronize_\w* __synchronize_\w* exp_funnel_lock rcu_barrier\w*
         _*rcu_barrier sync_rcu_\w* _synchronize_\w* folio_wait_\w* __folio_lock\w*
-        __lock_(page|buffer|sock)\w* lock_page\w* folio_lock\w* lock_buffer
+        __lock_sock __lock_(page|buffer)\w* lock_page\w* folio_lock\w* lock_buffer
         (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w* swait_\w* __swait_\w*
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
         usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)

@@ -55,10 +55,10 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     """What the archive writes beside the records of a dump."""
     titles: OrderedDict[str, str] = OrderedDict()
 
-    def title(dump: Dump, read: Callable[[Record], bytes]) -> str:
+    def title(dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump]) -> str:
         known = titles.get(dump.id)
         if known is None:
-            known = summary_json.title_of(dump, Decoded(dump, read).facts())
+            known = summary_json.title_of(dump, Decoded(dump, read, boot).facts())
             remember(dump, known)
         return known
 
@@ -70,10 +70,11 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     def compose(
         dump: Dump, read: Callable[[Record], bytes], siblings: Iterable[Dump] = ()
     ) -> Mapping[str, bytes]:
-        material = Decoded(dump, read)
+        boot = (dump, *siblings)
+        material = Decoded(dump, read, boot)
         remember(dump, summary_json.title_of(dump, material.facts()))
         others = tuple(
-            Sibling(other.name, title(other, read), other.order or 0, other.reason or "")
+            Sibling(other.name, title(other, read, boot), other.order or 0, other.reason or "")
             for other in siblings
         )
         context = Context(machine, own, others, dump.order, dump.boot)

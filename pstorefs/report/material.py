@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pstorefs.archive.stored import Stored
 from pstorefs.dump import Dump, join
+from pstorefs.dump.boots import oops_before
 from pstorefs.dump.joining import body
-from pstorefs.oops import Facts, parse_dump
+from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import pmsg
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
@@ -59,10 +60,16 @@ def logcat_of(dump: Dump, read: Callable[[Record], bytes]) -> bytes:
 
 
 class Decoded:
-    """The material of a dump whose records can be read. `read` gives a record's text."""
+    """The material of a dump whose records can be read.
 
-    def __init__(self, dump: Dump, read: Callable[[Record], bytes]) -> None:
+    `read` gives the text of a record; `boot` are the other dumps of its boot, which it reads, too.
+    """
+
+    def __init__(
+        self, dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump] = ()
+    ) -> None:
         self.dump = dump
+        self._boot = boot
         self._read = read
         self._text: bytes | None = None
         self._facts: Facts | None = None
@@ -76,7 +83,11 @@ class Decoded:
     def facts(self) -> Facts:
         """What the text says."""
         if self._facts is None:
-            self._facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
+            facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
+            cause = oops_before(self.dump, self._boot) if facts.cause_missing else None
+            if cause is not None:
+                facts = caused_by(facts, Decoded(cause, self._read).facts())
+            self._facts = facts
         return self._facts
 
     def keys(self) -> Mapping[str, Any]:

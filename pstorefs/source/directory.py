@@ -13,18 +13,17 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pstorefs.system import mountinfo
+from pstorefs.system.whole import to_the_end
 
+_Result = TypeVar("_Result")
 #: Files up to this size, in bytes, are read whole and kept as a snapshot while they are open.
 SNAPSHOT_LIMIT = 8 << 20
 
-_READ_STEP = 1 << 20
-# Where nothing more is expected: a large buffer costs several us, even for no bytes.
-_LITTLE = 4096
 # O_NONBLOCK: should a FIFO have taken a file's place, do not wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -227,6 +226,11 @@ class Store:
         finally:
             os.close(descriptor)
 
+    def within(self, folder: tuple[str, ...], look: Callable[[int], _Result]) -> _Result:
+        """What `look` makes of a folder's descriptor: all its calls reach the same directory."""
+        with self.folder(folder) as descriptor:
+            return look(descriptor)
+
     @contextmanager
     def held(self, folder: tuple[str, ...]) -> Iterator[Store]:
         """A folder as a store of its own: all calls within the block reach the same directory."""
@@ -246,13 +250,8 @@ class Store:
     def _scan(self, folder: tuple[str, ...], found: dict[str, Stamp]) -> None:
         if self._root is None:
             return
-        of = Stamp.of
-        with self.folder(folder) as descriptor, os.scandir(descriptor) as entries:
-            for entry in entries:
-                try:
-                    found[entry.name] = of(entry.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue
+        with self.folder(folder) as descriptor:
+            stamps_in(descriptor, found)
 
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
         """The stamp of one name in a folder, or of the folder itself. OSError if it is gone."""
@@ -293,7 +292,7 @@ class Store:
                 # But a device that took its place may have no end, and what changed needs none.
                 if Stamp.of(os.fstat(file)) != expected:
                     raise ChangedError(f"{name} has changed")
-                data = _to_the_end(file, data, _ENDLESS)
+                data = to_the_end(file, data, _ENDLESS)
             if Stamp.of(os.fstat(file)) != expected:
                 raise ChangedError(f"{name} changed while it was read")
         finally:
@@ -329,20 +328,19 @@ class Store:
             return os.statvfs("/" if self._root is None else self._root)
 
 
+def stamps_in(directory: int, found: dict[str, Stamp]) -> None:
+    """Add all names of a directory with their stamps. A name that vanishes is left out."""
+    of = Stamp.of
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            try:
+                found[entry.name] = of(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue
+
+
 def _open_directory(path: str) -> int:
     return os.open(path, _DIRECTORY)
-
-
-def _to_the_end(file: int, data: bytes, limit: int) -> bytes:
-    """All of an open file that begins with `data`. OSError if there is no end to it."""
-    pieces, total, step = [data], len(data), _LITTLE
-    while more := os.pread(file, step, total):
-        pieces.append(more)
-        total += len(more)
-        step = _READ_STEP
-        if total > limit:
-            raise OSError(errno.EFBIG, "the file does not end")
-    return b"".join(pieces)
 
 
 def _is_pstore(descriptor: int) -> bool:

@@ -24,6 +24,7 @@ from pstorefs.tree.node import (
     StaleError,
 )
 from pstorefs.tree.rights import Attributes, Owner
+from pstorefs.tree.saved_text import SavedText
 
 # What was composed less than so many seconds ago still holds: attributes are at most a second old.
 _CHECK_SECONDS = 0.5
@@ -212,6 +213,8 @@ class ComposedDirectory(Directory):
 def _same(known: Node | None, node: Node) -> bool:
     """Whether the node that the kernel knows already will do."""
     if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
+        return known.same(node)
+    if isinstance(known, SavedText) and isinstance(node, SavedText):
         return known.same(node)
     if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
         return known.target() == node.target()

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TypeVar
 
 from pstorefs.archive.entry import ALONE, Entry
+from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed
-from pstorefs.dump import Dump
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
@@ -26,6 +26,7 @@ from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
+from pstorefs.tree.saved_text import SavedText
 
 LATEST = "latest"
 _Made = TypeVar("_Made")
@@ -56,8 +57,7 @@ class DumpDirectory(Directory):
 
     def lane_of(self, name: str) -> Lane:
         """See `Directory`."""
-        del name
-        return QUICK if self._dumps.knows(self.name) else COMPOSE
+        return QUICK if self._dumps.has_at_hand(self.name, name) else COMPOSE
 
     @property
     def inside(self) -> ComposedDirectory:
@@ -161,31 +161,44 @@ class Dumps:
 
     def inside(self, name: str) -> ComposedDirectory:
         """What lists the directory of a dump."""
-        return ComposedDirectory(partial(self._files, name), partial(self.describe, name))
+        return ComposedDirectory(
+            partial(self._files, name), partial(self.describe, name), partial(self._file, name)
+        )
 
-    def knows(self, name: str) -> bool:
-        """Whether a dump is archived, and was looked at a moment ago: nobody has to wait."""
-        return self.catalog.resolved_at_hand(name) is not None
+    def has_at_hand(self, name: str, file: str) -> bool:
+        """Whether nobody has to wait to look up a file of a dump: it is archived, and known."""
+        view = self.catalog.at_hand()
+        archived = view is not None and isinstance(view.dumps.get(name), Entry)
+        if file in files.OPTIONAL:  # whether it has one, its summary says
+            return archived and self.catalog.resolved_at_hand(name) is not None
+        return archived
 
     def _has_made(self, file: str, name: str) -> bool:
         """Whether one of its files is made, or was now, in no time."""
-        known = self.catalog.resolved_at_hand(name)
         view = self.catalog.at_hand()
-        if known is None or view is None:
+        dump = view.dumps.get(name) if view else None
+        if view is None or not isinstance(dump, Entry):
             return False
-        key = self._key(file, known)
-        if self._made_lately.get(key) is not None:
+        if self._made_before(file, dump, wait=False) is not None:
             return True
-        dump = view.dumps.get(name)
-        if dump is None or view.boot_of(dump):
+        known = self.catalog.resolved_at_hand(name)
+        if known is None or view.boot_of(dump):
             return False
         try:
             content = files.FILES[file](SavedAtHand(self.catalog, known), self.context(dump))
         except NotAtHandError:
             return False
         if content is not None:
-            self._made_lately.put(key, content)
-        return self._made_lately.get(key) is not None
+            self._made_lately.put(self._key(file, name, known.stamps), content)
+        return content is not None
+
+    def _made_before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
+        """A file of an archived dump that was made, if nothing changed since."""
+        archive = self.catalog.archive
+        if archive is None or not isinstance(dump, Entry):
+            return None
+        stamps = archive.stamps(dump.name, wait=wait)
+        return self._made_lately.get(self._key(file, dump.name, stamps)) if stamps else None
 
     def _dump(self, name: str) -> Listed:
         """A dump. Raises FileNotFoundError."""
@@ -203,22 +216,29 @@ class Dumps:
         return self._owners.of_dump(dump).directory(_mtime(dump))
 
     def _files(self, name: str) -> Mapping[str, Node]:
-        dump = self._dump(name)
-        absent = self._changing(partial(self._absent, name))
-        entries: dict[str, Node] = {}
-        for file in files.FILES:
-            if file in absent:
-                continue
-            make = partial(self._changing, partial(self._made, file, name))
-            made = partial(self._has_made, file, name)
-            entries[file] = ComposedFile(make, partial(self._owner_now, name), _mtime(dump), made)
-        entries["raw"] = ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
-        return entries
+        found = {file: self._file(name, file) for file in (*files.FILES, RAW)}
+        return {file: node for file, node in found.items() if node is not None}
 
-    def _absent(self, name: str) -> set[str]:
-        """The files that this dump does not have."""
-        of = material(self.catalog, self._dump(name))
-        return {file for file, has in files.OPTIONAL.items() if not has(of)}
+    def _file(self, name: str, file: str) -> Node | None:
+        """One entry of the directory of a dump; None: it has none of that name."""
+        dump = self._dump(name)
+        if file == RAW:
+            return ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
+        if file not in files.FILES or not self._changing(partial(self._has, file, name)):
+            return None
+        owner = partial(self._owner_now, name)
+        archive = self.catalog.archive
+        if file == TEXT and archive is not None and isinstance(dump, Entry):
+            digest = archive.digest_of_text(dump)
+            if digest is not None:
+                return SavedText(archive, dump, digest, owner)
+        make = partial(self._changing, partial(self._made, file, name))
+        return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
+
+    def _has(self, file: str, name: str) -> bool:
+        """Whether a dump has one of the files that not every dump has."""
+        has = files.OPTIONAL.get(file)
+        return has is None or has(material(self.catalog, self._dump(name)))
 
     def _raw(self, name: str) -> Mapping[str, Node]:
         found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))
@@ -260,24 +280,24 @@ class Dumps:
     def _made(self, file: str, name: str) -> bytes:
         """A file of a dump."""
         dump = self._dump(name)
-        known = self.catalog.resolved(dump)
-        of = material(self.catalog, known)
         # Looked up, opened and asked for its size: the same for as long as nothing changes.
-        key = self._key(file, known)
+        content = self._made_before(file, dump, wait=True)
+        if content is not None:
+            return content
+        known = self.catalog.resolved(dump)
+        key = self._key(file, name, known.stamps if isinstance(known, Stored) else known.id)
         content = self._made_lately.get(key)
         if content is None:
             context = Context() if file in files.PLAIN else self.context(dump)
-            content = files.FILES[file](of, context)
-            if content is not None:
-                self._made_lately.put(key, content)
-        if content is None:
-            raise StaleError
+            content = files.FILES[file](material(self.catalog, known), context)
+            if content is None:
+                raise StaleError
+            self._made_lately.put(key, content)
         return content
 
-    def _key(self, file: str, known: Dump | Stored) -> tuple[object, ...]:
-        """What a file of a dump depends on."""
-        version = known.stamps if isinstance(known, Stored) else known.id
-        return known.name, file, self.catalog.generation, version, self._machine.hostname
+    def _key(self, file: str, name: str, version: object) -> tuple[object, ...]:
+        """What a file of a dump depends on. `version`: stamps of an archived one, or its id."""
+        return name, file, self.catalog.generation, version, self._machine.hostname
 
     def context(self, dump: Listed) -> Context:
         """The other dumps of that boot, and who reads."""

@@ -1,4 +1,7 @@
-"""A real SeaweedFS on loopback, and a proxy before it that fails as networks and busy stores do."""
+"""A real SeaweedFS on loopback, and a proxy before it that fails as networks and busy stores do.
+
+rclone.py and ceph.py start other stores, for the same clients.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -74,14 +77,24 @@ def seaweedfs(base: Path) -> Iterator[str]:
         *("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         "-master.heartbeatInterval=100ms",
     ]
-    with (base / "log").open("w") as log:
-        server = subprocess.Popen(words, stdout=log, stderr=log, cwd=base)
-    try:
-        _until_ready(server, s3, base / "log")
+    with served(words, s3, base, "/healthz"):
         endpoint = f"http://127.0.0.1:{s3}"
         # The bucket appears by the first object; a key that may only write cannot make it.
         elsewhere(f"store({endpoint!r}, ALL, 'made').put('bucket', b'x', 'text/plain')")
         yield endpoint
+
+
+@contextmanager
+def served(words: Sequence[str | Path], port: int, base: Path, healthy: str = "") -> Iterator[None]:
+    """A server in the foreground, from when it answers until the end.
+
+    `healthy`: a path that answers 200 when it is ready; empty: it is when it answers at all.
+    """
+    with (base / "log").open("w") as log:
+        server = subprocess.Popen(words, stdout=log, stderr=log, cwd=base)
+    try:
+        _until_ready(server, port, healthy, base / "log")
+        yield
     finally:
         server.terminate()
         try:
@@ -91,19 +104,19 @@ def seaweedfs(base: Path) -> Iterator[str]:
             server.wait()
 
 
-def _until_ready(server: subprocess.Popen[Any], port: int, log: Path) -> None:
+def _until_ready(server: subprocess.Popen[Any], port: int, healthy: str, log: Path) -> None:
     end = time.monotonic() + _READY_SECONDS
     while time.monotonic() < end and server.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
+            connection.request("GET", healthy or "/")
+            if connection.getresponse().status == 200 or not healthy:
                 return
         except OSError:
             time.sleep(0.1)
         finally:
             connection.close()
-    raise AssertionError(f"SeaweedFS does not start: {log.read_text()[-2000:]}")
+    raise AssertionError(f"{server.args!r} does not start: {log.read_text()[-2000:]}")
 
 
 class Proxy:
@@ -119,6 +132,10 @@ class Proxy:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         #: Given to the next requests in the place of what the server would say.
         self.answers: list[int] = []
+        #: Given to all requests: a status; seconds before each answer; a body that means nothing.
+        self.always = 0
+        self.delay = 0.0
+        self.nonsense = b""
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -137,6 +154,9 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Senders are killed in the middle: no news."""
+
+
+_PASSED_ON = ("etag", "content-type", "last-modified")
 
 
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
@@ -158,6 +178,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             proxy.seen.append((self.command, self.path, dict(self.headers)))
+            time.sleep(proxy.delay)
+            if proxy.always or proxy.nonsense:
+                self.answer(proxy.always or 200, proxy.nonsense, {})
+                return
             if proxy.answers or proxy.chance.random() < proxy.busy:
                 self.answer(proxy.answers.pop(0) if proxy.answers else 503, b"", {})
                 return
@@ -177,9 +201,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, status: int, data: bytes, headers: dict[str, str]) -> None:
             lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(data)}"]
-            lines += [
-                f"{k}: {v}" for k, v in headers.items() if k.lower() in ("etag", "content-type")
-            ]
+            lines += [f"{k}: {v}" for k, v in headers.items() if k.lower() in _PASSED_ON]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode() + data)
 
         do_PUT = do_GET = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815 (http.server's)

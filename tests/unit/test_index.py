@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from pstorefs.report.material import material
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
+from pstorefs.tree.node import Directory, File, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
+from pstorefs.tree.saved_text import SavedText
 from tests.records import capture
 
 NOBODY = Machine("/nonexistent")
@@ -100,7 +103,11 @@ def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -
         assert entry.of_stored(known)._replace(saved=each.saved) == each
         in_full = read(store, name)
         assert in_full
-        assert in_full.entry() == each._replace(saved=in_full.stamps[1].mtime_ns // 10**9)
+        # Its records do not say what was made of them.
+        assert in_full.entry() == each._replace(
+            saved=in_full.stamps[1].mtime_ns // 10**9, text=None
+        )
+        assert each.text == int(stored.digest((saved / name / "dmesg.txt").read_bytes())[:16], 16)
         assert entry.parse(each.line().removesuffix(b"\n")) == each
     store.close()
 
@@ -132,6 +139,63 @@ def test_looking_again_reads_nothing(saved: Path, monkeypatch: pytest.MonkeyPatc
     assert calls == {"stamp": 2}
 
 
+def tampered(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + b"!\n")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_link_elsewhere(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, tampered, a_folder, a_fifo, a_link_elsewhere])
+def test_a_text_that_is_not_what_was_saved_is_never_shown(
+    saved: Path, spoil: Callable[[Path], None]
+) -> None:
+    name = dumps_in(saved)[0]
+    text = (saved / name / "dmesg.txt").read_bytes()
+    catalog = catalog_of(saved)
+    owners = Owners(Store("", optional=True), Access(), catalog)
+    tree = Dumps(catalog, owners, NOBODY, own=False)
+    before = file_of(tree, name)
+    assert isinstance(before, SavedText)
+    assert contents(before) == text
+    spoil(saved / name / "dmesg.txt")
+    with pytest.raises(StaleError):
+        before.open()
+    with suppress(StaleError):  # the kernel looks it up again by itself, once
+        contents(file_of(tree, name))
+    assert contents(file_of(tree, name)) == text
+
+
+def file_of(tree: Dumps, name: str) -> File:
+    """What a look-up of its dmesg.txt gives."""
+    folder = tree.root.lookup(name)
+    assert isinstance(folder, Directory)
+    node = folder.lookup("dmesg.txt")
+    assert isinstance(node, File)
+    return node
+
+
+def contents(node: File) -> bytes:
+    """What is read of it, as long as stat says."""
+    size = node.find().size
+    data = node.open().read(0, 1 << 20)
+    assert len(data) == size
+    return data
+
+
 def counting(calls: Counter[str], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     call = getattr(Store, name)
 
@@ -161,7 +225,7 @@ def other_dump(target: Path) -> None:
     names = sorted(lines)
     swapped = [lines[b]._replace(name=a) for a, b in zip(names, names[1:] + names[:1], strict=True)]
     path = target / index.NAME
-    path.write_bytes(b"pstorefs-index 1\n" + b"".join(each.line() for each in swapped))
+    path.write_bytes(b"pstorefs-index 2\n" + b"".join(each.line() for each in swapped))
 
 
 def a_link(target: Path) -> None:

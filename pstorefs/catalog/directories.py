@@ -1,0 +1,40 @@
+"""Which directories of an archive are dumps, told from their names and stamps alone."""
+
+from __future__ import annotations
+
+from pstorefs import dump as dumps_of
+from pstorefs.archive import entry, layout
+from pstorefs.archive.entry import Entry
+from pstorefs.catalog import bounds
+from pstorefs.source.directory import Stamp, Store
+
+
+def directories(store: Store) -> dict[str, Stamp]:
+    """The directories of an archive that may be dumps."""
+    found = {
+        name: stamp
+        for name, stamp in store.scan(()).items()
+        if stamp.is_directory and layout.is_dump_name(name)
+    }
+    while len(found) > bounds.MOST_DUMPS:
+        found.popitem()
+    return found
+
+
+def same(known: Entry, directory: Stamp) -> bool:
+    """Whether an entry is of this directory, unchanged."""
+    return (known.inode, known.ctime_ns) == (directory.inode, directory.ctime_ns)
+
+
+def odd(there: dict[str, Stamp]) -> set[str]:
+    """Dumps that have to be grouped with others, as one may be a part of another one.
+
+    What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
+    called as a dump may be anything.
+    """
+    found = {name for name in there if not dumps_of.is_name(name)}
+    for name in there:
+        begin, _, tag = name.rpartition("-")
+        if len(tag) in entry.TAGS and begin in there:
+            found |= {name, begin}
+    return found

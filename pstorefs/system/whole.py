@@ -1,0 +1,22 @@
+"""A whole file, whatever its size is said to be."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_STEP = 1 << 20
+# Where nothing more is expected: a large buffer costs several us, even for no bytes.
+_LITTLE = 4096
+
+
+def to_the_end(file: int, data: bytes, limit: int) -> bytes:
+    """All of an open file that begins with `data`. OSError if there is no end to it."""
+    pieces, total, step = [data], len(data), _LITTLE
+    while more := os.pread(file, step, total):
+        pieces.append(more)
+        total += len(more)
+        step = _STEP
+        if total > limit:
+            raise OSError(errno.EFBIG, "the file does not end")
+    return b"".join(pieces)

@@ -1,0 +1,245 @@
+"""The mount of a fleet: signatures/, machines/, days/ and status, over all crashes in a store.
+
+A dump is a directory once, in signatures/; elsewhere are links to it. So whatever walks the whole
+mount (grep -r, tar) fetches each bundle once. Lists come out of keys alone; the first look into a
+dump's directory fetches its bundle, so that all sizes in it are true.
+
+There may be a million dumps. Nodes are made when somebody looks, and dropped when the kernel has
+forgotten them and their directory is listed again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pstorefs.fleet import grouped, keys
+from pstorefs.report import fleet_status
+from pstorefs.tree.bundle import DumpDirectory
+from pstorefs.tree.composed import ComposedFile, ComposedLink
+from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node
+from pstorefs.tree.rights import Access, Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pstorefs.fleet.bundles import Bundles
+    from pstorefs.fleet.days import Days
+    from pstorefs.fleet.grouped import Grouped
+
+SUMMARY = "summary.json"
+_DIRECTORY_MODE, _FILE_MODE = 0o500, 0o400
+
+
+def owner_of(access: Access) -> Owner:
+    """Whose everything is: who mounted it, and nobody else's unless options say so."""
+    directory, file = access.directory_mask, access.file_mask
+    return Owner(
+        os.geteuid() if access.uid is None else access.uid,
+        os.getegid() if access.gid is None else access.gid,
+        _DIRECTORY_MODE if directory is None else 0o555 & ~directory,
+        _FILE_MODE if file is None else 0o444 & ~file,
+        os.geteuid(),
+    )
+
+
+class Fleet(NamedTuple):
+    """What the nodes of one mount share."""
+
+    #: The store, as users write it.
+    store: str
+    days: Days
+    bundles: Bundles
+    owner: Owner
+    #: When it was mounted, in nanoseconds since 1970.
+    mounted_ns: int
+
+
+class _Keyed(Directory):
+    """A directory whose entries come out of the keys."""
+
+    __slots__ = ("_fleet", "_nodes")
+
+    def __init__(self, fleet: Fleet, mtime_ns: int) -> None:
+        super().__init__(fleet.owner.directory(mtime_ns))
+        self._fleet = fleet
+        #: By whatever a subclass finds its entries under.
+        self._nodes: dict[str, Node] = {}
+
+    @property
+    def lane(self) -> Lane:
+        """See `Node`. There may be a million names."""
+        return COMPOSE
+
+    @property
+    def lane_of_find(self) -> Lane:
+        """See `Directory`."""
+        return QUICK
+
+    def lane_of(self, name: str) -> Lane:
+        """See `Directory`."""
+        del name
+        return COMPOSE if self._fleet.days.at_hand() is None else QUICK
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        found = list(self._list(self._fleet.days.view()))
+        now = {key for _, key in found}
+        # A snapshot, as look-ups add to it meanwhile.
+        for key, node in list(self._nodes.items()):
+            if key not in now or not (node.lookups or node.opens):
+                self._nodes.pop(key, None)
+        return [(name, self._node(key)) for name, key in found]
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        key = self._find(self._fleet.days.view(), name)
+        return None if key is None else self._node(key)
+
+    def _node(self, key: str) -> Node:
+        node = self._nodes.get(key)
+        # Of two threads that make one, both get the same.
+        return self._nodes.setdefault(key, self._make(key)) if node is None else node
+
+    def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
+        """Names, and what each is found under."""
+        raise NotImplementedError
+
+    def _find(self, crashes: Grouped, name: str) -> str | None:
+        """What a name is found under; None if it is not there."""
+        raise NotImplementedError
+
+    def _make(self, key: str) -> Node:
+        raise NotImplementedError
+
+
+class _Groups(_Keyed):
+    """signatures/, machines/ or days/: a directory for each group."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, fleet: Fleet, kind: str) -> None:
+        super().__init__(fleet, fleet.mounted_ns)
+        self._kind = kind
+
+    def _groups(self, crashes: Grouped) -> Mapping[str, Sequence[str]]:
+        found: Mapping[str, Sequence[str]] = getattr(crashes, self._kind)
+        return found
+
+    def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
+        return [(key, key) for key in self._groups(crashes)]
+
+    def _find(self, crashes: Grouped, name: str) -> str | None:
+        return name if name in self._groups(crashes) else None
+
+    def _make(self, key: str) -> Node:
+        if self._kind == "labels":
+            return _Signature(self._fleet, key)
+        return _Links(self._fleet, self._kind, key)
+
+
+class _Signature(_Keyed):
+    """signatures/<label>/: the dumps themselves, and what they have in common."""
+
+    __slots__ = ("_label",)
+
+    def __init__(self, fleet: Fleet, label: str) -> None:
+        super().__init__(fleet, fleet.mounted_ns)
+        self._label = label
+
+    def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
+        names = crashes.labels.get(self._label, ())
+        return [(SUMMARY, SUMMARY), *grouped.listed(names)] if names else []
+
+    def _find(self, crashes: Grouped, name: str) -> str | None:
+        names = crashes.labels.get(self._label, ())
+        return name if name == SUMMARY and names else grouped.find(names, name)
+
+    def _make(self, key: str) -> Node:
+        if key == SUMMARY:
+            return ComposedFile(self._summary, lambda: self._fleet.owner, self._fleet.mounted_ns)
+        return DumpDirectory(self._fleet.bundles, key, self._fleet.owner, mtime_of(key))
+
+    def _summary(self) -> bytes:
+        names = self._fleet.days.view().labels.get(self._label, ())
+        return fleet_status.summary_json(self._label, names)
+
+
+class _Links(_Keyed):
+    """machines/<host>/ or days/<date>/: links to dumps."""
+
+    __slots__ = ("_key", "_kind")
+
+    def __init__(self, fleet: Fleet, kind: str, key: str) -> None:
+        super().__init__(fleet, fleet.mounted_ns)
+        self._kind, self._key = kind, key
+
+    def _names(self, crashes: Grouped) -> Sequence[str]:
+        found: Sequence[str] = getattr(crashes, self._kind).get(self._key, ())
+        return found
+
+    def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
+        found: dict[str, str] = {}
+        for name in self._names(crashes):
+            label, called = _place(crashes, name)
+            # Of two with one id and several labels, which only a liar sends, the first, as `_find`.
+            found.setdefault(called, f"{label}/{called}")
+        return found.items()
+
+    def _find(self, crashes: Grouped, name: str) -> str | None:
+        found = grouped.find(self._names(crashes), name)
+        if found is None:
+            return None
+        label, called = _place(crashes, found)
+        return f"{label}/{called}" if called == name else None
+
+    def _make(self, key: str) -> Node:
+        called = key.partition("/")[2]
+        return ComposedLink(f"../../signatures/{key}", self._fleet.owner, mtime_of(called))
+
+
+class Root(Directory):
+    """The root: always the same four entries."""
+
+    __slots__ = ("_entries", "_fleet")
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet.owner.directory(fleet.mounted_ns))
+        self._fleet = fleet
+        self._entries: dict[str, Node] = {
+            "days": _Groups(fleet, "days"),
+            "machines": _Groups(fleet, "hosts"),
+            "signatures": _Groups(fleet, "labels"),
+            "status": ComposedFile(self._status, lambda: fleet.owner, fleet.mounted_ns),
+        }
+
+    def names(self) -> list[tuple[str, Node]]:
+        """See `Directory`."""
+        return list(self._entries.items())
+
+    def lookup(self, name: str) -> Node | None:
+        """See `Directory`."""
+        return self._entries.get(name)
+
+    def _status(self) -> bytes:
+        crashes = self._fleet.days.view()
+        listed, trouble = self._fleet.days.state
+        return fleet_status.status_text(self._fleet.store, crashes, listed, trouble, time.time())
+
+
+def _place(crashes: Grouped, name: str) -> tuple[str, str]:
+    """Where a dump is below signatures/."""
+    label = keys.split_entry(name).label
+    return label, grouped.shown(crashes.labels.get(label, ()), name)
+
+
+def mtime_of(name: str) -> int:
+    """When a dump crashed, by a name that begins with that of the dump; nanoseconds since 1970."""
+    moment = keys.time_of(name)
+    return int(moment.timestamp()) * 10**9 if moment else 0
+
+
+def statvfs() -> os.statvfs_result:
+    """The numbers of a file system that has no size: a store does not say how full it is."""
+    return os.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, os.ST_RDONLY, 255))

@@ -1,0 +1,97 @@
+"""dmesg.txt of an archived dump: a file of the archive, shown as it lies there.
+
+The archive's index has its digest, so nothing else of the dump is read for it: `grep` over 10,000
+of them costs a stat and a read each. A text that is not what was saved is never shown: the dump's
+own files, and if need be its records, say what is right.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pstorefs.archive.entry import Entry
+from pstorefs.catalog import bounds
+from pstorefs.catalog.archived import Archived
+from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.tree.node import COMPOSE, QUICK, File, Lane, Opened, Snapshot, StaleError
+from pstorefs.tree.rights import Attributes, Owner
+
+_Result = TypeVar("_Result")
+# Of a text that nobody asked for yet.
+_NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
+
+
+class SavedText(File):
+    """The text of one archived dump, of one state of its file."""
+
+    __slots__ = ("_archive", "_checked", "_digest", "_dump", "_owner", "_stamp")
+
+    def __init__(
+        self, archive: Archived, dump: Entry, digest: int, owner: Callable[[], Owner]
+    ) -> None:
+        super().__init__(_NOT_YET)
+        self._archive = archive
+        self._dump = dump
+        self._digest = digest
+        self._owner = owner
+        #: None: not looked at yet.
+        self._stamp: Stamp | None = None
+        self._checked = float("-inf")
+
+    @property
+    def lane(self) -> Lane:
+        """See `Node`."""
+        quick = self._archive.place.is_at_hand and self.attributes.size <= bounds.QUICK_BYTES
+        return QUICK if quick else COMPOSE
+
+    @property
+    def lazy(self) -> bool:
+        """See `Node`."""
+        return True
+
+    @property
+    def fresh(self) -> bool:
+        """See `Node`."""
+        return time.monotonic() <= self._checked + bounds.CURRENT_SECONDS
+
+    def find(self) -> Attributes:
+        """See `Node`."""
+        if not self.fresh:
+            self._look()
+        return self.attributes
+
+    def _look(self) -> Stamp:
+        stamp = self._asked(lambda: self._archive.text_stamp(self._dump))
+        attributes = self._owner().file(stamp.size, self._dump.mtime_ns)
+        if self._stamp is None:
+            self._stamp, self.attributes = stamp, attributes
+        elif (stamp, attributes) != (self._stamp, self.attributes):
+            raise StaleError
+        self._checked = time.monotonic()
+        return stamp
+
+    def open(self) -> Opened:
+        """See `File`."""
+        stamp = self._look()
+        read = self._archive.saved_text
+        return Snapshot(self._asked(lambda: read(self._dump, stamp, self._digest)))
+
+    @staticmethod
+    def _asked(call: Callable[[], _Result]) -> _Result:
+        """What it gives. `StaleError` if it is no longer what was saved: the next one will say."""
+        try:
+            return call()
+        except OSError as error:
+            if has_changed(error):
+                raise StaleError from error
+            raise
+
+    def same(self, other: SavedText) -> bool:
+        """Whether this one may be handed out instead of the other, which was just looked up."""
+        if other._stamp is None:
+            return True
+        known = self._digest, self._stamp, self.attributes
+        return known == (other._digest, other._stamp, other.attributes)
