@@ -25,8 +25,11 @@ _LAST_ENTRIES = 2000
 # Clocks are set while a machine boots.
 _CLOCK_SECONDS = 300
 
+#: Whether the boot before was shut down, its last sign of life in Unix time, who says so.
+End = tuple[bool, float, str]
 
-def from_wtmp(machine: Machine) -> tuple[bool, float, str] | None:
+
+def from_wtmp(machine: Machine) -> End | None:
     """What wtmp says of the end of the boot before; None: it does not say.
 
     One that does not know of this boot was left behind: Debian 13 does not write it any more.
@@ -61,10 +64,10 @@ def newest_boot(data: bytes) -> int | None:
     return found
 
 
-def parse_wtmp(data: bytes) -> tuple[bool, float, str] | None:
-    """(shut down, time of the last entry, source) of the boot before the newest one."""
+def parse_wtmp(data: bytes) -> End | None:
+    """The end of the boot before the newest one."""
     past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float, str] | None = None
+    ended: End | None = None
     for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
         kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
         if kind == _BOOT_TIME:
@@ -104,8 +107,8 @@ _GOODBYES = (
 )
 
 
-def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
-    """The same of the last entries in the journal of the boot before."""
+def parse_journal_end(output: bytes) -> End | None:
+    """The end of a boot, by the last entries of its journal."""
     orderly, at = False, None
     for entry in _entries(output):
         with suppress(ValueError, LookupError, TypeError):
@@ -114,6 +117,20 @@ def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
             if entry.get("_UID", "0") == "0":
                 orderly = orderly or str(entry.get("MESSAGE", "")).startswith(_GOODBYES)
     return None if at is None else (orderly, at, "journal")
+
+
+def both(wtmp: End | None, journal: End | None) -> End | None:
+    """What two witnesses say together: the later sign of life, and a shutdown if one saw it.
+
+    wtmp knows logins alone: where nobody logs in, it is silent for months. A shutdown that an
+    administrator forced is not in it.
+    """
+    if wtmp is None or journal is None:
+        return wtmp or journal
+    ended = max(wtmp[1], journal[1])
+    if wtmp[0] == journal[0]:
+        return wtmp[0], ended, "wtmp and journal"
+    return True, ended, wtmp[2] if wtmp[0] else journal[2]
 
 
 def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:

@@ -281,6 +281,23 @@ def test_what_is_no_journal_is_no_end(line: bytes) -> None:
     assert boot_end.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
 
 
+BOTH: list[tuple[boot_end.End | None, boot_end.End | None, boot_end.End | None]] = [
+    (None, None, None),
+    ((False, 1.0, "wtmp"), None, (False, 1.0, "wtmp")),
+    (None, (True, 2.0, "journal"), (True, 2.0, "journal")),
+    ((False, 1.0, "wtmp"), (False, 2.0, "journal"), (False, 2.0, "wtmp and journal")),
+    ((False, 1.0, "wtmp"), (True, 2.0, "journal"), (True, 2.0, "journal")),
+    ((True, 3.0, "wtmp"), (False, 2.0, "journal"), (True, 3.0, "wtmp")),
+]
+
+
+@pytest.mark.parametrize(("wtmp", "journal", "said"), BOTH)
+def test_the_later_sign_of_life_counts_and_a_shutdown_that_one_saw(
+    wtmp: boot_end.End | None, journal: boot_end.End | None, said: boot_end.End | None
+) -> None:
+    assert boot_end.both(wtmp, journal) == said
+
+
 # wtmp
 
 UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
