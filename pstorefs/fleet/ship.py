@@ -134,7 +134,7 @@ def _one(job: Job, name: str, end: float) -> Result:
         return Result(name, FAILED, why=str(error))
     except OSError as error:
         return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
-    signature = entry.columns(saved.summary)["signature"] or ""
+    signature = entry.column(saved.summary, "signature") or ""
     head = {"id": saved.id, "signature": signature[:200], "sha256": packed.sha256}
     if not receipts.has_begun(job.receipts, name, head, saved.sums):
         outcome = _put(job, names.bundle_key, packed.data, GZIP, end)

@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, archived, growth
+  --only    requests, speed, start, idle, slow, dumps, archived, shipping, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -20,11 +20,12 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from tests.bench import archived, plot, rows
+from tests.bench import archived, plot, rows, shipping
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
-GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "archived", "growth")
+GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "archived", "shipping",
+          "growth")  # fmt: skip
 _COUNTS = [15, 1_000, 10_000, 100_000]
 _SHORT_COUNTS = [15, 1_000, 5_000]
 _MANY = 100_000
@@ -84,6 +85,8 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += rows.dumps_row(bench)
     if "archived" in wanted:
         found += archived.archived_rows(bench, _SHORT_DUMPS if options.short else _DUMPS)
+    if "shipping" in wanted:
+        found += shipping.shipping_rows(bench)
     if "growth" in wanted:
         points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
         found += rows.growth_rows(points)
@@ -110,6 +113,8 @@ def main() -> int:
         print(table(measure(bench, options)))
     load = os.getloadavg()
     print(f"\n{os.cpu_count()} CPUs, load {load[0]:.1f} at the end, {bench.rounds} rounds.")
+    if shipped := shipping.words_of(bench):
+        print(f"Shipping, medians: {shipped}.")
     for name, why in bench.missing.items():
         print(f"Left out: {name}: {why}")
     return 0
