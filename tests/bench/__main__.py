@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, archived, growth, picture
+  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -20,11 +20,14 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from tests.bench import archived, picture, plot, rows
+from tests.bench import archived, picture, plot, rows, shipping
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
-GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "archived", "growth", "picture")
+GROUPS = (
+    *("requests", "speed", "start", "idle", "slow", "dumps"),
+    *("archived", "picture", "shipping", "growth"),
+)
 _COUNTS = [15, 1_000, 10_000, 100_000]
 _SHORT_COUNTS = [15, 1_000, 5_000]
 _MANY = 100_000
@@ -87,6 +90,8 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += archived.archived_rows(bench, _SHORT_DUMPS if options.short else _DUMPS)
     if "picture" in wanted:
         found += picture.picture_rows(bench, _SHORT_PICTURES if options.short else _PICTURES)
+    if "shipping" in wanted:
+        found += shipping.shipping_rows(bench)
     if "growth" in wanted:
         points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
         found += rows.growth_rows(points)
@@ -113,6 +118,8 @@ def main() -> int:
         print(table(measure(bench, options)))
     load = os.getloadavg()
     print(f"\n{os.cpu_count()} CPUs, load {load[0]:.1f} at the end, {bench.rounds} rounds.")
+    if shipped := shipping.words_of(bench):
+        print(f"Shipping, medians: {shipped}.")
     for name, why in bench.missing.items():
         print(f"Left out: {name}: {why}")
     return 0
