@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, growth
+  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, fleet, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -20,13 +20,13 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from tests.bench import archived, picture, plot, rows, shipping
+from tests.bench import archived, fleet, picture, plot, rows, shipping
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
 GROUPS = (
     *("requests", "speed", "start", "idle", "slow", "dumps"),
-    *("archived", "picture", "shipping", "growth"),
+    *("archived", "picture", "shipping", "fleet", "growth"),
 )
 _COUNTS = [15, 1_000, 10_000, 100_000]
 _SHORT_COUNTS = [15, 1_000, 5_000]
@@ -34,6 +34,8 @@ _MANY = 100_000
 _DUMPS = [10, 1_000, 10_000, 100_000]
 _PICTURES, _SHORT_PICTURES = [10, 1_000, 100_000], [10, 1_000]
 _SHORT_DUMPS = [10, 500, 2_000]
+_FLEET = [10, 1_000, 100_000]
+_SHORT_FLEET = [10, 1_000]
 
 
 def table(found: list[Row]) -> str:
@@ -92,6 +94,8 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += picture.picture_rows(bench, _SHORT_PICTURES if options.short else _PICTURES)
     if "shipping" in wanted:
         found += shipping.shipping_rows(bench)
+    if "fleet" in wanted:
+        found += fleet.fleet_rows(bench, _SHORT_FLEET if options.short else _FLEET)
     if "growth" in wanted:
         points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
         found += rows.growth_rows(points)
