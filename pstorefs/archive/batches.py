@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import directory, entry, layout, never_erased, relatives
-from pstorefs.archive.archived import Archived
+from pstorefs.archive.candidates import Candidates
 from pstorefs.archive.erase import clear_saved
 from pstorefs.archive.errors import explain
 from pstorefs.archive.outcome import FAILED, Outcome, missing
@@ -56,10 +56,10 @@ class Batches:
         named = None if everything else request.clear
         self._paths = relatives.related_records(request.names, files, named)
         self._source = Shelf(store, STORE, dict(files), policy.decoded)
-        candidates = [(request.names[path], files[path]) for path in self._paths]
-        self._archived = Archived(view, candidates, policy.say)
+        records = [(request.names[path], files[path]) for path in self._paths]
+        self._candidates = Candidates(view, records, policy.say)
         self._progress = Progress(policy.progress, len(self._paths))
-        self._planner = Planner(self._source, self._archived, request, policy.say)
+        self._planner = Planner(self._source, self._candidates, request, policy.say)
         #: What the archive's index is to say of dumps that were saved.
         self.entries: dict[str, Entry] = {}
 
@@ -79,7 +79,7 @@ class Batches:
                 if number == 0:
                     raise
                 rest = [path for batch in batches[number:] for path in batch]
-                done += self._give_up(rest, explain(self._archived.shelf.store.path, error))
+                done += self._give_up(rest, explain(self._candidates.shelf.store.path, error))
                 break
         unmet = map(missing, self._planner.unmet)
         return [*self._request.refused, *self._planner.outcomes, *unmet, *done]
@@ -93,18 +93,18 @@ class Batches:
             outcomes = self._carry_out(transaction)
             self._note(transaction)
         self._source.forget()
-        self._archived.shelf.forget()
+        self._candidates.shelf.forget()
         if not last:
             for job in jobs:
-                self._archived.look(job.directory)
+                self._candidates.look(job.directory)
         return outcomes
 
     def _transaction(self, jobs: list[Job]) -> Transaction:
         return Transaction(
-            path=self._archived.shelf.store.path,
+            path=self._candidates.shelf.store.path,
             archive=self._descriptor,
             source=self._source,
-            shelf=self._archived.shelf,
+            shelf=self._candidates.shelf,
             policy=self._policy,
             now=int(time.time()),
             boot=never_erased.boot_id(),
@@ -124,14 +124,14 @@ class Batches:
     def _check_room(self, jobs: list[Job]) -> None:
         sizes = [record.size for job in jobs for record, _ in job.new]
         if sizes:
-            path, count = self._archived.shelf.store.path, sum(bool(job.new) for job in jobs)
+            path, count = self._candidates.shelf.store.path, sum(bool(job.new) for job in jobs)
             directory.check_room(path, self._descriptor, sizes, count, self._policy)
 
     def _check_room_for_all(self) -> None:
         """Where there is no room for all batches, none is begun. What is there is not counted."""
         there = {
             (name, stamp.size)
-            for raw in self._archived.listing.dumps.values()
+            for raw in self._candidates.listing.dumps.values()
             for name, stamp in raw.items()
         }
         stamps = self._source.stamps
@@ -140,12 +140,12 @@ class Batches:
             for path in self._paths
             if (path.rpartition("/")[2], stamps[path].size) not in there
         ]
-        path = self._archived.shelf.store.path
+        path = self._candidates.shelf.store.path
         directory.check_room(path, self._descriptor, sizes, len(sizes), self._policy)
 
     def _note(self, transaction: Transaction) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
-        store = self._archived.shelf.store
+        store = self._candidates.shelf.store
         for job in transaction.alive():
             dump, begin = job.as_archived(), job.directory + "/"
             text = transaction.texts.get(job.directory)

@@ -103,7 +103,13 @@ def _check(path: str, descriptor: int, store: Store, *, volatile: bool) -> None:
         raise ArchiveError(
             errno.EINVAL, f"{path}: lies on a mount of {mount.kind}: give archive=DIR on a disk"
         )
-    if not volatile and (reason := _volatile(mount)):
+    if not volatile:
+        check_lasting(path, descriptor)
+
+
+def check_lasting(path: str, descriptor: int) -> None:
+    """Raise `ArchiveError` for a file system that does not outlive a reboot."""
+    if reason := _volatile(mountinfo.holding(descriptor)):
         raise ArchiveError(
             errno.EINVAL,
             f"{path}: {reason}, so that records would be lost at reboot:"

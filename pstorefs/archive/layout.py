@@ -38,7 +38,7 @@ SUMMARY = "summary.json"
 #: The joined text of a dump.
 TEXT = "dmesg.txt"
 #: What may be composed beside them.
-COMPOSED = (TEXT, "report.txt", SUMMARY, "console.txt")
+COMPOSED = (TEXT, "report.txt", SUMMARY, "console.txt", "logcat.txt")
 #: Bytes of one record, at most: as source/directory.py's own bound.
 LONGEST_RECORD = 32 << 20
 

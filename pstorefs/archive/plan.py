@@ -24,7 +24,7 @@ from pstorefs.source.directory import has_changed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pstorefs.archive.archived import Archived
+    from pstorefs.archive.candidates import Candidates
     from pstorefs.archive.progress import Progress
     from pstorefs.archive.request import Request
     from pstorefs.archive.shelf import Shelf
@@ -71,10 +71,10 @@ class Planner:
     """
 
     def __init__(
-        self, source: Shelf, archived: Archived, request: Request, say: Callable[[str], None]
+        self, source: Shelf, candidates: Candidates, request: Request, say: Callable[[str], None]
     ) -> None:
         self._source = source
-        self._archived = archived
+        self._candidates = candidates
         self._request = request
         self._say = say
         #: Paths of records that are to be erased; None: all, but for logs of no crash.
@@ -83,7 +83,7 @@ class Planner:
         #: What became of records about which nothing is to be done.
         self.outcomes: list[Outcome] = []
         #: Names that are taken in the archive.
-        self._names = set(archived.listing.names)
+        self._names = set(candidates.listing.names)
         self._damaged: set[str] = set()
         self._saved: dict[_Identity, str] = {}
         self._sums: dict[str, dict[str, str]] = defaultdict(dict)
@@ -97,7 +97,7 @@ class Planner:
         """What is to be done about records of the store, those of one batch."""
         records = self._read(paths, progress)
         names, stamps = self._request.names, self._source.stamps
-        archived, self._damaged = self._archived.related(
+        archived, self._damaged = self._candidates.related(
             ((names[path], stamps[path]) for path in paths), {record.sha256 for record in records}
         )
         self._saved, self._sums = {}, defaultdict(dict)
@@ -170,7 +170,7 @@ class Planner:
         sums = dict(self._sums[directory])
         job = Job(dump, directory, exists, [], {}, [], sums)
         # Also what stands there and could not be read.
-        taken = {*sums, *self._archived.listing.dumps.get(directory, ())}
+        taken = {*sums, *self._candidates.listing.dumps.get(directory, ())}
         for record in ours:
             place = self._saved.get(_identity(record))
             if place is None:

@@ -10,7 +10,7 @@ before it, against silent damage; and `saved`:
 =========== =====================================================================================
 mtime_ns    when it was, as the mount shows it: a whole number of nanoseconds since 1970
 mtimes      of each file in raw/ the mtime that it was saved with
-texts       SHA-256 of dmesg.txt and console.txt as they were composed
+texts       SHA-256 of dmesg.txt, console.txt and logcat.txt as they were composed
 key         the key of a boot that this dump would begin, see dump/boots.py
 start       when that boot began, in seconds since 1970; null: not known
 tail        fingerprint of the newest line: where it is in another record, that is the same boot
@@ -63,7 +63,7 @@ class Stored:
     #: When its records were put there, in seconds since 1970.
     saved: int
     mtime_ns: int
-    #: SHA-256 of dmesg.txt and console.txt; empty: an earlier version did not say.
+    #: SHA-256 of dmesg.txt and what is beside it; empty: an earlier version did not say.
     texts: Mapping[str, str]
     key: str = ""
     start: int | None = None

@@ -259,7 +259,7 @@ class Archived:
         self._stamps.put(name, (time.monotonic(), found.stamps))
 
     def text(self, known: Stored, file: str) -> bytes | None:
-        """dmesg.txt or console.txt as it was composed; None if that is not known to be right."""
+        """dmesg.txt or the like as it was composed; None if that is not known to be right."""
         if not known.texts.get(file):
             return None
         with self.place.opened() as store:

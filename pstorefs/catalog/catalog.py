@@ -28,7 +28,8 @@ from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump
-from pstorefs.oops import Facts, parse_dump
+from pstorefs.dump.boots import oops_before
+from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
@@ -46,6 +47,8 @@ class Brief:
     #: Empty: the dump is not to be read at the moment.
     id: str = ""
     complete: bool = True
+    #: Of its report: panic, oops, kasan...; empty: it has none.
+    error_class: str = ""
 
 
 class Catalog:
@@ -57,7 +60,8 @@ class Catalog:
             place.kind: Scan(place, self._decoded) for place in places if place.kind != ARCHIVE
         }
         archives = [place for place in places if place.kind == ARCHIVE]
-        self._archive = Archived(archives[0]) if archives else None
+        #: None: this mount has no archive.
+        self.archive = Archived(archives[0]) if archives else None
         self._view = View()
         self._building = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
@@ -89,7 +93,7 @@ class Catalog:
         """What `resolved` gives of an archived dump, if that takes no time: or None."""
         view = self.at_hand()
         archived = view is not None and isinstance(view.dumps.get(name), Entry)
-        return self._archive.at_hand(name) if self._archive and archived else None
+        return self.archive.at_hand(name) if self.archive and archived else None
 
     def dumps(self, *, now: bool = False) -> Mapping[str, Listed]:
         """All dumps by name, the oldest first. With `now`, whatever was looked at a moment ago."""
@@ -146,23 +150,23 @@ class Catalog:
 
         Of the newest dumps, which are looked at for it, and of those that were used.
         """
-        if self._archive is None:
+        if self.archive is None:
             return []
         for dump in self.view().newest:
             if isinstance(dump, Entry):
                 try:
-                    self._archive.used(dump.name)
+                    self.archive.used(dump.name)
                 except OSError:
                     continue
-        return self._archive.rotten
+        return self.archive.rotten
 
     def _places(self) -> list[Scan | Archived]:
-        archives: list[Scan | Archived] = [self._archive] if self._archive else []
+        archives: list[Scan | Archived] = [self.archive] if self.archive else []
         return [*self._scans.values(), *archives]
 
     def _build(self, versions: tuple[int, ...]) -> View:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]
-        archive = self._archive
+        archive = self.archive
         entries: dict[str, Entry] = {}
         if archive is not None:
             entries = dict(archive.entries)
@@ -189,9 +193,9 @@ class Catalog:
         """A dump with its records, or as its summary.json says. OSError as from `stored`."""
         if isinstance(dump, Dump):
             return dump
-        if self._archive is None:
+        if self.archive is None:
             raise ChangedError(f"{dump.name} is gone")
-        used = self._archive.used(dump.name)
+        used = self.archive.used(dump.name)
         if isinstance(used, Stored):
             return used
         return self._in_full(used)
@@ -204,52 +208,26 @@ class Catalog:
 
     def of_records(self, known: Stored) -> Dump:
         """A dump of which more is wanted than its summary.json says. OSError as from `stored`."""
-        if self._archive is None:
+        if self.archive is None:
             raise ChangedError(f"{known.name} is gone")
-        return self._in_full(self._archive.in_full(known.name))
+        return self._in_full(self.archive.in_full(known.name))
 
     def text_of(self, known: Stored, file: str) -> bytes | None:
-        """dmesg.txt or console.txt of an archived dump; None if its records have to be read."""
-        return self._archive.text(known, file) if self._archive else None
+        """dmesg.txt or the like of an archived dump; None if its records have to be read."""
+        return self.archive.text(known, file) if self.archive else None
 
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:
         """What `text_of` gives, if that takes no time."""
-        return self._archive.text_at_hand(known, file) if self._archive else None
-
-    @property
-    def archive_at_hand(self) -> bool:
-        """Whether the archive is open, and answers at once."""
-        return self._archive is not None and self._archive.place.is_at_hand
-
-    def digest_of_text(self, dump: Entry) -> int | None:
-        """Of an archived dump's dmesg.txt; None: the dump has to be read for it."""
-        return self._archive.digest_of_text(dump) if self._archive else None
-
-    def stamps(self, dump: Entry, *, wait: bool) -> tuple[Stamp, ...] | None:
-        """What tells whether an archived dump changed; None: read it, or else wait for it."""
-        return self._archive.stamps(dump.name, wait=wait) if self._archive else None
-
-    def text_stamp(self, dump: Entry) -> Stamp:
-        """An archived dmesg.txt as it lies there. OSError, `ChangedError` if it is another."""
-        return self._opened_archive(dump).text_stamp(dump)
-
-    def saved_text(self, dump: Entry, stamp: Stamp, digest: int) -> bytes:
-        """An archived dmesg.txt as it was saved. OSError, `ChangedError` if it is another."""
-        return self._opened_archive(dump).saved_text(dump, stamp, digest)
-
-    def _opened_archive(self, dump: Entry | Stored) -> Archived:
-        if self._archive is None:
-            raise ChangedError(f"{dump.name} is gone")
-        return self._archive
+        return self.archive.text_at_hand(known, file) if self.archive else None
 
     def report_of(self, known: Stored) -> bytes | None:
         """report.txt as it was saved."""
-        return self._archive.report(known) if self._archive else None
+        return self.archive.report(known) if self.archive else None
 
     def stored(self, record: Record) -> bytes:
         """A record's bytes as stored. OSError, `ChangedError` if it is not what it was."""
-        if record.place == ARCHIVE and self._archive is not None:
-            return self._archive.record(record.path, record.sha256)
+        if record.place == ARCHIVE and self.archive is not None:
+            return self.archive.record(record.path, record.sha256)
         scan, known = self._known(record)
         with scan.place.opened() as store:
             *folder, file = record.path.split("/")
@@ -257,9 +235,9 @@ class Catalog:
 
     def archived_bytes(self, path: str, sha256: str) -> bytes:
         """A record of the archive as stored, by its path. OSError as from `stored`."""
-        if self._archive is None:
+        if self.archive is None:
             raise ChangedError(f"{path} is gone")
-        return self._archive.record(path, sha256)
+        return self.archive.record(path, sha256)
 
     def _known(self, record: Record) -> tuple[Scan, Known]:
         for scan in self._scans.values():
@@ -296,7 +274,32 @@ class Catalog:
         return text
 
     def facts(self, dump: Dump) -> Facts:
-        """What a dump's text says. OSError as from `stored`."""
+        """What a dump's text says; of a panic, maybe with the name that an oops before it has.
+
+        OSError as from `stored`.
+        """
+        facts = self._facts_alone(dump)
+        cause = self._oops_before(dump) if facts.cause_missing else None
+        return facts if cause is None else caused_by(facts, self._facts_alone(cause))
+
+    def _oops_before(self, dump: Dump) -> Dump | None:
+        """The oops that was dumped just before, if whoever may read the one may read the other."""
+        listed = oops_before(dump, self._view.boot_of(dump))
+        try:
+            found = self.resolved(listed) if listed is not None else None
+            if isinstance(found, Stored):
+                return self.of_records(found)
+        except OSError:
+            return None
+        if found is None or any(record.place != STORE for record in found.records):
+            return found  # titles of archived dumps are not secret
+        return found if self._readers(found) == self._readers(dump) else None
+
+    def _readers(self, dump: Dump) -> set[tuple[int, int, int]]:
+        stamps = (stamp for record in dump.records for stamp in self.rights(record))
+        return {(stamp.mode, stamp.uid, stamp.gid) for stamp in stamps}
+
+    def _facts_alone(self, dump: Dump) -> Facts:
         key = f"{dump.id} {dump.parts[0].record.place}"
         facts = self._facts.get(key)
         if facts is None:
@@ -312,7 +315,12 @@ class Catalog:
                 keys = known.keys
                 title, kernel = keys["title"], keys["kernel"]["release"]
                 return Brief(
-                    printable(title), kernel, keys["signature"] or "", keys["id"], keys["complete"]
+                    printable(title),
+                    kernel,
+                    keys["signature"] or "",
+                    keys["id"],
+                    keys["complete"],
+                    keys["class"] or "",
                 )
             facts = self.facts(known)
         except OSError:
@@ -320,4 +328,4 @@ class Catalog:
             return Brief(what, None, "", complete=False)
         title = printable(facts.title or known.label)
         complete = known.is_complete and not facts.cut
-        return Brief(title, facts.kernel, facts.signature, known.id, complete)
+        return Brief(title, facts.kernel, facts.signature, known.id, complete, facts.error_class)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from pstorefs.catalog import bounds
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import RESPITE, open_store
+from pstorefs.source.timeout import RETRY_SECONDS, open_store
 
 
 class _Held:
@@ -61,7 +61,7 @@ class Place:
             finally:
                 self._give_back(held)
         except TimeoutError:
-            self._hung_until = time.monotonic() + RESPITE
+            self._hung_until = time.monotonic() + RETRY_SECONDS
             raise
 
     def renew(self) -> None:

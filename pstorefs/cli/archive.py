@@ -44,7 +44,20 @@ _LITTER = 50_000
 
 
 def run_archive(settings: Settings) -> int:
-    """Archive everything once; the exit status."""
+    """Archive everything once, and write the metrics, if any are asked for; the exit status."""
+    status = _run_once(settings)
+    if not settings.metrics:
+        return status
+    from pstorefs.cli.measure import measure
+
+    try:
+        measure(settings, status, failed=status == FAILURE)
+    except OSError as error:
+        return _fail(f"{settings.metrics}: {error.strerror or error}")
+    return status
+
+
+def _run_once(settings: Settings) -> int:
     try:
         store = _open(settings)
     except FileNotFoundError as error:

@@ -3,9 +3,9 @@
 A tar archive, compressed by gzip, with one directory in it, which is called as the dump is::
 
     raw/            the records as stored, bit for bit (not with --redact: they may be compressed)
-    dmesg.txt, report.txt, summary.json, console.txt
+    dmesg.txt, report.txt, summary.json, console.txt, logcat.txt
     machine.json    the machine that reads: kernel, distribution, hardware, how it records crashes
-    redacted.txt    with --redact: each stand-in, its kind, and how often it was put in
+    redacted.txt    with --redact: that raw/ is left out; each stand-in, its kind, how often
     SHA256SUMS      of all of them
 
 The same dump gives the same file, byte for byte, as long as the machine's facts stay the same. What
@@ -43,6 +43,8 @@ from pstorefs.system.printable import printable
 SUMS = "SHA256SUMS"
 MACHINE_FILE = "machine.json"
 REDACTED = "redacted.txt"
+#: The first line of redacted.txt.
+_LEFT_OUT = b"raw/ is left out: records as stored hold what was replaced, and may be compressed.\n"
 _SCHEMA = 1
 # A dump's text is some ten KiB; this is beyond the largest.
 _LONGEST_TEXT = 64 << 20
@@ -77,7 +79,7 @@ def run_bundle(question: Question) -> int:
     said = ""
     if redacting:
         done = redact(contents, secrets(machine))
-        contents = {**done.texts, REDACTED: listing(done.replaced)}
+        contents = {**done.texts, REDACTED: _LEFT_OUT + listing(done.replaced)}
         said = "".join(f"{r.stand_in}: {printable(r.secret)}\n" for r in done.replaced)
     contents[SUMS] = sums(contents)
     save(path, tarball(f"pstorefs-{dump.name}", contents, (dump.time_ns or 0) // 10**9))
@@ -95,7 +97,7 @@ def contents_of(
         text = composed(catalog, dump, file, own=own)
         if len(text) > _LONGEST_TEXT:
             raise QuestionError(f"{dump.name}/{file}: {len(text)} bytes are too much for a bundle")
-        if text or file != files.CONSOLE:
+        if text or file not in files.OPTIONAL:
             found[file] = text
     found[MACHINE_FILE] = json.dumps(machine_facts(machine), indent=1).encode() + b"\n"
     return found
@@ -144,8 +146,11 @@ def machine_facts(machine: Machine) -> dict[str, Any]:
 def secrets(machine: Machine) -> Iterator[Secret]:
     """What names this machine and its users."""
     if machine.hostname:
+        name, _, domain = machine.hostname.partition(".")
         yield Secret(HOST, machine.hostname)
-        yield Secret(HOST, machine.hostname.partition(".")[0])
+        yield Secret(HOST, name)
+        if "." in domain:  # other machines have it, too; `lan` alone is any word
+            yield Secret(HOST, domain)
     if machine.machine_id:
         yield Secret(MACHINE, machine.machine_id)
     for kind, names in ((SERIAL, _SERIALS), (MACHINE, _UUIDS)):

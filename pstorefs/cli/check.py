@@ -11,6 +11,7 @@ status meaning
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -30,7 +31,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
-from pstorefs.source.timeout import Patience
+from pstorefs.source.timeout import Attempts
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
@@ -106,32 +107,40 @@ def archive_check(settings: Settings) -> Check:
     path = settings.archive or DEFAULT_ARCHIVE
     policy = Policy(volatile=settings.archive_volatile)
     try:
-        what = Patience().attempt("archive", lambda: _look_at_archive(path, policy))
-    except ArchiveError as error:
-        what, _, to_do = str(error.strerror).rpartition(": ")
-        return Check("archive", UNSURE, printable(what), printable(to_do))
+        what = Attempts().attempt("archive", lambda: _look_at_archive(path, policy))
     except TimeoutError:
         return Check("archive", UNSURE, f"{printable(path)} does not answer", "mount it again")
     except OSError as error:
-        words = str(explain(path, error).strerror)
-        return Check("archive", UNSURE, printable(words), "run as root, or give -o archive=DIR")
+        what, _, to_do = str(explain(path, error).strerror).rpartition(": ")
+        return Check("archive", UNSURE, printable(what), printable(to_do))
     return Check("archive", YES, printable(what))
 
 
 def _look_at_archive(path: str, policy: Policy) -> str:
-    """What there is to say for it. Raises `ArchiveError` for what is wrong."""
+    """What there is to say for it. Raises OSError for what is wrong."""
     nothing = Store("", pinned=True, optional=True)
     with directory.opened(path, nothing, volatile=policy.volatile, create=False) as descriptor:
         if descriptor is not None:
-            directory.check_room(path, descriptor, [_DUMP_BYTES], 1, policy)
+            _check_place(path, descriptor, policy)
             return f"{path} has room"
     above = os.path.dirname(path.rstrip("/")) or "/"
     place = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        directory.check_room(above, place, [_DUMP_BYTES], 1, policy)
+        if not policy.volatile:
+            directory.check_lasting(path, place)
+        _check_place(path, place, policy)
     finally:
         os.close(place)
     return f"{path} will be made when it is needed"
+
+
+def _check_place(path: str, descriptor: int, policy: Policy) -> None:
+    """Whether a dump can be put there, as far as can be said without trying. Raises OSError."""
+    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if not os.access(f"/proc/self/fd/{descriptor}", os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    directory.check_room(path, descriptor, [_DUMP_BYTES], 1, policy)
 
 
 # The test crash

@@ -33,7 +33,8 @@ read one record from standard input.
                    kernel log, such as that of a serial console or journalctl -k
   --logcat         the log of Android in each pmsg record, as logcat -L shows it
   --vmlinux FILE   with --report: file and line of each frame, by the kernel's vmlinux
-                   with debug data, and llvm-symbolizer or addr2line
+                   with debug data (or the directory that holds it and the modules), and
+                   llvm-symbolizer or addr2line
   --json           what is known about each record, or report, one object a line
   -h, --help       this text
   -V, --version    the version

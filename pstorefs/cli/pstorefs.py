@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
 Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT.
+SOURCE may be what a fleet has shipped: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
 Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
 
 Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
@@ -25,7 +26,10 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
   --show NAME      the report of a dump; NAME may be latest, or a record
   --check          will the next crash be recorded? --crash: ask, then crash to prove it
   --bundle NAME FILE   a dump in one file; --redact: without names and addresses
+  --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
   --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
+  --sentry DSN     send an event for each archived crash to a Sentry
+  --every=TIME     archive and ship, and again after a time such as 15m: in a container
   --json           with --list, --show or --check: for programs
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
@@ -34,6 +38,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain         no commands; the records only
                    nofail            mount although no pstore is there yet
+                   endpoint=, region=, ca=, credentials=   of a fleet's store
   -f, -d           stay in the foreground, log to standard error; print requests, too
   -h, --help; -V, --version
 Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on
@@ -44,7 +49,12 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if "--ship" in words:
+    flags = {word.partition("=")[0] for word in words}
+    if "--every" in flags:
+        from pstorefs.cli.every import main as every
+
+        return every(words)
+    if "--ship" in words or "--sentry" in flags:
         from pstorefs.cli.ship import main as ship
 
         return ship(words)

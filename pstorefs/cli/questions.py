@@ -197,10 +197,17 @@ def _on_dump(question: Question) -> int:
     return run_hooks(question.settings.target)
 
 
+def _report_html(question: Question) -> int:
+    from pstorefs.cli.report_html import run_report_html
+
+    return run_report_html(question)
+
+
 _ANSWERS: dict[str, Callable[[Question], int]] = {
     "--list": _list,
     "--show": _show,
     "--check": _check,
     "--bundle": _bundle,
     "--on-dump": _on_dump,
+    "--report-html": _report_html,
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: pstorefs --ship [URL] [--check] [--now] [-o OPTION[,...]]
+       pstorefs --sentry DSN [--now] [-o OPTION[,...]]
 
 Hand each dump of the archive to a store that all machines share, once: its bundle, then its
 index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these want the Python package obstore),
@@ -37,9 +38,10 @@ or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it:
 
   --check    only see whether the store can be reached, lets this machine write, and refuses to
              overwrite
+  --sentry DSN   an event for each crash to a Sentry, GlitchTip or Bugsink
   --now      do not wait for this machine's share of the 15 minutes after a boot
   -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
-             credentials=FILE, metrics=FILE, window=15m, run=10m, size=256M
+             credentials=FILE, sentry=DSN, metrics=FILE, window=15m, run=10m, size=256M
   -h, --help this text
 
 Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
@@ -53,37 +55,51 @@ _PROGRESS_SECONDS = 2.0
 
 def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
     """A command line, and the flags that are on it. Raises `ShipError`."""
+    flags, given, options = _split(words)
+    if flags & {"--help", "-h"}:
+        return Ship(), flags
+    # Another receiver than the one that is configured: its options are not meant for it.
+    settings = Ship() if given else configured()
+    for name, value in given:
+        apply(settings, name, value)
+    for text in options:
+        apply_words(settings, text)
+    if not settings.receivers():
+        raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
+    if "--check" in flags and not settings.url:
+        raise ShipError("--check is about a store, and none is given: pstorefs --ship URL --check")
+    return settings, flags
+
+
+def _split(words: Sequence[str]) -> tuple[set[str], list[tuple[str, str]], list[str]]:
+    """A command line: flags; receivers, by the option that names them; arguments of -o."""
     flags: set[str] = set()
-    places: list[str] = []
+    given: list[tuple[str, str]] = []
     options: list[str] = []
     queue = list(words)
     while queue:
         word = queue.pop(0)
         if word in ("--ship", "--check", "--now", "--help", "-h"):
             flags.add(word)
-        elif word == "-o":
+        elif word in ("-o", "--sentry"):
             if not queue:
-                raise ShipError("-o wants options after it")
-            options.append(queue.pop(0))
+                raise ShipError(f"{word} wants {'options' if word == '-o' else 'a DSN'} after it")
+            value = queue.pop(0)
+            options += [value] if word == "-o" else []
+            given += [("sentry", value)] if word == "--sentry" else []
+        elif word.startswith("--sentry="):
+            given.append(("sentry", word.partition("=")[2]))
         elif word.startswith("-o"):
             options.append(word[2:])
         elif word.startswith("-"):
-            raise ShipError(f"unknown option {word}: see pstorefs --ship --help")
+            # Never what follows: it may be a secret in the wrong place.
+            name = word.partition("=")[0]
+            raise ShipError(f"unknown option {name}: see pstorefs --ship --help")
+        elif any(name == "url" for name, _ in given):
+            raise ShipError("more than one URL: pstorefs --ship [URL]")
         else:
-            places.append(word)
-    if len(places) > 1:
-        raise ShipError(f"too many arguments: {places[1]}: pstorefs --ship [URL]")
-    if flags & {"--help", "-h"}:
-        return Ship(), flags
-    # Another store than the one that is configured: its options are not meant for it.
-    settings = Ship() if places else configured()
-    if places:
-        apply(settings, "url", places[0])
-    for text in options:
-        apply_words(settings, text)
-    if not settings.url:
-        raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
-    return settings, flags
+            given.insert(0, ("url", word))
+    return flags, given, options
 
 
 def state_of(settings: Ship) -> str:
@@ -108,8 +124,7 @@ def main(words: Sequence[str]) -> int:
     try:
         if "--check" in flags:
             return _check(settings)
-        waiting = pending(settings, state_of(settings))
-        status = _ship(settings, waiting) if waiting else 0
+        status = _ship_all(settings)
         return _measure(settings) or status if settings.metrics else status
     except OSError as error:
         return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
@@ -117,15 +132,33 @@ def main(words: Sequence[str]) -> int:
         return 130
 
 
+def _ship_all(settings: Ship) -> int:
+    """Ship to each receiver; the worst exit status."""
+    worst, has_waited = 0, False
+    for receiver in settings.receivers():
+        waiting = pending(receiver, state_of(settings))
+        if waiting:
+            receiver.window = 0 if has_waited else settings.window
+            status = _ship(receiver, waiting)
+            worst = max(worst, status, key=(0, REMAINS, FAILURE).index)
+            # One that failed may have waited for nothing: all machines would come at once.
+            has_waited = has_waited or status != FAILURE
+    return worst
+
+
 def _measure(settings: Ship) -> int:
     """Write the metrics, of what is there now; an exit status if that cannot be done."""
     from pstorefs.fleet import metrics
+    from pstorefs.system import textfile
 
     state = state_of(settings)
-    waiting = pending(settings, state)
+    receivers = settings.receivers()
+    waiting = {name for each in receivers for name in pending(each, state)}
     oldest = metrics.archived_at(settings.archive, waiting)
+    shipped = sum(map(_shipped, receivers))
     try:
-        metrics.write(settings.metrics, metrics.text(len(waiting), _shipped(settings), oldest))
+        text = metrics.text(len(waiting), shipped, oldest)
+        textfile.write(settings.metrics, metrics.PROGRAM, text)
     except OSError as error:
         return _fail(FAILURE, f"{settings.metrics}: {error.strerror or error}")
     return 0
@@ -175,8 +208,22 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
         store = open_store(settings)
     except StoreError as error:
         return _fail(FAILURE, str(error))
-    shown = _Shown()
-    return Job(settings, identity, store, archive, folder, told=shown.tell, progress=shown.progress)
+    prepare = None
+    if settings.key:
+        from pstorefs.fleet import sentry
+
+        prepare = sentry.prepared
+    shown = _Shown(settings)
+    return Job(
+        settings,
+        identity,
+        store,
+        archive,
+        folder,
+        told=shown.tell,
+        progress=shown.progress,
+        prepare=prepare,
+    )
 
 
 def _check(settings: Ship) -> int:
@@ -203,19 +250,25 @@ def _check(settings: Ship) -> int:
 
 
 class _Shown:
-    """What a terminal is shown of a run: a line for each dump, and how far it is."""
+    """What terminal and journal get of a run: a line for each dump, and how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Ship) -> None:
         import time
 
+        self._settings = settings
         self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
         self._now, self._begun = time.monotonic, time.monotonic()
 
     def tell(self, result: Result) -> None:
-        if not result.why and self._lines:
+        if not result.why and self._lines and result.key:
             _print(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
         elif result.why:
             _say(f"{result.dump}: {result.result}: {result.why}")
+        if not result.why and not self._settings.key:
+            from pstorefs.report import journal
+
+            where = f"{self._settings.url}/{result.key}"
+            journal.shipped(result.dump, result.id, result.row, where)
 
     def progress(self, number: int, total: int) -> None:
         if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pstorefs.record.name import id_seconds
 from pstorefs.record.reading import DECODED, PLAIN
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pstorefs.dump import Dump
     from pstorefs.dump.part import Part
     from pstorefs.record.record import Record
+
+T = TypeVar("T", bound="Counted")
 
 # Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
 # those before an oops, which makes it show all, some may be absent; the last line may not.
@@ -207,6 +209,26 @@ def _runs_on(earlier: Facts, later: Facts) -> bool:
         and (earlier.count or 0) + 1 == later.count
         and (earlier.last or 0) <= (later.last or 0)
     )
+
+
+class Counted(Protocol):
+    """What is needed of a dump to say which one came before it."""
+
+    @property
+    def reason(self) -> str | None:
+        """The kernel's word for why it dumped."""
+
+    @property
+    def count(self) -> int | None:
+        """The kernel's count of dumps in that boot."""
+
+
+def oops_before(dump: Counted, boot: Iterable[T]) -> T | None:
+    """The oops that was dumped just before this one, of all dumps of its boot."""
+    if dump.count is None:
+        return None
+    fits = (one for one in boot if one.reason == "Oops" and one.count == dump.count - 1)
+    return next(fits, None)
 
 
 class _Sets:

@@ -1,9 +1,9 @@
 """A fleet: what the archive holds is handed to a store that all machines share.
 
 The archive never waits for any of this. It is a second step, and the only code of this program that
-opens a socket other than AF_UNIX; it does so through the library obstore alone (objects.py).
+opens a socket other than AF_UNIX: through the library obstore (objects.py), or urllib (sentry.py).
 
 Pure: keys (what objects are called), bundle (a dump as one file), entry (a dump as one line),
 machine (what a machine is called), retry (when to try again). Above them: dumps (read from the
-archive), store with its two engines objects and spool, receipts, ship and check.
+archive), store with its engines objects, spool and sentry, receipts, ship and check.
 """

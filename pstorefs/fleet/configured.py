@@ -9,35 +9,59 @@ import os
 
 from pstorefs.fleet import receipts
 from pstorefs.settings import defaults
-from pstorefs.settings.ship import Ship, ShipError, apply_config
+from pstorefs.settings.ship import Ship, ShipError, apply, apply_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
 _CONFIG_BYTES = 64 << 10
 
 
-def config_path() -> str:
-    """ship.conf; systemd says where, if the unit has a ConfigurationDirectory=."""
+def config_path(default: str = defaults.SHIP_CONFIG) -> str:
+    """ship.conf, or another one beside it.
+
+    systemd says where, if the unit has a ConfigurationDirectory=.
+    """
     given = os.environ.get("CONFIGURATION_DIRECTORY", "").partition(":")[0]
-    name = os.path.basename(defaults.SHIP_CONFIG)
-    return os.path.join(given, name) if given else defaults.SHIP_CONFIG
+    return os.path.join(given, os.path.basename(default)) if given else default
 
 
-def configured() -> Ship:
-    """What ship.conf says; without it, no URL. `ShipError` or OSError if it cannot be read."""
+def configured(default: str = defaults.SHIP_CONFIG) -> Ship:
+    """What ship.conf says, or another one; without it, no URL.
+
+    `ShipError` or OSError if it cannot be read.
+    """
     settings = Ship()
     try:
-        with open(config_path(), encoding="utf-8", errors="replace") as file:
+        with open(config_path(default), encoding="utf-8", errors="replace") as file:
             text = file.read(_CONFIG_BYTES)
     except FileNotFoundError:
         return settings
     try:
         apply_config(settings, text.splitlines())
     except ShipError as error:
-        raise ShipError(f"{config_path()}: {error}") from None
+        raise ShipError(f"{config_path(default)}: {error}") from None
     return settings
+
+
+def reached(source: str, options: Mapping[str, str]) -> Ship:
+    """A store that is read, and how it is reached: an URL, or the word for fleet.conf.
+
+    ``options``: those of the command line, empty where it gives none. `ShipError`, OSError.
+    """
+    if source == "fleet":  # settings/fleet.py
+        found = configured(defaults.FLEET_CONFIG)
+        if not found.url:
+            words = "names no url: give the store's URL as SOURCE"
+            raise ShipError(f"{defaults.FLEET_CONFIG}: {words}")
+    else:
+        found = Ship()
+        apply(found, "url", source)
+    for name, value in options.items():
+        if value:
+            apply(found, name, value)
+    return found
 
 
 def pending(settings: Ship, state: str) -> list[str]:
@@ -65,14 +89,15 @@ class _All:
 
 
 def unshipped(archive: str) -> Container[str]:
-    """The dumps of an archive that the configured store does not have yet.
+    """The dumps of an archive that a configured receiver does not have yet.
 
-    All of them where that cannot be found out; none where no URL is configured for this archive.
+    All of them where that cannot be found out; none where none is configured for this archive.
     """
     try:
         settings = configured()
-        if not settings.url or os.path.realpath(settings.archive) != os.path.realpath(archive):
+        if os.path.realpath(settings.archive) != os.path.realpath(archive):
             return ()
-        return frozenset(pending(settings, settings.state or defaults.DEFAULT_RECEIPTS))
+        state = settings.state or defaults.DEFAULT_RECEIPTS
+        return frozenset(name for each in settings.receivers() for name in pending(each, state))
     except (OSError, ShipError):
         return _All()

@@ -1,4 +1,4 @@
-"""The stores of S3, Azure and Google, by the library obstore: the only door to a network.
+"""The stores of S3, Azure and Google, by the library obstore.
 
 obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
 parent has used it. It is not in Debian; `Objects` says how to get it, and what does without.
@@ -10,33 +10,39 @@ What is sent (obstore 0.12; tests/fleet/test_requests.py looks): one PUT for eac
   ``x-amz-content-sha256``: SeaweedFS checks only the first, Ceph 16 only the second;
 * no HEAD, GET or LIST. A key that may only write is enough.
 
+Whoever looks (remote.py) makes LIST and GET, and needs nothing else.
+
 obstore's own retries are off: it would try again at once what this program counts and spreads.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
+from pstorefs.fleet.credentials import Use, credentials
+from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
-from pstorefs.settings.defaults import FLEET_LIBRARY, SHIP_CREDENTIALS
+from pstorefs.settings.defaults import FLEET_LIBRARY
 from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pstorefs.settings.ship import Ship
 
 MISSING = (
     "the Python package obstore is not installed: contrib/setup --fleet installs it, or"
     " pip install 'pstorefs[fleet]'; without it ship to file:///DIRECTORY, and let rclone copy that"
 )
-#: Seconds until a connection counts as failed, and until a request does.
-CONNECT_SECONDS, REQUEST_SECONDS = 10, 120
+#: Seconds until a connection counts as failed.
+CONNECT_SECONDS = 10
 
-_CREDENTIALS_BYTES = 64 << 10
-_CREDENTIAL = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,99})=(.{0,20000})")
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,80})</Code>")
 # What obstore says, in the debug form of Rust, of requests that got no answer.
@@ -71,15 +77,42 @@ _HINTS = {
     301: "the bucket is in another region: give region=",
     307: "the bucket is in another region: give region=",
     401: "the credentials are not accepted",
-    403: "the credentials are not accepted, or may not write there",
+    403: "the credentials are not accepted, or do not allow it",
     404: "no such bucket",
 }
 
 
-class Objects:
-    """See `store.Store`. Raises `StoreError` if there is no way to reach any store."""
+_BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
+_BEFORE = "up to 999 keys before it are not seen: delete it"
+_MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
+_MOST_BAD = 100
 
-    def __init__(self, settings: Ship) -> None:
+
+def behind(name: str) -> str:
+    """A name that obstore takes, and that sorts behind all that begin like this one does.
+
+    That is up to the first slash, dot in front, or character that it takes not.
+    """
+    for position, character in enumerate(name):
+        if character in "/." and position == 0:
+            return "0"
+        if character == "/":
+            return f"{name[:position]}0"
+        if not " " < character < "\x7f":
+            return f"{name[:position]}!"
+    return f"{name}~"
+
+
+_SENDING = Use()
+
+
+class Objects:
+    """See `store.Store` and `remote.Remote`.
+
+    Raises `StoreError` if there is no way to reach any store.
+    """
+
+    def __init__(self, settings: Ship, use: Use = _SENDING) -> None:
         if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
             sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
         try:
@@ -88,7 +121,7 @@ class Objects:
             from obstore.store import from_url
         except ImportError as error:
             raise StoreError(MISSING if error.name == "obstore" else str(error)) from None
-        self._put = obstore.put
+        self._library = obstore
         self._exists, self._unsupported, self._errors = (
             AlreadyExistsError,
             NotSupportedError,
@@ -100,8 +133,8 @@ class Objects:
         try:
             self._store = from_url(
                 settings.url,
-                config=_config(settings),
-                client_options=_client(settings),
+                config=_config(settings, use),
+                client_options=_client(settings, use),
                 retry_config={"max_retries": 0},
             )
         except (BaseError, ValueError, OSError) as error:
@@ -117,7 +150,7 @@ class Objects:
     def _attempt(self, key: str, data: bytes, kind: str) -> Outcome | None:
         """One request. None: the store takes no conditions, and is not asked for them again."""
         try:
-            self._put(
+            self._library.put(
                 self._store,
                 key,
                 data,
@@ -136,6 +169,73 @@ class Objects:
                 raise
             return Outcome(REFUSED, f"obstore gave up: {_first_line(error)}", store_wide=True)
         return Outcome(DONE)
+
+    def folders(self, prefix: str) -> list[str]:
+        """See `remote.Remote`."""
+        with self._answered():
+            found = self._library.list_with_delimiter(self._store, prefix.rstrip("/"))
+        return [path.removeprefix(prefix) for path in found["common_prefixes"]]
+
+    def names(self, prefix: str) -> Found:
+        """See `remote.Remote`.
+
+        obstore ends a list at a key that it cannot name (`..`, `//`, a newline), and anybody who
+        may write can make one. So the list goes on behind that key; what the same answer had before
+        it, up to 999 keys, cannot be had.
+        """
+        names: list[str] = []
+        missing: list[str] = []
+        offset = None
+        while True:
+            try:
+                with self._answered():
+                    for page in self._library.list(
+                        self._store, prefix.rstrip("/"), offset=offset, chunk_size=1000
+                    ):
+                        names += [one["path"].removeprefix(prefix) for one in page]
+                        if len(names) > MOST_KEYS:
+                            return Found(names[:MOST_KEYS], (*missing, _MANY.format(prefix)))
+            except BadKeyError as error:
+                offset = prefix + behind(error.key.partition(prefix)[2])
+                missing.append(f"{error.strerror}: {_BEFORE}")
+                if len(missing) > _MOST_BAD or not error.key.partition(prefix)[1]:
+                    return Found(names, tuple(missing))
+                continue
+            return Found(names, tuple(missing))
+
+    def get(self, key: str, limit: int) -> bytes:
+        """See `remote.Remote`."""
+        data = b""
+        with self._answered():
+            answer = self._library.get(self._store, key)
+            if answer.meta["size"] <= limit:
+                for piece in answer.stream(min_chunk_size=1 << 20):
+                    data += bytes(piece)
+                    if len(data) > limit:
+                        break
+                else:
+                    return data
+        raise RemoteError(errno.EFBIG, f"{key} is longer than {limit} bytes")
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """What obstore raises, as what `remote.Remote` raises."""
+        try:
+            yield
+        except (self._errors, OSError, ValueError) as error:
+            if isinstance(error, RemoteError):
+                raise
+            if match := _BAD_KEY.search(str(error)[:20000]):
+                raise BadKeyError(match[1]) from None
+            outcome = self._judge(error)
+            status = _answer(error)[0]
+            if status == 0 and outcome.why == _OF_CAUSES["Timeout"]:
+                status = 408
+            raise RemoteError.answered(status, outcome.why or _first_line(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise RemoteError(errno.EIO, f"obstore gave up: {_first_line(error)}") from None
 
     def _takes_no_conditions(self, error: BaseException) -> bool:
         status, code = _answer(error)
@@ -188,11 +288,11 @@ def _first_line(error: BaseException) -> str:
     return printable(line.rpartition(" - ")[2] or line)[:300]
 
 
-def _config(settings: Ship) -> dict[str, Any]:
+def _config(settings: Ship, use: Use) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if settings.url.startswith("s3:"):
         config = {"checksum_algorithm": "SHA256", "conditional_put": "etag"}
-    config |= _credentials(settings.credentials)
+    config |= credentials(settings.credentials, use)
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
     if settings.region:
@@ -200,10 +300,10 @@ def _config(settings: Ship) -> dict[str, Any]:
     return config
 
 
-def _client(settings: Ship) -> dict[str, Any]:
+def _client(settings: Ship, use: Use) -> dict[str, Any]:
     client: dict[str, Any] = {
         "connect_timeout": f"{CONNECT_SECONDS}s",
-        "timeout": f"{REQUEST_SECONDS}s",
+        "timeout": f"{use.seconds}s",
         "user_agent": f"pstorefs/{__version__}",
         # For an endpoint that is given as http://. All others are https, and nothing is followed
         # from there to elsewhere.
@@ -216,36 +316,3 @@ def _client(settings: Ship) -> dict[str, Any]:
         except OSError as error:
             raise StoreError(f"{settings.ca}: {error.strerror}") from None
     return client
-
-
-def _credentials(path: str) -> dict[str, str]:
-    """Lines NAME=VALUE, named as in the environment: AWS_ACCESS_KEY_ID=... A file, or none.
-
-    The file that an option names; else what the service manager hands over; else the default.
-    """
-    given = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    handed = os.path.join(given, os.path.basename(SHIP_CREDENTIALS)) if given else ""
-    for candidate in [path] if path else [handed, SHIP_CREDENTIALS]:
-        try:
-            with open(candidate, encoding="utf-8", errors="replace") as file:
-                lines = file.read(_CREDENTIALS_BYTES).splitlines()
-        except FileNotFoundError:
-            if path:
-                raise StoreError(f"{path}: no such file") from None
-            continue
-        except OSError as error:
-            raise StoreError(f"{candidate}: {error.strerror}") from None
-        return _parse_credentials(candidate, lines)
-    return {}
-
-
-def _parse_credentials(path: str, lines: list[str]) -> dict[str, str]:
-    found = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _CREDENTIAL.fullmatch(line.strip())
-        if match is None:  # never the line itself: it may hold the secret
-            raise StoreError(f"{path}: line {number} is not NAME=VALUE")
-        found[match[1].lower()] = match[2]
-    return found

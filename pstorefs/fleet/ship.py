@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
 from pstorefs.fleet.machine import share
-from pstorefs.fleet.store import REFUSED, Outcome
+from pstorefs.fleet.store import DONE, REFUSED, Outcome
 from pstorefs.settings.ship import NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pstorefs.fleet.machine import Identity
     from pstorefs.fleet.store import Store
     from pstorefs.settings.ship import Ship
+
+    #: Key, content, media type.
+    Object = tuple[str, bytes, str]
 
 GZIP, JSON = "application/gzip", "application/json"
 #: So many dumps in a row that could not be shipped: the store is away, and the run ends.
@@ -43,6 +46,20 @@ class Result(NamedTuple):
     why: str = ""
     #: Whether all other dumps would fare the same.
     store_wide: bool = False
+    #: Of a dump that was shipped: its id, and entry.py's columns.
+    id: str = ""
+    row: Mapping[str, Any] = {}
+
+
+class Parcel(NamedTuple):
+    """What is sent of one dump, in this order, and what its receipt says.
+
+    Without objects a dump is not meant for the receiver: it gets its receipt, and no request.
+    """
+
+    objects: tuple[Object, ...]
+    head: dict[str, Any]
+    row: Mapping[str, Any]
 
 
 class Job(NamedTuple):
@@ -57,6 +74,8 @@ class Job(NamedTuple):
     #: Told of each dump, and of how far the run is: number, of how many.
     told: Callable[[Result], None] = lambda _: None
     progress: Callable[[int, int], None] = lambda _, __: None
+    #: What is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
+    prepare: Callable[[Job, dumps.Saved], Parcel] | None = None
 
 
 def run(job: Job, pending: list[str]) -> list[Result]:
@@ -127,31 +146,32 @@ def _pause(job: Job, longest: float) -> float:
 def _one(job: Job, name: str, end: float) -> Result:
     try:
         saved = dumps.read(job.archive, name)
-        names, packed, line = prepared(job, saved)
+        parcel = (job.prepare or prepared)(job, saved)
     except dumps.NotNowError as error:
         return Result(name, REMAINS, why=str(error))
     except (dumps.UnfitError, ValueError) as error:
         return Result(name, FAILED, why=str(error))
     except OSError as error:
         return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
-    signature = entry.column(saved.summary, "signature") or ""
-    head = {"id": saved.id, "signature": signature[:200], "sha256": packed.sha256}
-    if not receipts.has_begun(job.receipts, name, head, saved.sums):
-        outcome = _put(job, names.bundle_key, packed.data, GZIP, end)
+    if not receipts.has_begun(job.receipts, name, parcel.head, saved.sums):
+        outcome = _put_all(job, parcel.objects[:-1], end)
         if not outcome.there:
             return _not_there(name, outcome)
-        with suppress(OSError):  # it saves a request after a kill, no more than that
-            receipts.begin(job.receipts, name, head, saved.sums)
-    outcome = _put(job, names.index_key, line, JSON, end)
+        if parcel.objects[1:]:
+            with suppress(OSError):  # it saves a request after a kill, no more than that
+                receipts.begin(job.receipts, name, parcel.head, saved.sums)
+    outcome = _put_all(job, parcel.objects[-1:], end)
     if not outcome.there:
         return _not_there(name, outcome)
+    key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
+    result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
-        receipts.write(job.receipts, name, head, saved.sums)
+        receipts.write(job.receipts, name, parcel.head, saved.sums)
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
-        return Result(name, FAILED, names.bundle_key, len(packed.data), why, store_wide=True)
-    return Result(name, SHIPPED, names.bundle_key, len(packed.data))
+        return result._replace(result=FAILED, why=why, store_wide=True)
+    return result
 
 
 def _not_there(name: str, outcome: Outcome) -> Result:
@@ -159,23 +179,46 @@ def _not_there(name: str, outcome: Outcome) -> Result:
     return Result(name, result, "", 0, outcome.why, outcome.store_wide)
 
 
+def _put_all(job: Job, objects: tuple[Object, ...], end: float) -> Outcome:
+    """Put objects in their order; the first answer that is not well, or the last one."""
+    outcome = Outcome(DONE)
+    for key, data, kind in objects:
+        outcome = _put(job, key, data, kind, end)
+        if not outcome.there:
+            break
+    return outcome
+
+
 def _put(job: Job, key: str, data: bytes, kind: str, end: float) -> Outcome:
     return retry.repeat(lambda: job.store.put(key, data, kind), job.clock, end)
 
 
-def prepared(job: Job, saved: dumps.Saved) -> tuple[keys.Names, bundle.Packed, bytes]:
-    """The keys of a dump, its bundle and its index entry. ValueError if no key can name it."""
-    row = entry.columns(saved.summary)
-    machine, host = job.identity.of(saved.summary)
-    label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
-    names = keys.names(machine, saved.name, saved.id, saved.saved, label, row["title"] or "", host)
+def prepared(job: Job, saved: dumps.Saved) -> Parcel:
+    """Bundle and index entry of a dump. ValueError if no key can name it."""
+    row, names = named(job, saved)
     given = job.settings.host
     files = bundle.without_machine(
-        saved.files, saved.summary, machine, "" if given == NOBODY else given or None
+        saved.files, saved.summary, names.machine, "" if given == NOBODY else given or None
     )
     packed = bundle.pack(saved.name, files, names.moment)
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
-    return names, packed, entry.line(names, saved.id, saved.replaces, saved.saved, row, about)
+    line = entry.line(names, saved.id, saved.replaces, saved.saved, row, about)
+    objects = (names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)
+    return Parcel(objects, head(saved, row) | {"sha256": packed.sha256}, row)
+
+
+def named(job: Job, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:
+    """What a dump says of itself, and its names. ValueError if no key can name it."""
+    row = entry.columns(saved.summary)
+    machine, host = job.identity.of(saved.summary)
+    label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
+    kernel = row["kernel"] or ""
+    return row, keys.names(machine, saved.name, saved.id, saved.saved, label, kernel, host)
+
+
+def head(saved: dumps.Saved, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The first line of a receipt."""
+    return {"id": saved.id, "signature": (row["signature"] or "")[:200]}
 
 
 @contextmanager

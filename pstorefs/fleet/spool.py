@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable
+from pstorefs.fleet.remote import MOST_KEYS, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,7 +32,7 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class Spool:
-    """See `store.Store`."""
+    """See `store.Store` and `remote.Remote`."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -41,6 +46,50 @@ class Spool:
             result = RETRY if error.errno in _PASSING else REFUSED
             what = self.directory if error.errno == errno.ENOENT else f"{self.directory}/{key}"
             return Outcome(result, f"{what}: {error.strerror or error}", store_wide=True)
+
+    def folders(self, prefix: str) -> list[str]:
+        """See `remote.Remote`."""
+        return self._entries(prefix, os.DirEntry.is_dir)
+
+    def names(self, prefix: str) -> Found:
+        """See `remote.Remote`."""
+        found = self._entries(prefix, os.DirEntry.is_file)
+        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is passed over",)
+        return Found(found[:MOST_KEYS], missing if len(found) > MOST_KEYS else ())
+
+    def get(self, key: str, limit: int) -> bytes:
+        """See `remote.Remote`."""
+        *folders, name = key.split("/")
+        with self._folder(folders) as folder:
+            return durable.read_small(folder, name, limit)
+
+    def _entries(self, prefix: str, wanted: Callable[..., bool]) -> list[str]:
+        try:
+            folders = prefix.rstrip("/").split("/")
+            with self._folder(folders) as folder, os.scandir(folder) as entries:
+                found = [one.name for one in entries if wanted(one, follow_symlinks=False)]
+        except RemoteError as error:
+            # Nothing was shipped yet; the directory itself is there.
+            if error.errno == errno.ENOENT and os.path.isdir(self.directory):
+                return []
+            raise
+        return sorted(name for name in found if name.isascii())
+
+    @contextmanager
+    def _folder(self, names: list[str]) -> Iterator[int]:
+        """A descriptor of a folder below, and OSErrors as `RemoteError`; no link is followed."""
+        opened: list[int] = []
+        try:
+            opened.append(os.open(self.directory, _DIRECTORY))
+            for name in names:
+                opened.append(durable.open_directory(opened[-1], name))
+            yield opened[-1]
+        except OSError as error:
+            where = "/".join([self.directory, *names])
+            raise RemoteError(error.errno or errno.EIO, f"{where}: {error.strerror}") from None
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
 
     def _put(self, key: str, data: bytes) -> Outcome:
         *folders, name = key.split("/")

@@ -1,7 +1,7 @@
 """What is asked of a store: to keep bytes under a key, unless there is something already.
 
-Two engines keep this contract: objects.py (S3, Azure, Google, by the library obstore) and spool.py
-(a directory, by nothing but system calls).
+These engines keep this contract: objects.py (S3, Azure, Google, by the library obstore), spool.py
+(a directory, by nothing but system calls), and sentry.py, for which a key is the id of an event.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class Store(Protocol):
 
 
 def open_store(settings: Ship) -> Store:
-    """The engine for an URL. Raises `StoreError`."""
+    """The engine for an URL, or for a Sentry. Raises `StoreError`."""
+    if settings.key:
+        from pstorefs.fleet.sentry import Sentry
+
+        return Sentry(settings)
     if settings.url.startswith("file://"):
         from pstorefs.fleet.spool import Spool
 

@@ -1,10 +1,13 @@
-"""The composition root: settings to the tree of a mount and to what carries commands out."""
+"""The composition root: settings to the tree of a mount and to what carries commands out.
+
+This page is for records of a directory; mount/fleet.py for those in a fleet's store.
+"""
 
 from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pstorefs.mount.preflight import MountError
 from pstorefs.record.decoded import Decoded
@@ -17,11 +20,54 @@ from pstorefs.tree.node import Directory
 from pstorefs.tree.rights import Access
 
 if TYPE_CHECKING:
+    import os
+
     from pstorefs.control.executor import Executor
 
 _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 
 _log = logging.getLogger("pstorefs")
+
+
+class Backing(Protocol):
+    """What a mount shows."""
+
+    @property
+    def may_hang(self) -> bool:
+        """Whether it is served by somebody else, who may not answer."""
+        ...
+
+    @property
+    def changes(self) -> bool:
+        """Whether any command or rm can save or erase something."""
+        ...
+
+    def tree(self) -> Directory:
+        """What the mount looks like. Made in the process that serves it. Raises `MountError`."""
+        ...
+
+    def statvfs(self) -> os.statvfs_result:
+        """The numbers for df(1)."""
+        ...
+
+    def close(self) -> None:
+        """The mount has ended."""
+        ...
+
+
+class Records:
+    """Records of a directory, such as /sys/fs/pstore."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self.may_hang = store.may_hang
+        self.statvfs = store.statvfs
+        self.close = store.close
+        self.changes = may_change(settings, store)
+
+    def tree(self) -> Directory:
+        """See `Backing`."""
+        return tree(self._settings, self._store)
 
 
 def tree(settings: Settings, store: Store) -> Directory:
@@ -32,16 +78,16 @@ def tree(settings: Settings, store: Store) -> Directory:
     # What changes something and what knows dumps is 20 modules: a plain mount is there before them.
     decoded = Decoded()
     executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
-    access = _access(settings)
+    rights = access(settings)
     if settings.plain or store.pinned:
         return mirrored(
-            Mirror(store, access, decoded, remove=lambda path: executor().remove(path).check())
+            Mirror(store, rights, decoded, remove=lambda path: executor().remove(path).check())
         )
     from pstorefs.tree.places import Places
     from pstorefs.tree.root import Root
 
-    places = Places(access, executor(), machine, own=settings.default_source)
-    mirror = Mirror(store, access, decoded, remove=places.remove)
+    places = Places(rights, executor(), machine, own=settings.default_source)
+    mirror = Mirror(store, rights, decoded, remove=places.remove)
     return Root(mirrored(mirror, renamed=True), places.root)
 
 
@@ -94,7 +140,8 @@ def _removal(settings: Settings, store: Store, target: str | None) -> str:
     return rm
 
 
-def _access(settings: Settings) -> Access:
+def access(settings: Settings) -> Access:
+    """Owner and modes, as the options say."""
     return Access(
         settings.uid,
         settings.gid,

@@ -12,11 +12,11 @@ import os
 import socket
 from contextlib import suppress
 
+from pstorefs.mount.assemble import Backing
 from pstorefs.mount.logs import log_to_system
 from pstorefs.mount.preflight import TYPE, MountError, detach
 from pstorefs.mount.serve import mount_and_serve
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
 from pstorefs.system import mountinfo
 
 _READY = b"\0"
@@ -24,7 +24,7 @@ _READY = b"\0"
 _log = logging.getLogger("pstorefs")
 
 
-def serve_in_background(settings: Settings, store: Store, mountpoint: str) -> None:
+def serve_in_background(settings: Settings, backing: Backing, mountpoint: str) -> None:
     """The parent returns when the mount answers, or raises what the child died of."""
     # Loaded here for both: nothing is imported twice, and errors of the import are the parent's.
     import pyfuse3  # noqa: F401
@@ -38,7 +38,7 @@ def serve_in_background(settings: Settings, store: Store, mountpoint: str) -> No
             # Only once it is mounted: in the process group that automount started, and in no other,
             # the mount point may be touched before it is. Elsewhere both would wait for each other.
             mount_and_serve(
-                settings, store, mountpoint, lambda: _ready(writer), mounted=_leave_terminal
+                settings, backing, mountpoint, lambda: _ready(writer), mounted=_leave_terminal
             )
         except MountError as error:
             status = 32

@@ -7,6 +7,7 @@ and answer requests (serve).
 
 from __future__ import annotations
 
+from pstorefs.mount.assemble import Backing, Records
 from pstorefs.mount.background import notify_systemd, serve_in_background
 from pstorefs.mount.logs import log_to_terminal
 from pstorefs.mount.preflight import check_fuse, check_hidden, free_mountpoint, open_source
@@ -20,14 +21,23 @@ def run(settings: Settings) -> None:
     The caller has switched garbage collection off (`cli.pstorefs`); it is on again once mounted.
     """
     mountpoint = free_mountpoint(settings.mountpoint)
-    store = open_source(settings, mountpoint)
-    check_hidden(mountpoint, settings.target)
+    backing = _backing(settings, mountpoint)
     check_fuse(settings)
     if settings.check_only:
-        store.close()
+        backing.close()
         return
     if settings.foreground or settings.debug:
         log_to_terminal()
-        mount_and_serve(settings, store, mountpoint, notify_systemd)
+        mount_and_serve(settings, backing, mountpoint, notify_systemd)
     else:
-        serve_in_background(settings, store, mountpoint)
+        serve_in_background(settings, backing, mountpoint)
+
+
+def _backing(settings: Settings, mountpoint: str) -> Backing:
+    if settings.is_fleet:
+        from pstorefs.mount.fleet import FleetStore
+
+        return FleetStore(settings, mountpoint)
+    store = open_source(settings, mountpoint)
+    check_hidden(mountpoint, settings.target)
+    return Records(settings, store)

@@ -135,7 +135,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """stat(2)."""
         node = self.inodes.node(inode)
         # Who holds an open file goes on seeing what it opened.
-        if isinstance(node, Directory) or not (node.fresh or node.opens):
+        if isinstance(node, Directory):
+            await self._lanes.run(node.lane_of_find, node.find)
+            node.entry = None
+        elif not (node.fresh or node.opens):
             await self._lanes.run(node.lane, node.find)
             node.entry = None
         return self.inodes.entry(node)

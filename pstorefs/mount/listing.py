@@ -96,7 +96,7 @@ class Listings:
         if unknown:
             await run(unknown[0].lane, _find_all, unknown)
             began = time.monotonic()
-        await run(directory.lane, directory.find)
+        await run(directory.lane_of_find, directory.find)
         directory.entry = None
         directory.listed = True
         entries: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]

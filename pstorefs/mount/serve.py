@@ -12,12 +12,11 @@ from contextlib import suppress
 
 import pstorefs
 from pstorefs.mount import libfuse, privileges
-from pstorefs.mount.assemble import may_change, tree
+from pstorefs.mount.assemble import Backing
 from pstorefs.mount.logs import is_news
 from pstorefs.mount.preflight import is_below
 from pstorefs.mount.unmount import own_mount
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
 from pstorefs.system import malloc
 from pstorefs.system.printable import clean_log_record
 
@@ -41,7 +40,7 @@ _log = logging.getLogger("pstorefs")
 
 def mount_and_serve(
     settings: Settings,
-    store: Store,
+    backing: Backing,
     mountpoint: str,
     answering: Callable[[], None],
     mounted: Callable[[], None] = lambda: None,
@@ -54,15 +53,15 @@ def mount_and_serve(
     from pstorefs.mount.lanes import Lanes
 
     _prepare(mountpoint)
-    root = tree(settings, store)
-    adapter = Adapter(root, Lanes(may_hang=store.may_hang), store.statvfs, answering)
+    root = backing.tree()
+    adapter = Adapter(root, Lanes(may_hang=backing.may_hang), backing.statvfs, answering)
     # Until trio listens, a signal waits: it would end the program and leave a dead mount.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     libfuse.initialise(pyfuse3.init, adapter, settings, mountpoint)
     own = own_mount(mountpoint)
     try:
         mounted()
-        privileges.drop(changes=may_change(settings, store))
+        privileges.drop(changes=backing.changes)
         sys.setswitchinterval(_SWITCH_SECONDS)
         malloc.share()
         gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
@@ -71,7 +70,7 @@ def mount_and_serve(
     finally:
         privileges.regain()
         pyfuse3.close(unmount=own is None or own.unmount())
-        store.close()
+        backing.close()
 
 
 def _prepare(mountpoint: str) -> None:

@@ -22,7 +22,13 @@ from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.tasks import Task, read_banner, read_task
 from pstorefs.oops.titles import name, panic_message, signature
 from pstorefs.oops.trace import Body, Frame, Location
-from pstorefs.oops.which_report import Choice, choose_console, choose_dump, choose_end
+from pstorefs.oops.which_report import (
+    Choice,
+    choose_console,
+    choose_dump,
+    choose_end,
+    lacks_oops,
+)
 
 __all__ = [
     "Facts",
@@ -30,6 +36,7 @@ __all__ = [
     "Location",
     "Other",
     "Span",
+    "caused_by",
     "ends_in_crash",
     "parse_console",
     "parse_dump",
@@ -38,6 +45,9 @@ __all__ = [
 
 #: Further reports of a text that are listed.
 OTHERS_MAX = 64
+#: Microseconds from the dump of an oops to that of the panic in which it ends at once: a panic
+#: stops the other CPUs first, which may take seconds.
+SOON = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,8 @@ class Facts:
     interrupted: bool
     #: Somebody made the crash: "sysrq" or "lkdtm"; None: nothing says so.
     made_by: str | None
+    #: The panic's message speaks of an oops, and the text does not hold that one's first line.
+    cause_missing: bool
     first_time: int | None  # of the text's lines, microseconds since boot
     last_time: int | None
 
@@ -126,6 +138,28 @@ def parse_console(text: bytes) -> Facts:
     reports = split_reports(lines)
     ends = choose_end(lines, reports).crashed
     return _facts(lines, reports, replace(choose_console(lines, reports), crashed=ends))
+
+
+def caused_by(panic: Facts, oops: Facts) -> Facts:
+    """Return what a panic's dump says, called after the oops that was dumped just before it.
+
+    `oops` is of the same boot. It gives the name where the panic's own text lacks it, and only if
+    the panic followed at once.
+    """
+    then, now = oops.last_time, panic.last_time
+    soon = then is None or now is None or 0 <= now - then <= SOON
+    if not (panic.cause_missing and oops.found and oops.signature and soon):
+        return panic
+    return replace(
+        panic,
+        title=oops.title,
+        error_class=oops.error_class,
+        signature=oops.signature,
+        signature_key=oops.signature_key,
+        stack=oops.stack,
+        function=oops.function,
+        made_by=panic.made_by or oops.made_by,
+    )
 
 
 def ends_in_crash(text: bytes) -> bool:
@@ -183,6 +217,7 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         caller=body.caller if body is not None else None,
         interrupted=body is not None and body.interrupted,
         made_by=made_by(report, body, lines) if report is not None and body is not None else None,
+        cause_missing=report is not None and panic is not None and lacks_oops(panic, report),
         first_time=first_time,
         last_time=last_time,
     )

@@ -81,6 +81,9 @@ REGISTERS = (
 )  # fmt: skip
 #: With these lines a trace header is not needed: what follows is one (arm before 6.9, riscv).
 _FRAMES = re.compile(r"\s*(?:\[<[0-9a-f]{8,16}>\] )?\(?[A-Za-z_][\w.$]*.{0,80} from \S", re.ASCII)
+_FRAME = re.compile(
+    r"(?:\s+|\s*\[<[0-9a-f]{8,16}>\] )(?:\? )?[A-Za-z_][\w.$]*\+0x[0-9a-f]{1,16}/", re.ASCII
+)
 _TRACES = ("Call Trace", "Call trace", "Backtrace", "Trace:")
 
 #: What other processors print as they are stopped, arm and arm64: theirs is not the crash.
@@ -105,6 +108,11 @@ def is_part(text: str) -> bool:
 def is_trace(text: str) -> bool:
     """Whether a call trace begins with this line, or this is a line of one without a header."""
     return text.startswith(_TRACES) or (" from " in text and _FRAMES.match(text) is not None)
+
+
+def is_frame(text: str) -> bool:
+    """Whether this is a line of a call trace."""
+    return "+0x" in text and _FRAME.match(text) is not None
 
 
 def is_stopping(text: str) -> bool:

@@ -212,6 +212,8 @@ KINDS: tuple[Kind, ...] = (
         "PANIC: double fault",
         Blame.POINTER,
     ),
+    # before the kernel can do more: arch/x86/mm/extable.c
+    _kind("oops", "PANIC: early exception ", "PANIC: early exception", Blame.POINTER),
     _kind(
         "oops",
         ("CFI failure at ", "CFI failure (target: "),
@@ -236,6 +238,14 @@ KINDS: tuple[Kind, ...] = (
         "kernel BUG",
         Blame.POINTER,
         r"(?P<place>[0-9a-f]{8,16} \[|\S{1,200}:\d)",
+    ),
+    # architectures without an instruction for it (include/asm-generic/bug.h); then a panic, "BUG!"
+    _kind(
+        "bug",
+        "BUG: failure at ",
+        "kernel BUG",
+        Blame.HEADER,
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}})/(?P<function>{SYMBOL})\(\)!",
     ),
     # riscv after the place; mips as the first line
     _kind("bug", "Kernel BUG ", "kernel BUG", Blame.POINTER, _DIE, trap=True),

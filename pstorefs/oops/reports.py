@@ -23,6 +23,7 @@ from pstorefs.oops.body_lines import (
     is_trace,
 )
 from pstorefs.oops.leads import first_of
+from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
 from pstorefs.oops.trace import Body, read
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
-PATIENCE = 64
+GAP_LINES = 64
 #: Lines between an announcement and the first line it announces (page dumps are the longest).
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
@@ -42,8 +43,6 @@ AGAIN = 40
 
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
-#: Reports whose second line may be the processor's exception, with the count of oopses.
-EXPLAINED = ("oops", "bug", "kasan", "stack-overflow", "serror", "rust")
 
 _GAP = "[pstorefs: "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
@@ -65,6 +64,9 @@ class Report:
     traced: bool = False  # has a call trace, which registers printed again have not
     ended: bool = False
     stopping: bool = False  # other processors are printing what they did as they were stopped
+    placed: bool = False  # another one is open at the same time: mixed.py
+    place: int = 0  # how far it has come
+    pid: str = ""
     lines: list[int] = field(default_factory=list)  # those of its caller
     #: Lines on the instruction pointer that were printed again after the end trace.
     again: list[int] = field(default_factory=list)
@@ -92,8 +94,8 @@ class _Splitter:
         self._lost_head_possible = True
         #: An open report on a stall: the stalled CPUs print their own part of it.
         self._stall: Report | None = None
-        #: In a log without callers: what another CPU's report interrupted, and goes on after it.
-        self._interrupted: Report | None = None
+        #: Without callers: open reports beside the one that printed last, the latest first.
+        self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
         #: Line after the last report of a known kind: a panic's leads are not looked for before.
@@ -125,19 +127,19 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        known = recognise(text)
+        if not caller and self._waiting:
+            self._choose(number, text, known[0] if known is not None else None)
         if text.startswith("---[ end "):
             self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(_GAP):
             self._open.clear()
-            self._stall = self._interrupted = None
+            self._stall = None
+            self._waiting.clear()
             self._lost_head_possible = True
             return
         report = self._open.get(caller)
-        known = recognise(text)
-        other = self._interrupted
-        if other is not None and self._is_its_own(report, known, text):
-            self._interrupted, report, self._open[""] = report, other, other
         if known is not None:
             self._begin(number, caller, *known)
         elif _is_announcement(text):
@@ -161,7 +163,8 @@ class _Splitter:
                     Report(number, kind, number, number, groups=groups, lines=[number])
                 )
             return
-        if report is not None and not report.body and self._is_same(report, kind, number):
+        early = report is not None and (not report.body or (kind.trap and self._waiting != []))
+        if report is not None and early and self._is_same(report, kind, number):
             if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
@@ -179,6 +182,8 @@ class _Splitter:
         if "die" in groups:
             report.die = int(groups["die"])
             report.trap = match.string
+        if report.placed:
+            note(report, match.string, kind)
         if kind.single:
             report.ended = True
             del self._open[caller]
@@ -198,24 +203,24 @@ class _Splitter:
         # decode_stacktrace.sh repeats the line for each inlined function.
         return kind is report.kind and "[inline]" in self._lines[report.head].text
 
-    def _is_its_own(
-        self, report: Report | None, known: tuple[Kind, re.Match[str]] | None, text: str
-    ) -> bool:
-        """Whether a line is one that the interrupted report lacks and the open one has."""
-        other = self._interrupted
-        if report is None or other is None or report.kind is None or other.kind is None:
-            return False
-        if known is not None and known[0].trap:
-            return report.kind.error_class not in EXPLAINED and other.die is None
-        if text.startswith("CPU: "):
-            mine = f"PID: {report.groups.get('pid', '')} "
-            return not other.body and "pid" in report.groups and mine not in text
-        return report.traced and not other.traced and is_trace(text)
+    def _choose(self, number: int, text: str, known: Kind | None) -> None:
+        """Of several open reports of no caller, make that the current one whose line this is."""
+        self._waiting = [one for one in self._waiting if still_open(one, number, self._lines)]
+        last = self._open.get("")
+        if last is None:
+            return
+        found = owner(last, self._waiting, text, known)
+        if found is not last:
+            self._waiting.remove(found)
+            self._waiting.insert(0, last)
+            self._open[""] = found
 
     def _open_report(self, report: Report, caller: str) -> None:
         other = self._open.get(caller)
-        if caller == "" and other is not None and _is_interrupted(other, report):
-            self._interrupted = other
+        if caller == "" and other is not None and can_wait(other) and not _panics(report):
+            self._waiting = [other, *self._waiting][:OPEN_MAX]
+            catch_up(other, self._lines)
+        report.placed = caller == "" and self._waiting != []
         self._lost_head_possible = False
         self._ended.pop(caller, None)
         if len(self._found) < REPORTS_MAX:
@@ -234,7 +239,12 @@ class _Splitter:
 
     @staticmethod
     def _ends_with_row(report: Report) -> bool:
-        return report.kind is not None and report.kind.error_class in FRAMED
+        kasan = report.kind is not None and report.kind.error_class == "kasan"
+        return (
+            report.kind is not None
+            and report.kind.error_class in FRAMED
+            and (report.traced or not kasan)
+        )
 
     def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
         if is_stopping(text):
@@ -255,10 +265,12 @@ class _Splitter:
             if number - report.first > ANNOUNCED:
                 self._close(caller, report)
                 return
-        elif number - report.last > PATIENCE:
+        elif number - report.last > GAP_LINES:
             self._close(caller, report)
             return
         report.lines.append(number)
+        if report.placed:
+            note(report, text)
 
     def _close(self, caller: str | None, report: Report) -> None:
         if report is self._stall:
@@ -278,10 +290,8 @@ class _Splitter:
             report.ended = True
             report.lines.append(number)
             self._ended[caller] = report
-        if caller == "" and self._interrupted is not None:
-            if number - self._interrupted.last <= PATIENCE:
-                self._open[caller] = self._interrupted
-            self._interrupted = None
+        if caller == "" and self._waiting and still_open(self._waiting[0], number, self._lines):
+            self._open[caller] = self._waiting.pop(0)
 
     def _take_again(self, number: int, caller: str) -> None:
         report = self._ended.get(caller)
@@ -289,11 +299,8 @@ class _Splitter:
             report.again.append(number)
 
 
-def _is_interrupted(report: Report, by: Report) -> bool:
-    """Whether a report was still to end with an end trace of its own as another one began."""
-    panics = by.kind is not None and by.kind.error_class == "panic"
-    classes = (*EXPLAINED, "warning")
-    return report.kind is not None and report.kind.error_class in classes and not panics
+def _panics(report: Report) -> bool:
+    return report.kind is not None and report.kind.error_class == "panic"
 
 
 def _is_announcement(text: str) -> bool:

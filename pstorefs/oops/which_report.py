@@ -41,6 +41,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"Aiee, killing interrupt handler!", ("die at once",)),
         (r".{0,40}SError", ("serror",)),
         (r"[Kk]ernel stack overflow|Corrupt kernel stack", ("stack-overflow",)),
+        (r"BUG!$", ("bug",)),
         (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),
         (r"(?:traps: )?(?:double fault|.{0,40}stack guard)|Machine halted", ("die", "oops")),
         (r"(?:KASAN|kasan)\b", ("kasan",)),
@@ -184,8 +185,7 @@ def _is_fatal(report: Report) -> bool:
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:
     """Return the report that a panic's message speaks of, or None: then the panic is its own."""
-    message = panic.groups.get("message", "")
-    classes = next((row[1] for row in CAUSES if row[0].match(message)), ())
+    classes = _causes(panic)
     before = [one for one in reports if one.first < panic.first and one is not panic]
     cause = next((one for one in reversed(before) if _is_of(one, classes)), None)
     if cause is not None and "die at once" in classes and not _at_once(cause, panic, lines):
@@ -197,6 +197,17 @@ def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report 
         if _is_of(one, classes) and _near(lines[one.head], lines[cause.head]):
             cause = one
     return cause
+
+
+def lacks_oops(panic: Report, report: Report) -> bool:
+    """Whether a panic's message speaks of an oops that its text does not hold, or not whole."""
+    wanted = _causes(panic)
+    return ("die" in wanted or "die at once" in wanted) and (report is panic or report.lost_head)
+
+
+def _causes(panic: Report) -> tuple[str, ...]:
+    message = panic.groups.get("message", "")
+    return next((row[1] for row in CAUSES if row[0].match(message)), ())
 
 
 def _is_of(report: Report, classes: tuple[str, ...]) -> bool:

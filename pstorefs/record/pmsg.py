@@ -6,7 +6,8 @@ in 32. Then a text buffer has a priority, a tag and a message, both ended by NUL
 tag of 32 bits and typed values, whose names a device alone knows.
 
 The zone is a ring: its first bytes may be the end of an entry that was overwritten. Times are the
-device's, in UTC.
+device's, in UTC. The lines are those of liblog's android_log_formatLogLine, which
+tests/clients compares; only what would move a terminal's cursor is replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ _MAGIC = ord("l")
 #: Names of buffers, by id.
 BUFFERS = ("main", "radio", "events", "system", "crash", "stats", "security", "kernel")
 _BINARY = ("events", "stats", "security")
+# What logcat gives a binary entry, which has no priority of its own.
+_BINARY_PRIORITY = {"security": "W"}
 _PRIORITIES = {2: "V", 3: "D", 4: "I", 5: "W", 6: "E", 7: "F"}
+#: Bytes after the header (log/log_read.h, LOGGER_ENTRY_MAX_PAYLOAD).
+_LONGEST = 4068
+# A record of 2 MiB, the largest there is, has 4 MiB of lines, usually.
+_LONGEST_TEXT = 16 << 20
 _SECOND = 10**9
 # Types of values (log/log_event_list.h): 2 is a string, 3 a list.
 _NUMBERS = {0: "<i", 1: "<q", 4: "<f"}
@@ -72,29 +79,46 @@ def _entry(data: bytes, at: int) -> tuple[Entry, int] | None:
     if data[at] != _MAGIC or at + _HEAD.size > len(data):
         return None
     _, length, uid, pid, buffer, tid, seconds, nanoseconds = _HEAD.unpack_from(data, at)
-    fits = _HEAD.size < length <= len(data) - at and buffer < len(BUFFERS)
-    if not fits or nanoseconds >= _SECOND:
+    fits = _HEAD.size < length <= min(len(data) - at, _HEAD.size + _LONGEST)
+    if not fits or buffer >= len(BUFFERS) or nanoseconds >= _SECOND:
         return None
     payload = data[at + _HEAD.size : at + length]
+    if BUFFERS[buffer] not in _BINARY and payload[0] not in _PRIORITIES:
+        return None
     time = seconds * _SECOND + nanoseconds
     return Entry(BUFFERS[buffer], uid, pid, tid, time, payload), length
 
 
+def is_android(data: bytes) -> bool:
+    """Whether a record holds an entry of Android's."""
+    return any(isinstance(each, Entry) for each in entries(data))
+
+
 def logcat(data: bytes) -> bytes:
     """The lines of a record; empty if it holds no entry of Android's."""
-    lines: list[str] = []
+    if not is_android(data):
+        return b""
+    pieces, room = [], _LONGEST_TEXT
+    for line in _all_lines(data):
+        piece = f"{line}\n".encode(errors="replace")
+        room -= len(piece)
+        if room < 0:  # each line of a message repeats its tag, which may be as long
+            pieces.append(b"[pstorefs: the rest is left out: the text is too long]\n")
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _all_lines(data: bytes) -> Iterator[str]:
     seen: set[str] = set()
-    any_entry = False
     for each in entries(data):
         if isinstance(each, Skipped):
-            lines.append(f"[pstorefs: {each.size} bytes that are no whole log entry]")
+            yield f"[pstorefs: {each.size} bytes that are no whole log entry]"
             continue
-        any_entry = True
         if each.buffer not in seen:
             seen.add(each.buffer)
-            lines.append(f"--------- beginning of {each.buffer}")
-        lines += _lines(each)
-    return "".join(f"{line}\n" for line in lines).encode(errors="replace") if any_entry else b""
+            yield f"--------- beginning of {each.buffer}"
+        yield from _lines(each)
 
 
 def _lines(entry: Entry) -> Iterator[str]:
@@ -103,23 +127,27 @@ def _lines(entry: Entry) -> Iterator[str]:
     milliseconds = entry.nanoseconds % _SECOND // 10**6
     time = f"{moment:%m-%d %H:%M:%S}.{milliseconds:03}"
     if entry.buffer in _BINARY:
-        priority, tag, message = "I", *_binary(entry.payload)
+        priority = _BINARY_PRIORITY.get(entry.buffer, "I")
+        tag, message = _binary(entry.payload)
     else:
-        priority = _PRIORITIES.get(entry.payload[0], "?")
+        priority = _PRIORITIES[entry.payload[0]]
         head, _, rest = entry.payload[1:].partition(b"\0")
-        tag = head.decode(errors="replace")
+        # logcat counts bytes, not characters.
+        tag = head.ljust(8).decode(errors="replace")
         message = rest.partition(b"\0")[0].decode(errors="replace")
-    for line in message.rstrip("\n").split("\n"):
-        yield printable(f"{time} {entry.pid:5} {entry.tid:5} {priority} {tag:8}: {line}")
+    before = printable(f"{time} {entry.pid:5} {entry.tid:5} {priority} {tag}: ")
+    for line in message.removesuffix("\n").split("\n"):
+        # Java's traces are indented with tabs.
+        yield before + "\t".join(map(printable, line.split("\t")))
 
 
 def _binary(payload: bytes) -> tuple[str, str]:
     """The tag and the values of an entry of events."""
     if len(payload) < 4:
-        return "?", "?"
+        return "?".ljust(8), "?"
     (tag,) = struct.unpack_from("<I", payload)
     values, _ = _value(payload, 4, 0, [0])
-    return f"[{tag}]", values
+    return f"[{tag}]".ljust(8), values
 
 
 def _value(data: bytes, at: int, depth: int, count: list[int]) -> tuple[str, int]:
@@ -131,7 +159,7 @@ def _value(data: bytes, at: int, depth: int, count: list[int]) -> tuple[str, int
     kind, at = data[at], at + 1
     if kind in _NUMBERS and at + struct.calcsize(_NUMBERS[kind]) <= end:
         (found,) = struct.unpack_from(_NUMBERS[kind], data, at)
-        return f"{found:g}" if kind == _FLOAT else str(found), at + struct.calcsize(_NUMBERS[kind])
+        return f"{found:f}" if kind == _FLOAT else str(found), at + struct.calcsize(_NUMBERS[kind])
     if kind == _STRING and at + 4 <= end:
         (size,) = struct.unpack_from("<I", data, at)
         return data[at + 4 : at + 4 + size].decode(errors="replace"), min(end, at + 4 + size)

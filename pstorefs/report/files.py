@@ -19,6 +19,7 @@ from pstorefs.report.material import Decoded, Material
 from pstorefs.system.machine import Machine
 
 CONSOLE = "console.txt"
+LOGCAT = "logcat.txt"
 _SUMMARY = "summary.json"
 # Titles of dumps that were composed lately: dumps of one boot name each other.
 _TITLES_KEPT = 256
@@ -39,19 +40,25 @@ FILES: Mapping[str, Callable[[Material, Context], bytes | None]] = {
     "report.txt": _report,
     "summary.json": _summary,
     CONSOLE: lambda material, _: material.console(),
+    LOGCAT: lambda material, _: material.logcat(),
+}
+#: Files that not every dump has, and whether one has it.
+OPTIONAL: Mapping[str, Callable[[Material], bool]] = {
+    CONSOLE: lambda material: material.has_console,
+    LOGCAT: lambda material: material.has_logcat,
 }
 #: Files that say nothing beyond their dump: the same for every reader.
-PLAIN = ("dmesg.txt", CONSOLE)
+PLAIN = ("dmesg.txt", CONSOLE, LOGCAT)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:
     """What the archive writes beside the records of a dump."""
     titles: OrderedDict[str, str] = OrderedDict()
 
-    def title(dump: Dump, read: Callable[[Record], bytes]) -> str:
+    def title(dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump]) -> str:
         known = titles.get(dump.id)
         if known is None:
-            known = summary_json.title_of(dump, Decoded(dump, read).facts())
+            known = summary_json.title_of(dump, Decoded(dump, read, boot).facts())
             remember(dump, known)
         return known
 
@@ -63,10 +70,11 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     def compose(
         dump: Dump, read: Callable[[Record], bytes], siblings: Iterable[Dump] = ()
     ) -> Mapping[str, bytes]:
-        material = Decoded(dump, read)
+        boot = (dump, *siblings)
+        material = Decoded(dump, read, boot)
         remember(dump, summary_json.title_of(dump, material.facts()))
         others = tuple(
-            Sibling(other.name, title(other, read), other.order or 0, other.reason or "")
+            Sibling(other.name, title(other, read, boot), other.order or 0, other.reason or "")
             for other in siblings
         )
         context = Context(machine, own, others, dump.order, dump.boot)

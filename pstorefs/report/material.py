@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pstorefs.archive.stored import Stored
 from pstorefs.dump import Dump, join
-from pstorefs.oops import Facts, parse_dump
+from pstorefs.dump.boots import oops_before
+from pstorefs.dump.joining import body
+from pstorefs.oops import Facts, caused_by, parse_dump
+from pstorefs.record import pmsg
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
 
@@ -35,6 +38,13 @@ class Material(Protocol):
     def has_console(self) -> bool:
         """Whether there is one."""
 
+    def logcat(self) -> bytes | None:
+        """The log of Android, if there is one, as logcat shows it."""
+
+    @property
+    def has_logcat(self) -> bool:
+        """Whether there is one."""
+
 
 def console_of(dump: Dump) -> Record | None:
     """The newest console log that ends with this dump."""
@@ -42,11 +52,24 @@ def console_of(dump: Dump) -> Record | None:
     return max(consoles, key=lambda record: record.path, default=None)
 
 
-class Decoded:
-    """The material of a dump whose records can be read. `read` gives a record's text."""
+def logcat_of(dump: Dump, read: Callable[[Record], bytes]) -> bytes:
+    """What the newest pmsg record of a dump holds that may be a log of Android."""
+    parts = [part.record for part in (*dump.parts, *dump.others) if part.record.name.type == "pmsg"]
+    record = max(parts, key=lambda record: record.path, default=None)
+    return body(record, read(record)) if record is not None else b""
 
-    def __init__(self, dump: Dump, read: Callable[[Record], bytes]) -> None:
+
+class Decoded:
+    """The material of a dump whose records can be read.
+
+    `read` gives the text of a record; `boot` are the other dumps of its boot, which it reads, too.
+    """
+
+    def __init__(
+        self, dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump] = ()
+    ) -> None:
         self.dump = dump
+        self._boot = boot
         self._read = read
         self._text: bytes | None = None
         self._facts: Facts | None = None
@@ -60,7 +83,11 @@ class Decoded:
     def facts(self) -> Facts:
         """What the text says."""
         if self._facts is None:
-            self._facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
+            facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
+            cause = oops_before(self.dump, self._boot) if facts.cause_missing else None
+            if cause is not None:
+                facts = caused_by(facts, Decoded(cause, self._read).facts())
+            self._facts = facts
         return self._facts
 
     def keys(self) -> Mapping[str, Any]:
@@ -81,6 +108,15 @@ class Decoded:
     def has_console(self) -> bool:
         """See `Material`."""
         return console_of(self.dump) is not None
+
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        return pmsg.logcat(logcat_of(self.dump, self._read)) or None
+
+    @property
+    def has_logcat(self) -> bool:
+        """See `Material`."""
+        return pmsg.is_android(logcat_of(self.dump, self._read))
 
 
 class Known:
@@ -112,6 +148,18 @@ class Known:
     def has_console(self) -> bool:
         """See `Material`."""
         return console_of(self._dump) is not None
+
+    def _pmsg(self) -> bytes:
+        return logcat_of(self._dump, lambda record: self._catalog.reading(record).text)
+
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        return pmsg.logcat(self._pmsg()) or None
+
+    @property
+    def has_logcat(self) -> bool:
+        """See `Material`."""
+        return pmsg.is_android(self._pmsg())
 
 
 class Saved:
@@ -158,6 +206,16 @@ class Saved:
         logs = (each for each in self._known.records if each["use"] == summary_json.LOG)
         return any(each["name"].startswith("console") for each in logs)
 
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_of(self._known, "logcat.txt") if self.has_logcat else None
+        return self._in_full().logcat() if text is None and self.has_logcat else text
+
+    @property
+    def has_logcat(self) -> bool:
+        """Whether one was composed when it was saved."""
+        return "logcat.txt" in self._known.texts
+
 
 class NotAtHandError(Exception):
     """It would take more than a few small reads."""
@@ -182,6 +240,13 @@ class SavedAtHand(Saved):
         """See `Material`."""
         text = self._catalog.text_at_hand(self._known, "console.txt")
         if text is None and self.has_console:
+            raise NotAtHandError
+        return text
+
+    def logcat(self) -> bytes | None:
+        """See `Material`."""
+        text = self._catalog.text_at_hand(self._known, "logcat.txt") if self.has_logcat else None
+        if text is None and self.has_logcat:
             raise NotAtHandError
         return text
 

@@ -44,7 +44,8 @@ def checks(setup: CrashSetup) -> tuple[Check, ...]:
     """All checks that apply to a setup, in the order of `CHECKS`."""
     if not setup.pstore:
         words = "this kernel has no pstore, or /sys is not its own"
-        return (Check("backend", NO, words, "use a kernel with CONFIG_PSTORE"),)
+        to_do = "use a kernel with CONFIG_PSTORE; in a container, ask on its host"
+        return (Check("backend", NO, words, to_do),)
     return tuple(found for check in CHECKS for found in check(setup))
 
 

@@ -24,6 +24,14 @@ _TIME_WORDS = {
 }
 _PLACE_WORDS = {STORE: "in the store", ARCHIVE: "archived"}
 _PLACE_DEFAULT = "moved away by systemd-pstore"
+# What must be known of a log to read it right. The kernel names functions as it shows the record
+# (Documentation/admin-guide/ramoops.rst), by its own symbols.
+_LOG_NOTES = {
+    "ftrace": (
+        "functions are named by the kernel that shows the record:\n"
+        "right only if it is the one that ran, at the same address (nokaslr)"
+    ),
+}
 # Reports before the crash in the same text that are named.
 _MOST_EARLIER = 5
 
@@ -86,7 +94,8 @@ def _what_log(keys: Keys) -> str:
         return printable(keys["panic"] or "") + _made(keys)
     words = f"{keys['type']} record of {keys['backend']}"
     if not keys["crash"]:
-        return printable(f"{words}, no dump")
+        note = _LOG_NOTES.get(keys["type"])
+        return printable(f"{words}, no dump") + (f"\n{note}" if note else "")
     end = f": {keys['panic']}" if keys["panic"] else ""
     return printable(f"{words}, which ends in a crash{end}") + _made(keys)
 

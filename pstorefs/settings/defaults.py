@@ -10,3 +10,6 @@ FLEET_LIBRARY = "/usr/local/lib/pstorefs/fleet"
 SHIP_CONFIG = "/etc/pstorefs/ship.conf"
 #: The store's credentials, where no service manager hands them over. systemd.exec(5)
 SHIP_CREDENTIALS = "/etc/credstore/pstorefs-ship"
+#: What a mount of the fleet reads where its source is `fleet`, and its credentials.
+FLEET_CONFIG = "/etc/pstorefs/fleet.conf"
+FLEET_CREDENTIALS = "/etc/credstore/pstorefs-fleet"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pstorefs.settings import fleet, ship
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
@@ -44,6 +45,8 @@ class Settings(NamedTuple):
     archive: str | None = None
     archive_volatile: bool = False
     keep: Keep = UNLIMITED
+    #: pstorefs --archive: a file for node_exporter's textfile collector; empty: none.
+    metrics: str = ""
     #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
     rm: str = ""
     allow_other: bool = False
@@ -53,6 +56,16 @@ class Settings(NamedTuple):
     umask: int | None = None
     fmask: int | None = None
     dmask: int | None = None
+    #: How the store of a fleet is reached: see settings/ship.py.
+    endpoint: str = ""
+    region: str = ""
+    ca: str = ""
+    credentials: str = ""
+
+    @property
+    def is_fleet(self) -> bool:
+        """Whether a fleet's store is mounted instead of a directory."""
+        return fleet.is_fleet(self.source)
 
     @property
     def default_source(self) -> bool:
@@ -145,6 +158,7 @@ TABLE: dict[str, Option] = {
     "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
     "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
+    "metrics": Option("apply", "a file of metrics that --archive writes", "metrics", _path),
     "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may use it, as file modes permit", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
@@ -153,6 +167,12 @@ TABLE: dict[str, Option] = {
     "umask": Option("apply", "mode bits taken off all files and directories", "umask", _mask),
     "fmask": Option("apply", "mode bits taken off all files", "fmask", _mask),
     "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
+    **{
+        name: Option(
+            "apply", f"a fleet's store: {ship.TABLE[name][1]}", name, fleet.converter(name)
+        )
+        for name in fleet.OPTIONS
+    },
     **_swallow("read by mount(8) itself", "auto noauto user nouser users nousers owner noowner"),
     **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
     **_swallow("always on", "defaults nodev noexec nosuid default_permissions"),
@@ -302,12 +322,23 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
         if settings.read_only:
             raise UsageError("--archive clears what it has saved: it cannot be done with ro")
         return _of_source(settings, places[0]) if places else settings
+    if settings.metrics:
+        raise UsageError("option metrics is for --archive and --ship: a mount writes no metrics")
     if not places:
         raise UsageError("a mount point is missing: pstorefs [SOURCE] MOUNTPOINT")
     if len(places) > 2:
         raise UsageError(f"too many arguments: {places[2]}")
     settings = settings._replace(mountpoint=places[-1])
-    return _of_source(settings, places[0]) if len(places) == 2 else settings
+    return _checked(_of_source(settings, places[0]) if len(places) == 2 else settings)
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings of a mount, if its options fit its source."""
+    usual = Settings()._asdict()
+    given = {name for name, value in settings._asdict().items() if value != usual[name]}
+    if words := fleet.complaint(settings.source, given):
+        raise UsageError(words)
+    return settings._replace(read_only=True) if settings.is_fleet else settings
 
 
 def _of_source(settings: Settings, word: str) -> Settings:

@@ -7,6 +7,7 @@
     pstorefs --check [--json | --crash] [-o OPTION,...]
     pstorefs --on-dump [-o OPTION,...]
     pstorefs --bundle NAME FILE [--redact] [-o OPTION,...] [SOURCE]
+    pstorefs --report-html URL|DIRECTORY FILE [-o OPTION,...]
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pstorefs.settings import fleet
 from pstorefs.settings.options import DEFAULT_SOURCE, SOURCE_WORDS, Settings, UsageError, apply
 
 
@@ -24,6 +26,8 @@ class Form(NamedTuple):
     flags: tuple[str, ...]
     #: Whether it is about any source, or about this machine alone.
     source: bool = True
+    #: The -o options that go with it; None: any.
+    options: tuple[str, ...] | None = None
 
 
 #: Every question. The first word of a command line that is one of these decides.
@@ -33,9 +37,10 @@ FORMS: dict[str, Form] = {
     "--bundle": Form(("NAME", "FILE"), ("--redact",)),
     "--on-dump": Form((), (), source=False),
     "--check": Form((), ("--json", "--crash"), source=False),
+    "--report-html": Form(("URL|DIRECTORY", "FILE"), (), source=False, options=fleet.OPTIONS),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
-_NOT_WITH = ("--ship",)
+_NOT_WITH = ("--ship", "--sentry")
 
 
 class Question(NamedTuple):
@@ -99,6 +104,17 @@ def _refuse(question: Question, places: list[str]) -> None:
     """Raise `UsageError` for what does not go together."""
     if "" in (*places, *question.arguments):
         raise UsageError("an empty word is no name: is a variable of a script not set?")
+    options = FORMS[question.kind].options
+    if places and options is not None:
+        raise UsageError(f"too many arguments: {places[0]}")
+    usual = Settings()._asdict()
+    given = {name for name, value in question.settings._asdict().items() if value != usual[name]}
+    for name in sorted(given if options is not None else ()):
+        if name not in (options or ()):
+            known = ", ".join(f"{each}=" for each in options or ())
+            raise UsageError(f"option {name} does not go with {question.kind}: only {known}")
+    if options is not None and (words := fleet.complaint(question.arguments[0], given)):
+        raise UsageError(words)
     if places and not FORMS[question.kind].source:
         raise UsageError(f"{question.kind} is about this machine: it takes no source ({places[0]})")
     if len(places) > 1:

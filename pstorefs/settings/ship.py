@@ -34,7 +34,7 @@ class Ship:
 
     __slots__ = (
         *("url", "archive", "state", "machine", "host", "endpoint", "region", "ca"),
-        *("credentials", "metrics", "window", "run", "size"),
+        *("credentials", "metrics", "window", "run", "size", "sentry", "key"),
     )
 
     def __init__(self) -> None:
@@ -56,12 +56,30 @@ class Ship:
         self.credentials = ""
         #: A file for node_exporter's textfile collector; empty: none.
         self.metrics = ""
+        #: The DSN of a Sentry, which holds a key; empty: none.
+        self.sentry = ""
+        #: Of one of `receivers` that is a Sentry: the key; its `url` is the DSN without it.
+        self.key = ""
         #: Seconds within which the machines of a fleet begin after a boot.
         self.window = 15 * 60
         #: Seconds after which a run begins nothing more.
         self.run = 10 * 60
         #: Bytes after which a run begins nothing more.
         self.size = 256 << 20
+
+    def receivers(self) -> list[Ship]:
+        """One for each that is to have all dumps: the store, the Sentry."""
+        found = [self] if self.url else []
+        if self.sentry:
+            other = Ship()
+            for name in self.__slots__:
+                setattr(other, name, getattr(self, name))
+            scheme, _, rest = self.sentry.partition("://")
+            user, _, place = rest.partition("@")
+            other.url, other.key = f"{scheme}://{place}", user.partition(":")[0]
+            other.endpoint = ""
+            found.append(other)
+        return found
 
     @property
     def store_name(self) -> str:
@@ -114,6 +132,22 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
+def _dsn(value: str) -> str:
+    scheme, _, rest = value.rstrip("/").partition("://")
+    user, at, place = rest.partition("@")
+    host, *path = place.split("/")
+    if scheme not in ("https", "http") or not at or not path:
+        raise ShipError("is no DSN: https://KEY@HOST/PROJECT")
+    # The part behind a colon is of old; whoever gives it has no use of it.
+    if not _NAME.union(":").issuperset(user) or not user.partition(":")[0]:
+        raise ShipError("has a key with more than letters, digits, dots and dashes in it")
+    if not host or not _NAME.union(":[]").issuperset(host):
+        raise ShipError("names no host")
+    if not all(part.strip(".") and _KEY.issuperset(part) for part in path):
+        raise ShipError("names no project")
+    return value.rstrip("/")
+
+
 def _number(value: str, units: dict[str, int], words: str) -> int:
     digits, factor = (value[:-1], units[value[-1]]) if value[-1] in units else (value, 1)
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9):
@@ -121,7 +155,8 @@ def _number(value: str, units: dict[str, int], words: str) -> int:
     return int(digits) * factor
 
 
-def _duration(value: str) -> int:
+def duration(value: str) -> int:
+    """Seconds. Raises `ShipError` with words that follow the value."""
     return _number(value, _SECONDS, "time such as 90s, 15m or 2h")
 
 
@@ -140,11 +175,16 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
     "region": (_region, "the region of the bucket"),
     "ca": (_path, "certificates to trust beside the system's"),
     "credentials": (_path, "a file with the store's credentials"),
+    "sentry": (_dsn, "the DSN of a Sentry that gets an event for each crash"),
     "metrics": (_path, "a file for node_exporter's textfile collector"),
-    "window": (_duration, "the first run of a boot begins within this time"),
-    "run": (_duration, "a run begins nothing more after this time"),
+    "window": (duration, "the first run of a boot begins within this time"),
+    "run": (duration, "a run begins nothing more after this time"),
     "size": (_size, "a run begins nothing more after so many bytes"),
 }
+
+
+#: What they are given is never shown; nor is what may be a user and a password.
+_SECRET = ("sentry",)
 
 
 def apply(settings: Ship, name: str, value: str) -> None:
@@ -157,7 +197,8 @@ def apply(settings: Ship, name: str, value: str) -> None:
     try:
         setattr(settings, name, convert(value))
     except ShipError as error:
-        raise ShipError(f"option {name}: {value} {error}") from None
+        shown = "its value" if name in _SECRET or "@" in value else value
+        raise ShipError(f"option {name}: {shown} {error}") from None
 
 
 def apply_words(settings: Ship, text: str) -> None:

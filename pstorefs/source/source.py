@@ -1,6 +1,6 @@
 """What a source of records is, to the rest of the program.
 
-A directory is one (`directory.Store`, or `timeout.PatientStore` where it may hang). An object store
+A directory is one (`directory.Store`, or `timeout.TimeoutStore` where it may hang). An object store
 is to be another: nothing here says that files lie in a file system.
 
 All calls may come from any thread, and several at once. They raise OSError: FileNotFoundError for
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp, Store
-    from pstorefs.source.timeout import PatientStore
+    from pstorefs.source.timeout import TimeoutStore
 
 #: A folder: the names on the way to it from the root. The root is the empty one.
 Folder = tuple[str, ...]
@@ -66,4 +66,4 @@ class Erasable(Source, Protocol):
 
 if TYPE_CHECKING:
     # What mypy holds: a directory keeps all of it.
-    _DIRECTORIES: list[type[Erasable]] = [Store, PatientStore]
+    _DIRECTORIES: list[type[Erasable]] = [Store, TimeoutStore]

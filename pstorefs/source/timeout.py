@@ -21,9 +21,9 @@ from pstorefs.source.directory import Stamp, Store
 from pstorefs.system import mountinfo
 
 #: Seconds without an answer, or of a listing without a further name, until it is given up.
-PATIENCE = 10
+TIMEOUT_SECONDS = 10
 #: So long, in seconds, what hung is not tried again.
-RESPITE = 30
+RETRY_SECONDS = 30
 #: So many calls may hang at a time.
 MOST_HUNG = 32
 
@@ -55,9 +55,9 @@ class _Attempt(Generic[_Result]):
                 self._late(self._result[0])
 
     def wait(self, progress: Callable[[], int], give_up: Callable[[], None]) -> None:
-        """Until it ended, or made no progress for `PATIENCE` seconds: then it is given up."""
+        """Until it ended; without progress for `TIMEOUT_SECONDS` it is given up."""
         seen = 0
-        while not self._ended.wait(PATIENCE):
+        while not self._ended.wait(TIMEOUT_SECONDS):
             now = progress()
             if now == seen:
                 break
@@ -74,7 +74,7 @@ class _Attempt(Generic[_Result]):
         return self._result[0]
 
 
-class Patience:
+class Attempts:
     """Makes calls that may hang, and gives them up."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Patience:
         progress: Callable[[], int] = lambda: 0,
         late: Callable[[_Result], object] = lambda _: None,
     ) -> _Result:
-        """Its result or OSError, within `PATIENCE` seconds after the last progress.
+        """Its result or OSError, within `TIMEOUT_SECONDS` after the last progress.
 
         `late` is given a result that nobody waits for any more.
         """
@@ -104,7 +104,7 @@ class Patience:
             self._hung.pop(what, None)
 
         def give_up() -> None:
-            self._hung[what] = time.monotonic() + RESPITE
+            self._hung[what] = time.monotonic() + RETRY_SECONDS
 
         threading.Thread(target=run, daemon=True).start()
         attempt.wait(progress, give_up)
@@ -113,13 +113,13 @@ class Patience:
         return attempt.result()
 
 
-class PatientStore(Patience, Store):
+class TimeoutStore(Attempts, Store):
     """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
 
     may_hang = True
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
-        Patience.__init__(self)
+        Attempts.__init__(self)
         self.attempt(
             "open",
             lambda: Store.__init__(self, path, pinned=pinned, optional=optional),
@@ -129,7 +129,7 @@ class PatientStore(Patience, Store):
     def refresh(self, *, now: bool = False) -> None:
         """See `Store`. If the source does not answer, what is held shows what is left of it."""
         try:
-            self.attempt("refresh", lambda: super(PatientStore, self).refresh(now=now))
+            self.attempt("refresh", lambda: super(TimeoutStore, self).refresh(now=now))
         except OSError:
             return
 
@@ -185,13 +185,13 @@ class PatientStore(Patience, Store):
 
 def real_path(path: str) -> str:
     """A path without symbolic links; OSError (ETIMEDOUT) if something on the way hangs."""
-    return Patience().attempt("links", lambda: os.path.realpath(path))
+    return Attempts().attempt("links", lambda: os.path.realpath(path))
 
 
 def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
     """The `Store` of a directory, a patient one where it may hang. OSError as of `Store`."""
     real = real_path(path)
-    kind = PatientStore if mountinfo.may_hang(real) else Store
+    kind = TimeoutStore if mountinfo.may_hang(real) else Store
     return kind(real, pinned=pinned, optional=optional)
 
 
@@ -199,17 +199,17 @@ def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> St
     """The same of what a user names as source: of efivarfs, or a copy of it, the dumps in it."""
     from pstorefs.source.efivars import VariableStore, holds_variables
 
-    class PatientVariables(PatientStore, VariableStore):
+    class TimeoutVariables(TimeoutStore, VariableStore):
         """Both."""
 
     real = real_path(path)
     try:
-        variables = Patience().attempt("names", lambda: holds_variables(real))
+        variables = Attempts().attempt("names", lambda: holds_variables(real))
     except OSError:
         variables = False  # whoever opens it will say why
     if not variables:
         return open_store(real, pinned=pinned, optional=optional)
-    kind = PatientVariables if mountinfo.may_hang(real) else VariableStore
+    kind = TimeoutVariables if mountinfo.may_hang(real) else VariableStore
     return kind(real, pinned=pinned, optional=optional)
 
 

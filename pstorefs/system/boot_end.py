@@ -22,23 +22,52 @@ _MOST_BYTES = 4 << 20
 _UTMP = struct.Struct("<h 2x i 32s 4s 32s 256s 4x i i i 16s 20x")
 _RUN_LEVEL, _BOOT_TIME = 1, 2
 _LAST_ENTRIES = 2000
+# Clocks are set while a machine boots.
+_CLOCK_SECONDS = 300
+
+#: Whether the boot before was shut down, its last sign of life in Unix time, who says so.
+End = tuple[bool, float, str]
 
 
-def from_wtmp(machine: Machine) -> tuple[bool, float, str] | None:
-    """What wtmp says of the end of the boot before; None: it does not say."""
+def from_wtmp(machine: Machine) -> End | None:
+    """What wtmp says of the end of the boot before; None: it does not say.
+
+    One that does not know of this boot was left behind: Debian 13 does not write it any more.
+    """
+    data = _last_entries(machine, "var/log/wtmp")
+    booted = newest_boot(data)
+    # utmp is made anew at each boot, and gets the same entry.
+    now = newest_boot(_last_entries(machine, "run/utmp"))
+    if now is None and machine.boot_seconds is not None and booted is not None:
+        known = abs(booted - machine.boot_seconds) <= _CLOCK_SECONDS
+    else:
+        known = now is None or now == booted
+    return parse_wtmp(data) if known else None
+
+
+def _last_entries(machine: Machine, path: str) -> bytes:
     try:
-        with open(os.path.join(machine.root, "var/log/wtmp"), "rb") as file:
+        with open(os.path.join(machine.root, path), "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() // _UTMP.size - _LAST_ENTRIES) * _UTMP.size)
-            return parse_wtmp(file.read(_LAST_ENTRIES * _UTMP.size))
+            return file.read(_LAST_ENTRIES * _UTMP.size)
     except OSError:
-        return None
+        return b""
 
 
-def parse_wtmp(data: bytes) -> tuple[bool, float, str] | None:
-    """(shut down, time of the last entry, source) of the boot before the newest one."""
+def newest_boot(data: bytes) -> int | None:
+    """The time of the newest boot in wtmp or utmp."""
+    found = None
+    for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
+        if fields[0] == _BOOT_TIME:
+            found = int(fields[7])
+    return found
+
+
+def parse_wtmp(data: bytes) -> End | None:
+    """The end of the boot before the newest one."""
     past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float, str] | None = None
+    ended: End | None = None
     for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
         kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
         if kind == _BOOT_TIME:
@@ -61,15 +90,47 @@ def _entries(output: bytes) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
-def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
-    """The same of the last entry in the journal of the boot before."""
-    found = None
+#: How many of the last entries are looked at for the end of a shutdown.
+END_ENTRIES = 30
+# What systemd and journald say last of all when a machine is shut down. Where /var is a file system
+# of its own, journald leaves it before the end, and its own goodbye is lost.
+_GOODBYES = (
+    "Journal stopped",
+    "Shutting down.",
+    "Reached target shutdown.target",
+    "Reached target final.target",
+    "Reached target umount.target",
+    "Reached target Shutdown",
+    "Reached target Final Step",
+    "Stopping systemd-journal-flush.service",
+    "Stopping Flush Journal to Persistent Storage",
+)
+
+
+def parse_journal_end(output: bytes) -> End | None:
+    """The end of a boot, by the last entries of its journal."""
+    orderly, at = False, None
     for entry in _entries(output):
         with suppress(ValueError, LookupError, TypeError):
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-            # journald says goodbye last of all when the machine is shut down.
-            found = str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at, "journal"
-    return found
+            # Any user may log any message; the kernel's have no user.
+            if entry.get("_UID", "0") == "0":
+                orderly = orderly or str(entry.get("MESSAGE", "")).startswith(_GOODBYES)
+    return None if at is None else (orderly, at, "journal")
+
+
+def both(wtmp: End | None, journal: End | None) -> End | None:
+    """What two witnesses say together: the later sign of life, and a shutdown if one saw it.
+
+    wtmp knows logins alone: where nobody logs in, it is silent for months. A shutdown that an
+    administrator forced is not in it.
+    """
+    if wtmp is None or journal is None:
+        return wtmp or journal
+    ended = max(wtmp[1], journal[1])
+    if wtmp[0] == journal[0]:
+        return wtmp[0], ended, "wtmp and journal"
+    return True, ended, wtmp[2] if wtmp[0] else journal[2]
 
 
 def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:

@@ -1,4 +1,4 @@
-"""Addresses of functions in an ELF file with symbols, such as vmlinux: gabi's .symtab, no more.
+"""Addresses of functions in an ELF file with symbols, vmlinux or a module: gabi's .symtab, no more.
 
 The file is mapped, not read: a vmlinux with debug data has several hundred MiB. Its content may be
 anything; `ElfError` says what it is not.
@@ -19,6 +19,9 @@ _MOST_SYMBOLS = 4_000_000
 # A name may stand behind others that end in it, as linkers merge strings.
 _MOST_PLACES = 64
 _RELEASE = b"Linux version "
+_VERMAGIC = b"vermagic="
+_RELOCATABLE = 1
+_LONGEST_SECTION_NAME = 64
 
 
 class ElfError(Exception):
@@ -26,13 +29,16 @@ class ElfError(Exception):
 
 
 class Symbol(NamedTuple):
-    """A function in the file, in bytes."""
+    """A function in the file, in bytes. In a module its address counts from its section's begin."""
 
     address: int
     size: int
+    #: Of a module, such as .text; empty: the address is one of the whole file.
+    section: str = ""
 
 
 class _Section(NamedTuple):
+    name: int
     type: int
     offset: int
     size: int
@@ -53,6 +59,11 @@ class Elf:
             if head[:4] != b"\x7fELF" or len(head) < 64:
                 raise ElfError("it is no ELF file")
             self._wide, self._order = head[4] == 2, "<" if head[5] == 1 else ">"
+            (kind,) = struct.unpack_from(f"{self._order}H", head, 16)
+            self._relocatable = kind == _RELOCATABLE
+            self._names_at = struct.unpack_from(f"{self._order}H", head, 62 if self._wide else 50)[
+                0
+            ]
             self._sections = self._read_sections(head)
         except BaseException:
             self._map.close()
@@ -76,7 +87,7 @@ class Elf:
         found = []
         for number in range(count):
             fields = row.unpack_from(self._map, start + number * size)
-            found.append(_Section(fields[1], fields[4], fields[5], fields[6]))
+            found.append(_Section(fields[0], fields[1], fields[4], fields[5], fields[6]))
         return found
 
     def functions(self, names: Iterable[str]) -> Mapping[str, list[Symbol]]:
@@ -118,14 +129,25 @@ class Elf:
             if name is None:
                 continue
             if self._wide:
-                _, info, _, _, address, length = fields
+                _, info, _, section, address, length = fields
             else:
-                _, address, length, info, _, _ = fields
+                _, address, length, info, _, section = fields
             if info & 15 == _FUNCTION:
-                yield name, Symbol(address, length)
+                within = self._section_name(section) if self._relocatable else ""
+                yield name, Symbol(address, length, within)
+
+    def _section_name(self, number: int) -> str:
+        if max(number, self._names_at) >= len(self._sections):
+            raise ElfError("its sections have no names")
+        at = self._sections[self._names_at].offset + self._sections[number].name
+        return self._map[at : at + _LONGEST_SECTION_NAME].split(b"\0")[0].decode(errors="replace")
 
     def release(self) -> str | None:
-        """The release of the kernel that this is, by its banner; None: it has none."""
+        """The release of the kernel that this is, or is a module of; None: it does not say."""
+        if self._relocatable:
+            at = self._map.find(_VERMAGIC)
+            words = self._map[at + len(_VERMAGIC) : at + 128] if at >= 0 else b""
+            return words.split(b" ")[0].decode(errors="replace") or None
         at = self._map.find(_RELEASE)
         while at >= 0:
             words = self._map[at + len(_RELEASE) : at + len(_RELEASE) + 128]

@@ -169,10 +169,9 @@ class Dumps:
         """Whether nobody has to wait to look up a file of a dump: it is archived, and known."""
         view = self.catalog.at_hand()
         archived = view is not None and isinstance(view.dumps.get(name), Entry)
-        # Only its records say whether there is a console log.
-        return archived and (
-            file != files.CONSOLE or self.catalog.resolved_at_hand(name) is not None
-        )
+        if file in files.OPTIONAL:  # whether it has one, its summary says
+            return archived and self.catalog.resolved_at_hand(name) is not None
+        return archived
 
     def _has_made(self, file: str, name: str) -> bool:
         """Whether one of its files is made, or was now, in no time."""
@@ -195,9 +194,10 @@ class Dumps:
 
     def _made_before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
         """A file of an archived dump that was made, if nothing changed since."""
-        if not isinstance(dump, Entry):
+        archive = self.catalog.archive
+        if archive is None or not isinstance(dump, Entry):
             return None
-        stamps = self.catalog.stamps(dump, wait=wait)
+        stamps = archive.stamps(dump.name, wait=wait)
         return self._made_lately.get(self._key(file, dump.name, stamps)) if stamps else None
 
     def _dump(self, name: str) -> Listed:
@@ -224,17 +224,21 @@ class Dumps:
         dump = self._dump(name)
         if file == RAW:
             return ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
-        if file not in files.FILES or (file == files.CONSOLE and not self._has_console(name)):
+        if file not in files.FILES or not self._changing(partial(self._has, file, name)):
             return None
         owner = partial(self._owner_now, name)
-        digest = self.catalog.digest_of_text(dump) if isinstance(dump, Entry) else None
-        if file == TEXT and isinstance(dump, Entry) and digest is not None:
-            return SavedText(self.catalog, dump, digest, owner)
+        archive = self.catalog.archive
+        if file == TEXT and archive is not None and isinstance(dump, Entry):
+            digest = archive.digest_of_text(dump)
+            if digest is not None:
+                return SavedText(archive, dump, digest, owner)
         make = partial(self._changing, partial(self._made, file, name))
         return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
 
-    def _has_console(self, name: str) -> bool:
-        return self._changing(lambda: material(self.catalog, self._dump(name)).has_console)
+    def _has(self, file: str, name: str) -> bool:
+        """Whether a dump has one of the files that not every dump has."""
+        has = files.OPTIONAL.get(file)
+        return has is None or has(material(self.catalog, self._dump(name)))
 
     def _raw(self, name: str) -> Mapping[str, Node]:
         found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))

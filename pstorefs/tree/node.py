@@ -144,6 +144,11 @@ class Directory(Node):
         #: The adapter's: that all of it was found once.
         self.listed = False
 
+    @property
+    def lane_of_find(self) -> Lane:
+        """The lane of `find`: it may know its attributes without what lists it."""
+        return self.lane
+
     def names(self) -> list[tuple[str, Node]]:
         """Everything in it. Names are those that `settle` takes; nodes need not be `fresh`."""
         raise NotImplementedError

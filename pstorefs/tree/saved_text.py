@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
-from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.archived import Archived
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.tree.node import COMPOSE, QUICK, File, Lane, Opened, Snapshot, StaleError
 from pstorefs.tree.rights import Attributes, Owner
@@ -27,13 +27,13 @@ _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
 class SavedText(File):
     """The text of one archived dump, of one state of its file."""
 
-    __slots__ = ("_catalog", "_checked", "_digest", "_dump", "_owner", "_stamp")
+    __slots__ = ("_archive", "_checked", "_digest", "_dump", "_owner", "_stamp")
 
     def __init__(
-        self, catalog: Catalog, dump: Entry, digest: int, owner: Callable[[], Owner]
+        self, archive: Archived, dump: Entry, digest: int, owner: Callable[[], Owner]
     ) -> None:
         super().__init__(_NOT_YET)
-        self._catalog = catalog
+        self._archive = archive
         self._dump = dump
         self._digest = digest
         self._owner = owner
@@ -44,7 +44,7 @@ class SavedText(File):
     @property
     def lane(self) -> Lane:
         """See `Node`."""
-        quick = self._catalog.archive_at_hand and self.attributes.size <= bounds.QUICK_BYTES
+        quick = self._archive.place.is_at_hand and self.attributes.size <= bounds.QUICK_BYTES
         return QUICK if quick else COMPOSE
 
     @property
@@ -64,7 +64,7 @@ class SavedText(File):
         return self.attributes
 
     def _look(self) -> Stamp:
-        stamp = self._asked(lambda: self._catalog.text_stamp(self._dump))
+        stamp = self._asked(lambda: self._archive.text_stamp(self._dump))
         attributes = self._owner().file(stamp.size, self._dump.mtime_ns)
         if self._stamp is None:
             self._stamp, self.attributes = stamp, attributes
@@ -76,7 +76,7 @@ class SavedText(File):
     def open(self) -> Opened:
         """See `File`."""
         stamp = self._look()
-        read = self._catalog.saved_text
+        read = self._archive.saved_text
         return Snapshot(self._asked(lambda: read(self._dump, stamp, self._digest)))
 
     @staticmethod

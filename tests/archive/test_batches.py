@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from pstorefs.archive import (
-    archived,
     batches,
+    candidates,
     directory,
     durable,
     entry,
@@ -162,7 +162,7 @@ def looked_at(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     view = Store(str(scene.target))
     with monkeypatch.context() as patch:
         patch.setattr(layout, "read_raw", read_raw)
-        archived.Archived(view, [(names[path], stamps[path]) for path in names], print)
+        candidates.Candidates(view, [(names[path], stamps[path]) for path in names], print)
     view.close()
     return set(found)
 
@@ -206,7 +206,7 @@ def test_of_others_the_index_says_which_are_listed_and_without_it_all_are(
     elif usable == "of another archive":
         os.rename(scene.target, tmp_path / "other")
         shutil.copytree(tmp_path / "other", scene.target)
-    monkeypatch.setattr(archived, "_MANY", 0)
+    monkeypatch.setattr(candidates, "_MANY", 0)
     dumps = {path.name for path in scene.target.glob("[!.]*")}
     wanted = {path.parent.parent.name for path in scene.target.glob("*/raw/*-ramoops-*")}
     assert wanted < dumps

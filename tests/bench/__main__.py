@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, archived, shipping, growth
+  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -20,16 +20,19 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from tests.bench import archived, plot, rows, shipping
+from tests.bench import archived, picture, plot, rows, shipping
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
-GROUPS = ("requests", "speed", "start", "idle", "slow", "dumps", "archived", "shipping",
-          "growth")  # fmt: skip
+GROUPS = (
+    *("requests", "speed", "start", "idle", "slow", "dumps"),
+    *("archived", "picture", "shipping", "growth"),
+)
 _COUNTS = [15, 1_000, 10_000, 100_000]
 _SHORT_COUNTS = [15, 1_000, 5_000]
 _MANY = 100_000
 _DUMPS = [10, 1_000, 10_000, 100_000]
+_PICTURES, _SHORT_PICTURES = [10, 1_000, 100_000], [10, 1_000]
 _SHORT_DUMPS = [10, 500, 2_000]
 
 
@@ -85,6 +88,8 @@ def measure(bench: Bench, options: Namespace) -> list[Row]:
         found += rows.dumps_row(bench)
     if "archived" in wanted:
         found += archived.archived_rows(bench, _SHORT_DUMPS if options.short else _DUMPS)
+    if "picture" in wanted:
+        found += picture.picture_rows(bench, _SHORT_PICTURES if options.short else _PICTURES)
     if "shipping" in wanted:
         found += shipping.shipping_rows(bench)
     if "growth" in wanted:

@@ -136,6 +136,10 @@ class Proxy:
         self.seen: deque[tuple[str, str, dict[str, str]]] = deque(maxlen=2000)
         #: Given to the next requests in the place of what the server would say.
         self.answers: list[int] = []
+        #: Given to all requests: a status; seconds before each answer; a body that means nothing.
+        self.always = 0
+        self.delay = 0.0
+        self.nonsense = b""
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -162,6 +166,9 @@ class _Server(ThreadingHTTPServer):
         """Senders are killed in the middle: no news."""
 
 
+_PASSED_ON = ("etag", "content-type", "last-modified")
+
+
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -181,6 +188,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             proxy.saw(self.command, self.path, dict(self.headers))
+            time.sleep(proxy.delay)
+            if proxy.always or proxy.nonsense:
+                self.answer(proxy.always or 200, proxy.nonsense, {})
+                return
             if proxy.answers or proxy.chance.random() < proxy.busy:
                 self.answer(proxy.answers.pop(0) if proxy.answers else 503, b"", {})
                 return
@@ -200,9 +211,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, status: int, data: bytes, headers: dict[str, str]) -> None:
             lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(data)}"]
-            lines += [
-                f"{k}: {v}" for k, v in headers.items() if k.lower() in ("etag", "content-type")
-            ]
+            lines += [f"{k}: {v}" for k, v in headers.items() if k.lower() in _PASSED_ON]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode() + data)
 
         do_PUT = do_GET = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815 (http.server's)

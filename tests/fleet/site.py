@@ -132,7 +132,7 @@ def wrong(
             bad.append(f"{key} without its bundle")
         elif (len(data), hashlib.sha256(data).hexdigest()) != (said["size"], said["sha256"]):
             bad.append(f"{key} and its bundle differ")
-        elif names is None or names.id16 != line["id"][:16]:
+        elif names is None or names[1].id16 != line["id"][:16]:
             bad.append(f"{key} says another id")
         elif not _holds(data, wanted.get((line["machine"], line["dump"]), {"": b""})):
             bad.append(f"{said['key']} does not hold what was archived")

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from pstorefs.fleet import bundle, dumps, keys, receipts, ship
+from pstorefs.fleet import dumps, receipts, ship
 from pstorefs.fleet.machine import Identity
 from pstorefs.fleet.retry import Clock
 from pstorefs.fleet.store import DONE, RETRY, Outcome
@@ -19,8 +19,7 @@ from tests.figures import record
 
 HOSTS, BOOT_SECONDS, REQUEST_SECONDS = 100_000, 300, 0.05
 SAVED = dumps.Saved("dump", b"", (), {}, {}, 0, None)
-NAMES = keys.names("m", "dump", "0" * 16, 0, "", "", "")
-PACKED = bundle.Packed(b"", "", "")
+PARCEL = ship.Parcel((("bundle", b"", "x"), ("index", b"", "x")), {}, {})
 
 
 class Busy:
@@ -56,11 +55,10 @@ def requests(busy: float, monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     monkeypatch.setattr(receipts, "has_begun", lambda *_: False)
     monkeypatch.setattr(dumps, "read", lambda *_: SAVED)
     monkeypatch.setattr(ship, "ordered", lambda _, pending: pending)
-    monkeypatch.setattr(ship, "prepared", lambda *_: (NAMES, PACKED, b""))
     for host in range(HOSTS):
         store.now = chance.random() * BOOT_SECONDS
         identity = Identity(f"{host:032x}", "boot")
-        job = ship.Job(settings, identity, store, -1, -1, clock)
+        job = ship.Job(settings, identity, store, -1, -1, clock, prepare=lambda *_: PARCEL)
         while any(
             one.result != ship.SHIPPED for one in ship.run(job, ["dump"] * chance.randint(1, 3))
         ):

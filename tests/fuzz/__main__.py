@@ -35,7 +35,7 @@ _RSS_MB = 2048
 # Of one input, by the clock: the machine may be shared.
 _HANGS_SECONDS = 120
 # A process that has not ended after so many times its CPU time is not given any.
-_PATIENCE = 30
+_SLACK = 30
 # Most turns go with short inputs: many more of them are tried. Each fourth takes all lengths.
 _SHORT, _LONG_TURN = 640, 4
 
@@ -79,7 +79,7 @@ def run(target: Target, seconds: float, cpu: int | None) -> dict[str, Any]:
     with log.open("wb") as out:
         process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=out, stderr=out)
         try:
-            status: int | str = process.wait(seconds * _PATIENCE + 300)
+            status: int | str = process.wait(seconds * _SLACK + 300)
         except subprocess.TimeoutExpired:
             status = "no end"
         finally:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from pstorefs.record.shown import RESERVED
-from pstorefs.source.timeout import PATIENCE
+from pstorefs.source.timeout import TIMEOUT_SECONDS
 from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.hostile.conftest import CALM, MOST_WAITING, elsewhere, note, put_calm_record
@@ -27,7 +27,7 @@ from tests.mount.conftest import COMMAND, MountMaker
 from tests.records import capture
 
 # Each may hang once in opening, once in reading, before it is known that it hangs.
-MOST_SECONDS = 3 * PATIENCE
+MOST_SECONDS = 3 * TIMEOUT_SECONDS
 _Answer = TypeVar("_Answer")
 
 
@@ -342,5 +342,5 @@ def test_a_mount_is_unmounted_while_all_its_readers_hang(
         one.expect("unmounting")
         one.process.send_signal(signal.SIGTERM)
         what = f"SIGTERM while {MANY} readers hang in dumps/"
-        assert timed(what, PATIENCE / 2, lambda: one.process.wait(MOST_SECONDS)) == 0
+        assert timed(what, TIMEOUT_SECONDS / 2, lambda: one.process.wait(MOST_SECONDS)) == 0
     assert not one.mounted()

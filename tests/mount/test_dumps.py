@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -149,6 +150,45 @@ def test_a_console_belongs_to_a_dump_on_evidence(tmp_path: Path, mount: MountMak
     assert with_console == [os.readlink(point / "dumps/latest")]
     shown = (point / "dumps/latest/console.txt").read_bytes()
     assert shown == one.enc["console-ramoops-0"].data
+
+
+def test_a_function_trace_says_whose_names_it_has(tmp_path: Path, mount: MountMaker) -> None:
+    point = mount(capture("ramoops-lz4-6.1.192").write("enc", tmp_path / "source")).point
+    (dump,) = point.glob("dumps/undated-ftrace-*")
+    assert "named by the kernel that shows the record" in (dump / "report.txt").read_text()
+    assert (dump / "dmesg.txt").read_text().startswith("CPU:1 ts:")
+
+
+def android(seconds: int, message: bytes) -> bytes:
+    """An entry as Android's writer packs it (private/android_logger.h)."""
+    payload = b"\4tag\0" + message + b"\0"
+    head = struct.pack("<HHHBHII", 18 + len(payload), 1000, 1, 0, 2, seconds, 0)
+    return b"l" + head + payload
+
+
+def test_a_log_of_android_is_shown_as_logcat_does_also_from_the_archive(
+    tmp_path: Path, mount: MountMaker
+) -> None:
+    store, archive = tmp_path / "store", tmp_path / "archive"
+    capture("ramoops-lz4-6.1.192").write("enc", store)
+    (store / "pmsg-ramoops-0").unlink()  # it is plain text
+    (store / "pmsg-ramoops-0").write_bytes(android(0, b"one") + android(60, b"two"))
+    lines = b"""\
+--------- beginning of main
+01-01 00:00:00.000     1     2 I tag     : one
+01-01 00:01:00.000     1     2 I tag     : two
+"""
+    point = mount(store, "-o", f"archive={archive},archive_volatile").point
+    (log,) = point.glob("dumps/*/logcat.txt")
+    assert log.read_bytes() == lines
+    assert log.stat().st_size == len(lines)
+    with pytest.raises(PermissionError):  # saved, but the kernel keeps it
+        (point / "control").write_text(f"archive {log.parent.name}\n")
+    assert (archive / log.parent.name / "logcat.txt").read_bytes() == lines
+    (store / "pmsg-ramoops-0").unlink()  # as the kernel does at the next boot
+    time.sleep(FRESH_SECONDS)
+    assert [path.parent.name for path in point.glob("dumps/*/logcat.txt")] == [log.parent.name]
+    assert log.read_bytes() == lines
 
 
 def test_meta_has_one_value_in_each_file(source: Path, mount: MountMaker) -> None:

@@ -96,7 +96,7 @@ def a_line(summary: dict[str, Any]) -> dict[str, Any]:
     row = entry.columns(summary)
     label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
     names = keys.names(
-        MACHINE, "20260602T021501Z-oops-1", ID, 0, label, row["title"] or "", "web-1"
+        MACHINE, "20260602T021501Z-oops-1", ID, 0, label, row["kernel"] or "", "web-1"
     )
     about = entry.Bundle(names.bundle_key, 1, "a", "b")
     data = entry.line(names, ID, None, 86400, row, about)

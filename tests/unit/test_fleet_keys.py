@@ -19,7 +19,7 @@ SAFE = re.compile(r"[A-Za-z0-9._~=/-]+", re.ASCII)
 def names(dump: str = "20260602T021501Z-panic-1", **changes: object) -> keys.Names:
     given_: dict[str, object] = {
         "machine": MACHINE, "dump": dump, "dump_id": ID, "saved": 1_780_366_501,
-        "label": "oops-do_it-0123abcd", "title": "BUG: in do_it", "host": "web-1",
+        "label": "oops-do_it-0123abcd", "kernel": "6.1.0-48-amd64", "host": "web-1",
     }  # fmt: skip
     return keys.names(**(given_ | changes))  # type: ignore[arg-type]
 
@@ -30,29 +30,29 @@ def test_the_keys_are_those_of_the_contract() -> None:
         f"v1/dumps/42/{MACHINE}/20260602T021501Z-panic-1~367bc310e12f6cba.tar.gz"
     )
     assert made.index_key == (
-        "v1/index/date=2026-06-02/20260602T021501Z_oops-do_it-0123abcd_BUG-in-do-it_web-1_"
-        f"{MACHINE}_367bc310e12f6cba.json"
+        "v1/index/date=2026-06-02/20260602T021501Z-panic-1_web-1_oops-do_it-0123abcd_"
+        f"6.1.0-48-amd64_{MACHINE}_367bc310e12f6cba.json"
     )
     assert keys.check_key(MACHINE) == f"v1/check/42/{MACHINE}"
 
 
 MOMENTS = [
-    ("20260602T021501Z-panic-1", 0, "2026-06-02", "20260602T021501Z"),
-    ("00010101T000000Z-oops-1", 0, "0001-01-01", "00010101T000000Z"),
-    ("99991231T235959Z-oops-1", 0, "9999-12-31", "99991231T235959Z"),
-    ("20260631T021501Z-panic-1", 86400, "1970-01-02", "undated"),  # June has 30 days
-    ("00000101T000000Z-oops-1", 86400, "1970-01-02", "undated"),
-    ("undated-dmesg-ramoops-0-1a2b3c4d", 86400, "1970-01-02", "undated"),
-    ("undated-dmesg-ramoops-0-1a2b3c4d", 1 << 62, "1970-01-01", "undated"),
+    ("20260602T021501Z-panic-1", 0, "2026-06-02", True),
+    ("00010101T000000Z-oops-1", 0, "0001-01-01", True),
+    ("99991231T235959Z-oops-1", 0, "9999-12-31", True),
+    ("20260631T021501Z-panic-1", 86400, "1970-01-02", False),  # June has 30 days
+    ("00000101T000000Z-oops-1", 86400, "1970-01-02", False),
+    ("undated-dmesg-ramoops-0-1a2b3c4d", 86400, "1970-01-02", False),
+    ("undated-dmesg-ramoops-0-1a2b3c4d", 1 << 62, "1970-01-01", False),
 ]
 
 
-@pytest.mark.parametrize(("dump", "saved", "date", "time"), MOMENTS)
+@pytest.mark.parametrize(("dump", "saved", "date", "timed"), MOMENTS)
 def test_the_date_is_of_the_crash_or_else_of_archiving(
-    dump: str, saved: int, date: str, time: str
+    dump: str, saved: int, date: str, timed: bool
 ) -> None:
     made = names(dump, saved=saved)
-    assert (made.date, made.time) == (date, time)
+    assert (made.date, keys.time_of(dump) is not None) == (date, timed)
 
 
 REFUSED = [
@@ -68,18 +68,68 @@ def test_what_no_key_can_hold_is_refused(changes: dict[str, object]) -> None:
         names(**changes)
 
 
-@given(some.text(), some.text(), some.text(), some.text(), some.text())
+DUMP = some.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", fullmatch=True)
+
+
+@given(DUMP, some.text(), some.text(), some.text(), some.text(), some.text())
 def test_a_key_is_taken_apart_again_whatever_texts_it_was_made_of(
-    title: str, host: str, error_class: str, function: str, signature: str
+    dump: str, kernel: str, host: str, error_class: str, function: str, signature: str
 ) -> None:
     label = keys.label_of(error_class, function, signature)
-    made = names(title=title, host=host, label=label)
-    assert SAFE.fullmatch(made.index_key)
-    assert ".." not in made.index_key.split("/")
-    assert all(len(part) <= 255 for part in made.index_key.split("/"))
-    assert keys.parse_index(made.index_key) == keys.Entry(
-        made.date, made.time, made.label, made.slug, made.host, MACHINE, ID[:16]
-    )
+    made = names(dump, kernel=kernel, host=host, label=label)
+    for key in (made.index_key, made.bundle_key):
+        assert SAFE.fullmatch(key)
+        assert ".." not in key.split("/")
+        assert all(len(part) <= 255 for part in key.split("/"))
+    found = keys.parse_index(made.index_key)
+    assert found is not None
+    date, entry = found
+    assert date == made.date
+    assert (entry.label, entry.host, entry.machine) == (made.label, made.host, MACHINE)
+    assert entry.bundle_key == made.bundle_key
+
+
+KERNELS = [
+    ("6.1.0-48-amd64", "6.1.0-48-amd64", "6.1.0-48-amd64"),
+    ("4.18.0-553.el8_10.x86_64", "4.18.0-553.el8~~10.x86~~64", "4.18.0-553.el8_10.x86_64"),
+    ("6.12.57+deb13-amd64", "6.12.57~deb13-amd64", "6.12.57+deb13-amd64"),
+    ("6.12.0+", "6.12.0~", "6.12.0+"),
+    ("6.1~rc1", "6.1-rc1", "6.1-rc1"),
+    ("__/../", "none", "none"),
+    ("", "none", "none"),
+    ("5" * 65, "5" * 36, "5" * 36),
+]
+
+
+@pytest.mark.parametrize(("release", "in_key", "shown"), KERNELS)
+def test_the_kernel_of_a_key_is_shown_as_it_calls_itself(
+    release: str, in_key: str, shown: str
+) -> None:
+    made = names(kernel=release)
+    assert made.kernel == in_key
+    found = keys.parse_index(made.index_key)
+    assert found is not None
+    assert found[1].kernel == shown
+
+
+GOOD = f"20260602T021501Z-panic-1_web-1_oops-do_it-0123abcd_6.1_{MACHINE}_367bc310e12f6cba"
+BAD = [
+    ("20260602T021501Z-panic-1", ".."), ("20260602T021501Z-panic-1", "."),
+    ("20260602T021501Z-panic-1", "x" * 49), ("oops-do_it-0123abcd", ".."),
+    ("oops-do_it-0123abcd", "a/b"), ("oops-do_it-0123abcd", ".hidden"),
+    ("oops-do_it-0123abcd", "x" * 81), ("web-1", ".."), ("web-1", ""), ("web-1", "a\n"),
+    ("web-1", "a\x1b[2J"), ("web-1", "ä"), (MACHINE, ".."), (MACHINE, "a" * 33),
+    ("367bc310e12f6cba", "367BC310E12F6CBA"), ("367bc310e12f6cba", "367bc310e12f6cb"),
+    ("6.1", ""), ("6.1", "../6"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "hostile"), BAD)
+def test_a_hostile_name_is_no_entry(part: str, hostile: str) -> None:
+    assert keys.is_entry(GOOD)
+    name = GOOD.replace(part, hostile)
+    assert not keys.is_entry(name)
+    assert keys.parse_index(f"v1/index/date=2026-06-02/{name}.json") is None
 
 
 @given(some.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -12,10 +13,14 @@ import pytest
 
 from pstorefs.cli import pstorefs
 from pstorefs.dump import group
+from pstorefs.fleet import entry as entry_page
 from pstorefs.record import reading
 from pstorefs.record.record import STORE, Record
 from pstorefs.report import journal
+from tests.fleet import site
 from tests.records import capture
+
+SUMMARY = "summary.json"
 
 
 @pytest.fixture
@@ -69,7 +74,44 @@ def test_each_dump_that_is_saved_is_one_entry_without_text_of_the_log(
     for entry in entries:
         assert entry["MESSAGE"] == f"saved {entry['PSTOREFS_DUMP']}: {entry['PSTOREFS_TITLE']}"
         assert entry["PSTOREFS_SIGNATURE"]
+        assert "PSTOREFS_OBJECT" not in entry
+        summary = json.loads((tmp_path / "archive" / entry["PSTOREFS_DUMP"] / SUMMARY).read_text())
+        for name, value in {
+            "ID": summary["id"],
+            "TIME": summary["time"],
+            "CLASS": summary["class"],
+            "KERNEL": summary["kernel"]["release"],
+        }.items():
+            assert entry[f"PSTOREFS_{name}"] == value
         assert len(entry["MESSAGE"]) < 200
+
+
+def test_each_dump_that_is_shipped_is_one_entry_more_which_says_where_it_is(
+    listening: socket.socket, tmp_path: Path
+) -> None:
+    archive, spool = site.archived(tmp_path), tmp_path / "spool"
+    spool.mkdir()
+    words = ["--ship", f"file://{spool}", "--now", "-o", f"archive={archive},state={tmp_path}/s"]
+    assert pstorefs.main(words) == 0
+    listening.setblocking(False)
+    found = {}
+    for _ in archive.glob("2*"):
+        entry = fields(listening.recv(65536))
+        assert entry["MESSAGE_ID"] == journal.SHIPPED
+        found[entry["PSTOREFS_ID"]] = entry["PSTOREFS_OBJECT"]
+    lines = [json.loads(path.read_text()) for path in spool.glob("v1/index/*/*.json")]
+    assert found == {line["id"]: f"file://{spool}/{line['bundle']['key']}" for line in lines}
+    with pytest.raises(BlockingIOError):
+        listening.recv(65536)
+
+
+def test_what_a_summary_claims_cannot_forge_a_field(listening: socket.socket) -> None:
+    row = dict.fromkeys(entry_page.COLUMNS) | {"title": "x\nPSTOREFS_ID=forged", "kernel": "\x1b["}
+    journal.shipped("dump", "id", row, "s3://b/key")
+    found = fields(listening.recv(65536))
+    assert found["PSTOREFS_ID"] == "id"
+    assert found["PSTOREFS_TITLE"] == "x\N{REPLACEMENT CHARACTER}PSTOREFS_ID=forged"
+    assert found["PSTOREFS_KERNEL"] == "\N{REPLACEMENT CHARACTER}["
 
 
 def test_without_a_journal_it_is_logged(

@@ -132,6 +132,9 @@ COMPLETIONS = [
     ("pstorefs --ship --n", {"--now"}),
     ("pstorefs --ship -o win", {"window="}),
     ("pstorefs --ship s", {"s3://"}),
+    ("pstorefs --rep", {"--report-html"}),
+    ("pstorefs --report-html g", {"gs://"}),
+    ("pstorefs --report-html s3://b page -o cre", {"credentials="}),
     ("pstorecat --j", {"--json"}),
     ("pstorecat pstorecat", {"pstorecat.1"}),
 ]

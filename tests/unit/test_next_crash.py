@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -308,8 +310,8 @@ ARCHIVES = [
     ("", YES, "will be made"),
     ("mkdir", YES, "has room"),
     ("writable by all", UNSURE, "others may write there"),
-    ("a file", UNSURE, ""),
-    ("no directory above", UNSURE, ""),
+    ("a file", UNSURE, "not a directory"),
+    ("no directory above", UNSURE, "the directory above it does not exist"),
 ]
 
 
@@ -327,6 +329,36 @@ def test_the_archive_can_be_written(what: str, answer: str, said: str, tmp_path:
     found = command.archive_check(Settings(archive=str(archive), archive_volatile=True))
     assert (found.key, found.answer) == ("archive", answer), found
     assert said in found.what
+    assert bool(found.to_do) == (answer != YES)
+
+
+# The archive's place in a mount namespace of its own: whether the archive is made there already.
+READ_ONLY = "mount --bind {0} {0} && mount -o remount,bind,ro {0}"
+PLACES = [
+    ("tmpfs", "mount -t tmpfs none {0}", "lies on tmpfs"),
+    ("tmpfs, made", "mount -t tmpfs none {0} && mkdir -m 700 {0}/a", "lies on tmpfs"),
+    ("read only", READ_ONLY, "read-only file system"),
+    ("read only, made", "mkdir -m 700 {0}/a && " + READ_ONLY, "read-only file system"),
+]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+@pytest.mark.parametrize(("_", "mount", "said"), PLACES, ids=[row[0] for row in PLACES])
+def test_where_nothing_would_stay_the_archive_is_not_promised(
+    _: str, mount: str, said: str
+) -> None:
+    # On a disk, whatever the directory for temporary files is on.
+    place = tempfile.mkdtemp(prefix="pstorefs-check-", dir="/var/tmp")
+    check = f"{sys.executable} -m pstorefs --check --json -o archive={place}/a"
+    words = ["unshare", "--mount", "sh", "-c", f"{mount.format(place)} && {check}"]
+    try:
+        done = subprocess.run(words, capture_output=True, check=False)
+    finally:
+        shutil.rmtree(place)
+    (found,) = (each for each in json.loads(done.stdout)["checks"] if each["key"] == "archive")
+    assert found["answer"] == UNSURE
+    assert said in found["what"]
+    assert found["to_do"]
 
 
 def test_check_takes_no_source_and_crash_no_json(capfd: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,8 @@ REFUSED = [
     ("-o umask=9 /m", "umask"),
     ("-o umask=77777 /m", "umask"),
     ("-o plain=yes /m", "plain"),
+    ("-o metrics=/m.prom /m", "metrics is for --archive"),
+    ("--archive -o metrics=m.prom", "absolute"),
 ]
 
 

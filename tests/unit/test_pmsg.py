@@ -1,4 +1,8 @@
-"""pmsg records of Android: entries made to the format of its log, as logcat -L shows them."""
+"""pmsg records of Android: entries made to the format of its log, as logcat -L shows them.
+
+What logcat shows was asked of Android's own formatter: the lines here are its lines, but for the
+control characters. tests/clients/test_logcat.py asks it at each run.
+"""
 
 from __future__ import annotations
 
@@ -85,8 +89,36 @@ CASES: list[tuple[str, bytes, list[str]]] = [
         ),
         [
             "--------- beginning of events",
-            "08-15 12:00:04.123  1234  1250 I [30008] : [-7,1099511627776,abc,1.5]",
+            "08-15 12:00:04.123  1234  1250 I [30008] : [-7,1099511627776,abc,1.500000]",
         ],
+    ),
+    (
+        "a trace of Java's",
+        packed(text(6, "AndroidRuntime", "FATAL EXCEPTION: main\n\tat a.b.c(D.java:7)"), 4),
+        [
+            "--------- beginning of crash",
+            "08-15 12:00:04.123  1234  1250 E AndroidRuntime: FATAL EXCEPTION: main",
+            "08-15 12:00:04.123  1234  1250 E AndroidRuntime: \tat a.b.c(D.java:7)",
+        ],
+    ),
+    (
+        "empty lines at the end: one newline is the entry's own",
+        packed(text(4, "x", "a\n\n")),
+        [
+            "--------- beginning of main",
+            "08-15 12:00:04.123  1234  1250 I x       : a",
+            "08-15 12:00:04.123  1234  1250 I x       : ",
+        ],
+    ),
+    (
+        "a tag beyond ASCII is padded by bytes",
+        packed(text(4, "日é", "a")),
+        ["--------- beginning of main", "08-15 12:00:04.123  1234  1250 I 日é   : a"],
+    ),
+    (
+        "an event of the security log",
+        packed(struct.pack("<I", 210005) + b"\0" + struct.pack("<i", 5), 6),
+        ["--------- beginning of security", "08-15 12:00:04.123  1234  1250 W [210005]: 5"],
     ),
     (
         "an event that is cut short",
@@ -109,6 +141,9 @@ NONE = [
     packed(b"x", buffer=8),
     packed(b"x", time=(0, 10**9)),
     packed(b"x", length=65535),
+    packed(text(0, "tag", "of no priority")),
+    packed(text(8, "tag", "of a priority that is never written")),
+    packed(text(4, "tag", "longer than an entry can be" * 200)),
 ]
 
 
@@ -129,6 +164,12 @@ def test_each_byte_is_in_an_entry_or_skipped() -> None:
 def test_lists_in_lists_end() -> None:
     deep = struct.pack("<I", 1) + b"\3\xff" * 2000
     assert logcat(packed(deep, 2)).startswith(b"--------- beginning of events\n")
+
+
+def test_a_long_tag_before_many_lines_stays_bounded() -> None:
+    shown = logcat(packed(text(4, "t" * 2000, "\n" * 2000)) * 20)
+    assert len(shown) < (16 << 20) + 100
+    assert shown.endswith(b"\n[pstorefs: the rest is left out: the text is too long]\n")
 
 
 def test_pstorecat_writes_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

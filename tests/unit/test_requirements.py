@@ -13,6 +13,7 @@ FILES = [
     "contrib/build-requirements.txt",
     "contrib/fleet-requirements.txt",
     "tests/requirements.txt",
+    "tests/browser/requirements.txt",
     "tests/fleet/requirements.txt",
     "tests/fuzz/requirements.txt",
 ]

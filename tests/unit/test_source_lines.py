@@ -13,7 +13,7 @@ import pytest
 
 from pstorefs.cli.pstorecat import main
 from pstorefs.report import source_lines
-from pstorefs.report.source_lines import Spot, address_of, parse
+from pstorefs.report.source_lines import Spot, parse, place_of
 from pstorefs.system.elf import Elf, ElfError, Symbol
 from tests.records import capture
 
@@ -117,15 +117,108 @@ def test_frames_get_their_lines_below_the_kernels_own_words(
     # The call's line, not that of the instruction behind it; the frame with ? is left out.
     assert re.fullmatch(rf"do_one\+0x\w+/{sizes['do_one']}: {made}:12", lines[3])
     assert lines[4:] == [
-        "direct_entry+0x5/0x10 [lkdtm]: in a module, not in vmlinux",
+        "direct_entry+0x5/0x10 [lkdtm]: no lkdtm.ko below the directory of that vmlinux",
         "do_two+0x5/0x10: not there",
+    ]
+
+
+MODULE = """\
+static const char modinfo[] __attribute__((section(".modinfo"), used)) =
+    "license=GPL\\0" "vermagic=6.1.192 SMP";
+__attribute__((section(".init.text"))) int begin(int *p)
+{
+    return *p + 1;
+}
+int direct_entry(int *p)
+{
+    return *p + 2;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def build(vmlinux: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with vmlinux and a module, as distributions install debug data."""
+    folder = tmp_path_factory.mktemp("modules")
+    shutil.copy(vmlinux, folder)
+    inside = folder / "kernel/drivers/misc"
+    inside.mkdir(parents=True)
+    (folder / "module.c").write_text(MODULE)
+    module = inside / "dir-ect.ko.debug"
+    subprocess.run(["gcc", "-g", "-O1", "-c", "module.c", "-o", module], check=True, cwd=folder)
+    return folder
+
+
+def module_log(tmp_path: Path, build: Path) -> Path:
+    with closing(Elf(str(build / "kernel/drivers/misc/dir-ect.ko.debug"))) as elf:
+        known = {name: each[0] for name, each in elf.functions(["begin", "direct_entry"]).items()}
+    # Both are at the begin of their section: the address alone would not tell them apart.
+    assert {each[::2] for each in known.values()} == {(0, ".init.text"), (0, ".text")}
+    sizes = {name: f"{each.size:#x}" for name, each in known.items()}
+    text = f"""\
+<1>[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000
+<4>[    1.000001] Oops: 0000 [#1] PREEMPT SMP NOPTI
+<4>[    1.000002] CPU: 0 PID: 106 Comm: init Not tainted 6.1.192 #1
+<4>[    1.000003] RIP: 0010:direct_entry+0x0/{sizes["direct_entry"]} [dir_ect]
+<4>[    1.000004] Call Trace:
+<4>[    1.000006]  begin+0x3/{sizes["begin"]} [dir_ect]
+<4>[    1.000007]  begin+0x3/0x999 [dir_ect]
+<4>[    1.000008]  f+0x3/0x10 [other]
+<4>[    1.000011] ---[ end trace 0000000000000000 ]---
+"""
+    path = tmp_path / "module.log"
+    path.write_text(text)
+    return path
+
+
+def source_part(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    shown = capfd.readouterr().out
+    return re.sub(r"/0x\w+", "", shown[shown.index("Source lines") :]).split("\n")[1:-1]
+
+
+@pytest.mark.parametrize("file", [".", "vmlinux"])
+def test_frames_in_modules_are_found_beside_vmlinux(
+    file: str, build: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = module_log(tmp_path, build)
+    assert main(["--report", "--vmlinux", str(build / file), str(path)]) == 0
+    assert source_part(capfd) == [
+        f"  direct_entry+0x0 [dir_ect]: {build}/module.c:9",
+        f"  begin+0x3 [dir_ect]: {build}/module.c:5",
+        "  begin+0x3 [dir_ect]: of another size there: another build",
+        "  f+0x3 [other]: no other.ko below the directory of that vmlinux",
+    ]
+
+
+def test_a_vmlinux_under_another_name_has_no_modules_beside_it(
+    build: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = module_log(tmp_path, build)
+    shutil.copy(build / "vmlinux", tmp_path / "vmlinux-6.1.192")
+    assert main(["--report", "--vmlinux", str(tmp_path / "vmlinux-6.1.192"), str(path)]) == 0
+    assert source_part(capfd)[0].endswith("give the directory that holds vmlinux and the modules")
+
+
+def test_a_module_of_another_kernel_is_not_asked(
+    build: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(build, other)
+    module = other / "kernel/drivers/misc/dir-ect.ko.debug"
+    module.write_bytes(module.read_bytes().replace(b"vermagic=6.1.192", b"vermagic=6.1.191"))
+    path = module_log(tmp_path, build)
+    assert main(["--report", "--vmlinux", str(other), str(path)]) == 0
+    said = f"{module} is of Linux 6.1.191"
+    assert source_part(capfd)[:2] == [
+        f"  direct_entry+0x0 [dir_ect]: {said}",
+        f"  begin+0x3 [dir_ect]: {said}",
     ]
 
 
 MISSING = [
     ("no file", "/not/there", "No such file or directory"),
     ("no ELF", __file__, "it is no ELF file"),
-    ("a directory", "/", "Is a directory"),
+    ("a directory without it", "/proc/self", "No such file or directory"),
 ]
 
 
@@ -135,7 +228,8 @@ def test_what_is_missing_is_said_below_the_report(
 ) -> None:
     assert main(["--report", "--vmlinux", path, str(log(vmlinux, tmp_path))]) == 0
     last = capfd.readouterr().out.strip().split("\n")[-1]
-    assert last == f"Source lines: {path}: {said}: give the vmlinux of that kernel"
+    named = f"{path}/vmlinux" if Path(path).is_dir() else path
+    assert last == f"Source lines: {named}: {said}: give the vmlinux of that kernel"
 
 
 def test_without_a_symbolizer_that_is_said(
@@ -187,7 +281,8 @@ def test_of_functions_with_one_name_the_size_decides() -> None:
     known = {"f": [Symbol(0x1000, 0x10), Symbol(0x2000, 0x20), Symbol(0x3000, 0x20)]}
 
     def of(offset: int, size: int | None, called: bool = True) -> int | str:
-        return address_of(Spot("f", offset, size, None, called), known)
+        place = place_of(Spot("f", offset, size, None, called), known)
+        return place.address if isinstance(place, Symbol) else place
 
     assert of(5, 0x10) == 0x1004
     assert of(5, 0x10, called=False) == 0x1005

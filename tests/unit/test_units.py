@@ -19,6 +19,7 @@ EXPOSURE = {
     "pstorefs-archive.service": 1.2,
     "pstorefs-ship.service": 1.6,  # it reads root's archive, and it reaches a network
     "pstorefs.service": 4.3,
+    "pstorefs-fleet.service": 4.7,  # it reaches a network
 }
 # Any of these gives a service its own mount namespace, systemd.exec(5).
 HIDE_THE_MOUNT = re.compile(
@@ -69,8 +70,9 @@ def test_services_are_as_confined_as_they_can_be(name: str, units: Path) -> None
     assert float(found[1]) <= EXPOSURE[name]
 
 
-def test_nothing_hides_the_mount_of_the_service_from_others() -> None:
-    assert HIDE_THE_MOUNT.findall((UNITS / "pstorefs.service").read_text()) == []
+def test_nothing_hides_the_mount_of_a_service_from_others() -> None:
+    for name in ("pstorefs.service", "pstorefs-fleet.service"):
+        assert HIDE_THE_MOUNT.findall((UNITS / name).read_text()) == []
     assert HIDE_THE_MOUNT.findall((UNITS / "pstorefs-archive.service").read_text()) != []
 
 
@@ -99,3 +101,5 @@ def test_the_command_lines_are_understood() -> None:
     assert mount["Where"] == settings("mnt-crashes.automount")["Where"]
     command = settings("pstorefs.service")["ExecStart"].split()
     assert parse(command[1:]).foreground
+    command = settings("pstorefs-fleet.service")["ExecStart"].split()
+    assert parse(command[1:]).is_fleet

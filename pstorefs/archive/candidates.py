@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MANY = 200
 
 
-class Archived:
+class Candidates:
     """The dumps of an archive, opened as a `Store`, that can have to do with some records.
 
     ``records``: those of the whole command. ``say`` is told what is passed over, and why.

@@ -1,0 +1,163 @@
+"""What was listed of days that are over, in SQLite: a cache, which may be deleted at any time.
+
+One file for each store, in the user's cache directory. Whatever is wrong with it (garbage, another
+program's file, a disk that is full or read-only, another mount that holds it) costs the cache and
+one line in the log, and never the mount. Names were checked when they were listed, and each row has
+a sum: what this program did not write is not believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    _Result = TypeVar("_Result")
+
+#: Of root; of others it is $XDG_CACHE_HOME/pstorefs, or ~/.cache/pstorefs.
+ROOTS_DIRECTORY = "/var/cache/pstorefs"
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS day_1 (
+        date TEXT PRIMARY KEY, listed REAL NOT NULL, names BLOB NOT NULL, hidden BLOB NOT NULL,
+        sum BLOB NOT NULL)
+"""
+_BUSY_SECONDS = 1.0
+# Bytes of a day's names, at most: `remote.MOST_KEYS` of the longest.
+_MOST_BYTES = 256 << 20
+
+_log = logging.getLogger("pstorefs")
+
+
+class Day(NamedTuple):
+    """The crashes of one day, as they were listed."""
+
+    #: When, Unix time.
+    listed: float
+    #: Names of index entries, sorted, each once.
+    names: tuple[str, ...]
+    #: Those of them that another one replaces: dumps that have grown.
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """The names without those that are replaced."""
+        if not self.hidden:
+            return self.names
+        return tuple(name for name in self.names if name not in self.hidden)
+
+
+def path_of(store: str) -> str:
+    """The file for a store, by what it is called with its endpoint."""
+    directory = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
+    if not directory and os.geteuid() == 0:
+        directory = ROOTS_DIRECTORY
+    if not directory:
+        home = os.environ.get("XDG_CACHE_HOME", "")
+        if not home.startswith("/"):
+            home = os.path.expanduser("~/.cache")
+        directory = os.path.join(home, "pstorefs")
+    digits = hashlib.sha256(store.encode(errors="surrogateescape")).hexdigest()[:16]
+    return os.path.join(directory, f"fleet-{digits}.sqlite")
+
+
+class DayCache:
+    """The cache of one store. Safe from any thread; one uses it at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._told = False
+
+    def load(self) -> dict[str, Day]:
+        """All days that it holds."""
+        found = self._use(_load)
+        return {} if found is None else found
+
+    def store(self, days: Iterable[tuple[str, Day]]) -> None:
+        """Keep days."""
+        rows = [_row(date, day) for date, day in days]
+        if rows:
+            words = "INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?, ?)"
+            self._use(lambda database: database.executemany(words, rows))
+
+    def forget(self, dates: Iterable[str]) -> None:
+        """Drop days that the store no longer has."""
+        rows = [(date,) for date in dates]
+        if rows:
+            words = "DELETE FROM day_1 WHERE date = ?"
+            self._use(lambda database: database.executemany(words, rows))
+
+    def _use(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        with self._lock:
+            try:
+                return self._used(work)
+            except (sqlite3.OperationalError, OSError) as error:
+                self._tell(error)  # locked, full, read-only: as it is
+            except (sqlite3.Error, zlib.error, ValueError, TypeError) as error:
+                self._tell(error)
+                return self._anew(work)
+            return None
+
+    def _anew(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """It is no such file, or damaged: begin a new one."""
+        try:
+            os.unlink(self._path)
+            return self._used(work)
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error)
+            return None
+
+    def _used(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        # Nobody else may read which machines crash.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
+        try:
+            with database:
+                database.execute(_TABLE)
+                return work(database)
+        finally:
+            database.close()
+
+    def _tell(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            words = "the list of days is not kept, and is asked of the store again"
+            _log.warning("%s: %s: %s", self._path, error, words)
+
+
+def _load(database: sqlite3.Connection) -> dict[str, Day]:
+    found = {}
+    for date, listed, names, hidden, said in database.execute(
+        "SELECT date, listed, names, hidden, sum FROM day_1"
+    ):
+        if said != _sum(date, listed, names, hidden):
+            raise ValueError("it holds something that pstorefs did not write")
+        found[date] = Day(listed, _unpacked(names), frozenset(_unpacked(hidden)))
+    return found
+
+
+def _row(date: str, day: Day) -> tuple[str, float, bytes, bytes, bytes]:
+    names, hidden = (zlib.compress("\n".join(each).encode(), 1) for each in (day.names, day.hidden))
+    return date, day.listed, names, hidden, _sum(date, day.listed, names, hidden)
+
+
+def _sum(date: str, listed: float, names: bytes, hidden: bytes) -> bytes:
+    head = f"pstorefs {date} {listed!r} {len(names)} ".encode()
+    return hashlib.sha256(head + names + hidden).digest()
+
+
+def _unpacked(data: bytes) -> tuple[str, ...]:
+    engine = zlib.decompressobj()
+    text = engine.decompress(data, _MOST_BYTES)
+    if not engine.eof:
+        raise ValueError("it holds a day that is too long")
+    return tuple(text.decode("ascii").split("\n")) if text else ()

@@ -1,0 +1,275 @@
+"""Which crashes a store holds, by LIST alone, and how fresh that is.
+
+The rule. A day is *open* until it has been over for two days (UTC), and from two days before it
+begins: machines whose clocks are wrong. Open days are listed again when somebody looks, if their
+list is older than `FRESH_SECONDS`. A *closed* day may still get crashes: of a machine that was
+switched off meanwhile. So its list is believed for an eighth of the time that has passed since the
+day, six hours at least and a day at most. Lists of closed days are kept in a cache (daycache.py).
+
+Somebody who looks waits for the days that were never listed and for the open ones; closed ones that
+are due are listed afterwards, and the next look shows them. Nobody waits longer than `WAIT_SECONDS`
+if there is an older list to show. If the store does not answer, what is known goes on being shown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from pstorefs.fleet import keys
+from pstorefs.fleet.daycache import Day, DayCache
+from pstorefs.fleet.gather import gather
+from pstorefs.fleet.grouped import Grouped
+from pstorefs.fleet.remote import BadKeyError, RemoteError
+from pstorefs.fleet.replaced import Replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pstorefs.fleet.remote import Remote
+
+#: Seconds for which a list of an open day is believed.
+FRESH_SECONDS = 15.0
+#: Seconds that somebody waits for the store if there is an older list.
+WAIT_SECONDS = 2.0
+#: Days that are listed, at most: those that are nearest to today.
+MOST_DAYS = 4000
+_GUESSED_DAYS = 400
+_DAY = 86400.0
+_OPEN = 2 * _DAY
+# After a look that brought nothing at all, others are told the same for so long.
+_FAILED_SECONDS = 3.0
+_MOST_TOLD = 100
+# Looks that did not get all days, until those are shown that could be had.
+_ENOUGH = 3
+
+_log = logging.getLogger("pstorefs")
+
+
+def believed(date: str, now: float) -> float:
+    """Seconds for which a list of a day is believed that is made now, Unix time."""
+    distance = _distance(date, now)
+    if distance <= _OPEN:
+        return FRESH_SECONDS
+    return min(distance / 8, _DAY)
+
+
+def is_open(date: str, now: float) -> bool:
+    """Whether crashes of this day are likely to come still."""
+    return _distance(date, now) <= _OPEN
+
+
+def _distance(date: str, now: float) -> float:
+    """Seconds between a day and a moment; 0 within the day."""
+    try:
+        begin = datetime.datetime.fromisoformat(f"{date}T00:00:00+00:00").timestamp()
+    except (ValueError, OverflowError):
+        return float("inf")  # 31 June
+    return max(0.0, begin - now, now - begin - _DAY)
+
+
+class _Look:
+    """One look at the store, which several may wait for."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.done = threading.Event()
+
+
+class Days:
+    """The crashes of one store. Safe from any thread.
+
+    One thread at a time looks at the store; what it finds is replaced whole.
+    """
+
+    def __init__(
+        self, remote: Remote, cache: DayCache, now: Callable[[], float] = time.time
+    ) -> None:
+        self._remote = remote
+        self._cache = cache
+        self._now = now
+        self._replaced = Replaced(remote)
+        self._lock = threading.Lock()
+        #: Of the thread that looks.
+        self._days: dict[str, Day] = {}
+        self._loaded = False
+        self._told: set[str] = set()
+        self._in_vain = 0
+        #: Days whose lists may lack some.
+        self._lacking: set[str] = set()
+        #: The others read these.
+        self._view: Grouped | None = None
+        self._good_until = self._failed_until = float("-inf")
+        self._error = RemoteError(errno.ETIMEDOUT, "no answer in time")
+        self._look: _Look | None = None
+        #: When the store was listed last, Unix time; what could not be listed then, in a sentence.
+        self.state: tuple[float, str] = (0.0, "")
+
+    def at_hand(self) -> Grouped | None:
+        """All crashes, if nobody has to wait for the store."""
+        return self._view if time.monotonic() < self._good_until else None
+
+    def latest(self) -> Grouped | None:
+        """All crashes as they were listed last, however long ago."""
+        return self._view
+
+    def view(self) -> Grouped:
+        """All crashes. Asks the store if that is due; `RemoteError` if nothing is known."""
+        with self._lock:
+            view, now = self._view, time.monotonic()
+            if view is not None and now < self._good_until:
+                return view
+            if view is None and now < self._failed_until:
+                raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
+            look = self._look
+            if look is None:
+                look = self._look = _Look()
+                threading.Thread(target=self._run, args=(look,), daemon=True).start()
+        left = None if view is None else max(0.0, look.begun + WAIT_SECONDS - time.monotonic())
+        look.done.wait(left)
+        view = self._view
+        if view is None:
+            raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
+        return view
+
+    def _run(self, look: _Look) -> None:
+        """One look. Those who wait go on when it is published; closed days come after that."""
+        try:
+            later = self._ask()
+            self._end(look)
+            if later:
+                failed = self._list(later)
+                self._publish()
+                self._note(failed)
+        except RemoteError as error:
+            self._failed(error)
+        except Exception:  # noqa: BLE001 (whoever waits must be told)
+            _log.exception("the fleet's index: please report this")
+            self._failed(RemoteError(errno.EIO, "a fault of pstorefs: see its log"))
+        finally:
+            self._end(look)
+            with self._lock:
+                self._look = None
+
+    def _failed(self, error: RemoteError) -> None:
+        self._error = error
+        self._failed_until = time.monotonic() + _FAILED_SECONDS
+        self.state = self.state[0], f"the store: {error.strerror}"
+
+    def _end(self, look: _Look) -> None:
+        self._good_until = time.monotonic() + FRESH_SECONDS
+        look.done.set()
+
+    def _ask(self) -> list[str]:
+        """List what has to be waited for, and publish it. The days that are due besides."""
+        first, days, now = not self._loaded, self._days, self._now()
+        if first:
+            days.update(self._cache.load())
+            self._loaded = True
+        try:
+            dates = self._dates(now)
+        except RemoteError:
+            if days and first:
+                self._publish()
+            raise
+        gone = days.keys() - dates
+        for date in gone:
+            del days[date]
+        self._cache.forget(gone)
+        due = [date for date in dates if date not in days or _is_due(date, days[date], now)]
+        soon = [date for date in due if date not in days or is_open(date, now)]
+        failed = self._list(soon)
+        if self._view is None and any(date not in days for date, _ in failed):
+            self._in_vain += 1
+            if self._in_vain < _ENOUGH:  # the next look asks for these only
+                raise failed[0][1]
+        if self._view is None or soon or gone:
+            self._publish()
+        self._note(failed)
+        return [date for date in due if date not in soon]
+
+    def _note(self, failed: list[tuple[str, RemoteError]]) -> None:
+        words = []
+        if failed:
+            words.append(f"{len(failed)} days cannot be listed: {failed[0][1].strerror}")
+            self._tell(words[0])
+        if self._lacking:
+            words.append(f"{len(self._lacking)} days may lack some: see the log")
+        self.state = self._now(), "; ".join(words)
+
+    def _dates(self, now: float) -> set[str]:
+        """The days that the store has."""
+        try:
+            folders = self._remote.folders(f"{keys.INDEX}/")
+            dates = {name.removeprefix("date=") for name in folders}
+        except BadKeyError as error:
+            # What days are called is known: each is asked for.
+            self._tell(f"{error.strerror}: delete it; without it lists come sooner")
+            dates = self._days.keys() | _guessed(now)
+        found = sorted(filter(keys.is_day, dates), key=lambda date: _distance(date, now))
+        if len(found) > MOST_DAYS:
+            self._tell(f"more than {MOST_DAYS} days: those far from today are passed over")
+        return set(found[:MOST_DAYS])
+
+    def _list(self, dates: Iterable[str]) -> list[tuple[str, RemoteError]]:
+        """List days anew. Those that could not be, and why."""
+        days = self._days
+        failed, closed = [], []
+        for date, found in gather(self._day, dates):
+            if isinstance(found, RemoteError):
+                failed.append((date, found))
+                continue
+            days[date] = found
+            if not is_open(date, found.listed):
+                closed.append((date, found))
+        self._cache.store(closed)
+        return failed
+
+    def _day(self, date: str) -> Day:
+        """List one day."""
+        prefix = keys.day_prefix(date)
+        now = self._now()
+        found = self._remote.names(prefix)
+        names: list[str] = []
+        odd: list[str] = []
+        for key in found.names:
+            name = key.removesuffix(keys.SUFFIX)
+            (names if name != key and keys.is_entry(name) else odd).append(name)
+        for words in found.odd:
+            self._tell(f"{prefix}: {words}")
+        (self._lacking.add if found.odd else self._lacking.discard)(date)
+        if odd:
+            words = f"{len(odd)} keys that are no index entries are passed over"
+            self._tell(f"{prefix}: {words}, such as {odd[0]!r}")
+        entries = tuple(sorted(set(names)))
+        known = self._days.get(date)
+        if known is not None and known.names == entries:
+            return known._replace(listed=now)
+        return Day(now, entries, self._replaced.among(prefix, entries))
+
+    def _publish(self) -> None:
+        """Let others see what is known now."""
+        days = {date: day.visible for date, day in self._days.items() if day.names}
+        if self._view is None or self._view.days != days:
+            self._view = Grouped(days)
+
+    def _tell(self, words: str) -> None:
+        """Say it once."""
+        if words not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(words)
+            _log.warning("the fleet's index: %s", words)
+
+
+def _is_due(date: str, day: Day, now: float) -> bool:
+    # A list from the future is of a clock that was wrong.
+    return not 0 <= now - day.listed < believed(date, day.listed)
+
+
+def _guessed(now: float) -> set[str]:
+    """The days that a store mostly has: the last ones, today and tomorrow."""
+    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+    return {(today + datetime.timedelta(1 - number)).isoformat() for number in range(_GUESSED_DAYS)}

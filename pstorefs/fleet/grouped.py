@@ -1,0 +1,98 @@
+"""All crashes of a fleet by signature, by host and by day, from the names of their index entries.
+
+Pure. There may be a million: of each crash there is its name, once, and a reference to it in each
+of the three groups.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from pstorefs.fleet import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+class Grouped:
+    """Names of index entries, in each group sorted: so by time. Never changed once it is made."""
+
+    __slots__ = ("_hosts", "days", "labels")
+
+    def __init__(self, days: Mapping[str, Sequence[str]]) -> None:
+        #: By date, each once.
+        self.days = {date: days[date] for date in sorted(days)}
+        #: By the label of the signature.
+        self.labels = self._grouped(_label)
+        self._hosts: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def hosts(self) -> Mapping[str, Sequence[str]]:
+        """By host; where that is not known, by machine. Made when somebody asks."""
+        if self._hosts is None:
+            self._hosts = self._grouped(_host)
+        return self._hosts
+
+    @property
+    def total(self) -> int:
+        """How many crashes there are."""
+        return sum(map(len, self.days.values()))
+
+    def _grouped(self, key: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for names in self.days.values():
+            for name in names:
+                found.setdefault(key(name), []).append(name)
+        for group in found.values():
+            group.sort()  # what has no time lies among the days
+        return found
+
+
+def _label(name: str) -> str:
+    return name.split("_", 2)[2].rsplit("_", 3)[0]
+
+
+def _host(name: str) -> str:
+    _, host, rest = name.split("_", 2)
+    return rest.rsplit("_", 2)[1] if host == keys.NONE else host
+
+
+def shown(names: Sequence[str], name: str) -> str:
+    """What a crash is called among those of its label: dump, host and id.
+
+    Where two machines have sent the same, with the machine.
+    """
+    short, long = _names(name)
+    return short if find(names, short) in (name, None) else long
+
+
+def listed(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The crashes of one label: what each is called, and its name."""
+    taken: set[str] = set()
+    for name in names:
+        short, long = _names(name)
+        yield (long if short in taken else short), name
+        taken.add(short)
+
+
+def find(names: Sequence[str], called: str) -> str | None:
+    """The crash of one label that is called so."""
+    parts = called.split("_")
+    if len(parts) not in (3, 4) or not names:
+        return None
+    dump, host, *rest = parts
+    begin, end = f"{dump}_{host}_", "_".join(["", *rest])
+    for position in range(bisect_left(names, begin), len(names)):
+        name = names[position]
+        if not name.startswith(begin):
+            break
+        if name.endswith(end):
+            return name
+    return None
+
+
+def _names(name: str) -> tuple[str, str]:
+    dump, host, _ = name.split("_", 2)
+    _, machine, id16 = name.rsplit("_", 2)
+    return f"{dump}_{host}_{id16}", f"{dump}_{host}_{machine}_{id16}"

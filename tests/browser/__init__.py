@@ -1,0 +1,1 @@
+"""The page of --report-html in a real Chromium, by Playwright. Slow: it installs a browser."""

@@ -1,0 +1,136 @@
+"""Reports of two processors mixed line by line, without callers: each is found, and has its own."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from pstorefs.oops import Facts, parse_console
+
+BODY = """\
+CPU: {cpu} PID: {pid} Comm: t{cpu} Not tainted 6.1.5 #7
+Hardware name: QEMU
+RIP: 0010:{f}+0x1/0x20
+Code: 0f 0b
+RSP: 0018:ffff{cpu} EFLAGS: 00010246
+Call Trace:
+ <TASK>
+ {g}+0x1/0x20
+ {g}_two+0x1/0x20
+ do_syscall_64+0x1/0x20
+RIP: 0033:0x7f{cpu}
+ </TASK>
+---[ end trace 0000000000000000 ]---
+"""
+WARNING = """\
+------------[ cut here ]------------
+WARNING: CPU: {cpu} PID: {pid} at net/{f}.c:12 {f}+0x1/0x20
+Modules linked in:
+"""
+OOPS = """\
+BUG: kernel NULL pointer dereference, address: 000000000000000{cpu}
+#PF: supervisor read access in kernel mode
+PGD 0 P4D 0
+Oops: 0000 [#{cpu}] SMP
+"""
+BUG = """\
+------------[ cut here ]------------
+kernel BUG at fs/{f}.c:12!
+invalid opcode: 0000 [#{cpu}] SMP
+"""
+KASAN = """\
+==================================================================
+BUG: KASAN: slab-use-after-free in {f}+0x1/0x20
+Read of size 8 at addr ffff888 by task t{cpu}/{pid}
+
+CPU: {cpu} PID: {pid} Comm: t{cpu} Not tainted 6.1.5 #7
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x20
+ print_report+0x1/0x20
+ kasan_report+0x1/0x20
+ {f}+0x1/0x20
+ {g}+0x1/0x20
+ </TASK>
+
+Allocated by task {pid}:
+ kasan_save_stack+0x1/0x20
+==================================================================
+"""
+SLEEP = """\
+BUG: sleeping function called from invalid context at mm/{f}.c:12
+in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: {pid}, name: t{cpu}
+preempt_count: 1, expected: 0
+CPU: {cpu} PID: {pid} Comm: t{cpu} Not tainted 6.1.5 #7
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x20
+ __might_resched+0x1/0x20
+ {f}+0x1/0x20
+ {g}+0x1/0x20
+ </TASK>
+"""
+KINDS = {
+    "warning": (WARNING + BODY, "WARNING in {f}"),
+    "oops": (OOPS + BODY, "BUG: unable to handle kernel NULL pointer dereference in {f}"),
+    "bug": (BUG + BODY, "kernel BUG in {f}"),
+    "kasan": (KASAN, "KASAN: slab-use-after-free Read in {f}"),
+    "sleep": (SLEEP, "BUG: sleeping function called from invalid context in {f}"),
+}
+#: What no first line and no function tells apart but the order of the lines: see docs/titles.md.
+ALIKE = {("sleep", "sleep")}
+#: Before the CPU line nothing says whose it is; or no register says where it was.
+UNLINKED = {"bug", "sleep"}
+PAIRS = [pair for pair in itertools.product(KINDS, repeat=2) if pair not in ALIKE]
+
+
+def report(kind: str, cpu: int, function: str) -> tuple[list[str], str]:
+    text, title = KINDS[kind]
+    words = {"cpu": cpu, "pid": 40 + cpu, "f": function, "g": f"{function}_caller"}
+    return text.format(**words).splitlines(), title.format(f=function)
+
+
+def read(lines: list[str]) -> tuple[Facts, set[str]]:
+    stamped = (f"[    1.{number:06}] {line}\n" for number, line in enumerate(lines))
+    facts = parse_console("".join(stamped).encode())
+    return facts, {facts.title, *(other.title for other in facts.others)}
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS)
+def test_a_burst_of_another_report_at_any_line_takes_nothing_from_the_first(
+    one: str, two: str
+) -> None:
+    (first, title), (second, other) = report(one, 1, "alpha"), report(two, 2, "beta")
+    for line in range(1 + first[0].startswith(("-", "=")), len(first)):
+        facts, titles = read(first[:line] + second + first[line:])
+        assert titles == {title, other}, line
+        assert facts.pid in (41, None)
+
+
+@pytest.mark.parametrize(("one", "two"), [pair for pair in PAIRS if not {*pair} & UNLINKED])
+@pytest.mark.parametrize("chance", [0.1, 0.5, 1.0])
+def test_reports_mixed_line_by_line_are_both_found(one: str, two: str, chance: float) -> None:
+    (first, title), (second, other) = report(one, 1, "alpha"), report(two, 2, "beta")
+    wrong = 0
+    for seed in range(20):
+        turn = random.Random(seed)
+        lines, queues = [], [list(first), list(second)]
+        while queues[0] and queues[1]:
+            lines.append(queues[0].pop(0))
+            if turn.random() < chance:
+                queues.reverse()
+        wrong += not {title, other} <= read(lines + queues[0] + queues[1])[1]
+    assert wrong <= 1
+
+
+def test_a_report_after_another_without_an_end_takes_its_own_lines() -> None:
+    """The same task's, and soon: nothing of the second one goes to the first."""
+    first, _ = report("warning", 1, "alpha")
+    second, title = report("oops", 1, "alpha")
+    facts, titles = read([*first[:-1], *second])
+    assert titles == {"WARNING in alpha", title}
+    assert [frame.function for frame in facts.trace] == [
+        "alpha_caller", "alpha_caller_two", "do_syscall_64",
+    ]  # fmt: skip
