@@ -7,6 +7,9 @@ and answer requests (serve).
 
 from __future__ import annotations
 
+import os
+import sys
+
 from pstorefs.mount.assemble import Backing, Records
 from pstorefs.mount.background import notify_systemd, serve_in_background
 from pstorefs.mount.logs import log_to_terminal
@@ -29,6 +32,10 @@ def run(settings: Settings) -> None:
     if settings.foreground or settings.debug:
         log_to_terminal()
         mount_and_serve(settings, backing, mountpoint, notify_systemd)
+        if settings.is_fleet:
+            # Threads may still wait for the store, in Rust, which aborts if Python ends first.
+            sys.stderr.flush()
+            os._exit(0)
     else:
         serve_in_background(settings, backing, mountpoint)
 
