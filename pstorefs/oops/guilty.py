@@ -22,6 +22,9 @@ _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
 
+#: Lines after "at:" in which the place is looked for: one, and foreign ones in between.
+_FOREIGN = 3
+
 #: What all of the kernel waits for, by what a hang is then called.
 _OF_ALL = {
     "rtnl_lock": "rtnl_lock",
@@ -124,7 +127,7 @@ def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]
 
 def _lock(lines: list[Line]) -> str | None:
     """Return who takes or gives the first lock: after "at:", maybe in the next line."""
-    expected = False
+    expected = 0
     for line in lines:
         text = line.text.rstrip()
         if text.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
@@ -132,7 +135,7 @@ def _lock(lines: list[Line]) -> str | None:
         found = _AT.match(text) or (_BARE.match(text) if expected else None)
         if found is not None:
             return found["function"]
-        expected = text.endswith("at:")
+        expected = _FOREIGN if text.endswith("at:") else max(0, expected - 1)
     return None
 
 

@@ -79,6 +79,16 @@ def note(report: Report, text: str, known: Kind | None = None) -> None:
         report.pid = report.groups.get("pid") or _pid_in(text)
 
 
+def catch_up(report: Report, lines: Sequence[Line]) -> None:
+    """Find how far a report has come as another one begins. Until then nobody needs to know."""
+    if not report.placed:
+        report.placed = True
+        report.place = DETAIL if report.die is not None else 0
+        report.pid = report.groups.get("pid", "") or _pid_in(lines[report.head].text)
+        for number in (each for each in report.lines if each != report.head):
+            note(report, lines[number].text)
+
+
 def owner(last: Report, others: Sequence[Report], text: str, known: Kind | None = None) -> Report:
     """Return the open report that a line belongs to; `last` is the one that printed last."""
     place = _place_of(text, known)
@@ -113,9 +123,11 @@ def _place_of(text: str, known: Kind | None) -> int:
     for starts, place in _PLACES:
         if text.startswith(starts):
             return place
-    if is_frame(text) or " from " in text:
+    if is_frame(text):
         return FRAME
-    return TRACE if is_trace(text) else 0
+    if is_trace(text):  # arm has no line before its trace
+        return FRAME if " from " in text else TRACE
+    return 0
 
 
 def _pid_in(text: str) -> str:

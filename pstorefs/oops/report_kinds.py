@@ -212,6 +212,8 @@ KINDS: tuple[Kind, ...] = (
         "PANIC: double fault",
         Blame.POINTER,
     ),
+    # before the kernel can do more: arch/x86/mm/extable.c
+    _kind("oops", "PANIC: early exception ", "PANIC: early exception", Blame.POINTER),
     _kind(
         "oops",
         ("CFI failure at ", "CFI failure (target: "),

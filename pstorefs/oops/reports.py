@@ -23,7 +23,7 @@ from pstorefs.oops.body_lines import (
     is_trace,
 )
 from pstorefs.oops.leads import first_of
-from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, note, owner, still_open
+from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
 from pstorefs.oops.trace import Body, read
 
@@ -64,7 +64,8 @@ class Report:
     traced: bool = False  # has a call trace, which registers printed again have not
     ended: bool = False
     stopping: bool = False  # other processors are printing what they did as they were stopped
-    place: int = 0  # how far it has come: mixed.py
+    placed: bool = False  # another one is open at the same time: mixed.py
+    place: int = 0  # how far it has come
     pid: str = ""
     lines: list[int] = field(default_factory=list)  # those of its caller
     #: Lines on the instruction pointer that were printed again after the end trace.
@@ -181,7 +182,7 @@ class _Splitter:
         if "die" in groups:
             report.die = int(groups["die"])
             report.trap = match.string
-        if not caller:
+        if report.placed:
             note(report, match.string, kind)
         if kind.single:
             report.ended = True
@@ -218,6 +219,8 @@ class _Splitter:
         other = self._open.get(caller)
         if caller == "" and other is not None and can_wait(other) and not _panics(report):
             self._waiting = [other, *self._waiting][:OPEN_MAX]
+            catch_up(other, self._lines)
+        report.placed = caller == "" and self._waiting != []
         self._lost_head_possible = False
         self._ended.pop(caller, None)
         if len(self._found) < REPORTS_MAX:
@@ -266,7 +269,7 @@ class _Splitter:
             self._close(caller, report)
             return
         report.lines.append(number)
-        if not caller:
+        if report.placed:
             note(report, text)
 
     def _close(self, caller: str | None, report: Report) -> None:

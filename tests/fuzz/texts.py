@@ -322,8 +322,11 @@ _OOPS_WORDS = tuple(
 
 
 def _oops_seeds() -> Iterator[bytes]:
-    from tests.unit import test_oops
+    from tests.unit import test_oops, test_oops_mixed
 
+    for one, two in test_oops_mixed.PAIRS:
+        lines, more = (test_oops_mixed.report(each, 1, "f")[0] for each in (one, two))
+        yield b"\x31" + "\n".join((*lines[:4], *more[:6], *lines[4:8])).encode()
     for text in (row[0] for row in test_oops.TITLES):
         yield b"\x31" + text.encode()[:3000]
     for one in captures():

@@ -47,6 +47,23 @@ HELPERS = (
     "copy_from_sockptr_offset copy_page_from_iter find_nth_bit",
     "pcpu_get_vm_areas pcpu_create_chunk pcpu_alloc",
     "usb_kill_urb usb_kill_anchored_urbs",
+    # families in full, also of 2.6 and of 7.x: each row is one file of the kernel
+    "strnchrnul sysfs_streq match_string string_unescape stpcpy skip_atoi fourcc_string",
+    "flags_string restricted_pointer ptr_to_id set_precision move_right simple_strntoull",
+    "do_strncpy_from_user copy_folio_to_iter copy_pipe_to_iter iov_iter_copy_from_user_atomic",
+    "sg_next sg_copy_buffer __sg_alloc_table sgl_free match_int hex_range __genradix_ptr",
+    "klist_prev plist_requeue __rb_rotate_set_parents list_lru_walk_one delete_node node_tag_set",
+    "mtree_range_walk mas_ascend mt_find mte_destroy_walk bucket_table_alloc rcuref_get_slowpath",
+    "device_remove_attrs internal_create_group devm_kasprintf __devres_alloc_node",
+    "get_freepointer get_any_partial ksize kvmemdup alloc_empty_sheaf barn_get_empty_sheaf",
+    "__alloc_workqueue apply_wqattrs_prepare get_unbound_pool create_worker",
+    "enqueue_hrtimer hrtimer_reprogram lock_hrtimer_base get_timer_base debug_activate",
+    "srcu_gp_start_if_needed __call_srcu ttwu_queue_wakelist wake_bit_function folio_wake_bit",
+    "get_bug_type print_track end_report find_watchpoint canonicalize_ip",
+    "print_usage_bug_scenario check_no_collision __bfs_backwards usage_match lock_repin_lock",
+    "task_blocks_on_rt_mutex try_to_take_rt_mutex write_seqlock __init_waitqueue_head might_alloc",
+    "__traceiter_sched_switch trace_event_raw_event_sched_switch perf_trace_sched_switch",
+    "skb_trim pskb_put sock_put get_page page_ref_add folio_get",
 )
 #: Names that begin like machinery, and are not: 412 such in a kernel of today.
 REAL = [
@@ -102,7 +119,31 @@ REAL = [
     "sysfs_remove_group",
     "call_timer_fn",
     "bitmap_port_add",
+    "fs_reclaim_acquire",
+    "skb_queue_tail",
+    "iov_iter_revert",
+    # what begins like a helper without its underscores
+    "bfs_find_entry",
+    "up_threshold_store",
+    "copy_user_highpage",
+    "idr_callback",
+    "cmp_extents_forward",
+    "bpf_trace_run2",
+    "perf_trace_destroy",
+    "sg_remove_request",
+    "rb_advance_reader",
 ]
+#: Where the kernel is entered: x86 since 2.6, arm, arm64, powerpc, s390, riscv, mips, loongarch.
+ENTRIES = (
+    "int_ret_from_sys_call stub_clone sysret32_from_system_call cstar_dispatch retint_user "
+    "child_rip "
+    "entry_SYSCALL_64_fastpath system_call_fastpath ret_from_fork_asm x64_sys_call "
+    "common_interrupt "
+    "__sched_text_start __softirqentry_text_start clear_bhb_loop rewind_stack_and_make_dead "
+    "__irq_svc __irq_usr vector_swi ret_fast_syscall el0t_64_sync_handler invoke_syscall "
+    "system_call_exception interrupt_return start_kernel_thread __do_syscall sysc_return "
+    "ret_from_fork_kernel ret_from_syscall handle_syscall syscall_common do_syscall "
+)
 TRACE = "BUG: sleeping function called from invalid context at a.c:1\n{cpu}Call Trace:\n{frames}"
 
 
@@ -143,7 +184,7 @@ def test_what_takes_a_lock_for_others_is_looked_through_only_where_it_does() -> 
     )
 
 
-@pytest.mark.parametrize("name", ["ret_from_fork", "ret_from_fork_asm", "kthread", "0x0"])
+@pytest.mark.parametrize("name", ["ret_from_fork", "kthread", "0x0", *ENTRIES.split()])
 def test_where_the_kernel_is_entered_nobody_is_guilty(name: str) -> None:
     assert is_entry(name)
     facts = parse_console(report("schedule", name).encode())

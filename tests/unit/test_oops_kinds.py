@@ -32,6 +32,38 @@ HUNG = "INFO: task a:42 blocked for more than 143 seconds.\n"
 STALL = "rcu: INFO: rcu_preempt self-detected stall on CPU\n"
 ENTRY = ("do_syscall_64", "entry_SYSCALL_64_after_hwframe")
 ROWS = [
+    # Architectures that have no instruction for BUG(); and the panic that is its end
+    (
+        "BUG: failure at mm/a.c:12/culprit()!\n"
+        "Kernel panic - not syncing: BUG!\n" + trace("panic", "culprit"),
+        "kernel BUG in culprit",
+    ),
+    # A hang at a socket's lock is called after what takes it; a label stands for the scheduler
+    (
+        HUNG + trace("__schedule", "schedule", "__lock_sock", "lock_sock_nested", "closer"),
+        "INFO: task hung in lock_sock_nested",
+    ),
+    (
+        HUNG + trace("__sched_text_start", "schedule", "srcu_barrier", "victim", *ENTRY),
+        "INFO: task hung in victim",
+    ),
+    # A stall in what a socket's connect does, or in a message's method: after that
+    (
+        STALL + trace("spin", "tcp_v4_connect", "my_connect", "__sys_connect", *ENTRY),
+        "INFO: rcu detected stall in my_connect",
+    ),
+    (
+        STALL + trace("spin", "my_policy", "xfrm_user_rcv_msg", "netlink_rcv_skb", *ENTRY),
+        "INFO: rcu detected stall in my_policy",
+    ),
+    # The lock's place is in the next line, with a foreign one between
+    (
+        (
+            f"WARNING: bad unlock balance detected!\n{LINE}a/1 is trying to release lock (x) at:\n"
+            "usb 1-1: new device\n[<ffff8100>] giver+0x1/0x2\n"
+        ),
+        "WARNING: bad unlock balance in giver",
+    ),
     # A hang: what takes one lock is looked through, what takes two is a place
     (
         HUNG + trace("__schedule", "down_write", "lock_mount", *ENTRY),
