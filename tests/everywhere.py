@@ -39,11 +39,11 @@ _HEAD = "## On each release\n"
 
 
 def outcome(log: str, status: int) -> str:
-    """What the table says of a stage: pytest's own last words, where it ran."""
+    """What the table says of a stage: pytest's last words of each run of it."""
     found: list[str] = re.findall(
         r"^(?:=+ )?(\d+ (?:passed|failed|error)[^\n=]*?) in ", log, re.MULTILINE
     )
-    words = found[-1] if found else "ok" if status == 0 else ""
+    words = "; ".join(found) if found else "ok" if status == 0 else ""
     return words if status == 0 else f"**fails** {words}".strip()
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from pstorefs.archive import durable
@@ -177,11 +178,17 @@ def read_facts(directory: int) -> dict[tuple[str, str], Fact]:
     return {(fact.file, fact.sha256): fact for fact in facts}
 
 
+@cache
+def _kinds() -> dict[str, Any]:
+    """The fields of a `Fact`, with their types."""
+    return get_type_hints(Fact)
+
+
 def _fact(row: object) -> Fact | None:
     if not isinstance(row, dict):
         return None
     values: dict[str, Any] = {}
-    for name, kind in get_type_hints(Fact).items():
+    for name, kind in _kinds().items():
         value = row.get(name, Fact._field_defaults.get(name))
         number = type(value) is int and 0 <= value < _LARGEST_NUMBER
         text = isinstance(value, str) and len(value) <= _LONGEST_TEXT

@@ -49,11 +49,12 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if any(word.partition("=")[0] == "--every" for word in words):
+    flags = {word.partition("=")[0] for word in words}
+    if "--every" in flags:
         from pstorefs.cli.every import main as every
 
         return every(words)
-    if "--ship" in words or "--sentry" in words:
+    if "--ship" in words or "--sentry" in flags:
         from pstorefs.cli.ship import main as ship
 
         return ship(words)

@@ -87,12 +87,16 @@ def _split(words: Sequence[str]) -> tuple[set[str], list[tuple[str, str]], list[
             value = queue.pop(0)
             options += [value] if word == "-o" else []
             given += [("sentry", value)] if word == "--sentry" else []
+        elif word.startswith("--sentry="):
+            given.append(("sentry", word.partition("=")[2]))
         elif word.startswith("-o"):
             options.append(word[2:])
         elif word.startswith("-"):
-            raise ShipError(f"unknown option {word}: see pstorefs --ship --help")
+            # Never what follows: it may be a secret in the wrong place.
+            name = word.partition("=")[0]
+            raise ShipError(f"unknown option {name}: see pstorefs --ship --help")
         elif any(name == "url" for name, _ in given):
-            raise ShipError(f"too many arguments: {word}: pstorefs --ship [URL]")
+            raise ShipError("more than one URL: pstorefs --ship [URL]")
         else:
             given.insert(0, ("url", word))
     return flags, given, options
@@ -137,7 +141,8 @@ def _ship_all(settings: Ship) -> int:
             receiver.window = 0 if has_waited else settings.window
             status = _ship(receiver, waiting)
             worst = max(worst, status, key=(0, REMAINS, FAILURE).index)
-            has_waited = True
+            # One that failed may have waited for nothing: all machines would come at once.
+            has_waited = has_waited or status != FAILURE
     return worst
 
 

@@ -2,7 +2,8 @@
 
 One file for each store, in the user's cache directory. Whatever is wrong with it (garbage, another
 program's file, a disk that is full or read-only, another mount that holds it) costs the cache and
-one line in the log, and never the mount. What comes out of it is checked as what the store says.
+one line in the log, and never the mount. Names were checked when they were listed, and each row has
+a sum: what this program did not write is not believed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import threading
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from pstorefs.fleet import keys
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 ROOTS_DIRECTORY = "/var/cache/pstorefs"
 _TABLE = """
     CREATE TABLE IF NOT EXISTS day_1 (
-        date TEXT PRIMARY KEY, listed REAL NOT NULL, names BLOB NOT NULL, hidden BLOB NOT NULL)
+        date TEXT PRIMARY KEY, listed REAL NOT NULL, names BLOB NOT NULL, hidden BLOB NOT NULL,
+        sum BLOB NOT NULL)
 """
 _BUSY_SECONDS = 1.0
 # Bytes of a day's names, at most: `remote.MOST_KEYS` of the longest.
@@ -78,14 +78,16 @@ class DayCache:
 
     def load(self) -> dict[str, Day]:
         """All days that it holds."""
+        if not os.path.lexists(self._path):
+            return {}
         found = self._use(_load)
         return {} if found is None else found
 
     def store(self, days: Iterable[tuple[str, Day]]) -> None:
         """Keep days."""
-        rows = [(date, day.listed, _packed(day.names), _packed(day.hidden)) for date, day in days]
+        rows = [_row(date, day) for date, day in days]
         if rows:
-            words = "INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?)"
+            words = "INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?, ?)"
             self._use(lambda database: database.executemany(words, rows))
 
     def forget(self, dates: Iterable[str]) -> None:
@@ -136,17 +138,23 @@ class DayCache:
 
 def _load(database: sqlite3.Connection) -> dict[str, Day]:
     found = {}
-    for date, listed, names, hidden in database.execute(
-        "SELECT date, listed, names, hidden FROM day_1"
+    for date, listed, names, hidden, said in database.execute(
+        "SELECT date, listed, names, hidden, sum FROM day_1"
     ):
-        if not (isinstance(date, str) and keys.is_day(date) and isinstance(listed, float)):
-            raise ValueError("it holds something else than days")
+        if said != _sum(date, listed, names, hidden):
+            raise ValueError("it holds something that pstorefs did not write")
         found[date] = Day(listed, _unpacked(names), frozenset(_unpacked(hidden)))
     return found
 
 
-def _packed(names: Iterable[str]) -> bytes:
-    return zlib.compress("\n".join(names).encode(), 1)
+def _row(date: str, day: Day) -> tuple[str, float, bytes, bytes, bytes]:
+    names, hidden = (zlib.compress("\n".join(each).encode(), 1) for each in (day.names, day.hidden))
+    return date, day.listed, names, hidden, _sum(date, day.listed, names, hidden)
+
+
+def _sum(date: str, listed: float, names: bytes, hidden: bytes) -> bytes:
+    head = f"pstorefs {date} {listed!r} {len(names)} ".encode()
+    return hashlib.sha256(head + names + hidden).digest()
 
 
 def _unpacked(data: bytes) -> tuple[str, ...]:
@@ -154,7 +162,4 @@ def _unpacked(data: bytes) -> tuple[str, ...]:
     text = engine.decompress(data, _MOST_BYTES)
     if not engine.eof:
         raise ValueError("it holds a day that is too long")
-    names = text.decode("ascii").split("\n") if text else []
-    if not all(map(keys.is_entry, names)):
-        raise ValueError("it holds names that are none")
-    return tuple(names)
+    return tuple(text.decode("ascii").split("\n")) if text else ()

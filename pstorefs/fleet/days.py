@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from pstorefs.fleet import keys
 from pstorefs.fleet.daycache import Day, DayCache
 from pstorefs.fleet.gather import gather
-from pstorefs.fleet.grouped import Grouped, group
-from pstorefs.fleet.remote import RemoteError
+from pstorefs.fleet.grouped import Grouped
+from pstorefs.fleet.remote import BadKeyError, RemoteError
 from pstorefs.fleet.replaced import Replaced
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 15.0
 #: Seconds that somebody waits for the store if there is an older list.
 WAIT_SECONDS = 2.0
+#: The same if there is none: all pages of all days.
+FIRST_SECONDS = 600.0
 #: Days that are listed, at most: those that are nearest to today.
 MOST_DAYS = 4000
+_GUESSED_DAYS = 400
 _DAY = 86400.0
 _OPEN = 2 * _DAY
 # After a look that brought nothing at all, others are told the same for so long.
@@ -98,6 +101,8 @@ class Days:
         self._loaded = False
         self._told: set[str] = set()
         self._in_vain = 0
+        #: Days whose lists may lack some.
+        self._lacking: set[str] = set()
         #: The others read these.
         self._view: Grouped | None = None
         self._good_until = self._failed_until = float("-inf")
@@ -106,13 +111,13 @@ class Days:
         #: When the store was listed last, Unix time; what could not be listed then, in a sentence.
         self.state: tuple[float, str] = (0.0, "")
 
-    def reach(self) -> None:
-        """One request, to see whether the store answers. `RemoteError` if it does not."""
-        self._remote.folders(f"{keys.INDEX}/")
-
     def at_hand(self) -> Grouped | None:
         """All crashes, if nobody has to wait for the store."""
         return self._view if time.monotonic() < self._good_until else None
+
+    def latest(self) -> Grouped | None:
+        """All crashes as they were listed last, however long ago."""
+        return self._view
 
     def view(self) -> Grouped:
         """All crashes. Asks the store if that is due; `RemoteError` if nothing is known."""
@@ -126,8 +131,8 @@ class Days:
             if look is None:
                 look = self._look = _Look()
                 threading.Thread(target=self._run, args=(look,), daemon=True).start()
-        left = None if view is None else max(0.0, look.begun + WAIT_SECONDS - time.monotonic())
-        look.done.wait(left)
+        longest = FIRST_SECONDS if view is None else WAIT_SECONDS
+        look.done.wait(max(0.0, look.begun + longest - time.monotonic()))
         view = self._view
         if view is None:
             raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
@@ -190,15 +195,23 @@ class Days:
         return [date for date in due if date not in soon]
 
     def _note(self, failed: list[tuple[str, RemoteError]]) -> None:
-        words = f"{len(failed)} days cannot be listed: {failed[0][1].strerror}" if failed else ""
-        self.state = self._now(), words
-        if words:
-            self._tell(words)
+        words = []
+        if failed:
+            words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
+            self._tell(words[0])
+        if self._lacking:
+            words.append(f"days that may lack some: {len(self._lacking)}: see the log")
+        self.state = self._now(), "; ".join(words)
 
     def _dates(self, now: float) -> set[str]:
         """The days that the store has."""
-        folders = self._remote.folders(f"{keys.INDEX}/")
-        dates = [name.removeprefix("date=") for name in folders]
+        try:
+            folders = self._remote.folders(f"{keys.INDEX}/")
+            dates = {name.removeprefix("date=") for name in folders}
+        except BadKeyError as error:
+            # What days are called is known: each is asked for.
+            self._tell(f"{error.strerror}: delete it; without it lists come sooner")
+            dates = self._days.keys() | _guessed(now)
         found = sorted(filter(keys.is_day, dates), key=lambda date: _distance(date, now))
         if len(found) > MOST_DAYS:
             self._tell(f"more than {MOST_DAYS} days: those far from today are passed over")
@@ -229,7 +242,8 @@ class Days:
             name = key.removesuffix(keys.SUFFIX)
             (names if name != key and keys.is_entry(name) else odd).append(name)
         for words in found.odd:
-            self._tell(words)
+            self._tell(f"{prefix}: {words}")
+        (self._lacking.add if found.odd else self._lacking.discard)(date)
         if odd:
             words = f"{len(odd)} keys that are no index entries are passed over"
             self._tell(f"{prefix}: {words}, such as {odd[0]!r}")
@@ -243,7 +257,7 @@ class Days:
         """Let others see what is known now."""
         days = {date: day.visible for date, day in self._days.items() if day.names}
         if self._view is None or self._view.days != days:
-            self._view = group(days)
+            self._view = Grouped(days)
 
     def _tell(self, words: str) -> None:
         """Say it once."""
@@ -255,3 +269,9 @@ class Days:
 def _is_due(date: str, day: Day, now: float) -> bool:
     # A list from the future is of a clock that was wrong.
     return not 0 <= now - day.listed < believed(date, day.listed)
+
+
+def _guessed(now: float) -> set[str]:
+    """The days that a store mostly has: the last ones, today and tomorrow."""
+    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+    return {(today + datetime.timedelta(1 - number)).isoformat() for number in range(_GUESSED_DAYS)}

@@ -71,8 +71,8 @@ def brief(archive: int, name: str) -> Brief:
             os.close(directory)
     except OSError:
         pass
-    row = entry.columns(summary)
-    return Brief(name, row["signature"] or "", row["time"] or "")
+    signature, time = entry.column(summary, "signature"), entry.column(summary, "time")
+    return Brief(name, signature or "", time or "")
 
 
 def read(archive: int, name: str) -> Saved:

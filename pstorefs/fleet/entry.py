@@ -103,7 +103,13 @@ def parse(data: bytes) -> dict[str, Any]:
 
 def columns(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a summary.json, all of them, each of its type or null."""
-    return {name: convert(_at(summary, path)) for name, (path, convert) in COLUMNS.items()}
+    return {name: column(summary, name) for name in COLUMNS}
+
+
+def column(summary: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 (each has its type)
+    """One of them."""
+    path, convert = COLUMNS[name]
+    return convert(_at(summary, path))
 
 
 def _at(value: object, path: tuple[str, ...]) -> object:

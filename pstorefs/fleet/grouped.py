@@ -7,43 +7,55 @@ of the three groups.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pstorefs.fleet import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
-class Grouped(NamedTuple):
+class Grouped:
     """Names of index entries, in each group sorted: so by time. Never changed once it is made."""
 
-    #: By the label of the signature.
-    labels: Mapping[str, Sequence[str]]
-    #: By host; where that is not known, by machine.
-    hosts: Mapping[str, Sequence[str]]
-    #: By date, each once.
-    days: Mapping[str, Sequence[str]]
+    __slots__ = ("_hosts", "days", "labels")
+
+    def __init__(self, days: Mapping[str, Sequence[str]]) -> None:
+        #: By date, each once.
+        self.days = {date: days[date] for date in sorted(days)}
+        #: By the label of the signature.
+        self.labels = self._grouped(_label)
+        self._hosts: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def hosts(self) -> Mapping[str, Sequence[str]]:
+        """By host; where that is not known, by machine. Made when somebody asks."""
+        if self._hosts is None:
+            self._hosts = self._grouped(_host)
+        return self._hosts
 
     @property
     def total(self) -> int:
         """How many crashes there are."""
         return sum(map(len, self.days.values()))
 
+    def _grouped(self, key: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for names in self.days.values():
+            for name in names:
+                found.setdefault(key(name), []).append(name)
+        for group in found.values():
+            group.sort()  # what has no time lies among the days
+        return found
 
-def group(days: Mapping[str, Sequence[str]]) -> Grouped:
-    """The crashes of all days; the names of each day are sorted."""
-    labels: dict[str, list[str]] = {}
-    hosts: dict[str, list[str]] = {}
-    for date in sorted(days):
-        for name in days[date]:
-            _, host, rest = name.split("_", 2)
-            label, _, machine, _ = rest.rsplit("_", 3)
-            labels.setdefault(label, []).append(name)
-            hosts.setdefault(machine if host == keys.NONE else host, []).append(name)
-    for names in (*labels.values(), *hosts.values()):
-        names.sort()  # what has no time lies among the days
-    return Grouped(labels, hosts, {date: days[date] for date in sorted(days)})
+
+def _label(name: str) -> str:
+    return name.split("_", 2)[2].rsplit("_", 3)[0]
+
+
+def _host(name: str) -> str:
+    _, host, rest = name.split("_", 2)
+    return rest.rsplit("_", 2)[1] if host == keys.NONE else host
 
 
 def shown(names: Sequence[str], name: str) -> str:
@@ -52,16 +64,17 @@ def shown(names: Sequence[str], name: str) -> str:
     Where two machines have sent the same, with the machine.
     """
     short, long = _names(name)
-    return short if find(names, short) == name else long
+    return short if find(names, short) in (name, None) else long
 
 
 def listed(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The crashes of one label: what each is called, and its name."""
     taken: set[str] = set()
     for name in names:
-        short, long = _names(name)
-        yield (long if short in taken else short), name
-        taken.add(short)
+        called = next((each for each in _names(name) if each not in taken), None)
+        if called is not None:  # else it is in two days, which only a liar makes so
+            taken.add(called)
+            yield called, name
 
 
 def find(names: Sequence[str], called: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet.store import StoreError
@@ -66,6 +67,7 @@ def identify(settings: Ship, machine: Machine) -> Identity:
     return Identity(name, boot, settings.machine, settings.host)
 
 
+@lru_cache(maxsize=16)  # the dumps of an archive are of one machine, or of few
 def app_specific(machine_id: str) -> str:
     """32 hex digits for a machine-id of 32 hex digits.
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet.credentials import Use, credentials
-from pstorefs.fleet.remote import MOST_KEYS, Found, RemoteError
+from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY
 from pstorefs.system.printable import printable
@@ -83,17 +83,9 @@ _HINTS = {
 
 
 _BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
-_BAD = "the key {!r} is none that a program should make: up to 999 keys before it are not seen"
+_BEFORE = "up to 999 keys before it are not seen: delete it"
 _MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
 _MOST_BAD = 100
-
-
-class _BadKeyError(Exception):
-    """A list has a key that obstore cannot name."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
 
 
 def behind(name: str) -> str:
@@ -192,7 +184,7 @@ class Objects:
         it, up to 999 keys, cannot be had.
         """
         names: list[str] = []
-        odd: list[str] = []
+        missing: list[str] = []
         offset = None
         while True:
             try:
@@ -202,14 +194,14 @@ class Objects:
                     ):
                         names += [one["path"].removeprefix(prefix) for one in page]
                         if len(names) > MOST_KEYS:
-                            return Found(names[:MOST_KEYS], (*odd, _MANY.format(prefix)))
-            except _BadKeyError as error:
+                            return Found(names[:MOST_KEYS], (*missing, _MANY.format(prefix)))
+            except BadKeyError as error:
                 offset = prefix + behind(error.key.partition(prefix)[2])
-                odd.append(_BAD.format(error.key))
-                if len(odd) > _MOST_BAD or not error.key.partition(prefix)[1]:
-                    return Found(names, tuple(odd))
+                missing.append(f"{error.strerror}: {_BEFORE}")
+                if len(missing) > _MOST_BAD or not error.key.partition(prefix)[1]:
+                    return Found(names, tuple(missing))
                 continue
-            return Found(names, tuple(odd))
+            return Found(names, tuple(missing))
 
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""
@@ -234,7 +226,7 @@ class Objects:
             if isinstance(error, RemoteError):
                 raise
             if match := _BAD_KEY.search(str(error)[:20000]):
-                raise _BadKeyError(match[1]) from None
+                raise BadKeyError(match[1]) from None
             outcome = self._judge(error)
             status = _answer(error)[0]
             if status == 0 and outcome.why == _OF_CAUSES["Timeout"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pstorefs.fleet.retry import Clock
@@ -62,8 +63,19 @@ class RemoteError(OSError):
         return cls(number, why, again=number == errno.EBUSY or status == 0)
 
 
+class BadKeyError(RemoteError):
+    """What the store has under a prefix cannot be listed: of one key, no library can say the name.
+
+    Anybody who may write can make such a key: ``..``, ``//``, a newline.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(errno.EILSEQ, f"the key {key!r} is none that a program should make")
+        self.key = key
+
+
 class Found(NamedTuple):
-    """A list of keys; `odd`: sentences about keys that no program should make."""
+    """A list of keys; `odd`: sentences about those that it may lack, and why."""
 
     names: list[str]
     odd: tuple[str, ...] = ()
@@ -73,12 +85,15 @@ class Remote(Protocol):
     """A store that is looked at."""
 
     def folders(self, prefix: str) -> list[str]:
-        """What stands between this prefix, which ends with a slash, and the next slash of keys."""
+        """What stands between this prefix, which ends with a slash, and the next slash of keys.
+
+        `BadKeyError` as well.
+        """
 
     def names(self, prefix: str) -> Found:
-        """What follows this prefix, which ends with a slash, in all keys that have no more slash.
+        """What follows this prefix, which ends with a slash, in all keys. `MOST_KEYS` at most.
 
-        Names are hostile. `MOST_KEYS` at most.
+        Names are hostile.
         """
 
     def get(self, key: str, limit: int) -> bytes:
@@ -97,6 +112,11 @@ class Tried:
         self._clock = clock or Clock()
         self._away = False
 
+    def reach(self, prefix: str) -> None:
+        """Whether the store answers; the log is not told. `RemoteError` if it does not."""
+        with suppress(BadKeyError):
+            self._repeat(lambda: self._remote.folders(prefix), told=False)
+
     def folders(self, prefix: str) -> list[str]:
         """See `Remote`."""
         return self._repeat(lambda: self._remote.folders(prefix))
@@ -109,16 +129,19 @@ class Tried:
         """See `Remote`."""
         return self._repeat(lambda: self._remote.get(key, limit))
 
-    def _repeat(self, call: Callable[[], _Answer]) -> _Answer:
+    def _repeat(self, call: Callable[[], _Answer], *, told: bool = True) -> _Answer:
         end = self._clock.now() + REQUEST_SECONDS
-        for tries in range(1, TRIES + 1):
+        # Who walks over a thousand files does not wait for each of them.
+        most = 1 if self._away else TRIES
+        for tries in range(1, most + 1):
             try:
                 answer = call()
             except RemoteError as error:
                 wait = self._clock.chance() * _FIRST_WAIT * (1 << tries)
                 late = self._clock.now() + wait > end
-                if tries == TRIES or late or not error.again:
-                    self._tell(error)
+                if tries == most or late or not error.again:
+                    if told:
+                        self._tell(error)
                     raise
             else:
                 break
@@ -136,7 +159,7 @@ class Tried:
             _log.warning("%s: %s: %s", self._name, error.strerror, words)
 
 
-def open_remote(settings: Ship) -> Remote:
+def open_remote(settings: Ship) -> Tried:
     """The engine for an URL. Raises `StoreError` if there is no way to reach such a store."""
     if settings.url.startswith("file://"):
         from pstorefs.fleet.spool import Spool

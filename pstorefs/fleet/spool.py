@@ -54,8 +54,8 @@ class Spool:
     def names(self, prefix: str) -> Found:
         """See `remote.Remote`."""
         found = self._entries(prefix, os.DirEntry.is_file)
-        odd = (f"more than {MOST_KEYS} files in {prefix}: the rest is passed over",)
-        return Found(found[:MOST_KEYS], odd if len(found) > MOST_KEYS else ())
+        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is passed over",)
+        return Found(found[:MOST_KEYS], missing if len(found) > MOST_KEYS else ())
 
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""

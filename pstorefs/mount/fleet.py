@@ -14,6 +14,7 @@ from pstorefs.fleet.bundles import Bundles
 from pstorefs.fleet.configured import reached
 from pstorefs.fleet.daycache import DayCache, path_of
 from pstorefs.fleet.days import Days
+from pstorefs.fleet.keys import INDEX
 from pstorefs.fleet.remote import RemoteError, open_remote
 from pstorefs.fleet.store import StoreError
 from pstorefs.mount.assemble import access
@@ -53,7 +54,7 @@ class FleetStore:
             raise MountError(str(error)) from None
         days = Days(remote, DayCache(self._cache))
         try:
-            days.reach()
+            remote.reach(f"{INDEX}/")
         except RemoteError as error:
             words = f"{self._ship.url}: {error.strerror}"
             if not self._settings.nofail:

@@ -6,8 +6,8 @@ in 32. Then a text buffer has a priority, a tag and a message, both ended by NUL
 tag of 32 bits and typed values, whose names a device alone knows.
 
 The zone is a ring: its first bytes may be the end of an entry that was overwritten. Times are the
-device's, in UTC. The lines are those of liblog's android_log_formatLogLine, which tests/unit
-compares; only what would move a terminal's cursor is replaced.
+device's, in UTC. The lines are those of liblog's android_log_formatLogLine, which
+tests/clients compares; only what would move a terminal's cursor is replaced.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ _HEX = "0-9a-fA-F"
 _QUOTE = """["'<]"""
 
 #: Words behind which a secret stands. What is found so is replaced wherever it appears, if it could
-#: be nothing else there.
+#: be nothing else there. None holds a quote or ends in a backslash: JSON stays JSON.
 _BEHIND: tuple[tuple[str, str], ...] = (
     (HOST, r"(?:Hostname set to|Set hostname to) <([^<>\s]{1,253})>"),
     (
@@ -66,9 +66,9 @@ _BEHIND: tuple[tuple[str, str], ...] = (
     ),
     (HOST, r"\\\\([A-Za-z][\w.-]{1,253})\\"),
     (USER, r"/home/([^\W\d][\w.-]{0,31})(?![\w.-])"),
-    (USER, r"\bacct=\"([^\"\n]{2,32})\""),
+    (USER, r"\bacct=\"([^\"\n\\]{2,32})\""),
     # Of USB, to the end of the line.
-    (SERIAL, r"\bSerialNumber: ([^\n\"]{2,126})"),
+    (SERIAL, r"\bSerialNumber: ([^\n\"\\]{2,126})"),
     (
         SERIAL,
         (
@@ -82,9 +82,9 @@ _BEHIND: tuple[tuple[str, str], ...] = (
     (SERIAL, rf"(?i:\b(?:wwn|wwid|wwnn|wwpn))[ :=]{{1,3}}(0x[{_HEX}]{{16,32}})(?!\w)"),
     (SERIAL, r"\b(?:IMEI|IMSI|ICCID|MEID)[ :=]{1,3}(\d{14,20})(?!\d)"),
     (UUID, rf"UUID=([{_HEX}]{{4}}-[{_HEX}]{{4}}|[{_HEX}]{{8}}-[{_HEX}]{{2}})(?![\w-])"),
-    (SSID, rf"SSID[:=]? ?{_QUOTE}([^\"'<>\n]{{1,32}})[\"'>]"),
-    (PASSWORD, r"(?i:passw(?:or)?d|passphrase|secret|token|pwd)=([^\s&,;\"']{2,256})"),
-    (PASSWORD, r"://[^\s/:@]{1,64}:([^\s/@]{1,256})@"),
+    (SSID, rf"SSID[:=]? ?{_QUOTE}([^\"'<>\n\\]{{1,32}})[\"'>]"),
+    (PASSWORD, r"(?i:passw(?:or)?d|passphrase|secret|token|pwd)=([^\s&,;\"'\\]{2,256})"),
+    (PASSWORD, r"://[^\s/:@]{1,64}:([^\s/@\"\\]{1,256})@"),
     (PASSWORD, r"\bproctitle=([0-9A-F]{4,4096})(?!\w)"),
 )
 # Those of distributions say which kernel it is.

@@ -111,7 +111,7 @@ def _path(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if len(value) > 32 or value.strip(".") == "" or not _NAME.issuperset(value):
+    if len(value) > 32 or value[:1] in ("", "-", ".") or not _NAME.issuperset(value):
         raise ShipError("is no name of at most 32 letters, digits, dots and dashes")
     return value
 
@@ -183,7 +183,7 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
 }
 
 
-#: What they are given is never shown.
+#: What they are given is never shown; nor is what may be a user and a password.
 _SECRET = ("sentry",)
 
 
@@ -197,7 +197,7 @@ def apply(settings: Ship, name: str, value: str) -> None:
     try:
         setattr(settings, name, convert(value))
     except ShipError as error:
-        shown = "its value" if name in _SECRET else value
+        shown = "its value" if name in _SECRET or "@" in value else value
         raise ShipError(f"option {name}: {shown} {error}") from None
 
 

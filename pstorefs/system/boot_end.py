@@ -25,8 +25,11 @@ _LAST_ENTRIES = 2000
 # Clocks are set while a machine boots.
 _CLOCK_SECONDS = 300
 
+#: Whether the boot before was shut down, its last sign of life in Unix time, who says so.
+End = tuple[bool, float, str]
 
-def from_wtmp(machine: Machine) -> tuple[bool, float, str] | None:
+
+def from_wtmp(machine: Machine) -> End | None:
     """What wtmp says of the end of the boot before; None: it does not say.
 
     One that does not know of this boot was left behind: Debian 13 does not write it any more.
@@ -61,10 +64,10 @@ def newest_boot(data: bytes) -> int | None:
     return found
 
 
-def parse_wtmp(data: bytes) -> tuple[bool, float, str] | None:
-    """(shut down, time of the last entry, source) of the boot before the newest one."""
+def parse_wtmp(data: bytes) -> End | None:
+    """The end of the boot before the newest one."""
     past: list[tuple[int, bytes, int]] = []
-    ended: tuple[bool, float, str] | None = None
+    ended: End | None = None
     for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
         kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
         if kind == _BOOT_TIME:
@@ -87,15 +90,47 @@ def _entries(output: bytes) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
-def parse_journal_end(output: bytes) -> tuple[bool, float, str] | None:
-    """The same of the last entry in the journal of the boot before."""
-    found = None
+#: How many of the last entries are looked at for the end of a shutdown.
+END_ENTRIES = 30
+# What systemd and journald say last of all when a machine is shut down. Where /var is a file system
+# of its own, journald leaves it before the end, and its own goodbye is lost.
+_GOODBYES = (
+    "Journal stopped",
+    "Shutting down.",
+    "Reached target shutdown.target",
+    "Reached target final.target",
+    "Reached target umount.target",
+    "Reached target Shutdown",
+    "Reached target Final Step",
+    "Stopping systemd-journal-flush.service",
+    "Stopping Flush Journal to Persistent Storage",
+)
+
+
+def parse_journal_end(output: bytes) -> End | None:
+    """The end of a boot, by the last entries of its journal."""
+    orderly, at = False, None
     for entry in _entries(output):
         with suppress(ValueError, LookupError, TypeError):
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-            # journald says goodbye last of all when the machine is shut down.
-            found = str(entry.get("MESSAGE", "")).startswith("Journal stopped"), at, "journal"
-    return found
+            # Any user may log any message; the kernel's have no user.
+            if entry.get("_UID", "0") == "0":
+                orderly = orderly or str(entry.get("MESSAGE", "")).startswith(_GOODBYES)
+    return None if at is None else (orderly, at, "journal")
+
+
+def both(wtmp: End | None, journal: End | None) -> End | None:
+    """What two witnesses say together: the later sign of life, and a shutdown if one saw it.
+
+    wtmp knows logins alone: where nobody logs in, it is silent for months. A shutdown that an
+    administrator forced is not in it.
+    """
+    if wtmp is None or journal is None:
+        return wtmp or journal
+    ended = max(wtmp[1], journal[1])
+    if wtmp[0] == journal[0]:
+        return wtmp[0], ended, "wtmp and journal"
+    return True, ended, wtmp[2] if wtmp[0] else journal[2]
 
 
 def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:

@@ -74,10 +74,10 @@ def read_last_boot(machine: Machine) -> LastBoot:
     """Look everywhere. A journal is asked only of the machine that runs."""
     real = machine.root == "/"
     ended = boot_end.from_wtmp(machine)
-    if ended is None and real:
-        ended = boot_end.parse_journal_end(
-            boot_end.run("journalctl", "-q", "-b", "-1", "-n", "1", "-o", "json")
-        )
+    if real and not (ended and ended[0]):
+        last = ("-n", str(boot_end.END_ENTRIES))
+        journal = boot_end.run("journalctl", "-q", "-b", "-1", *last, "-o", "json")
+        ended = boot_end.both(ended, boot_end.parse_journal_end(journal))
     orderly, at, source = ended or (None, None, "")
     lines, whole = _kernel_log(machine)
     if real and not whole:

@@ -20,7 +20,7 @@ _FILE_MODE = 0o644
 #: Bytes of a label's value, and of a file that is read back.
 _LONGEST, _MOST_BYTES = 200, 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def text(metrics: Iterable[Metric]) -> str:
@@ -66,6 +66,8 @@ def write(path: str, program: str, data: str) -> None:
 
     Whoever reads it finds the old one or the new one. FileExistsError if somebody else wrote it.
     """
+    from contextlib import suppress
+
     head = f"# Written by {program}.\n".encode()
     try:
         there = _read(path)
@@ -78,6 +80,8 @@ def write(path: str, program: str, data: str) -> None:
         raise FileExistsError(errno.EEXIST, words, path)
     # Not .prom: the collector would read it half-written.
     temporary = f"{path}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)  # of a run that was killed, maybe as another user
     descriptor = os.open(temporary, _WRITE, _FILE_MODE)
     try:
         os.fchmod(descriptor, _FILE_MODE)

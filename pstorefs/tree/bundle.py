@@ -4,28 +4,71 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pstorefs.fleet import keys
 from pstorefs.tree.node import DECODE, QUICK, Directory, File, Lane, Node, Snapshot, StaleError
+from pstorefs.tree.rights import Attributes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pstorefs.fleet.bundles import Bundles, Files
     from pstorefs.tree.node import Opened
-    from pstorefs.tree.rights import Attributes, Owner
+    from pstorefs.tree.rights import Owner
 
 
-class DumpDirectory(Directory):
+#: In place of attributes that are made when they are asked for.
+NOT_KEPT = Attributes(0, 0, 0, 0, 0)
+
+
+def mtime_of(name: str) -> int:
+    """When a dump crashed, by a name that begins with that of the dump; nanoseconds since 1970."""
+    moment = keys.time_of(name)
+    return int(moment.timestamp()) * 10**9 if moment else 0
+
+
+class Light(Node):
+    """A node of which there may be a million: what follows from its name is made anew each time."""
+
+    __slots__ = ()
+
+    def describe(self) -> Attributes:
+        """Its attributes, always the same."""
+        raise NotImplementedError
+
+    @property
+    def attributes(self) -> Attributes:
+        """See `Node`."""
+        return self.describe()
+
+    @attributes.setter
+    def attributes(self, _: Attributes) -> None:
+        """They are never kept."""
+
+    @property
+    def entry(self) -> None:
+        """The adapter's: it makes another one when it wants one."""
+
+    @entry.setter
+    def entry(self, _: object) -> None:
+        """It is never kept."""
+
+
+class DumpDirectory(Light, Directory):
     """A dump. `name` is that of its index entry. Its bundle is fetched when somebody looks."""
 
     __slots__ = ("_bundles", "_inside", "_name", "_owner")
 
-    def __init__(self, bundles: Bundles, name: str, owner: Owner, mtime_ns: int) -> None:
-        super().__init__(owner.directory(mtime_ns))
+    def __init__(self, bundles: Bundles, name: str, owner: Owner) -> None:
+        super().__init__(NOT_KEPT)
         self._bundles = bundles
         self._name = name
         self._owner = owner
         #: Which files it was made of, and its entries. Replaced whole.
         self._inside: tuple[int, dict[str, Node]] | None = None
+
+    def describe(self) -> Attributes:
+        """See `Light`."""
+        return self._owner.directory(mtime_of(self._name))
 
     @property
     def lane(self) -> Lane:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import grouped, keys
 from pstorefs.report import fleet_status
-from pstorefs.tree.bundle import DumpDirectory
-from pstorefs.tree.composed import ComposedFile, ComposedLink
-from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node
-from pstorefs.tree.rights import Access, Owner
+from pstorefs.tree.bundle import NOT_KEPT, DumpDirectory, Light, mtime_of
+from pstorefs.tree.composed import ComposedFile
+from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Link, Node
+from pstorefs.tree.rights import Access, Attributes, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,16 +56,20 @@ class Fleet(NamedTuple):
     mounted_ns: int
 
 
-class _Keyed(Directory):
+class _Keyed(Light, Directory):
     """A directory whose entries come out of the keys."""
 
     __slots__ = ("_fleet", "_nodes")
 
-    def __init__(self, fleet: Fleet, mtime_ns: int) -> None:
-        super().__init__(fleet.owner.directory(mtime_ns))
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(NOT_KEPT)
         self._fleet = fleet
         #: By whatever a subclass finds its entries under.
         self._nodes: dict[str, Node] = {}
+
+    def describe(self) -> Attributes:
+        """See `Light`."""
+        return self._fleet.owner.directory(self._fleet.mounted_ns)
 
     @property
     def lane(self) -> Lane:
@@ -120,7 +124,7 @@ class _Groups(_Keyed):
     __slots__ = ("_kind",)
 
     def __init__(self, fleet: Fleet, kind: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._kind = kind
 
     def _groups(self, crashes: Grouped) -> Mapping[str, Sequence[str]]:
@@ -145,7 +149,7 @@ class _Signature(_Keyed):
     __slots__ = ("_label",)
 
     def __init__(self, fleet: Fleet, label: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._label = label
 
     def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
@@ -159,7 +163,7 @@ class _Signature(_Keyed):
     def _make(self, key: str) -> Node:
         if key == SUMMARY:
             return ComposedFile(self._summary, lambda: self._fleet.owner, self._fleet.mounted_ns)
-        return DumpDirectory(self._fleet.bundles, key, self._fleet.owner, mtime_of(key))
+        return DumpDirectory(self._fleet.bundles, key, self._fleet.owner)
 
     def _summary(self) -> bytes:
         names = self._fleet.days.view().labels.get(self._label, ())
@@ -172,7 +176,7 @@ class _Links(_Keyed):
     __slots__ = ("_key", "_kind")
 
     def __init__(self, fleet: Fleet, kind: str, key: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._kind, self._key = kind, key
 
     def _names(self, crashes: Grouped) -> Sequence[str]:
@@ -182,21 +186,36 @@ class _Links(_Keyed):
     def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
         found: dict[str, str] = {}
         for name in self._names(crashes):
-            label, called = _place(crashes, name)
             # Of two with one id and several labels, which only a liar sends, the first, as `_find`.
-            found.setdefault(called, f"{label}/{called}")
+            found.setdefault(_called(crashes, name), name)
         return found.items()
 
     def _find(self, crashes: Grouped, name: str) -> str | None:
         found = grouped.find(self._names(crashes), name)
-        if found is None:
-            return None
-        label, called = _place(crashes, found)
-        return f"{label}/{called}" if called == name else None
+        return found if found is not None and _called(crashes, found) == name else None
 
     def _make(self, key: str) -> Node:
-        called = key.partition("/")[2]
-        return ComposedLink(f"../../signatures/{key}", self._fleet.owner, mtime_of(called))
+        return _DumpLink(self._fleet, key)
+
+
+class _DumpLink(Light, Link):
+    """A link to a dump's directory. `name` is that of its index entry."""
+
+    __slots__ = ("_fleet", "_name")
+
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        super().__init__(NOT_KEPT)
+        self._fleet = fleet
+        self._name = name
+
+    def describe(self) -> Attributes:
+        """See `Light`."""
+        return self._fleet.owner.link(self.target(), mtime_of(self._name))
+
+    def target(self) -> str:
+        """See `Link`."""
+        label = keys.split_entry(self._name).label
+        return f"../../signatures/{label}/{_called(self._fleet.days.latest(), self._name)}"
 
 
 class Root(Directory):
@@ -228,16 +247,10 @@ class Root(Directory):
         return fleet_status.status_text(self._fleet.store, crashes, listed, trouble, time.time())
 
 
-def _place(crashes: Grouped, name: str) -> tuple[str, str]:
-    """Where a dump is below signatures/."""
+def _called(crashes: Grouped | None, name: str) -> str:
+    """What a dump is called."""
     label = keys.split_entry(name).label
-    return label, grouped.shown(crashes.labels.get(label, ()), name)
-
-
-def mtime_of(name: str) -> int:
-    """When a dump crashed, by a name that begins with that of the dump; nanoseconds since 1970."""
-    moment = keys.time_of(name)
-    return int(moment.timestamp()) * 10**9 if moment else 0
+    return grouped.shown(crashes.labels.get(label, ()) if crashes else (), name)
 
 
 def statvfs() -> os.statvfs_result:

@@ -1,4 +1,7 @@
-"""System calls of a run of the engine, counted, killed and failed by strace(1)."""
+"""System calls of a run of a program, counted, killed and failed by strace(1).
+
+The program is the archive's engine, unless another is given.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +42,25 @@ class Point:
 
 
 def points(source: Path, archive: Path, *names: str) -> list[Point]:
-    """All calls of an undisturbed run that concern the archive or the store."""
-    trace = archive.parent / "trace"
-    _strace([f"-etrace={','.join(CALLS)}", f"-o{trace}"], source, archive, *names)
+    """All calls of an undisturbed run of the engine that concern the archive or the store."""
+    return points_of(_command(source, archive, *names), archive.parent / "trace", CALLS)
+
+
+def inject(
+    point: Point, fault: str, source: Path, archive: Path, *names: str
+) -> subprocess.CompletedProcess[str]:
+    """A run of the engine in which one call is met by a fault in strace's language."""
+    return inject_into(_command(source, archive, *names), point, fault)
+
+
+def points_of(command: Sequence[str], trace: Path, calls: Sequence[str]) -> list[Point]:
+    """Those of an undisturbed run of any program; `trace`: a file for strace."""
+    _strace([f"-etrace={','.join(calls)}", f"-o{trace}"], command)
     found = []
     counts: Counter[str] = Counter()
     for line in trace.read_text().splitlines():
         match = _CALL.match(line)
-        if match is None or match[1] not in CALLS:
+        if match is None or match[1] not in calls:
             continue
         counts[match[1]] += 1
         if match[1] == "openat" and "O_CREAT" not in match[2]:
@@ -58,29 +73,29 @@ def points(source: Path, archive: Path, *names: str) -> list[Point]:
     return found
 
 
-def inject(
-    point: Point, fault: str, source: Path, archive: Path, *names: str
+def inject_into(
+    command: Sequence[str], point: Point, fault: str
 ) -> subprocess.CompletedProcess[str]:
-    """A run in which one call is met by a fault in strace's language."""
+    """A run of any program in which one call is met by a fault."""
     rule = f"{point.call}:{fault}:when={point.number}"
-    return _strace(
-        [f"-etrace={point.call}", f"-einject={rule}", "-o/dev/null"], source, archive, *names
-    )
+    return _strace([f"-etrace={point.call}", f"-einject={rule}", "-o/dev/null"], command)
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """An undisturbed run, with the same calls in the same order as all others."""
+    return subprocess.run(
+        command, cwd=_ROOT, env={**os.environ, **_ENVIRONMENT},
+        capture_output=True, text=True, timeout=500, check=False,
+    )  # fmt: skip
 
 
 def killed(result: subprocess.CompletedProcess[str]) -> bool:
     return result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
-def _strace(
-    options: list[str], source: Path, archive: Path, *names: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["strace", "-f", "-qq", *options, *_COMMAND, str(source), str(archive), *names],
-        cwd=_ROOT,
-        env={**os.environ, **_ENVIRONMENT},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
+def _command(source: Path, archive: Path, *names: str) -> list[str]:
+    return [*_COMMAND, str(source), str(archive), *names]
+
+
+def _strace(options: list[str], command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return run(["strace", "-f", "-qq", *options, *command])

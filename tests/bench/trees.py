@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 import zlib
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.peers import ROOT
+from tests.mount.programs import of_threads
 from tests.records import capture, plain_name
 
 TEXT_SIZE = 17 << 10
@@ -139,12 +141,8 @@ class Tree:
     def wake_ups(self) -> int:
         """How often the program's threads went to sleep of their own will, so far."""
         assert self.process is not None
-        total = 0
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            for line in (task / "status").read_text().splitlines():
-                if line.startswith("voluntary_ctxt_switches"):
-                    total += int(line.split()[1])
-        return total
+        found = "".join(of_threads(self.process.pid))
+        return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", found, re.MULTILINE)))
 
 
 def memory_of(process: int, what: str) -> float:

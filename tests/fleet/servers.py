@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,14 +123,17 @@ def _until_ready(server: subprocess.Popen[Any], port: int, healthy: str, log: Pa
 class Proxy:
     """Passes requests on to a server; some are answered 503, of some the answer is lost.
 
-    ``seen`` are method, path, headers of all requests; of the bodies nothing is kept.
+    ``seen`` are method, path, headers of the last requests, all of a short test; of the bodies
+    nothing is kept. ``count`` is how many there were.
     """
 
     def __init__(self, endpoint: str, busy: float = 0.0, lost: float = 0.0, seed: int = 0) -> None:
+        self.count = 0
+        self._counting = threading.Lock()
         self.target = endpoint.removeprefix("http://")
         self.busy, self.lost = busy, lost
         self.chance = random.Random(seed)
-        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.seen: deque[tuple[str, str, dict[str, str]]] = deque(maxlen=2000)
         #: Given to the next requests in the place of what the server would say.
         self.answers: list[int] = []
         #: Given to all requests: a status; seconds before each answer; a body that means nothing.
@@ -142,6 +146,12 @@ class Proxy:
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
+
+    def saw(self, method: str, path: str, headers: dict[str, str]) -> None:
+        """Note a request."""
+        with self._counting:
+            self.count += 1
+            self.seen.append((method, path, headers))
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
@@ -177,7 +187,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            proxy.seen.append((self.command, self.path, dict(self.headers)))
+            proxy.saw(self.command, self.path, dict(self.headers))
             time.sleep(proxy.delay)
             if proxy.always or proxy.nonsense:
                 self.answer(proxy.always or 200, proxy.nonsense, {})

@@ -50,7 +50,7 @@ def archived(base: Path, records: str = "erst-mixed-upgrade") -> Path:
 
 
 @cache
-def _files() -> Mapping[str, bytes]:
+def dump_files() -> Mapping[str, bytes]:
     """The files of one dump, as an archive holds them."""
     import tempfile
 
@@ -68,13 +68,13 @@ def write_dump(archive_dir: Path, name: str, machine_id: str, number: int) -> No
     """A dump of a made-up machine: a real one's files, with one record that is its own."""
     record = f"machine {machine_id} dump {number}\n".encode() * 10
     digest = hashlib.sha256(record).hexdigest()
-    summary = json.loads(_files()["summary.json"])
+    summary = json.loads(dump_files()["summary.json"])
     summary["machine"] |= {"machine_id": machine_id, "hostname": f"host-{machine_id[:6]}"}
     summary["signature"] = f"1:{number:016x}"
     fact = layout.Fact("dmesg-erst-1", digest, len(record), 0, 1_780_000_000, "boot")
     files = {
         "raw/dmesg-erst-1": record,
-        "dmesg.txt": _files()["dmesg.txt"][:2000],
+        "dmesg.txt": dump_files()["dmesg.txt"][:2000],
         "summary.json": json.dumps(summary).encode(),
         layout.FACTS: layout.facts_text([fact]),
         layout.SUMS: layout.sums_text({"dmesg-erst-1": digest}),

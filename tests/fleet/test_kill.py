@@ -5,27 +5,22 @@ The store is a directory, so that every change is a system call that strace sees
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.archive import strace
 from tests.fleet import site
 
-ROOT = Path(__file__).parents[2]
 CALLS = (
     *("openat", "mkdirat", "mkdir", "write", "fsync", "fdatasync", "rename", "renameat"),
     *("renameat2", "unlink", "unlinkat", "link", "linkat", "flock"),
 )
 SHORT = 12
-_CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
 
 
 class Scene:
@@ -42,18 +37,13 @@ class Scene:
             if not number:
                 assert self.ship().returncode == 0
 
-    def ship(self, *strace: str) -> subprocess.CompletedProcess[str]:
+    def command(self) -> list[str]:
         options = f"archive={self.archive},state={self.state}"
-        words = [sys.executable, "-m", "pstorefs", "--ship", f"file://{self.spool}"]
-        return subprocess.run(
-            [*strace, *words, "--now", "-o", options],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+        url = f"file://{self.spool}"
+        return [sys.executable, "-m", "pstorefs", "--ship", url, "--now", "-o", options]
 
-    def injected(self, call: str, number: int, fault: str) -> subprocess.CompletedProcess[str]:
-        rule = f"-einject={call}:{fault}:when={number}"
-        return self.ship("strace", "-f", "-qq", f"-etrace={call}", rule, "-o/dev/null")
+    def ship(self) -> subprocess.CompletedProcess[str]:
+        return strace.run(self.command())
 
     def wrong(self) -> dict[str, list[str]]:
         return site.wrong(self.objects(), site.expected(self.archive))
@@ -62,30 +52,16 @@ class Scene:
         return {key: data for key, data in site.contents(self.spool).items() if key[:3] == "v1/"}
 
 
-def points(scene: Scene) -> list[tuple[str, int]]:
+def points(scene: Scene) -> list[strace.Point]:
     """The calls of an undisturbed run that change something below the scene's directory."""
-    trace = scene.base / "trace"
-    scene.ship("strace", "-f", "-qq", f"-etrace={','.join(CALLS)}", f"-o{trace}")
-    found = []
-    counts: Counter[str] = Counter()
-    for line in trace.read_text().splitlines():
-        match = _CALL.match(line)
-        if match is None or match[1] not in CALLS:
-            continue
-        counts[match[1]] += 1
-        if match[1] == "openat" and "O_CREAT" not in match[2]:
-            continue
-        if match[1] == "write" and match[2].startswith(("1,", "2,")):
-            continue
-        found.append((match[1], counts[match[1]]))
-    return found
+    return strace.points_of(scene.command(), scene.base / "trace", CALLS)
 
 
-def kill_at(base: Path, call: str, number: int) -> None:
+def kill_at(base: Path, point: strace.Point) -> None:
     scene = Scene(base)
-    done = scene.injected(call, number, "signal=SIGKILL")
-    where = f"killed at {call} {number}"
-    assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), f"{where}: not reached"
+    done = strace.inject_into(scene.command(), point, "signal=SIGKILL")
+    where = f"killed at {point}"
+    assert strace.killed(done), f"{where}: not reached"
     # An index entry implies its bundle, at every moment; what is there is whole.
     found = scene.wrong()
     assert not [one for one in found["wrong"] if "without an index entry" not in one], where
@@ -102,8 +78,8 @@ def kill_at(base: Path, call: str, number: int) -> None:
 def test_a_kill_at_some_calls_loses_and_doubles_nothing(tmp_path: Path) -> None:
     found = points(Scene(tmp_path / "scene"))
     step = max(1, len(found) // SHORT)
-    for call, number in found[step // 2 :: step]:
-        kill_at(tmp_path / "killed", call, number)
+    for point in found[step // 2 :: step]:
+        kill_at(tmp_path / "killed", point)
 
 
 @pytest.mark.slow
@@ -112,8 +88,8 @@ def test_a_kill_at_every_call_loses_and_doubles_nothing(
     tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     found = points(Scene(tmp_path / "scene"))
-    for call, number in found:
-        kill_at(tmp_path / "killed", call, number)
+    for point in found:
+        kill_at(tmp_path / "killed", point)
     record_testsuite_property("ship", len(found))
 
 
@@ -123,10 +99,10 @@ FAULTS = {
 }
 
 
-def fail_at(base: Path, call: str, number: int, fault: str) -> None:
+def fail_at(base: Path, point: strace.Point, fault: str) -> None:
     scene = Scene(base)
-    done = scene.injected(call, number, f"error={fault}")
-    where = f"{fault} at {call} {number}: {done.stdout} {done.stderr}"
+    done = strace.inject_into(scene.command(), point, f"error={fault}")
+    where = f"{fault} at {point} {point.arguments}: {done.stdout} {done.stderr}"
     assert "Traceback" not in done.stderr, where
     found = scene.wrong()
     assert not [one for one in found["wrong"] if "without an index entry" not in one], where
@@ -143,16 +119,16 @@ def fail_at(base: Path, call: str, number: int, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_error_at_some_calls_is_said_and_loses_nothing(tmp_path: Path, fault: str) -> None:
-    found = [point for point in points(Scene(tmp_path / "scene")) if point[0] in FAULTS[fault]]
+    found = [point for point in points(Scene(tmp_path / "scene")) if point.call in FAULTS[fault]]
     step = max(1, len(found) // SHORT)
-    for call, number in found[step // 2 :: step]:
-        fail_at(tmp_path / "failed", call, number, fault)
+    for point in found[step // 2 :: step]:
+        fail_at(tmp_path / "failed", point, fault)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_error_at_every_call_is_said_and_loses_nothing(tmp_path: Path, fault: str) -> None:
-    for call, number in points(Scene(tmp_path / "scene")):
-        if call in FAULTS[fault]:
-            fail_at(tmp_path / "failed", call, number, fault)
+    for point in points(Scene(tmp_path / "scene")):
+        if point.call in FAULTS[fault]:
+            fail_at(tmp_path / "failed", point, fault)

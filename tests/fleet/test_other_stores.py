@@ -15,16 +15,24 @@ import pytest
 
 from pstorefs.fleet import ship
 from pstorefs.fleet.store import DONE
-from tests.fleet import rclone, servers, site
+from tests.fleet import ceph, rclone, servers, site
 from tests.fleet.test_requests import KEYS, command
 
 _RUNS = 40
 STORES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "rclone": rclone.overwriting,
+    "ceph": ceph.versioned,
 }
+SLOW = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        ceph.MISSING, reason="no radosgw here: Debian's radosgw, ceph-mon, ceph-osd"
+    ),
+]
 
 
-@pytest.fixture(params=STORES, scope="module")
+@pytest.fixture(params=["rclone", pytest.param("ceph", marks=SLOW)], scope="module")
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

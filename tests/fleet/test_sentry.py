@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pstorefs.cli import pstorefs
+from pstorefs.cli import ship as program
 from pstorefs.fleet import dumps, entry, keys, receipts, sentry, ship
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
 from pstorefs.settings.ship import Ship, ShipError, apply
@@ -235,6 +239,29 @@ def test_what_a_summary_claims_is_one_line_and_short() -> None:
     assert "server_name" not in one
 
 
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=50)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(), SCALARS, max_size=3)
+NESTED = st.fixed_dictionaries(
+    {},
+    optional={
+        name: VALUES
+        | st.dictionaries(st.sampled_from(["release", "build", "function", "module"]), VALUES)
+        | st.lists(st.fixed_dictionaries({"function": VALUES, "reliable": VALUES}), max_size=3)
+        for name in {path[0] for path, _ in entry.COLUMNS.values()}
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NESTED)
+def test_any_summary_makes_an_event_of_printable_text(summary: dict[str, Any]) -> None:
+    names = keys.names("m", "dump", "0" * 16, 1, "", "", "")
+    one = sentry.event("0" * 32, names, entry.columns(summary))
+    assert json.dumps(one, ensure_ascii=False).isprintable()
+    assert one["exception"]["values"][0]["value"]
+    assert all(one["fingerprint"])
+
+
 def test_a_crash_without_a_signature_has_an_issue_by_its_title() -> None:
     names = keys.names("m", "dump", "0" * 16, 1, "", "", "")
     one = sentry.event("0" * 32, names, ROW | {"title": "kernel panic: x", "crash": True})
@@ -291,6 +318,26 @@ def test_what_is_no_dsn_is_refused_without_showing_it(dsn: str) -> None:
     assert KEY not in str(caught.value)
 
 
+MISPLACED = [
+    ["--ship", f"https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", f"https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", "-o", f"endpoint=https://{KEY}:x@h"],
+    ["--ship", f"--snetry=https://{KEY}@h/1"],
+    ["--ship", "s3://b/x", "-o", f"snetry=https://{KEY}@h/1"],
+    [f"--sentry=https://{KEY}@h"],
+]
+
+
+@pytest.mark.parametrize("words", MISPLACED)
+def test_a_key_in_the_wrong_place_is_not_shown(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pstorefs.main(words) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("pstorefs: ")
+    assert KEY not in said.out + said.err
+
+
 # The command
 
 
@@ -330,6 +377,25 @@ def test_store_and_sentry_get_all_dumps_once_and_the_key_is_nowhere(
     for path in (tmp_path / "state").rglob("*"):
         assert KEY not in str(path)
         assert path.is_dir() or KEY.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(("status", "windows"), [(0, [900, 0]), (3, [900, 0]), (2, [900, 900])])
+def test_what_one_receiver_has_waited_the_next_one_need_not(
+    status: int, windows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def shipped(receiver: Ship, _: list[str]) -> int:
+        seen.append(receiver.window)
+        return status
+
+    monkeypatch.setattr(program, "pending", lambda *_: ["dump"])
+    monkeypatch.setattr(program, "_ship", shipped)
+    settings = Ship()
+    apply(settings, "url", "s3://b/x")
+    apply(settings, "sentry", "https://k@h/1")
+    assert program._ship_all(settings) == status
+    assert seen == windows
 
 
 def test_a_dsn_alone_needs_no_store_and_keeps_keep_from_what_it_lacks(

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -236,10 +237,13 @@ def test_without_a_summary_a_dump_is_shipped_all_the_same(archive: Path, tmp_pat
 def test_machine_and_host_can_be_given_or_left_out(archive: Path, tmp_path: Path) -> None:
     store = Scripted()
     site.run(site.job(archive, tmp_path / "a", store, machine="rack-1", host="db"))
-    assert all("/rack-1/" in key or "_db_rack-1_" in key for key in store.keys)
+    # <dump>_<host>_<label>_<kernel>_<machine>_<id16>
+    named = re.compile(r"/[^/_]+_db_.+_rack-1_[0-9a-f]{16}\.json")
+    assert all("/rack-1/" in key or named.search(key) for key in store.keys)
     store = Scripted()
     site.run(site.job(archive, tmp_path / "b", store, machine=NOBODY, host=NOBODY))
-    assert all("/none/" in key or "_none_none_" in key for key in store.keys)
+    unnamed = re.compile(r"/[^/_]+_none_.+_none_[0-9a-f]{16}\.json")
+    assert all("/none/" in key or unnamed.search(key) for key in store.keys)
     lines = [json.loads(data) for key, data in store.objects.items() if key.endswith(".json")]
     assert {(line["machine"], line["host"]) for line in lines} == {(None, None)}
 

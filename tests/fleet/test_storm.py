@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.figures import record
+from tests.fleet import ceph
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,11 +26,12 @@ def storm(*words: str) -> dict[str, Any]:
     return found
 
 
-def judge(found: dict[str, Any]) -> None:
+def judge(found: dict[str, Any], where: str = "") -> None:
     bad = [found[name] for name in ("lost", "doubled", "wrong")]
     words = "{lost} lost, {doubled} doubled, {wrong} wrong of {dumps} dumps".format(**found)
     what = f"storm of {found['hosts']} hosts, {found['kills']} killed"
-    record("fleet", f"storm of {found['hosts']} hosts, each killed once", words, "0", not any(bad))
+    title = f"storm of {found['hosts']} hosts, each killed once{where}"
+    record("fleet", title, words, "0", not any(bad))
     assert bad == [0, 0, 0], what
     assert found["kills"] > found["hosts"] / 2, what
     assert found["each"] <= 3.0
@@ -50,7 +52,7 @@ def test_a_storm_loses_doubles_and_spoils_nothing() -> None:
 
 @pytest.mark.timeout(300)
 def test_without_faults_a_dump_is_two_requests() -> None:
-    found = storm("50", "calm")
+    found = storm("50", "--calm")
     record(
         "fleet", "requests a dump without faults", f"{found['each']:.2f}", "2.0", found["each"] == 2
     )
@@ -61,3 +63,19 @@ def test_without_faults_a_dump_is_two_requests() -> None:
 @pytest.mark.timeout(3600)
 def test_a_long_storm_loses_doubles_and_spoils_nothing() -> None:
     judge(storm("5000"))
+
+
+@pytest.mark.timeout(300)
+def test_a_storm_over_a_store_that_ignores_conditions() -> None:
+    judge(storm("40", "--store=rclone"), ", a store that overwrites")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(ceph.MISSING, reason="no radosgw here: Debian's radosgw, ceph-mon, ceph-osd")
+def test_a_storm_over_a_versioned_bucket_of_ceph() -> None:
+    found = storm("200", "--store=ceph")
+    judge(found, ", Ceph, a versioned bucket")
+    words = f"{found['versions']} versions of {2 * found['dumps']} objects"
+    record("fleet", "storm over Ceph, a versioned bucket: versions", words)
+    assert found["versions"] >= 2 * found["dumps"]

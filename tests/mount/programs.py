@@ -52,15 +52,20 @@ def daemon_of(point: Path) -> int:
     raise AssertionError(f"no process serves {point}")
 
 
+def of_threads(pid: int) -> list[str]:
+    """/proc/PID/task/TID/status of each of its threads."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # A thread may end before its file is opened, or before that is read.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append((task / "status").read_text())
+    return found
+
+
 def wake_ups(pid: int) -> int:
     """How often its threads were given a CPU, up to now."""
-    found = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):  # a thread may end meanwhile
-            found += sum(
-                map(int, re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text()))
-            )
-    return found
+    counts = re.findall(r"ctxt_switches:\s+(\d+)", "".join(of_threads(pid)))
+    return sum(map(int, counts))
 
 
 def until_idle(pid: int, seconds: float = LOADED_SECONDS) -> None:

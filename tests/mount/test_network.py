@@ -52,6 +52,7 @@ def test_the_other_programs_use_no_network(source: Path, tmp_path: Path) -> None
             [*COMMAND, "--ship", f"file://{tmp_path}", "--now", *shipping],
             [*COMMAND, "--ship", "s3://nothing/to/ship", "-o", f"archive={tmp_path / 'none'}"],
             [*COMMAND, "--sentry", "https://k@h/1", "-o", f"archive={tmp_path / 'none'}"],
+            ["timeout", "--preserve-status", "3", *COMMAND, "--every=1s", *archive],
         )
     ):
         trace = tmp_path / f"trace{number}"

@@ -16,7 +16,7 @@ from pstorefs.mount.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
 from pstorefs.system import mountinfo
 from tests.figures import record
 from tests.mount.conftest import COMMAND, NEWS, NOBODY, MountMaker, until_mounted
-from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
+from tests.mount.programs import ROOT, daemon_of, gone, of_threads, pstorefs
 from tests.records import capture
 
 RECORD = "dmesg-erst-7646229349632311297"
@@ -30,9 +30,8 @@ def privileges(status: str) -> dict[str, int]:
     return {name: int(number, 16) for name, number in found}
 
 
-def of_threads(process: int) -> list[dict[str, int]]:
-    threads = Path(f"/proc/{process}/task").iterdir()
-    return [privileges((thread / "status").read_text()) for thread in threads]
+def threads_of(process: int) -> list[dict[str, int]]:
+    return list(map(privileges, of_threads(process)))
 
 
 def stated(effective: int) -> dict[str, int]:
@@ -62,15 +61,15 @@ def test_the_daemon_keeps_what_the_table_states_and_no_more(
     options = options.format(archive=tmp_path / "archive")
     one = mount(source, *(["-o", options] if options else []))
     assert (one.point / RECORD).read_bytes()
-    assert of_threads(one.process.pid)  # the mount answers, so that it has begun to serve
-    for thread in of_threads(one.process.pid):
+    assert threads_of(one.process.pid)  # the mount answers, so that it has begun to serve
+    for thread in threads_of(one.process.pid):
         assert thread == stated(effective)
 
 
 def test_over_its_source_it_may_erase_as_the_source_does(source: Path, mount: MountMaker) -> None:
     one = mount(source, point=source)
     assert (one.point / RECORD).read_bytes()
-    assert of_threads(one.process.pid)[0] == stated(CHANGES)
+    assert threads_of(one.process.pid)[0] == stated(CHANGES)
     (one.point / RECORD).unlink()
     assert RECORD not in os.listdir(one.point)
 
@@ -97,7 +96,7 @@ def test_a_source_and_an_archive_of_others_are_read_saved_and_erased(
     saved = home / "archive"
     assert stat.S_IMODE(saved.stat().st_mode) == 0o700
     assert len(list(saved.glob("*/raw/*"))) == 32
-    threads = of_threads(pid)
+    threads = threads_of(pid)
     assert len(threads) > 1, "the threads that did it are to be looked at as well"
     assert all(thread == stated(CHANGES) for thread in threads)
     subprocess.run(["umount", point], check=True)
@@ -111,7 +110,7 @@ def test_it_unmounts_by_itself_all_the_same(
 ) -> None:
     assert pstorefs("-o", options, source, point).returncode == 0
     pid = daemon_of(point)
-    assert of_threads(pid)[0] == stated(READS)
+    assert threads_of(pid)[0] == stated(READS)
     os.kill(pid, number)
     assert gone(pid)
     assert mountinfo.at(str(point)) is None
@@ -121,7 +120,7 @@ def test_an_ordinary_users_daemon_can_still_call_fusermount3(nobodys: Path) -> N
     point = nobodys / "point"
     assert pstorefs(nobodys / "records", point, uid=NOBODY).returncode == 0
     pid = daemon_of(point)
-    (sets,) = {tuple(sorted(thread.items())) for thread in of_threads(pid)}
+    (sets,) = {tuple(sorted(thread.items())) for thread in threads_of(pid)}
     assert dict(sets)["CapPrm"] == NOTHING
     assert dict(sets)["NoNewPrivs"] == 0  # fusermount3 is set-uid
     os.kill(pid, signal.SIGTERM)
@@ -152,7 +151,7 @@ def test_what_cannot_be_given_up_is_said_once_and_the_mount_goes_on(
     with subprocess.Popen(confined, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert until_mounted(point, process)
         assert (point / RECORD).read_bytes()
-        sets = of_threads(process.pid)[0]
+        sets = threads_of(process.pid)[0]
         subprocess.run(["umount", point], check=True)
         _, said = process.communicate(timeout=100)
     assert process.returncode == 0
@@ -175,7 +174,7 @@ def test_as_the_service_it_gives_up_all_that_the_unit_leaves_it(
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert until_mounted(point, process)
         (point / "control").write_text("archive\n")
-        threads = of_threads(process.pid)
+        threads = threads_of(process.pid)
         process.terminate()
         _, said = process.communicate(timeout=100)
     assert process.returncode == 0

@@ -69,6 +69,7 @@ def test_again_it_replaces_its_mount_dead_or_alive_and_no_other(
         assert done.returncode == 0, done.stderr
         assert "Newest crash: " in done.stdout
         assert kinds(point) == ["tmpfs", "fuse.pstorefs"]
+        assert len(list(tmp_path.glob("pstorefs-records.*"))) == 1  # those of now alone
     pid = daemon_of(point)
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)

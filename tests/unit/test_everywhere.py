@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("All checks passed!\n", 0, "ok"),
         ("== unit\n....\n1234 passed in 60.05s (0:01:00)\n", 0, "1234 passed"),
+        ("9 passed in 60.05s\n....\n15 passed in 8.00s\n", 0, "9 passed; 15 passed"),
         ("5 passed, 1 skipped, 3 deselected in 9.1s\n", 0, "5 passed, 1 skipped, 3 deselected"),
         ("===== 1 failed, 9 passed in 2.00s =====\n", 1, "**fails** 1 failed, 9 passed"),
         ("E501 Line too long\n", 1, "**fails**"),

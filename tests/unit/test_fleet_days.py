@@ -172,14 +172,14 @@ def hostile(path: Path) -> None:
     with sqlite3.connect(path) as database:
         import zlib
 
-        row = ("2026-11-18", 1.7e9, zlib.compress(b"../../etc/passwd"), zlib.compress(b""))
-        database.execute("INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?)", row)
+        row = ("2026-11-18", 1.7e9, zlib.compress(b"../../etc/passwd"), zlib.compress(b""), b"x")
+        database.execute("INSERT OR REPLACE INTO day_1 VALUES (?, ?, ?, ?, ?)", row)
     database.close()
 
 
 def no_blob(path: Path) -> None:
     with sqlite3.connect(path) as database:
-        database.execute("INSERT OR REPLACE INTO day_1 VALUES ('2026-11-18', 'x', 5, '')")
+        database.execute("INSERT OR REPLACE INTO day_1 VALUES ('2026-11-18', 'x', 5, '', 7)")
     database.close()
 
 
@@ -368,7 +368,7 @@ def test_an_entry_that_cannot_be_read_replaces_nothing(site: Site) -> None:
 def test_a_dump_is_found_by_what_it_is_called() -> None:
     found = [each.names for each in crashes(300, NOW)]
     names = sorted(key.index_key.rpartition("/")[2].removesuffix(".json") for key in found)
-    crashed = grouped.group({"2026-11-28": names})
+    crashed = grouped.Grouped({"2026-11-28": names})
     assert crashed.total == 300
     for label, members in crashed.labels.items():
         listed = dict(grouped.listed(members))
@@ -388,6 +388,14 @@ def test_two_machines_that_sent_the_same_are_told_apart() -> None:
     assert len(listed) == 2
     assert all(grouped.find(names, called) == name for called, name in listed.items())
     assert [grouped.shown(names, name) for name in names] == list(listed)
+
+
+def test_an_entry_in_two_days_is_one_dump() -> None:
+    names = [crash(1, NOW).names.index_key.rpartition("/")[2].removesuffix(".json")]
+    crashed = grouped.Grouped(dict.fromkeys(("2026-11-27", "2026-11-28", "2026-11-29"), names))
+    (members,) = crashed.labels.values()
+    listed = list(grouped.listed(members))
+    assert len({called for called, _ in listed}) == len(listed)
 
 
 @pytest.mark.parametrize("called", ["", "x", "_", "__", "a_b_c", "a_b_c_d_e", "..", "summary.json"])

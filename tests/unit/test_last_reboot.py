@@ -240,18 +240,62 @@ def test_a_quiet_journal_says_nothing(text: bytes) -> None:
     assert journal_evidence(text) == []
 
 
-@pytest.mark.parametrize(
-    ("message", "orderly"), [("Journal stopped", True), ("anything", False), (None, False)]
-)
-def test_journald_says_goodbye_in_a_shutdown(message: str | None, orderly: bool) -> None:
-    line = json.dumps({"MESSAGE": message, "__REALTIME_TIMESTAMP": "1780000000000000"}).encode()
-    assert boot_end.parse_journal_end(line) == (orderly, 1_780_000_000.0, "journal")
+# The last messages of a boot, each with its user, as guests of Debian 12 wrote them.
+END = 1_780_000_000
+ENDS: list[tuple[str, list[tuple[object, str | None]], bool]] = [
+    ("shut down", [("Shutting down.", "0"), ("Journal stopped", "0")], True),
+    ("cut off", [("Started session-1.scope - Session 1 of User root.", "0")], False),
+    (
+        "journald left a /var of its own",
+        [
+            (
+                "Stopping systemd-journal-flush.service - Flush Journal to Persistent Storage...",
+                "0",
+            ),
+            ("Unmounting var-log.mount - /var/log...", "0"),
+        ],
+        True,
+    ),
+    ("the kernel's come last", [("Shutting down.", "0"), ("reboot: Restarting", None)], True),
+    ("a user says so", [("Journal stopped", "1000")], False),
+    ("no text", [(None, "0"), ([1, 2], "0")], False),
+]
+
+
+@pytest.mark.parametrize(("_", "messages", "orderly"), ENDS, ids=[row[0] for row in ENDS])
+def test_the_end_of_a_journal_says_whether_it_was_a_shutdown(
+    _: str, messages: list[tuple[object, str | None]], orderly: bool
+) -> None:
+    rows = [
+        {"MESSAGE": message, "__REALTIME_TIMESTAMP": f"{END + at}000000"}
+        | ({} if user is None else {"_UID": user})
+        for at, (message, user) in enumerate(messages)
+    ]
+    output = "\n".join(map(json.dumps, rows)).encode()
+    assert boot_end.parse_journal_end(output) == (orderly, END + len(rows) - 1, "journal")
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": []}', b"\xff"])
 def test_what_is_no_journal_is_no_end(line: bytes) -> None:
     assert boot_end.parse_journal_end(line) is None
     assert boot_end.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
+
+
+BOTH: list[tuple[boot_end.End | None, boot_end.End | None, boot_end.End | None]] = [
+    (None, None, None),
+    ((False, 1.0, "wtmp"), None, (False, 1.0, "wtmp")),
+    (None, (True, 2.0, "journal"), (True, 2.0, "journal")),
+    ((False, 1.0, "wtmp"), (False, 2.0, "journal"), (False, 2.0, "wtmp and journal")),
+    ((False, 1.0, "wtmp"), (True, 2.0, "journal"), (True, 2.0, "journal")),
+    ((True, 3.0, "wtmp"), (False, 2.0, "journal"), (True, 3.0, "wtmp")),
+]
+
+
+@pytest.mark.parametrize(("wtmp", "journal", "said"), BOTH)
+def test_the_later_sign_of_life_counts_and_a_shutdown_that_one_saw(
+    wtmp: boot_end.End | None, journal: boot_end.End | None, said: boot_end.End | None
+) -> None:
+    assert boot_end.both(wtmp, journal) == said
 
 
 # wtmp

@@ -1,8 +1,7 @@
 """pmsg records of Android: entries made to the format of its log, as logcat -L shows them.
 
-What logcat shows was asked of Android's own formatter (android_log_formatLogLine of Debian's
-package android-liblog 29, with 10,000 random entries, whose events its own encoder packed): the
-lines here are its lines, but for the control characters.
+What logcat shows was asked of Android's own formatter: the lines here are its lines, but for the
+control characters. tests/clients/test_logcat.py asks it at each run.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -180,6 +181,22 @@ def test_stand_ins_are_as_different_as_secrets(found: list[str]) -> None:
 def test_any_bytes_keep_their_lines(data: bytes) -> None:
     done = redact({"x": data}, KNOWN)
     assert done.texts["x"].count(b"\n") == data.count(b"\n")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            secret,
+            st.text('"\\\\ a1:/@', max_size=6),
+            st.sampled_from(["SerialNumber: ", "password=", "://u:", "SSID '", 'acct="', "UUID="]),
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_json_stays_json(text: str) -> None:
+    done = redact({"x.json": json.dumps({"title": text, "n": [1, text]}).encode()}, KNOWN)
+    assert json.loads(done.texts["x.json"])["n"][0] == 1
 
 
 @pytest.mark.parametrize("name", ["erst-none-6.1.192-deb12", "erst-mixed-upgrade"])

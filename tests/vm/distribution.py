@@ -15,7 +15,7 @@ from tests.vm.machine import CACHE, ROOT, Boot, Kernel, Store
 INCLUDE = ("systemd-sysv", "udev", "kmod", "dbus")
 # What the package depends on; debootstrap cannot resolve all of it.
 NEEDED = ("fuse3", "python3-lz4", "python3-pyfuse3", "python3-trio", "python3-zstandard")
-BOOT_SECONDS = 400
+BOOT_SECONDS = 800
 # What the tests want from the guest: a job, once the machine is up. It lies in the directory that
 # is shared with the host.
 JOB_UNIT = """\
