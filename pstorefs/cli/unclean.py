@@ -1,0 +1,110 @@
+"""-o unclean: what `pstorefs --ship` says of a boot that began without a shutdown and a record.
+
+It is looked into once a boot, after the archive has run, and as `status` does: the judgement is
+report/last_reboot.py's. What prevents a record now is left out: the service must not see the store.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from pstorefs.archive import durable
+from pstorefs.fleet import entry, reboot, receipts
+from pstorefs.report.last_reboot import NOT_KNOWN, UNCLEAN, Cause, Crash, judge
+from pstorefs.system.last_boot import LastBoot, read_last_boot
+from pstorefs.system.machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pstorefs.fleet.ship import Job
+
+_SUMMARY_BYTES = 1 << 20
+#: So many dumps are looked at, the newest of those whose names have a time, and of all others.
+_LOOKED_AT = 50
+
+
+def note(job: Job, say: Callable[[str], None], machine: Machine | None = None) -> None:
+    """Look into this boot, if that was not done, and note what is to be shipped of it."""
+    boot = job.identity.boot
+    if not boot or receipts.reboot_noted(job.receipts, boot):
+        return
+    machine = machine or Machine()
+    last = read_last_boot(machine)
+    cause = judge(last, _newest(job.archive))
+    data = b""
+    if cause.answer == NOT_KNOWN:
+        say(f"unclean=yes: {cause.details}: see docs/fleet.md")
+    elif cause.answer in UNCLEAN and not _undated(job.archive, last):
+        data = reboot.frozen(_frozen(boot, cause, machine))
+    receipts.note_reboot(job.receipts, boot, data)
+    receipts.forget_reboots(job.receipts, boot)
+
+
+def _frozen(boot: str, cause: Cause, machine: Machine) -> reboot.Reboot:
+    now = int(time.time())
+    text = "\n".join([f"No record tells of it: {reboot.TITLE}.", "", *cause.lines(), ""])
+    return reboot.Reboot(
+        boot=boot,
+        booted=int(now if cause.booted is None else cause.booted),
+        noted=now,
+        host=machine.hostname or "",
+        kernel=machine.kernel or "",
+        answer=cause.answer,
+        text=text,
+        cause=cause.as_dict(),
+    )
+
+
+def _newest(archive: int) -> Crash | None:
+    """The newest crash that is archived and says when it was."""
+    names = sorted((name for name in os.listdir(archive) if name[:1].isdigit()), reverse=True)
+    crashes = [
+        Crash(at, name, str(summary.get("title")))
+        for name, summary in _summaries(archive, names[:_LOOKED_AT])
+        if (at := _seconds(summary)) is not None
+    ]
+    return max(crashes, key=lambda crash: crash.time or 0.0, default=None)
+
+
+def _undated(archive: int, last: LastBoot) -> bool:
+    """Whether a crash was archived since the boot that does not say when it was."""
+    if last.booted is None:
+        return False
+    names = sorted(name for name in os.listdir(archive) if name[:1].isalpha())
+    for name, summary in _summaries(archive, names[:_LOOKED_AT]):
+        archived = os.stat(f"{name}/{receipts.SUMS}", dir_fd=archive).st_mtime
+        if _seconds(summary) is None and archived >= last.booted:
+            return True
+    return False
+
+
+def _summaries(archive: int, names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Of those that are crashes: what their summary.json says."""
+    found = []
+    for name in names:
+        try:
+            directory = durable.open_directory(archive, name)
+            try:
+                data = durable.read_small(directory, "summary.json", _SUMMARY_BYTES)
+            finally:
+                os.close(directory)
+        except OSError:
+            continue
+        summary = entry.parse(data)
+        if entry.column(summary, "crash"):
+            found.append((name, summary))
+    return found
+
+
+def _seconds(summary: dict[str, Any]) -> float | None:
+    """When it crashed, Unix time."""
+    from datetime import datetime
+
+    try:
+        text = entry.column(summary, "time") or ""
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
