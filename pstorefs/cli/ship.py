@@ -186,25 +186,25 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
         with contextmanager(receipts.lock)(state) as mine, ship.opened(settings.archive) as archive:
             if not mine:
                 return _fail(REMAINS, f"{state}: another pstorefs --ship is at work")
+            if settings.tells_reboots:
+                _look(archive, folder)
+            if not waiting and not receipts.reboots(folder):
+                return 0
             job = _job(settings, archive, folder)
             if isinstance(job, int):
                 return job
             receipts.forget(folder, set(os.listdir(archive)))
             results = ship.run(job, waiting)
-            others = _reboots(job, results) if _tells_reboots(settings) else []
+            others = _reboots(job, results) if settings.tells_reboots else []
     finally:
         os.close(folder)
     _sum_up(settings, results)
     return ship.status(results + others)
 
 
-def _tells_reboots(settings: Ship) -> bool:
-    return settings.unclean and not settings.key
-
-
 def _reboot_due(settings: Ship) -> bool:
     """Whether a boot is to be looked into, or to be shipped."""
-    if not _tells_reboots(settings):
+    if not settings.tells_reboots:
         return False
     from pstorefs.system.machine import Machine
 
@@ -216,12 +216,18 @@ def _reboot_due(settings: Ship) -> bool:
             os.close(folder)
 
 
+def _look(archive: int, folder: int) -> None:
+    """Look into this boot, if that was not done."""
+    from pstorefs.cli import unclean
+    from pstorefs.system.machine import Machine
+
+    unclean.note(archive, folder, Machine(), _say)
+
+
 def _reboots(job: Job, results: list[Result]) -> list[Result]:
     """Ship the reboots without a record, unless the store is away."""
-    from pstorefs.cli import unclean
     from pstorefs.fleet import reboot
 
-    unclean.note(job, _say)
     if results and results[-1].store_wide:
         return []
     found = reboot.run(job)

@@ -19,28 +19,28 @@ from pstorefs.system.machine import Machine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pstorefs.fleet.ship import Job
-
 _SUMMARY_BYTES = 1 << 20
 #: So many dumps are looked at, the newest of those whose names have a time, and of all others.
 _LOOKED_AT = 50
 
 
-def note(job: Job, say: Callable[[str], None], machine: Machine | None = None) -> None:
-    """Look into this boot, if that was not done, and note what is to be shipped of it."""
-    boot = job.identity.boot
-    if not boot or receipts.reboot_noted(job.receipts, boot):
+def note(archive: int, folder: int, machine: Machine, say: Callable[[str], None]) -> None:
+    """Look into this boot, if that was not done, and note what is to be shipped of it.
+
+    `archive`, `folder`: descriptors of the archive and of a store's receipts.
+    """
+    boot = machine.boot_id
+    if not boot or receipts.reboot_noted(folder, boot):
         return
-    machine = machine or Machine()
     last = read_last_boot(machine)
-    cause = judge(last, _newest(job.archive))
+    cause = judge(last, _newest(archive))
     data = b""
     if cause.answer == NOT_KNOWN:
         say(f"unclean=yes: {cause.details}: see docs/fleet.md")
-    elif cause.answer in UNCLEAN and not _undated(job.archive, last):
+    elif cause.answer in UNCLEAN and not _undated(archive, last):
         data = reboot.frozen(_frozen(boot, cause, machine))
-    receipts.note_reboot(job.receipts, boot, data)
-    receipts.forget_reboots(job.receipts, boot)
+    receipts.note_reboot(folder, boot, data)
+    receipts.forget_reboots(folder, boot)
 
 
 def _frozen(boot: str, cause: Cause, machine: Machine) -> reboot.Reboot:

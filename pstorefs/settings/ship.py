@@ -84,6 +84,11 @@ class Ship:
         return found
 
     @property
+    def tells_reboots(self) -> bool:
+        """Whether a reboot without a record is an entry there. A Sentry has crashes only."""
+        return self.unclean and not self.key
+
+    @property
     def store_name(self) -> str:
         """What receipts are kept by: the same bucket at another endpoint is another store."""
         return f"{self.url} {self.endpoint}" if self.endpoint else self.url

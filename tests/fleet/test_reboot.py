@@ -17,6 +17,7 @@ from pstorefs.cli import unclean
 from pstorefs.fleet import keys, reboot, receipts, ship, unpack
 from pstorefs.fleet.store import DONE, RETRY, Outcome
 from pstorefs.system.last_boot import POWER, WATCHDOG, LastBoot
+from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 from tests.fleet import site
 from tests.unit.test_last_reboot import BOOTED, CUT, DIED, DOWN, SILENT, having, said
@@ -71,8 +72,15 @@ def job_of(tmp_path: Path, store: Store, boot: str = "boot", **options: object) 
 
 
 def run(job: ship.Job) -> list[ship.Result]:
-    unclean.note(job, pytest.fail)
+    note(job, pytest.fail)
     return reboot.run(job)
+
+
+def note(job: ship.Job, say: Callable[[str], None]) -> None:
+    class Booted(Machine):
+        boot_id = job.identity.boot  # type: ignore[assignment]
+
+    unclean.note(job.archive, job.receipts, Booted(), say)
 
 
 def crash(tmp_path: Path, name: str, at: float | None, archived: float) -> None:
@@ -123,7 +131,7 @@ def test_what_cannot_be_seen_is_said_once_and_not_shipped(
     words: list[str] = []
     job = job_of(tmp_path, Store())
     for _ in range(2):
-        unclean.note(job, words.append)
+        note(job, words.append)
     assert len(words) == 1
     assert "neither wtmp nor the journal" in words[0]
     assert reboot.run(job) == []
@@ -242,3 +250,13 @@ def test_the_command_ships_it_and_counts_it_nowhere(
     ]  # fmt: skip
     assert command.main([*words, f"{options},unclean=yes"]) == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_after_a_shutdown_nothing_waits_and_no_store_is_opened(
+    tmp_path: Path, boots: Callable[[LastBoot], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boots(DOWN)
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setattr(command, "_job", lambda *_: pytest.fail("nothing is to be shipped"))
+    options = f"archive={tmp_path}/archive,state={tmp_path}/state,machine=m,unclean=yes"
+    assert command.main(["--ship", f"file://{tmp_path}/spool", "-o", options]) == 0
