@@ -25,7 +25,6 @@ from pstorefs.catalog.place import Place
 from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
-from pstorefs.catalog.textcache import TextCache
 from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump
 from pstorefs.dump.boots import oops_before
@@ -66,7 +65,7 @@ class Catalog:
         self._building = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
         self._facts: Recent[Facts] = Recent(bounds.FACTS_KEPT)
-        self._texts = TextCache(bounds.TEXT_BYTES)
+        self._texts: Recent[bytes] = Recent(bounds.TEXT_BYTES, len)
 
     # What there is
 

@@ -1,44 +1,61 @@
-"""What was used last, so many of it."""
+"""What was used last, up to a bound."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 _Value = TypeVar("_Value")
 
 
 class Recent(Generic[_Value]):
-    """Values by name; the least recently used is dropped first. Safe from any thread."""
+    """Values by key; the least recently used are dropped first. Safe from any thread.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, _Value] = OrderedDict()
+    ``limit`` is on the number of values, or on the sum of what `weigh` says of each.
+    """
+
+    def __init__(self, limit: int, weigh: Callable[[_Value], int] | None = None) -> None:
+        self._limit = limit
+        self._weigh = weigh or (lambda _: 1)
+        self._sum = 0
+        self._kept: OrderedDict[Hashable, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> _Value | None:
+    def get(self, key: Hashable) -> _Value | None:
         """The value, if it is still there."""
         with self._lock:
-            value = self._kept.get(name)
+            value = self._kept.get(key)
             if value is not None:
-                self._kept.move_to_end(name)
+                self._kept.move_to_end(key)
             return value
 
-    def put(self, name: str, value: _Value) -> None:
-        """Keep a value in place of the former one."""
+    def put(self, key: Hashable, value: _Value) -> None:
+        """Keep a value in place of the former one; not one that would push out half of all."""
+        weight = self._weigh(value)
+        if weight > max(1, self._limit // 2):
+            return
         with self._lock:
-            self._kept[name] = value
-            self._kept.move_to_end(name)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            self._drop(key)
+            self._kept[key] = value
+            self._sum += weight
+            while self._sum > self._limit:
+                self._drop(next(iter(self._kept)))
 
-    def pop(self, name: str) -> _Value | None:
+    def pop(self, key: Hashable) -> _Value | None:
         """Forget a value, and give it."""
         with self._lock:
-            return self._kept.pop(name, None)
+            return self._drop(key)
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._kept.clear()
+            self._sum = 0
+
+    def _drop(self, key: Hashable) -> _Value | None:
+        value = self._kept.pop(key, None)
+        if value is not None:
+            self._sum -= self._weigh(value)
+        return value

@@ -78,6 +78,8 @@ class DayCache:
 
     def load(self) -> dict[str, Day]:
         """All days that it holds."""
+        if not os.path.lexists(self._path):
+            return {}
         found = self._use(_load)
         return {} if found is None else found
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 15.0
 #: Seconds that somebody waits for the store if there is an older list.
 WAIT_SECONDS = 2.0
+#: The same if there is none: all pages of all days.
+FIRST_SECONDS = 600.0
 #: Days that are listed, at most: those that are nearest to today.
 MOST_DAYS = 4000
 _GUESSED_DAYS = 400
@@ -129,8 +131,8 @@ class Days:
             if look is None:
                 look = self._look = _Look()
                 threading.Thread(target=self._run, args=(look,), daemon=True).start()
-        left = None if view is None else max(0.0, look.begun + WAIT_SECONDS - time.monotonic())
-        look.done.wait(left)
+        longest = FIRST_SECONDS if view is None else WAIT_SECONDS
+        look.done.wait(max(0.0, look.begun + longest - time.monotonic()))
         view = self._view
         if view is None:
             raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
@@ -195,10 +197,10 @@ class Days:
     def _note(self, failed: list[tuple[str, RemoteError]]) -> None:
         words = []
         if failed:
-            words.append(f"{len(failed)} days cannot be listed: {failed[0][1].strerror}")
+            words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
             self._tell(words[0])
         if self._lacking:
-            words.append(f"{len(self._lacking)} days may lack some: see the log")
+            words.append(f"days that may lack some: {len(self._lacking)}: see the log")
         self.state = self._now(), "; ".join(words)
 
     def _dates(self, now: float) -> set[str]:

@@ -71,9 +71,10 @@ def listed(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The crashes of one label: what each is called, and its name."""
     taken: set[str] = set()
     for name in names:
-        short, long = _names(name)
-        yield (long if short in taken else short), name
-        taken.add(short)
+        called = next((each for each in _names(name) if each not in taken), None)
+        if called is not None:  # else it is in two days, which only a liar makes so
+            taken.add(called)
+            yield called, name
 
 
 def find(names: Sequence[str], called: str) -> str | None:

@@ -49,14 +49,14 @@ _OTHER_BUT_TILDE = re.compile(r"[^A-Za-z0-9.~]+", re.ASCII)
 _OTHER_BUT_UNDERSCORE = re.compile(r"[^A-Za-z0-9._]+", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DUMP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
-_MACHINE = re.compile(r"(?!\.+$)[A-Za-z0-9.-]{1,32}", re.ASCII)
+_MACHINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}", re.ASCII)
 _ID16 = re.compile(r"[0-9a-f]{16}")
 _SHORT_DUMP = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,47}", re.ASCII)
 _WORD = "[A-Za-z0-9][A-Za-z0-9.-]"
 #: The name of an index entry without its suffix: all that is known of a dump from a list.
 ENTRY = (
     rf"{_WORD}{{0,47}}_{_WORD}{{0,39}}_[A-Za-z0-9][A-Za-z0-9._-]{{0,79}}"
-    r"_[A-Za-z0-9][A-Za-z0-9.~-]{0,35}_(?!\.+_)[A-Za-z0-9.-]{1,32}_[0-9a-f]{16}"
+    r"_[A-Za-z0-9][A-Za-z0-9.~-]{0,35}_[A-Za-z0-9][A-Za-z0-9.-]{0,31}_[0-9a-f]{16}"
 )
 _ENTRY = re.compile(ENTRY, re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

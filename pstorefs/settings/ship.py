@@ -118,7 +118,7 @@ def _path(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if len(value) > 32 or value.strip(".") == "" or not _NAME.issuperset(value):
+    if len(value) > 32 or value[:1] in ("", "-", ".") or not _NAME.issuperset(value):
         raise ShipError("is no name of at most 32 letters, digits, dots and dashes")
     return value
 

@@ -15,7 +15,7 @@ from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.textcache import TextCache
+from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
@@ -117,7 +117,7 @@ class Dumps:
         self._owners = owners
         self._machine = machine
         self._own = own
-        self._made_lately = TextCache(bounds.MADE_BYTES)
+        self._made_lately: Recent[bytes] = Recent(bounds.MADE_BYTES, len)
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
         self.root.knows_all = lambda: catalog.at_hand() is not None

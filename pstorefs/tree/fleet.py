@@ -56,16 +56,20 @@ class Fleet(NamedTuple):
     mounted_ns: int
 
 
-class _Keyed(Directory):
+class _Keyed(Light, Directory):
     """A directory whose entries come out of the keys."""
 
     __slots__ = ("_fleet", "_nodes")
 
-    def __init__(self, fleet: Fleet, mtime_ns: int) -> None:
-        super().__init__(fleet.owner.directory(mtime_ns))
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(NOT_KEPT)
         self._fleet = fleet
         #: By whatever a subclass finds its entries under.
         self._nodes: dict[str, Node] = {}
+
+    def describe(self) -> Attributes:
+        """See `Light`."""
+        return self._fleet.owner.directory(self._fleet.mounted_ns)
 
     @property
     def lane(self) -> Lane:
@@ -120,7 +124,7 @@ class _Groups(_Keyed):
     __slots__ = ("_kind",)
 
     def __init__(self, fleet: Fleet, kind: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._kind = kind
 
     def _groups(self, crashes: Grouped) -> Mapping[str, Sequence[str]]:
@@ -145,7 +149,7 @@ class _Signature(_Keyed):
     __slots__ = ("_label",)
 
     def __init__(self, fleet: Fleet, label: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._label = label
 
     def _list(self, crashes: Grouped) -> Iterable[tuple[str, str]]:
@@ -172,7 +176,7 @@ class _Links(_Keyed):
     __slots__ = ("_key", "_kind")
 
     def __init__(self, fleet: Fleet, kind: str, key: str) -> None:
-        super().__init__(fleet, fleet.mounted_ns)
+        super().__init__(fleet)
         self._kind, self._key = kind, key
 
     def _names(self, crashes: Grouped) -> Sequence[str]:

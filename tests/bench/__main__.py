@@ -7,7 +7,7 @@ the distance between the quartiles of the rounds' ratios). Everything lies on a 
 daemons run on one CPU unless said. As root, for the mounts. `tests/run bench` does it all.
 
   --short   few rounds, and 5,000 records at most: for development
-  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, growth
+  --only    requests, speed, start, idle, slow, dumps, archived, picture, shipping, fleet, growth
   --plot    where the growth plot goes (default: tests/bench/growth.svg; not with --short)
 """
 
@@ -18,22 +18,45 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.bench import archived, picture, plot, rows, shipping
+from tests.bench import archived, fleet, picture, plot, rows, shipping
 from tests.bench.rows import Bench, Row
 from tests.bench.trees import Records
 
-GROUPS = (
-    *("requests", "speed", "start", "idle", "slow", "dumps"),
-    *("archived", "picture", "shipping", "growth"),
-)
-_COUNTS = [15, 1_000, 10_000, 100_000]
-_SHORT_COUNTS = [15, 1_000, 5_000]
 _MANY = 100_000
-_DUMPS = [10, 1_000, 10_000, 100_000]
-_PICTURES, _SHORT_PICTURES = [10, 1_000, 100_000], [10, 1_000]
-_SHORT_DUMPS = [10, 500, 2_000]
+
+
+class Sizes(NamedTuple):
+    """How many there are of what is measured. `whole`: not the short form."""
+
+    whole: bool
+    records: list[int]
+    dumps: list[int]
+    pictures: list[int]
+    fleet: list[int]
+    plot: str
+
+
+_WHOLE = Sizes(
+    whole=True,
+    records=[15, 1_000, 10_000, 100_000],
+    dumps=[10, 1_000, 10_000, 100_000],
+    pictures=[10, 1_000, 100_000],
+    fleet=[10, 1_000, 100_000],
+    plot="",
+)
+_SHORT = Sizes(
+    whole=False,
+    records=[15, 1_000, 5_000],
+    dumps=[10, 500, 2_000],
+    pictures=[10, 1_000],
+    fleet=[10, 1_000],
+    plot="",
+)
 
 
 def table(found: list[Row]) -> str:
@@ -67,37 +90,50 @@ def _verdict(row: Row) -> str:
     return "ok" if row.figure.value <= row.must else "**misses**"
 
 
+@cache
+def _made(place: Path, count: int) -> Records:
+    return Records(place, count)
+
+
+def _records(bench: Bench, count: int) -> Records:
+    return _made(bench.place / f"records-{count}", count)
+
+
+def _start(bench: Bench, sizes: Sizes) -> list[Row]:
+    many = Records(bench.place / "many", _MANY, folders=True) if sizes.whole else None
+    return rows.start_rows(bench, _records(bench, 15), many)
+
+
+def _growth(bench: Bench, sizes: Sizes) -> list[Row]:
+    points = rows.growth(bench, sizes.records)
+    if sizes.whole:
+        Path(sizes.plot).write_text(plot.svg(points))
+    return rows.growth_rows(points)
+
+
+#: What is measured, in this order.
+GROUPS: dict[str, Callable[[Bench, Sizes], list[Row]]] = {
+    "requests": lambda bench, _: rows.requests_rows(bench, _records(bench, 1_000)),
+    "speed": lambda bench, _: rows.speed_rows(bench, _records(bench, 1_000)),
+    "start": _start,
+    "idle": lambda bench, _: rows.idle_row(bench, _records(bench, 1_000)),
+    "slow": lambda bench, _: rows.slow_rows(bench),
+    "dumps": lambda bench, _: rows.dumps_row(bench),
+    "archived": lambda bench, sizes: archived.archived_rows(bench, sizes.dumps),
+    "picture": lambda bench, sizes: picture.picture_rows(bench, sizes.pictures),
+    "shipping": lambda bench, _: shipping.shipping_rows(bench),
+    "fleet": lambda bench, sizes: fleet.fleet_rows(bench, sizes.fleet),
+    "growth": _growth,
+}
+
+
 def measure(bench: Bench, options: Namespace) -> list[Row]:
     """All rows that are wanted."""
-    wanted = options.only.split(",") if options.only else GROUPS
-    found: list[Row] = []
-    records = Records(bench.place / "records", 1_000)
-    few = Records(bench.place / "few", 15)
-    if "requests" in wanted:
-        found += rows.requests_rows(bench, records)
-    if "speed" in wanted:
-        found += rows.speed_rows(bench, records)
-    if "start" in wanted:
-        many = None if options.short else Records(bench.place / "many", _MANY, folders=True)
-        found += rows.start_rows(bench, few, many)
-    if "idle" in wanted and not (options.short and not options.only):
-        found += rows.idle_row(bench, records)
-    if "slow" in wanted:
-        found += rows.slow_rows(bench)
-    if "dumps" in wanted:
-        found += rows.dumps_row(bench)
-    if "archived" in wanted:
-        found += archived.archived_rows(bench, _SHORT_DUMPS if options.short else _DUMPS)
-    if "picture" in wanted:
-        found += picture.picture_rows(bench, _SHORT_PICTURES if options.short else _PICTURES)
-    if "shipping" in wanted:
-        found += shipping.shipping_rows(bench)
-    if "growth" in wanted:
-        points = rows.growth(bench, _SHORT_COUNTS if options.short else _COUNTS)
-        found += rows.growth_rows(points)
-        if not options.short:
-            Path(options.plot).write_text(plot.svg(points))
-    return found
+    sizes = (_SHORT if options.short else _WHOLE)._replace(plot=options.plot)
+    wanted = options.only.split(",") if options.only else list(GROUPS)
+    if options.short and not options.only:
+        wanted.remove("idle")  # it waits
+    return [row for name in GROUPS if name in wanted for row in GROUPS[name](bench, sizes)]
 
 
 def main() -> int:

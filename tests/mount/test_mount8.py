@@ -14,10 +14,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from tests.fleet.crashes import crashes, write
 from tests.mount.conftest import EVERYBODYS_PYTHON, NOBODY, everybodys_copy
 from tests.records import capture
 
@@ -417,3 +419,22 @@ def test_findmnt_verifies_the_lines_of_the_manual(line: str, machine: Machine) -
     assert all(any(known in text for known in FINDMNT_SAYS_OF_ALL) for text in complaints)
     if " fuse " in line:
         assert complaints == []
+
+
+@pytest.mark.parametrize("way", [OWN, FUSE, FUSE3])
+def test_a_fleets_store_is_mounted_by_fstab_once(way: str, machine: Machine) -> None:
+    store = machine.home / "fleet"
+    if not store.exists():
+        store.mkdir()
+        write(store, list(crashes(5, datetime.now(timezone.utc))))
+    machine.helpers(*(HELPERS if way in (OWN, FUSE) else ()))
+    source = f"file://{store}"
+    machine.run("mount", "-t", "tmpfs", "tmpfs", "/var/cache").check_returncode()
+    machine.fstab(f"{source} {machine.point} {TYPES[way]} ro,allow_other,umask=022,_netdev 0 0")
+    for _ in range(2):
+        done = machine.run("mount", "-a")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert machine.found("SOURCE") == [source]
+    found = machine.run("find", str(machine.point), "-name", "report.txt", user=NOBODY)
+    assert len(found.stdout.splitlines()) == 5, found.stderr
+    assert machine.run("umount", str(machine.point)).returncode == 0

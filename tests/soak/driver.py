@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import policy, shelf
-from pstorefs.catalog import bounds, textcache
+from pstorefs.catalog import bounds
 from pstorefs.cli import pstorefs
 from pstorefs.record import decoded
 
@@ -83,8 +83,8 @@ def main() -> int:
     faulthandler.register(signal.SIGUSR2, stacks)
     shelf._RECORDS = _FEW
     bounds.FACTS_KEPT = bounds.STORED_KEPT = _FEW
-    for kind in (textcache.TextCache, decoded.Decoded):
-        kind.__init__.__defaults__ = (_SMALL,)
+    bounds.TEXT_BYTES = bounds.MADE_BYTES = _SMALL
+    decoded.Decoded.__init__.__defaults__ = (_SMALL,)
     if os.environ.get("SOAK_NO_RESERVE"):
         policy.Policy = functools.partial(policy.Policy, reserve_share=0, reserve_bytes=0)
     return pstorefs.main(arguments)

@@ -390,6 +390,14 @@ def test_two_machines_that_sent_the_same_are_told_apart() -> None:
     assert [grouped.shown(names, name) for name in names] == list(listed)
 
 
+def test_an_entry_in_two_days_is_one_dump() -> None:
+    names = [crash(1, NOW).names.index_key.rpartition("/")[2].removesuffix(".json")]
+    crashed = grouped.Grouped(dict.fromkeys(("2026-11-27", "2026-11-28", "2026-11-29"), names))
+    (members,) = crashed.labels.values()
+    listed = list(grouped.listed(members))
+    assert len({called for called, _ in listed}) == len(listed)
+
+
 @pytest.mark.parametrize("called", ["", "x", "_", "__", "a_b_c", "a_b_c_d_e", "..", "summary.json"])
 def test_what_is_called_otherwise_is_not_found(called: str) -> None:
     names = sorted(

@@ -119,6 +119,7 @@ BAD = [
     ("oops-do_it-0123abcd", "a/b"), ("oops-do_it-0123abcd", ".hidden"),
     ("oops-do_it-0123abcd", "x" * 81), ("web-1", ".."), ("web-1", ""), ("web-1", "a\n"),
     ("web-1", "a\x1b[2J"), ("web-1", "ä"), (MACHINE, ".."), (MACHINE, "a" * 33),
+    (MACHINE, "-rf"), (MACHINE, ".x"),
     ("367bc310e12f6cba", "367BC310E12F6CBA"), ("367bc310e12f6cba", "367bc310e12f6cb"),
     ("6.1", ""), ("6.1", "../6"),
 ]  # fmt: skip

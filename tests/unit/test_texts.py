@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog.textcache import TextCache
+from pstorefs.catalog.recent import Recent
 from pstorefs.record import decoded
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.reading import DECODED, Reading
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_cache_drops_what_was_not_asked_for_longest() -> None:
-    cache = TextCache(limit=30)
+    cache = Recent(30, len)
     for key in "abc":
         cache.put(key, b"0123456789")
     assert cache.get("a")
@@ -40,7 +40,7 @@ def test_a_cache_drops_what_was_not_asked_for_longest() -> None:
 
 
 def test_a_cache_keeps_no_text_that_would_push_out_all_others() -> None:
-    cache = TextCache(limit=30)
+    cache = Recent(30, len)
     cache.put("a", b"0123456789")
     cache.put("b", b"0" * 16)
     assert cache.get("a")
