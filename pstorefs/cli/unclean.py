@@ -45,7 +45,8 @@ def note(archive: int, folder: int, machine: Machine, say: Callable[[str], None]
 
 def _frozen(boot: str, cause: Cause, machine: Machine) -> reboot.Reboot:
     now = int(time.time())
-    text = "\n".join([f"No record tells of it: {reboot.TITLE}.", "", *cause.lines(), ""])
+    first = f"{reboot.TITLE}: no archived crash says why this machine was booted"
+    text = "\n".join([first, "", *cause.lines(), ""])
     return reboot.Reboot(
         boot=boot,
         booted=int(now if cause.booted is None else cause.booted),
@@ -74,11 +75,15 @@ def _undated(archive: int, last: LastBoot) -> bool:
     if last.booted is None:
         return False
     names = sorted(name for name in os.listdir(archive) if name[:1].isalpha())
-    for name, summary in _summaries(archive, names[:_LOOKED_AT]):
-        archived = os.stat(f"{name}/{receipts.SUMS}", dir_fd=archive).st_mtime
-        if _seconds(summary) is None and archived >= last.booted:
-            return True
-    return False
+    undated = [n for n, s in _summaries(archive, names[:_LOOKED_AT]) if _seconds(s) is None]
+    try:
+        return any(_archived(archive, name) >= last.booted for name in undated)
+    except OSError:
+        return True  # it is just changing: rather none than one too many
+
+
+def _archived(archive: int, name: str) -> float:
+    return os.stat(f"{name}/{receipts.SUMS}", dir_fd=archive, follow_symlinks=False).st_mtime
 
 
 def _summaries(archive: int, names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
