@@ -17,12 +17,13 @@ from concurrent.futures import TimeoutError as LateError
 from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import keys
+from pstorefs.fleet.ahead import Ahead
 from pstorefs.fleet.bundle import MOST_BYTES
 from pstorefs.fleet.remote import REQUEST_SECONDS, RemoteError
 from pstorefs.fleet.unpack import UnfitError, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pstorefs.fleet.remote import Remote
 
@@ -52,8 +53,14 @@ class Files(NamedTuple):
 class Bundles:
     """The bundles of one store, by the name of their index entry. Safe from any thread."""
 
-    def __init__(self, remote: Remote, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        kept_bytes: int = KEPT_BYTES,
+        following: Callable[[str, int], Sequence[str]] = lambda _, __: (),
+    ) -> None:
         self._remote = remote
+        self._ahead = Ahead(following, self._fetch_ahead)
         self._limit = kept_bytes
         self._kept: OrderedDict[str, Files] = OrderedDict()
         self._size = 0
@@ -71,8 +78,24 @@ class Bundles:
                 self._kept.move_to_end(name)
             return found
 
-    def get(self, name: str) -> Files:
-        """The files of a bundle. `RemoteError` if they cannot be had; the log says why."""
+    def get(self, name: str, *, wait: bool = True) -> Files:
+        """The files of a bundle. `RemoteError` if they cannot be had; the log says why.
+
+        Not `wait`: if they are not at hand, ESTALE, so that the kernel looks the name up again.
+        """
+        self._ahead.note(name)
+        found = self.at_hand(name)
+        if found is None and not wait:
+            raise RemoteError(errno.ESTALE, "dropped at this very moment")
+        return found or self._get(name)
+
+    def _fetch_ahead(self, name: str) -> None:
+        with self._lock:
+            known = name in self._kept or name in self._coming
+        if not known:
+            self._get(name)
+
+    def _get(self, name: str) -> Files:
         with self._lock:
             found = self._kept.get(name)
             if found is not None:

@@ -6,7 +6,7 @@ of the three groups.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from pstorefs.fleet import keys
@@ -38,6 +38,12 @@ class Grouped:
     def total(self) -> int:
         """How many crashes there are."""
         return sum(map(len, self.days.values()))
+
+    def following(self, name: str, count: int) -> Sequence[str]:
+        """Those that come behind a crash among those of its label, so many at most."""
+        names = self.labels.get(_label(name), ())
+        begin = bisect_right(names, name)
+        return names[begin : begin + count]
 
     def _grouped(self, key: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
         found: dict[str, list[str]] = {}

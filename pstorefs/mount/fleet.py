@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 
 from pstorefs.fleet.bundles import Bundles
 from pstorefs.fleet.configured import reached
@@ -61,7 +62,13 @@ class FleetStore:
                 raise MountError(f"{words} (or use -o nofail to mount and wait for it)") from None
             _log.warning("%s: mounted all the same, as nofail asks for", words)
         owner = owner_of(access(self._settings))
-        return Root(Fleet(self._ship.url, days, Bundles(remote), owner, time.time_ns()))
+
+        def following(name: str, count: int) -> Sequence[str]:
+            crashes = days.latest()
+            return crashes.following(name, count) if crashes else ()
+
+        bundles = Bundles(remote, following=following)
+        return Root(Fleet(self._ship.url, days, bundles, owner, time.time_ns()))
 
     def statvfs(self) -> os.statvfs_result:
         """See `Backing`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from pstorefs.fleet import keys
@@ -87,13 +88,19 @@ class DumpDirectory(Light, Directory):
 
     def names(self) -> list[tuple[str, Node]]:
         """See `Directory`."""
-        return list(self._entries(self._bundles.get(self._name)).items())
+        return list(self._entries(self._files()).items())
 
     def lookup(self, name: str) -> Node | None:
         """See `Directory`. What was looked into is not fetched again: a bundle never changes."""
         inside = self._inside
-        entries = self._entries(self._bundles.get(self._name)) if inside is None else inside[1]
+        entries = self._entries(self._files()) if inside is None else inside[1]
         return entries.get(name)
+
+    def _files(self) -> Files:
+        # The thread that answers requests has seen that they are at hand; it must not wait for a
+        # store should they have been dropped since.
+        wait = threading.current_thread() is not threading.main_thread()
+        return self._bundles.get(self._name, wait=wait)
 
     def _entries(self, found: Files) -> dict[str, Node]:
         inside = self._inside
@@ -115,7 +122,7 @@ class DumpDirectory(Light, Directory):
 
     def content(self, path: str, size: int) -> bytes:
         """One of its files, which had this size. `StaleError` if it is another one by now."""
-        found = self._bundles.get(self._name)
+        found = self._files()
         content = found.files.get(path)
         inside = self._inside
         if content is None or len(content) != size or inside is None or inside[0] != found.version:

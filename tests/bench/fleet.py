@@ -22,6 +22,7 @@ RCLONE = "rclone"
 REPORTS = 400
 _WHOLE = 1_000  # so many crashes have bundles
 _LS = "ls signatures"
+_MEMORY = (("ls -l signatures/*", 1, 0.5), ("ls -lR machines besides", None, None))
 
 
 def fleet_rows(bench: Bench, counts: list[int]) -> list[Row]:
@@ -46,7 +47,7 @@ def fleet_rows(bench: Bench, counts: list[int]) -> list[Row]:
 
 def _rows(bench: Bench, endpoint: str, counts: list[int]) -> list[Row]:
     rows: list[Row] = []
-    memory: dict[int, float] = {}
+    memory: dict[int, tuple[float, float]] = {}
     for count in counts:
         bench.say(f"a fleet with {count:,} crashes")
         _fill(endpoint, count)
@@ -54,16 +55,18 @@ def _rows(bench: Bench, endpoint: str, counts: list[int]) -> list[Row]:
         words = f"{count:,} crashes"
         first = bench.samples.ratio(f"f{count}", "first", RCLONE)
         again = bench.samples.ratio(f"f{count}", "again", RCLONE)
-        must = (1.5, 1.0, 0.1, 0.03) if count == counts[-1] else (None,) * 4
-        rows += [
-            Row(f"first {_LS}, {words}", "rclone lsf -R", *must[:2], first),
-            Row(
-                "the second mount, closed days cached", "rclone lsf -R", *must[2:], again, "{:.3f}"
-            ),
-        ]
+        last = count == counts[-1]
+        for what, must, aim, figure in (
+            (f"first {_LS}, {words}", 1.5, 1.0, first),
+            ("the second mount, closed days cached", 0.1, 0.03, again),
+        ):
+            bounds = (must, aim) if last else (None, None)
+            rows.append(Row(what, "rclone lsf -R", *bounds, figure, "{:.3f}"))
     few, most = counts[0], counts[-1]
-    each = Figure((memory[most] - memory[few]) / (most - few))
-    rows.append(Row(f"memory per crash at {most:,}, all listed", "", 1, 0.5, each, "{:.2f} KiB"))
+    words = f"memory per crash at {most:,}"
+    for number, (what, *bounds) in enumerate(_MEMORY):
+        each = Figure((memory[most][number] - memory[few][number]) / (most - few))
+        rows.append(Row(f"{words}, {what}", "", *bounds, each, "{:.2f} KiB"))
     return [*rows, _cat(bench, endpoint, min(_WHOLE, most))]
 
 
@@ -94,10 +97,10 @@ def _own(endpoint: str, count: int) -> list[str]:
     return [sys.executable, "-m", "pstorefs", "-f", "-o", f"endpoint={endpoint}", url, "{point}"]
 
 
-def _lists(bench: Bench, endpoint: str, count: int) -> float:
-    """Samples of lists; the memory in KiB when all of them were seen."""
+def _lists(bench: Bench, endpoint: str, count: int) -> tuple[float, float]:
+    """Samples of lists; the memory in KiB when all dumps were seen, and their links as well."""
     listing = [str(rclone.RCLONE), "lsf", "-R", f"store:{servers.BUCKET}/b{count}/v1/index"]
-    own, memory = _own(endpoint, count), 0.0
+    own, dumps, everything = _own(endpoint, count), 0.0, 0.0
     for number in range(max(3, bench.rounds // 2)):
         bench.say(f"lists of {count:,}, round {number + 1}")
         bench.samples.add(f"f{count}", RCLONE, _shell(listing))
@@ -105,10 +108,11 @@ def _lists(bench: Bench, endpoint: str, count: int) -> float:
             bench.samples.add(f"f{count}", "first", _shell(["ls", tree.point / "signatures"]))
         with _mounted(bench, "fleet", own, cached=True) as tree:
             bench.samples.add(f"f{count}", "again", _shell(["ls", tree.point / "signatures"]))
-            _shell(["ls", "-lR", tree.point / "machines"])
             _shell(["sh", "-c", 'ls -l "$0"/*', tree.point / "signatures"])
-            memory = tree.memory()
-    return memory
+            dumps = tree.memory()
+            _shell(["ls", "-lR", tree.point / "machines"])
+            everything = tree.memory()
+    return dumps, everything
 
 
 def _shell(words: Sequence[str | Path]) -> float:

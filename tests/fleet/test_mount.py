@@ -225,6 +225,7 @@ def test_nobody_gets_more_than_who_mounts_unless_told(
         assert path.stat().st_mode & 0o777 == file
 
 
+@pytest.mark.slow
 def test_a_dump_that_grew_is_shown_once(tmp_path: Path, fleet: Maker) -> None:
     directory = tmp_path / "spool"
     directory.mkdir()
@@ -244,6 +245,7 @@ def test_a_dump_that_grew_is_shown_once(tmp_path: Path, fleet: Maker) -> None:
 # A store that fails
 
 
+@pytest.mark.slow
 def test_a_busy_store_that_loses_answers_is_read_all_the_same(
     stored: str, endpoint: str, fleet: Maker
 ) -> None:
@@ -279,13 +281,14 @@ def mount_dumps(mount: FleetMount) -> list[Path]:
         return []
 
 
-ANSWERS: list[tuple[dict[str, Any], int]] = [
+ANSWERS: list[Any] = [
     ({"always": 403}, errno.EACCES),
     ({"always": 404}, errno.EIO),
     ({"always": 503}, errno.EBUSY),
-    ({"always": 301}, errno.EHOSTDOWN),  # and nowhere to go to: obstore tells no status
+    # A redirection to nowhere: obstore tells no status.
+    pytest.param({"always": 301}, errno.EHOSTDOWN, marks=pytest.mark.slow),
     ({"nonsense": b"<html>Please log in</html>"}, errno.EIO),
-    ({"lost": 1.0}, errno.EHOSTDOWN),
+    pytest.param({"lost": 1.0}, errno.EHOSTDOWN, marks=pytest.mark.slow),
 ]
 
 
@@ -368,6 +371,7 @@ def test_a_store_that_is_killed_in_the_middle_of_grep(fleet: Maker) -> None:
     assert mount.errors().count("what is not known yet cannot be read") == 1
 
 
+@pytest.mark.slow
 def test_closed_days_are_shown_after_a_new_start_without_the_store(fleet: Maker) -> None:
     old = [one for one in FLEET if one.names.moment < (NOW - timedelta(days=5)).timestamp()]
     with Liar() as liar:
@@ -562,6 +566,7 @@ def test_fleet_conf_and_credentials_are_read_as_those_of_ship(
         subprocess.run(["umount", point], check=False)
 
 
+@pytest.mark.slow
 def test_a_signal_ends_it_although_the_store_hangs(
     stored: str, endpoint: str, tmp_path: Path
 ) -> None:

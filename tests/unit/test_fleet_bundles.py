@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+import time
 from datetime import datetime, timezone
 
 import pytest
 
 from pstorefs.fleet import bundles as module
 from pstorefs.fleet import keys
+from pstorefs.fleet.ahead import DEPTH
 from pstorefs.fleet.bundles import Bundles
 from pstorefs.fleet.remote import Found, RemoteError
 from tests.fleet.crashes import Crash, crash
@@ -168,3 +170,43 @@ def test_a_large_bundle_is_fetched_as_well() -> None:
     one = crash(1, NOW, raw=random.Random(1).randbytes(2 << 20))
     store = Store(one)
     assert Bundles(store).get(name_of(one)).files == one.files
+
+
+def walked(count: int, *steps: int) -> set[int]:
+    """The dumps of a directory that are fetched while somebody looks into these, in this order."""
+    several = [crash(number, NOW) for number in range(count)]
+    names = [name_of(one) for one in several]
+    store = Store(*several)
+
+    def following(name: str, most: int) -> list[str]:
+        begin = names.index(name) + 1
+        return names[begin : begin + most]
+
+    found = Bundles(store, following=following)
+    for step in steps:
+        assert found.get(names[step]).files == several[step].files
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not found._ahead._waiting.empty():
+        time.sleep(0.001)
+    while found._coming:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    assert len(store.got) == len(set(store.got)), "each once"
+    return {number for number in range(count) if several[number].names.bundle_key in store.got}
+
+
+WALKS = [
+    ((3,), {3}),
+    ((3, 3, 3), {3}),
+    ((3, 5, 7, 9), {3, 5, 7, 9}),
+    ((9, 8, 7), {7, 8, 9}),
+    ((0, 1), set(range(DEPTH + 2))),
+    ((0, 1, 2), set(range(DEPTH + 3))),
+    ((0, 20, 1, 21), set(range(DEPTH + 2)) | set(range(20, DEPTH + 22))),
+    ((28, 29), {28, 29}),
+]
+
+
+@pytest.mark.parametrize(("steps", "fetched"), WALKS)
+def test_only_a_walk_is_fetched_ahead_of(steps: tuple[int, ...], fetched: set[int]) -> None:
+    assert walked(30, *steps) == fetched
