@@ -5,11 +5,13 @@
 --         url = 'https://crashes.example.org/crashes/fleet/v1/',
 --         access_key_id = 'READER', secret_access_key = 'CHANGE-ME';
 --
--- and then this file. Over a directory: sed "s|s3(pstorefs, filename = '|file('/srv/crashes/fleet/v1/|"
--- (the server's user_files_path must allow it). The views look at the store at each query. Days that
--- are compacted (clickhouse-compact.sql) are read in compact/, if each of their index entries has its
--- row; all others in index/. Whatever anybody may have put into index/ is a row or none, never an
--- error: one line of JSON in columns of fixed types, or nothing.
+-- and then this file. Over a directory (which the server's user_files_path must allow), both files by
+--     sed "s|s3(pstorefs, filename = '|file('/srv/crashes/fleet/v1/|; s/format = //; s/structure = //"
+--
+-- The views look at the store at each query. Days that are compacted (clickhouse-compact.sql) are read
+-- in compact/, if each of their index entries has its row; all others in index/. Whatever anybody may
+-- have put into index/ is a row or none, never an error: one line of JSON in columns of fixed types,
+-- or nothing.
 
 CREATE DATABASE IF NOT EXISTS pstorefs;
 

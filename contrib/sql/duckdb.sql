@@ -35,6 +35,14 @@ CREATE OR REPLACE TEMP MACRO lines_of(files) AS TABLE
         QUALIFY count(*) OVER (PARTITION BY filename) = 1
     ) AS lines ON lines.filename = name;
 
+-- What stands for files where there are none: DuckDB reads at least one.
+CREATE OR REPLACE TEMP TABLE no_lines AS
+    SELECT '' AS entry, '' AS date, * EXCLUDE (bundle), bundle."key" AS bundle_key,
+           bundle.size AS bundle_size, bundle.sha256 AS bundle_sha256,
+           bundle.tar_sha256 AS bundle_tar_sha256
+    FROM (SELECT unnest(from_json('{}', to_json(getvariable('columns')))))
+    WHERE false;
+
 CREATE OR REPLACE TEMP TABLE index_files AS
     SELECT file, regexp_extract(file, '/date=([0-9-]{10})/[^/]*$', 1) AS date
     FROM glob(getvariable('store') || '/v1/index/date=*/*.json');
@@ -73,11 +81,11 @@ CREATE OR REPLACE TEMP VIEW entries AS
     FROM (
         FROM query(CASE WHEN len(getvariable('closed')) > 0
                    THEN 'FROM read_parquet(getvariable(''closed''), hive_partitioning = false)'
-                   ELSE 'SELECT '''' AS entry WHERE false' END)
+                   ELSE 'FROM no_lines' END)
         UNION ALL BY NAME
         FROM query(CASE WHEN len(getvariable('fresh')) > 0
                    THEN 'FROM lines_of(getvariable(''fresh''))'
-                   ELSE 'SELECT '''' AS entry WHERE false' END)
+                   ELSE 'FROM no_lines' END)
     )
     WHERE regexp_full_match(id, '[0-9a-f]{64}');
 

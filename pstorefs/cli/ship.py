@@ -41,7 +41,8 @@ or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it:
   --sentry DSN   an event for each crash to a Sentry, GlitchTip or Bugsink
   --now      do not wait for this machine's share of the 15 minutes after a boot
   -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
-             credentials=FILE, sentry=DSN, metrics=FILE, window=15m, run=10m, size=256M
+             credentials=FILE, sentry=DSN, metrics=FILE, unclean=yes, window=15m, run=10m,
+             size=256M
   -h, --help this text
 
 Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
@@ -137,7 +138,7 @@ def _ship_all(settings: Ship) -> int:
     worst, has_waited = 0, False
     for receiver in settings.receivers():
         waiting = pending(receiver, state_of(settings))
-        if waiting:
+        if waiting or _reboot_due(receiver):
             receiver.window = 0 if has_waited else settings.window
             status = _ship(receiver, waiting)
             worst = max(worst, status, key=(0, REMAINS, FAILURE).index)
@@ -185,15 +186,55 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
         with contextmanager(receipts.lock)(state) as mine, ship.opened(settings.archive) as archive:
             if not mine:
                 return _fail(REMAINS, f"{state}: another pstorefs --ship is at work")
+            if settings.tells_reboots:
+                _look(archive, folder)
+            if not waiting and not receipts.reboots(folder):
+                return 0
             job = _job(settings, archive, folder)
             if isinstance(job, int):
                 return job
             receipts.forget(folder, set(os.listdir(archive)))
             results = ship.run(job, waiting)
+            others = _reboots(job, results) if settings.tells_reboots else []
     finally:
         os.close(folder)
     _sum_up(settings, results)
-    return ship.status(results)
+    return ship.status(results + others)
+
+
+def _reboot_due(settings: Ship) -> bool:
+    """Whether a boot is to be looked into, or to be shipped."""
+    if not settings.tells_reboots:
+        return False
+    from pstorefs.system.machine import Machine
+
+    folder = receipts.open_receipts(state_of(settings), settings.store_name)
+    try:
+        return receipts.reboot_due(folder, Machine().boot_id)
+    finally:
+        if folder is not None:
+            os.close(folder)
+
+
+def _look(archive: int, folder: int) -> None:
+    """Look into this boot, if that was not done."""
+    from pstorefs.cli import unclean
+    from pstorefs.system.machine import Machine
+
+    unclean.note(archive, folder, Machine(), _say)
+
+
+def _reboots(job: Job, results: list[Result]) -> list[Result]:
+    """Ship the reboots without a record, unless the store is away."""
+    from pstorefs.fleet import reboot
+
+    if results and results[-1].store_wide:
+        return []
+    found = reboot.run(job)
+    for result in found:
+        if not result.why and not sys.stdout.isatty():
+            _print(f"{job.settings.url}: {result.dump}: shipped")
+    return found
 
 
 def _job(settings: Ship, archive: int, folder: int) -> Job | int:
@@ -264,7 +305,7 @@ class _Shown:
             _print(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
         elif result.why:
             _say(f"{result.dump}: {result.result}: {result.why}")
-        if not result.why and not self._settings.key:
+        if result.id and not result.why and not self._settings.key:
             from pstorefs.report import journal
 
             where = f"{self._settings.url}/{result.key}"

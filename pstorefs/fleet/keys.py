@@ -40,6 +40,8 @@ DUMPS, INDEX, CHECK = f"{VERSION}/dumps", f"{VERSION}/index", f"{VERSION}/check"
 #: What stands for a label or a host that is not known, or not to be named.
 NONE, UNDATED = "none", "undated"
 SUFFIX = ".json"
+#: What an entry that stands for a reboot is called, in the place of a dump.
+REBOOT = "reboot-"
 
 _TIME = re.compile(r"((\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z)-", re.ASCII)
 _OTHER = re.compile(r"[^A-Za-z0-9.]+", re.ASCII)
@@ -159,6 +161,11 @@ def id_of(hashes: Iterable[str]) -> str:
     As `Dump.id`, but of all records in raw/: a console log that joins them changes it as well.
     """
     return hashlib.sha256("".join(sorted(set(hashes))).encode()).hexdigest()
+
+
+def reboot_id(machine: str, boot: str) -> str:
+    """The id of an entry that stands for a reboot without a record: of no records, so of these."""
+    return hashlib.sha256(f"pstorefs reboot {machine} {boot}".encode()).hexdigest()
 
 
 def label_of(error_class: str, function: str, signature: str) -> str:

@@ -63,8 +63,7 @@ def identify(settings: Ship, machine: Machine) -> Identity:
         if machine.machine_id is None:
             raise StoreError("this machine has no /etc/machine-id: give it a name: machine=NAME")
         name = app_specific(machine.machine_id)
-    boot = machine.read("proc/sys/kernel/random/boot_id")
-    return Identity(name, boot, settings.machine, settings.host)
+    return Identity(name, machine.boot_id, settings.machine, settings.host)
 
 
 @lru_cache(maxsize=16)  # the dumps of an archive are of one machine, or of few

@@ -6,6 +6,7 @@
     ├── .lock                                  flock(2): one run at a time
     └── s3%3A%2F%2Fcrashes%2Ffleet/            the URL of the store
         ├── .boot                              the boot whose first run has waited its time
+        ├── .reboot-BOOT                       why that boot began: see reboot.py
         └── 20171204T222309Z-panic-1           a receipt, called as the dump
 
 A receipt is a line of JSON (id, signature, when it was shipped), then the SHA256SUMS of what was
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 SUMS = "SHA256SUMS"
-_BOOT, _LOCK, _NEW = ".boot", ".lock", ".pstorefs-new-"
+_BOOT, _LOCK, _NEW, _REBOOT = ".boot", ".lock", ".pstorefs-new-", ".reboot-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Bytes of a SHA256SUMS, and of what stands before it in a receipt.
 _SUMS_BYTES, _HEAD_BYTES = 8 << 20, 4096
+_REBOOT_BYTES = 1 << 20
 _LONGEST_NAME = 200
 #: Nothing in a receipt is secret, and root reads it without capabilities (--archive with keep=).
 _DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
@@ -184,7 +186,8 @@ def signatures(receipts: int) -> set[str]:
 def forget(receipts: int, archived: set[str]) -> None:
     """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
     for name in os.listdir(receipts):
-        if name != _BOOT and name.removeprefix(_NEW) not in archived:
+        kept = name == _BOOT or name.startswith(_REBOOT)
+        if not kept and name.removeprefix(_NEW) not in archived:
             os.unlink(name, dir_fd=receipts)
 
 
@@ -199,6 +202,40 @@ def waited(receipts: int, boot: str) -> bool:
 def has_waited(receipts: int, boot: str) -> None:
     """Note that it has."""
     _replace(receipts, _BOOT, boot.encode())
+
+
+def reboot_due(receipts: int | None, boot: str) -> bool:
+    """Whether a boot was not looked into yet, or one that was is still to be shipped."""
+    if not boot or receipts is None:
+        return bool(boot)
+    return not reboot_noted(receipts, boot) or bool(reboots(receipts))
+
+
+def reboot_noted(receipts: int, boot: str) -> bool:
+    """Whether a boot was looked into."""
+    return _REBOOT + boot in os.listdir(receipts)
+
+
+def note_reboot(receipts: int, boot: str, data: bytes) -> None:
+    """Note what is to be shipped of a boot; empty: nothing, or nothing more. It is on the disk."""
+    if not boot.replace("-", "").isalnum():
+        raise ValueError(f"{boot!r} is no boot's id")
+    _replace(receipts, _REBOOT + boot, data)
+
+
+def forget_reboots(receipts: int, boot: str) -> None:
+    """Remove the notes of other boots that are shipped, or had nothing to be shipped."""
+    for name in os.listdir(receipts):
+        old = name.startswith(_REBOOT) and name != _REBOOT + boot
+        if old and not os.stat(name, dir_fd=receipts, follow_symlinks=False).st_size:
+            os.unlink(name, dir_fd=receipts)
+
+
+def reboots(receipts: int) -> list[tuple[str, bytes]]:
+    """What is still to be shipped, by boot."""
+    names = sorted(name for name in os.listdir(receipts) if name.startswith(_REBOOT))
+    found = [(name.removeprefix(_REBOOT), _read(receipts, name, _REBOOT_BYTES)) for name in names]
+    return [(boot, data) for boot, data in found if data]
 
 
 def _replace(directory: int, name: str, data: bytes) -> None:

@@ -154,15 +154,15 @@ def _one(job: Job, name: str, end: float) -> Result:
     except OSError as error:
         return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
     if not receipts.has_begun(job.receipts, name, parcel.head, saved.sums):
-        outcome = _put_all(job, parcel.objects[:-1], end)
+        outcome = put_all(job, parcel.objects[:-1], end)
         if not outcome.there:
-            return _not_there(name, outcome)
+            return not_there(name, outcome)
         if parcel.objects[1:]:
             with suppress(OSError):  # it saves a request after a kill, no more than that
                 receipts.begin(job.receipts, name, parcel.head, saved.sums)
-    outcome = _put_all(job, parcel.objects[-1:], end)
+    outcome = put_all(job, parcel.objects[-1:], end)
     if not outcome.there:
-        return _not_there(name, outcome)
+        return not_there(name, outcome)
     key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
     result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
@@ -174,12 +174,13 @@ def _one(job: Job, name: str, end: float) -> Result:
     return result
 
 
-def _not_there(name: str, outcome: Outcome) -> Result:
+def not_there(name: str, outcome: Outcome) -> Result:
+    """What became of what could not be put."""
     result = FAILED if outcome.result == REFUSED else REMAINS
     return Result(name, result, "", 0, outcome.why, outcome.store_wide)
 
 
-def _put_all(job: Job, objects: tuple[Object, ...], end: float) -> Outcome:
+def put_all(job: Job, objects: tuple[Object, ...], end: float) -> Outcome:
     """Put objects in their order; the first answer that is not well, or the last one."""
     outcome = Outcome(DONE)
     for key, data, kind in objects:

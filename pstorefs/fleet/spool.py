@@ -36,6 +36,9 @@ class Spool:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        #: Folders that are on the disk. One that is there already may be of a run that was killed
+        #: before it had synced the folder above.
+        self._durable: set[tuple[str, ...]] = set()
 
     def put(self, key: str, data: bytes, kind: str) -> Outcome:
         """See `store.Store`."""
@@ -96,7 +99,7 @@ class Spool:
         # The directory itself is not made: what is missing may be a disk that is not mounted.
         root = os.open(self.directory, _DIRECTORY)
         try:
-            folder = _descend(root, folders)
+            folder = self._descend(root, folders)
             try:
                 if durable.exists(folder, name):
                     os.fsync(folder)  # whoever linked it may have been cut off before that
@@ -115,23 +118,25 @@ class Spool:
             os.close(root)
         return Outcome(result)
 
-
-def _descend(root: int, folders: list[str]) -> int:
-    """A descriptor of a folder below, made where it is not there; no link is followed."""
-    current = os.dup(root)
-    for name in folders:
-        try:
+    def _descend(self, root: int, folders: list[str]) -> int:
+        """A descriptor of a folder below, made where it is not there; no link is followed."""
+        current = os.dup(root)
+        for depth, name in enumerate(folders, 1):
+            path = tuple(folders[:depth])
             try:
-                os.mkdir(name, _DIRECTORY_MODE, dir_fd=current)
-            except FileExistsError:
-                pass
-            else:
-                os.fsync(current)
-            below = durable.open_directory(current, name)
-        finally:
-            os.close(current)
-        current = below
-    return current
+                try:
+                    os.mkdir(name, _DIRECTORY_MODE, dir_fd=current)
+                    self._durable.discard(path)
+                except FileExistsError:
+                    pass
+                if path not in self._durable:
+                    os.fsync(current)
+                    self._durable.add(path)
+                below = durable.open_directory(current, name)
+            finally:
+                os.close(current)
+            current = below
+        return current
 
 
 def _write(root: int, name: str, data: bytes) -> None:

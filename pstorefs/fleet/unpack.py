@@ -17,8 +17,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout
-from pstorefs.fleet import keys
-from pstorefs.fleet.bundle import MOST_BYTES, MOST_FILES
+from pstorefs.fleet import entry, keys
+from pstorefs.fleet.bundle import MOST_BYTES, MOST_FILES, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,9 +52,18 @@ def unpack(data: bytes, dump: str, id16: str) -> Mapping[str, bytes]:
         files[name] = content
     raw = f"{layout.RAW}/"
     hashes = [hashlib.sha256(files[name]).hexdigest() for name in files if name.startswith(raw)]
-    if keys.id_of(hashes)[:16] != id16:
+    whose = keys.id_of(hashes) if hashes or not dump.startswith(keys.REBOOT) else _reboot(files)
+    if whose[:16] != id16:
         raise UnfitError("its records are not those of the id in its key")
     return files
+
+
+def _reboot(files: Mapping[str, bytes]) -> str:
+    """The id of a reboot without a record (reboot.py), of what its summary says."""
+    summary = entry.parse(files.get(SUMMARY, b""))
+    about = summary.get("machine")
+    machine = about.get("machine_id") if isinstance(about, dict) else None
+    return keys.reboot_id(str(machine), str(summary.get("boot")))
 
 
 def _is_ours(name: str) -> bool:

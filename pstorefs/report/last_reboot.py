@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pstorefs.oops import parse_dump
 from pstorefs.report.next_crash import YES, Check
@@ -43,6 +43,8 @@ WATCHDOG_RESET = "watchdog"
 HARDWARE_ERROR = "hardware error"
 POWER_LOST = "power lost or hard reset"
 NOT_KNOWN = "not known"
+#: The machine was cut off, and nothing that it kept says by which crash.
+UNCLEAN = (NOT_RECORDED, WATCHDOG_RESET, HARDWARE_ERROR, POWER_LOST)
 
 # A machine that crashed is up again within this time, usually; firmware tests and kdump take long.
 _REBOOT_SECONDS = 3600
@@ -77,6 +79,31 @@ class Cause:
         when = "" if self.booted is None else f", {rfc3339(int(self.booted * 1e9))}"
         details = f": {self.details}" if self.details else ""
         return f"Last reboot{when}: {self.answer}{details}."
+
+    def lines(self) -> list[str]:
+        """For people: the answer, and below it all evidence."""
+        found = [str(self)]
+        for each in self.evidence:
+            when = f", {rfc3339(int(each.time * 1e9))}" if each.time is not None else ""
+            found.append(f"  {each.source}{when}: {each.says}")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "answer": self.answer,
+            "details": self.details or None,
+            "booted": None if self.booted is None else rfc3339(int(self.booted * 1e9)),
+            "evidence": [
+                {
+                    "kind": each.kind,
+                    "source": each.source,
+                    "says": each.says,
+                    "time": None if each.time is None else rfc3339(int(each.time * 1e9)),
+                }
+                for each in self.evidence
+            ],
+        }
 
 
 def judge(

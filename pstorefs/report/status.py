@@ -182,8 +182,9 @@ def text(status: Status) -> bytes:
 
 def _newest_lines(status: Status) -> list[str]:
     newest = status.newest
+    reboot = status.last_reboot.lines() if status.last_reboot else []
     if newest is None:
-        return ["No crash on record.", *_reboot_lines(status.last_reboot)]
+        return ["No crash on record.", *reboot]
     lines = [f"Newest crash: {status.newest_title}"]
     when = "at a time that is not known"
     if newest.time_ns is not None:
@@ -194,17 +195,7 @@ def _newest_lines(status: Status) -> list[str]:
         now = "which runs now" if same else f"now running {status.running_kernel}"
         when += f"; Linux {printable(kernel)}, {now}"
     lines += [f"  {when}", f"  dumps/{newest.name}/report.txt"]
-    return [*lines, *_reboot_lines(status.last_reboot)]
-
-
-def _reboot_lines(cause: Cause | None) -> list[str]:
-    if cause is None:
-        return []
-    lines = [str(cause)]
-    for each in cause.evidence:
-        when = f", {rfc3339(int(each.time * 1e9))}" if each.time is not None else ""
-        lines.append(f"  {each.source}{when}: {each.says}")
-    return lines
+    return [*lines, *reboot]
 
 
 def _dump_lines(status: Status) -> list[str]:
@@ -261,7 +252,7 @@ def as_json(status: Status) -> bytes:
         },
         "running_kernel": status.running_kernel,
         "last_reboot": str(status.last_reboot) if status.last_reboot else None,
-        "reboot_cause": status.last_reboot and _cause(status.last_reboot),
+        "reboot_cause": status.last_reboot and status.last_reboot.as_dict(),
         "test_crash": status.test_crash or None,
         "totals": status.totals._asdict(),
         "dumps": [_dump(line) for line in status.dumps],
@@ -291,23 +282,6 @@ def _dump(line: Line) -> dict[str, Any]:
         "complete": line.brief.complete,
         "places": line.places,
         "new": line.new,
-    }
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    return {
-        "answer": cause.answer,
-        "details": cause.details or None,
-        "booted": None if cause.booted is None else rfc3339(int(cause.booted * 1e9)),
-        "evidence": [
-            {
-                "kind": each.kind,
-                "source": each.source,
-                "says": each.says,
-                "time": None if each.time is None else rfc3339(int(each.time * 1e9)),
-            }
-            for each in cause.evidence
-        ],
     }
 
 

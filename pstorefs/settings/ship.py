@@ -34,7 +34,7 @@ class Ship:
 
     __slots__ = (
         *("url", "archive", "state", "machine", "host", "endpoint", "region", "ca"),
-        *("credentials", "metrics", "window", "run", "size", "sentry", "key"),
+        *("credentials", "metrics", "window", "run", "size", "sentry", "key", "unclean"),
     )
 
     def __init__(self) -> None:
@@ -60,6 +60,8 @@ class Ship:
         self.sentry = ""
         #: Of one of `receivers` that is a Sentry: the key; its `url` is the DSN without it.
         self.key = ""
+        #: Whether a boot that began without a shutdown and without a record ships as an entry.
+        self.unclean = False
         #: Seconds within which the machines of a fleet begin after a boot.
         self.window = 15 * 60
         #: Seconds after which a run begins nothing more.
@@ -80,6 +82,11 @@ class Ship:
             other.endpoint = ""
             found.append(other)
         return found
+
+    @property
+    def tells_reboots(self) -> bool:
+        """Whether a reboot without a record is an entry there. A Sentry has crashes only."""
+        return self.unclean and not self.key
 
     @property
     def store_name(self) -> str:
@@ -148,6 +155,12 @@ def _dsn(value: str) -> str:
     return value.rstrip("/")
 
 
+def _flag(value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise ShipError("is neither yes nor no")
+    return value == "yes"
+
+
 def _number(value: str, units: dict[str, int], words: str) -> int:
     digits, factor = (value[:-1], units[value[-1]]) if value[-1] in units else (value, 1)
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9):
@@ -177,6 +190,7 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
     "credentials": (_path, "a file with the store's credentials"),
     "sentry": (_dsn, "the DSN of a Sentry that gets an event for each crash"),
     "metrics": (_path, "a file for node_exporter's textfile collector"),
+    "unclean": (_flag, "yes: a reboot without a shutdown and a record ships as an entry"),
     "window": (duration, "the first run of a boot begins within this time"),
     "run": (duration, "a run begins nothing more after this time"),
     "size": (_size, "a run begins nothing more after so many bytes"),

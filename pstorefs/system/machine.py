@@ -44,6 +44,11 @@ class Machine:
         """The running kernel's release, as uname -r says it."""
         return self.read("proc/sys/kernel/osrelease") or None
 
+    @property
+    def boot_id(self) -> str:
+        """The id of the running boot, random(4); empty: not known."""
+        return self.read("proc/sys/kernel/random/boot_id")
+
     @cached_property
     def boot_seconds(self) -> int | None:
         """When this boot began, in Unix time."""

@@ -10,11 +10,11 @@ import hashlib
 import json
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pstorefs.fleet import bundle, entry, keys
 from tests.fleet import site
@@ -89,8 +89,10 @@ def crashes(count: int, seed: int = 1, today: datetime = TODAY) -> Iterator[Cras
 
 
 def objects(
-    crash: Crashed, packed: bundle.Packed | None = None, **changes: Any  # noqa: ANN401 (JSON)
-) -> tuple[Made, Made]:  # fmt: skip
+    crash: Crashed,
+    packed: bundle.Packed | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> tuple[Made, Made]:
     """Its bundle and its index entry. `packed`: a bundle that is there already, which takes time.
 
     ``changes``: columns of the entry that are otherwise.
@@ -103,7 +105,7 @@ def objects(
     digits = hashlib.sha256(title.encode()).hexdigest()[:16]
     row = entry.columns(json.loads(files["summary.json"])) | {
         "title": title, "class": error_class, "signature": f"2:{digits}", "crash": True,
-        "kernel": crash.kernel, "time": f"{crash.at:%Y-%m-%dT%H:%M:%SZ}", **changes,
+        "kernel": crash.kernel, "time": f"{crash.at:%Y-%m-%dT%H:%M:%SZ}", **(changes or {}),
     }  # fmt: skip
     label = keys.label_of(row["class"], entry.function_of(row), row["signature"] or "")
     dump = f"{crash.at:%Y%m%dT%H%M%SZ}-panic-{crash.number}"

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -249,7 +250,7 @@ def elsewhere(expression: str) -> Any:  # noqa: ANN401 (whatever it gives)
     words = f"import pickle, sys; from tests.fleet.servers import *; made = {expression};"
     words += "sys.stdout.buffer.write(pickle.dumps(made))"
     done = subprocess.run(
-        [sys.executable, "-c", words], stdout=subprocess.PIPE, check=True, cwd=_ROOT, timeout=300
+        [sys.executable, "-c", words], stdout=subprocess.PIPE, check=True, cwd=_ROOT, timeout=3600
     )
     return pickle.loads(done.stdout)  # noqa: S301 (our own)
 
@@ -267,4 +268,6 @@ def listed(endpoint: str, prefix: str = "fleet") -> dict[str, bytes]:
         client_options={"allow_http": True},
     )  # fmt: skip
     keys = [one["path"] for page in obstore.list(there) for one in page]
-    return {key: bytes(obstore.get(there, key).bytes()) for key in keys}
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda key: bytes(obstore.get(there, key).bytes()), keys)
+        return dict(zip(keys, found, strict=True))

@@ -186,6 +186,7 @@ def storm(hosts: int, endpoint: str, *, busy: float, lost: float, kill: bool, se
     for name in ("obstore.store", "obstore.exceptions", "pstorefs.fleet.objects"):
         importlib.import_module(name)
 
+    _trust_little()
     gc.collect()
     gc.freeze()  # so that children share the pages
     begun = time.monotonic()
@@ -203,6 +204,13 @@ def storm(hosts: int, endpoint: str, *, busy: float, lost: float, kill: bool, se
         *(len(found[name]) for name in ("lost", "doubled", "wrong")),
         delivered - begun, time.monotonic() - begun,
     )  # fmt: skip
+
+
+def _trust_little() -> None:
+    """Let senders load one certificate instead of 140: a third of their time, and none is used."""
+    one = next(Path("/etc/ssl/certs").glob("*.pem"), None)
+    if one is not None:
+        os.environ |= {"SSL_CERT_FILE": str(one), "SSL_CERT_DIR": "/nowhere"}
 
 
 def _fast() -> str | None:

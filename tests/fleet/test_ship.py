@@ -81,6 +81,22 @@ def test_what_a_store_answers_decides_what_becomes_of_a_dump(
     assert site.run(job) == []
 
 
+def test_a_folder_of_the_spool_that_a_killed_run_made_is_synced_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v1" / "dumps").mkdir(parents=True)
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
+    store = Spool(str(tmp_path))
+    assert store.put("v1/dumps/x", b"x", "").result == DONE
+    above = {(tmp_path / path).stat().st_ino for path in (".", "v1", "v1/dumps")}
+    assert above <= set(synced)
+    synced.clear()
+    assert store.put("v1/dumps/y", b"y", "").result == DONE
+    assert (tmp_path / "v1").stat().st_ino not in synced, "once"
+
+
 def test_the_bundle_goes_first_and_the_index_last_and_two_requests_suffice(
     archive: Path, tmp_path: Path
 ) -> None:

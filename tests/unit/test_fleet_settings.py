@@ -25,6 +25,8 @@ GOOD = [
     ("window", "0", 0),
     ("run", "2h", 7200),
     ("size", "256M", 256 << 20),
+    ("unclean", "yes", True),
+    ("unclean", "no", False),
 ]
 BAD = [
     ("url", "crashes"), ("url", "http://x/y"), ("url", "s3://"), ("url", "s3:///x"),
@@ -35,6 +37,7 @@ BAD = [
     ("endpoint", "http://a b"), ("endpoint", "https://x\ny"),
     ("window", "15"*9), ("window", "-1"), ("window", "m"), ("window", "1.5h"), ("size", "1T"),
     ("size", "\N{SUPERSCRIPT TWO}"), ("archive", "relative"), ("ca", "x\0"), ("what", "x"),
+    ("unclean", "1"), ("unclean", "Yes"),
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ FILES = [
     "tests/requirements.txt",
     "tests/browser/requirements.txt",
     "tests/fleet/requirements.txt",
+    "tests/fleet/sql-requirements.txt",
     "tests/fuzz/requirements.txt",
 ]
 PINNED = re.compile(r"([a-z0-9-]+)==([0-9a-z.]+)(?: ; python_version < \"3\.11\")?")

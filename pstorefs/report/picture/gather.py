@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import time
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pstorefs.report.picture import crashes as model
@@ -113,9 +114,10 @@ class _Gathering:
         unsure = [crash for crash in crashes if crash.group.startswith(" ")]
         asked = unsure[-self.bounds.unnamed :]
         said = dict(zip(asked, self.pool.map(self._facts, asked), strict=True))
-        found, logs, unknown = [], 0, 0
-        for crash in crashes:
-            facts = said.get(crash) if crash.group.startswith(" ") else Facts()
+        found = [crash for crash in crashes if not crash.group.startswith(" ")]
+        logs = unknown = 0
+        for crash in unsure:
+            facts = said.get(crash)
             if facts is None:
                 unknown += 1
             if facts.is_crash if facts else self.origin.presumed(crash):
@@ -123,6 +125,8 @@ class _Gathering:
                 found.append(crash._replace(group=f" {title}", title=title) if title else crash)
             else:
                 logs += 1
+        if unsure:
+            found.sort(key=attrgetter("at"))
         if logs:
             self._note(f"{logs:,} logs of machines that did not crash are not counted.")
         if unknown:

@@ -38,6 +38,8 @@ class Fleet:
         self.name = name
         #: One text for each that many crashes share: hosts, labels, machines.
         self._texts: dict[str, str] = {}
+        #: Of each label itself, and what stands for its title.
+        self._labels: dict[str, tuple[str, str]] = {}
         self._unpacking = threading.Lock()
 
     def crashes(self, most: int) -> Found:
@@ -75,14 +77,16 @@ class Fleet:
         if label == keys.NONE:
             title = _kind(dump)
             # What has no signature begins with a blank, as no label does.
-            label = f" {title}"
+            group = f" {title}"
         else:
-            title = label.rpartition("-")[0]
+            group, title = self._labels.get(label) or self._labels.setdefault(
+                label, (label, label.rpartition("-")[0])
+            )
         return Crash(
             day,
             f"{day}{_clock(dump, day)}",
-            share(label, label),
-            share(title, title),
+            group,
+            title,
             share(host, "" if host == keys.NONE else host),
             share(machine, machine),
             share(kernel, "" if kernel == keys.NONE else kernel),
@@ -140,9 +144,10 @@ def _kind(dump: str) -> str:
 def _clock(dump: str, day: str) -> str:
     """The time of the day in a dump's name; empty if it has none, or that of another day."""
     digits = dump[9:15]
-    if dump[:9] != f"{day[:4]}{day[5:7]}{day[8:]}T" or dump[15:16] != "Z" or not digits.isdigit():
-        return ""
-    return f"T{digits[:2]}:{digits[2:4]}:{digits[4:]}Z"
+    same = dump[6:8] == day[8:] and dump[4:6] == day[5:7] and dump[:4] == day[:4]
+    if same and dump[8:9] == "T" and dump[15:16] == "Z" and digits.isdigit():
+        return f"T{digits[:2]}:{digits[2:4]}:{digits[4:]}Z"
+    return ""
 
 
 def _text(row: dict[str, Any], name: str) -> str:
