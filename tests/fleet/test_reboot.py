@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
+import shutil
+import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,9 @@ from pstorefs.fleet.store import DONE, RETRY, Outcome
 from pstorefs.system.last_boot import POWER, WATCHDOG, LastBoot
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
+from tests.archive import strace
 from tests.fleet import site
+from tests.fleet.test_kill import CALLS
 from tests.unit.test_last_reboot import BOOTED, CUT, DIED, DOWN, SILENT, having, said
 
 DAY = "2026-05-28"
@@ -48,11 +53,15 @@ class Store:
         return Outcome(DONE)
 
     def well(self) -> bool:
-        """One bundle, one entry that says what the bundle is."""
-        (line,) = (json.loads(d) for k, d in self.objects.items() if k.startswith(keys.INDEX))
-        (bundle,) = (d for k, d in self.objects.items() if k.startswith(keys.DUMPS))
-        about = {"key": line["bundle"]["key"], "size": len(bundle)}
-        return len(self.objects) == 2 and about.items() <= line["bundle"].items()
+        return well(self.objects)
+
+
+def well(objects: Mapping[str, bytes]) -> bool:
+    """One bundle, one entry that says what the bundle is."""
+    (line,) = (json.loads(data) for key, data in objects.items() if key.startswith(keys.INDEX))
+    ((key, bundle),) = ((k, data) for k, data in objects.items() if k.startswith(keys.DUMPS))
+    about = {"key": key, "size": len(bundle), "sha256": hashlib.sha256(bundle).hexdigest()}
+    return len(objects) == 2 and about.items() <= line["bundle"].items()
 
 
 @pytest.fixture
@@ -260,3 +269,45 @@ def test_after_a_shutdown_nothing_waits_and_no_store_is_opened(
     monkeypatch.setattr(command, "_job", lambda *_: pytest.fail("nothing is to be shipped"))
     options = f"archive={tmp_path}/archive,state={tmp_path}/state,machine=m,unclean=yes"
     assert command.main(["--ship", f"file://{tmp_path}/spool", "-o", options]) == 0
+
+
+# The same command, on a machine whose last boot was cut off.
+CUT_OFF = """
+import sys
+from pstorefs.cli import ship, unclean
+from pstorefs.system.last_boot import LastBoot
+unclean.read_last_boot = lambda _: LastBoot(1.78e9, False, 1.78e9 - 60, "wtmp")
+sys.exit(ship.main(sys.argv[1:]))
+"""
+
+
+def killed_at(base: Path, point: strace.Point | None) -> list[strace.Point]:
+    """A run killed at a call, and what must hold then; without a call: all calls of a run."""
+    for name in ("archive", "spool"):
+        (base / name).mkdir(parents=True)
+    options = f"archive={base}/archive,state={base}/state,machine=m,unclean=yes"
+    words = ["--ship", f"file://{base}/spool", "--now", "-o", options]
+    command = [sys.executable, "-c", CUT_OFF, *words]
+    if point is None:
+        return strace.points_of(command, base / "trace", CALLS)
+    where = f"killed at {point} {point.arguments}"
+    assert strace.killed(strace.inject_into(command, point, "signal=SIGKILL")), where
+    again = strace.run(command)
+    assert (again.returncode, again.stderr) == (0, ""), where
+    objects = {k: data for k, data in site.contents(base / "spool").items() if k[:3] == "v1/"}
+    assert well(objects), where
+    assert strace.run(command).stdout == "", f"{where}: and then there is nothing left to do"
+    shutil.rmtree(base)
+    return []
+
+
+def test_a_kill_at_some_calls_leaves_one_entry(tmp_path: Path) -> None:
+    found = killed_at(tmp_path / "scene", None)
+    for point in found[2 :: max(1, len(found) // 3)]:
+        killed_at(tmp_path / "killed", point)
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_call_leaves_one_entry(tmp_path: Path) -> None:
+    for point in killed_at(tmp_path / "scene", None):
+        killed_at(tmp_path / "killed", point)
