@@ -215,6 +215,9 @@ UNNAMED = [
     ("20261128T010000Z-console-ramoops-0", None, None),
     ("20261128T010000Z-restart-1", {"title": "restart", "crash": False}, None),
     ("undated-dmesg-ramoops-0-01234567", None, "dmesg"),
+    ("reboot-01234567", {"title": "reboot without a record", "crash": False},
+     "reboot without a record"),
+    ("reboot-01234567", None, "reboot without a record"),
 ]  # fmt: skip
 
 

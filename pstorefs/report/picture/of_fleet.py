@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pstorefs.fleet import bundle, entry, keys
+from pstorefs.fleet import bundle, entry, keys, reboot
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.replaced import Replaced
 from pstorefs.fleet.unpack import UnfitError, unpack
@@ -25,7 +25,7 @@ _MOST_DAYS = 4000
 # Days whose crashes are looked at for others that they replace.
 _RECENT_DAYS = 40
 #: Without a signature, dumps of these kinds are crashes: the kernel says so.
-_CRASHES = ("panic", "oops", "emergency", "dmesg")
+_CRASHES = ("panic", "oops", "emergency", "dmesg", reboot.TITLE)
 
 
 class Fleet:
@@ -105,7 +105,9 @@ class Fleet:
             return None
         kind = _kind(crash.where.partition("_")[0])
         said = row.get("crash")
-        is_crash = said if isinstance(said, bool) else kind in _CRASHES
+        # A machine that went down without a word is what somebody looks for after a bad night.
+        unsure = kind == reboot.TITLE or not isinstance(said, bool)
+        is_crash = kind in _CRASHES if unsure else bool(said)
         return Facts(_text(row, "title"), _text(row, "signature"), is_crash)
 
     def presumed(self, crash: Crash) -> bool:
@@ -138,6 +140,8 @@ def _is_entry(name: str) -> bool:
 
 def _kind(dump: str) -> str:
     """What comes behind the time in a dump's name: panic, oops, console, restart..."""
+    if dump.startswith(keys.REBOOT):
+        return reboot.TITLE
     return dump.split("-", 2)[1] if "-" in dump else dump
 
 
