@@ -24,7 +24,7 @@ from __future__ import annotations
 #: A look that is younger, in seconds, still holds.
 CURRENT_SECONDS = 0.5
 #: What holds for less than so many seconds is not relied upon by who must not wait.
-MARGIN_SECONDS = 0.1
+MARGIN_SECONDS = 0.02
 #: Bytes of a file of the archive that may be read while everybody waits: a millisecond.
 QUICK_BYTES = 128 << 10
 #: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).
