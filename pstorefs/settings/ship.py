@@ -133,10 +133,35 @@ def _endpoint(value: str) -> str:
         raise ShipError("does not begin with https:// or http://")
     if "@" in rest:
         raise ShipError("holds a user or a password: they belong into a file of credentials")
-    host, _, port = rest.rstrip("/").partition("/")[0].rpartition(":")
-    if not (host or port) or not _KEY.union("/:[]").issuperset(rest):
+    if not _is_server(rest.partition("/")[0]) or not _KEY.union("/:[]").issuperset(rest):
         raise ShipError("is no address of a server")
     return value.rstrip("/")
+
+
+def _is_server(value: str) -> bool:
+    """Whether it is HOST or [ADDRESS], and maybe :PORT behind it."""
+    inside, bracket, behind = value.rpartition("]")
+    if bracket:
+        known = inside[:1] == "[" and _is_address(inside[1:])
+    else:
+        host, colon, port = value.partition(":")
+        known, behind = bool(host) and _NAME.union("_").issuperset(host), colon + port
+    return known and (not behind or (behind[0] == ":" and _is_port(behind[1:])))
+
+
+def _is_address(value: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port(value: str) -> bool:
+    digits = value.isascii() and value.isdigit() and len(value) <= 5
+    return digits and 0 < int(value) < 1 << 16
 
 
 def _dsn(value: str) -> str:
@@ -148,7 +173,7 @@ def _dsn(value: str) -> str:
     # The part behind a colon is of old; whoever gives it has no use of it.
     if not _NAME.union(":").issuperset(user) or not user.partition(":")[0]:
         raise ShipError("has a key with more than letters, digits, dots and dashes in it")
-    if not host or not _NAME.union(":[]").issuperset(host):
+    if not _is_server(host):
         raise ShipError("names no host")
     if not all(part.strip(".") and _KEY.issuperset(part) for part in path):
         raise ShipError("names no project")

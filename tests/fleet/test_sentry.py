@@ -307,7 +307,9 @@ def test_a_dsn_is_an_url_and_a_key(dsn: str, url: str, key: str) -> None:
 BAD = [
     f"{KEY}@h/1", f"https://{KEY}@h", f"https://{KEY}@/1", f"ftp://{KEY}@h/1", f"https://{KEY}/1",
     f"https://:{KEY}@h/1", f"https://{KEY}@h/..", f"https://{KEY}@h/a b/1", f"https://{KEY}@h/1?x=y",
-    f"https://{KEY}\r\nX@h/1", f"https://{KEY}@h\r\n/1",
+    f"https://{KEY}\r\nX@h/1", f"https://{KEY}@h\r\n/1", f"https://{KEY}@[::1/1",
+    f"https://{KEY}@[::1]x/1", f"https://{KEY}@[::::1]/1", f"https://{KEY}@::1/1",
+    f"https://{KEY}@h:/1", f"https://{KEY}@h:x/1", f"https://{KEY}@h:0/1", f"https://{KEY}@h:65536/1",
 ]  # fmt: skip
 
 
