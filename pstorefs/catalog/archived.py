@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NoReturn
 
 from pstorefs.archive import in_full, index, layout, stored
 from pstorefs.archive.entry import Entry
@@ -51,7 +50,7 @@ class Archived:
         #: Dumps whose summary.json agrees with everything, and whose records are not what it says.
         self._doubted: dict[str, tuple[Stamp, ...]] = {}
         #: Dumps whose dmesg.txt is not what the index says.
-        self._spoilt: set[str] = set()
+        self._spoilt: set[Entry] = set()
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -141,7 +140,8 @@ class Archived:
             self.entries = {e.name: e for e in sorted(entries.values(), key=lambda e: e.age)}
             kept = {name: each for name, each in self.full.items() if name in self._wanted}
             self.full = {**{n: f for n, f in kept.items() if n in entries}, **apart}
-            self._spoilt &= entries.keys()
+            with self._keeping:
+                self._spoilt = {d for d in self._spoilt if entries.get(d.name) == d}
         self._root, self._index = stamps, stamps[1]
         self._settled = self._is_settled(store, stamps[0], begun)
         return not unchanged
@@ -277,31 +277,42 @@ class Archived:
 
     def digest_of_text(self, dump: Entry) -> int | None:
         """Of dmesg.txt, by the index; None if the dump has to be read for it."""
-        return None if dump.name in self._spoilt else dump.text
+        return None if dump in self._spoilt else dump.text
 
     def text_stamp(self, dump: Entry) -> Stamp:
-        """dmesg.txt as it lies there now. OSError, `ChangedError` if it is not to be believed."""
+        """dmesg.txt as it lies there now. `ChangedError` if it is not to be believed.
+
+        TimeoutError if the archive hangs.
+        """
         try:
             with self.place.opened() as store:
                 stamp = store.stamp((dump.name,), layout.TEXT)
-        except FileNotFoundError:
-            self._spoil(dump)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise self.spoil(dump) from error
         if not stamp.is_file or stamp.size > bounds.LONGEST_TEXT:
-            self._spoil(dump)
+            raise self.spoil(dump)
         return stamp
 
     def saved_text(self, dump: Entry, stamp: Stamp, expected: int) -> bytes:
-        """dmesg.txt as it was saved. OSError, `ChangedError` if it is not to be believed."""
-        with self.place.opened() as store:
-            data = store.read((dump.name,), layout.TEXT, stamp)
+        """dmesg.txt as it was saved. Errors as of `text_stamp`."""
+        try:
+            with self.place.opened() as store:
+                data = store.read((dump.name,), layout.TEXT, stamp)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise self.spoil(dump) from error
         if int(stored.digest(data)[:16], 16) != expected:
-            self._spoil(dump)
+            raise self.spoil(dump)
         return data
 
-    def _spoil(self, dump: Entry) -> NoReturn:
+    def spoil(self, dump: Entry) -> ChangedError:
+        """Show its dmesg.txt by its summary or its records from now on. The error to raise."""
         with self._keeping:
-            self._spoilt.add(dump.name)
-        raise ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
+            self._spoilt.add(dump)
+        return ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
 
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""

@@ -231,7 +231,7 @@ class Dumps:
         if file == TEXT and archive is not None and isinstance(dump, Entry):
             digest = archive.digest_of_text(dump)
             if digest is not None:
-                return SavedText(archive, dump, digest, owner)
+                return SavedText(archive, dump, digest, owner, self.root.knows_all)
         make = partial(self._changing, partial(self._made, file, name))
         return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
 

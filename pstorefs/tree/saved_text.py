@@ -2,7 +2,8 @@
 
 The archive's index has its digest, so nothing else of the dump is read for it: `grep` over 10,000
 of them costs a stat and a read each. A text that is not what was saved is never shown: the dump's
-own files, and if need be its records, say what is right.
+own files, and if need be its records, say what is right. The kernel looks a name up again once for
+each open: whoever tells it to does so only when the next one will do.
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
 class SavedText(File):
     """The text of one archived dump, of one state of its file."""
 
-    __slots__ = ("_archive", "_checked", "_digest", "_dump", "_owner", "_stamp")
+    __slots__ = ("_archive", "_at_hand", "_checked", "_digest", "_dump", "_owner", "_stamp")
 
     def __init__(
-        self, archive: Archived, dump: Entry, digest: int, owner: Callable[[], Owner]
+        self,
+        archive: Archived,
+        dump: Entry,
+        digest: int,
+        owner: Callable[[], Owner],
+        at_hand: Callable[[], bool],
     ) -> None:
         super().__init__(_NOT_YET)
+        #: Whether `owner` has nothing to look at.
+        self._at_hand = at_hand
         self._archive = archive
         self._dump = dump
         self._digest = digest
@@ -44,7 +52,8 @@ class SavedText(File):
     @property
     def lane(self) -> Lane:
         """See `Node`."""
-        quick = self._archive.place.is_at_hand and self.attributes.size <= bounds.QUICK_BYTES
+        small = self.attributes.size <= bounds.QUICK_BYTES
+        quick = small and self._archive.place.is_at_hand and self._at_hand()
         return QUICK if quick else COMPOSE
 
     @property
@@ -68,16 +77,28 @@ class SavedText(File):
         attributes = self._owner().file(stamp.size, self._dump.mtime_ns)
         if self._stamp is None:
             self._stamp, self.attributes = stamp, attributes
-        elif (stamp, attributes) != (self._stamp, self.attributes):
+        elif stamp != self._stamp:
+            self._compare(stamp, self._stamp)
+            raise StaleError
+        elif attributes != self.attributes:
             raise StaleError
         self._checked = time.monotonic()
         return stamp
 
+    def _compare(self, stamp: Stamp, before: Stamp) -> None:
+        """Of a file that was changed: whether the next one may show it, or the records have to."""
+        if stamp.size != before.size:
+            self._archive.spoil(self._dump)
+        else:
+            self._read(stamp)
+
     def open(self) -> Opened:
         """See `File`."""
-        stamp = self._look()
+        return Snapshot(self._read(self._look()))
+
+    def _read(self, stamp: Stamp) -> bytes:
         read = self._archive.saved_text
-        return Snapshot(self._asked(lambda: read(self._dump, stamp, self._digest)))
+        return self._asked(lambda: read(self._dump, stamp, self._digest))
 
     @staticmethod
     def _asked(call: Callable[[], _Result]) -> _Result:
@@ -91,7 +112,7 @@ class SavedText(File):
 
     def same(self, other: SavedText) -> bool:
         """Whether this one may be handed out instead of the other, which was just looked up."""
-        if other._stamp is None:
-            return True
-        known = self._digest, self._stamp, self.attributes
-        return known == (other._digest, other._stamp, other.attributes)
+        if self._dump != other._dump:
+            return False
+        known = self._stamp, self.attributes
+        return other._stamp is None or known == (other._stamp, other.attributes)

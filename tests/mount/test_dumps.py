@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -365,3 +366,34 @@ def test_names_with_control_characters_do_not_reach_what_is_composed(
     head = (point / "dumps/latest/report.txt").read_bytes().split(b"The kernel's own")[0]
     assert b"\x1b" not in head
     assert b"\x07" not in head
+
+
+def tampered(one: Path, _: Path) -> None:
+    data = one.read_bytes()
+    one.write_bytes(data[:-2] + b"!\n")
+
+
+def cut(one: Path, _: Path) -> None:
+    os.truncate(one, 10)
+
+
+def exchanged(one: Path, other: Path) -> None:
+    kept = one.rename(one.with_name("kept"))
+    other.rename(one)
+    kept.rename(other)
+
+
+@pytest.mark.parametrize("spoil", [tampered, cut, exchanged])
+def test_who_reads_an_archived_text_while_it_is_spoilt_sees_the_kernels_and_no_error(
+    spoil: Callable[[Path, Path], None], source: Path, tmp_path: Path, mount: MountMaker
+) -> None:
+    archive = tmp_path / "archive"
+    point = mount(source, "-o", f"archive={archive},archive_volatile").point
+    (point / "control").write_text("archive\n")
+    names = sorted(path.name for path in archive.glob("[0-9u]*"))[:2]
+    texts = [(archive / name / "dmesg.txt").read_bytes() for name in names]
+    shown = [point / "dumps" / name / "dmesg.txt" for name in names]
+    # The second read finds all that the kernel keeps for a second.
+    assert [path.read_bytes() for path in shown + shown] == texts + texts
+    spoil(*(archive / name / "dmesg.txt" for name in names))
+    assert [path.read_bytes() for path in shown + shown] == texts + texts

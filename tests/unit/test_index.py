@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import Stamp, Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
-from pstorefs.tree.node import Directory, File, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
 from pstorefs.tree.saved_text import SavedText
@@ -144,6 +144,10 @@ def tampered(path: Path) -> None:
     path.write_bytes(data[:-2] + b"!\n")
 
 
+def cut(path: Path) -> None:
+    os.truncate(path, 10)
+
+
 def a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -159,24 +163,77 @@ def a_link_elsewhere(path: Path) -> None:
     path.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, tampered, a_folder, a_fifo, a_link_elsewhere])
+@pytest.mark.parametrize("spoil", [Path.unlink, tampered, cut, a_folder, a_fifo, a_link_elsewhere])
 def test_a_text_that_is_not_what_was_saved_is_never_shown(
     saved: Path, spoil: Callable[[Path], None]
 ) -> None:
     name = dumps_in(saved)[0]
     text = (saved / name / "dmesg.txt").read_bytes()
     catalog = catalog_of(saved)
-    owners = Owners(Store("", optional=True), Access(), catalog)
-    tree = Dumps(catalog, owners, NOBODY, own=False)
+    tree = tree_of(catalog)
     before = file_of(tree, name)
     assert isinstance(before, SavedText)
     assert contents(before) == text
     spoil(saved / name / "dmesg.txt")
     with pytest.raises(StaleError):
         before.open()
-    with suppress(StaleError):  # the kernel looks it up again by itself, once
-        contents(file_of(tree, name))
+    assert contents(file_of(tree, name)) == text, "the kernel looks it up again by itself, once"
+
+
+def test_a_text_that_a_disk_no_longer_gives_is_made_from_the_records(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = dumps_in(saved)[0]
+    text = (saved / name / "dmesg.txt").read_bytes()
+    tree = tree_of(catalog_of(saved))
+    node = file_of(tree, name)
+    assert isinstance(node, SavedText)
+    node.find()
+    read = Store.read
+
+    def unreadable(store: Store, folder: tuple[str, ...], file: str, expected: Stamp) -> bytes:
+        if file == "dmesg.txt":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), file)
+        return read(store, folder, file, expected)
+
+    monkeypatch.setattr(Store, "read", unreadable)
+    with pytest.raises(StaleError):
+        node.open()
     assert contents(file_of(tree, name)) == text
+
+
+def test_a_text_that_lies_there_anew_is_shown_as_before(saved: Path) -> None:
+    name = dumps_in(saved)[0]
+    path = saved / name / "dmesg.txt"
+    text = path.read_bytes()
+    tree = tree_of(catalog_of(saved))
+    before = file_of(tree, name)
+    assert contents(before) == text
+    path.unlink()
+    path.write_bytes(text)
+    with pytest.raises(StaleError):
+        before.open()
+    after = file_of(tree, name)
+    assert isinstance(after, SavedText), "its digest still says that it is right"
+    assert contents(after) == text
+
+
+def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive's directory may be open longer than the look at the store holds."""
+    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 100)
+    store = Place(STORE, Store(str(tmp_path / "store")))
+    catalog = Catalog([store, Place(ARCHIVE, str(saved))])
+    node = file_of(tree_of(catalog), dumps_in(saved)[0])
+    node.find()
+    assert node.lane == QUICK
+    store.may_hang = True
+    assert node.lane == COMPOSE
+
+
+def tree_of(catalog: Catalog) -> Dumps:
+    return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), NOBODY, own=False)
 
 
 def file_of(tree: Dumps, name: str) -> File:
