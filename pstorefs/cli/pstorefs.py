@@ -22,25 +22,21 @@ Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FI
 
 Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
   --archive        save all dumps, then clear what is saved
-  --list           one line for each dump: time, name, signature, place, title
+  --list           one line for each dump; --json with this, --show, --check: for programs
   --show NAME      the report of a dump; NAME may be latest, or a record
   --check          will the next crash be recorded? --crash: ask, then crash to prove it
   --bundle NAME FILE   a dump in one file; --redact: without names and addresses
   --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
-  --ship [URL]     send archived dumps to an object store: pstorefs --ship --help
-  --sentry DSN     send an event for each archived crash to a Sentry
+  --ship [URL], --sentry DSN   send archived dumps, or events: pstorefs --ship --help
   --every=TIME     archive and ship, and again after a time such as 15m: in a container
-  --json           with --list, --show or --check: for programs
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR, archive_volatile   where to save dumps; it may be a tmpfs
                    keep=LIMITS       what the archive may hold, such as 90d+500M
                    rm=archive|clear|deny   what rm of a record does
-                   ro, plain         no commands; the records only
-                   nofail            mount although no pstore is there yet
+                   ro, plain, nofail   no commands; records only; mount without a pstore
                    endpoint=, region=, ca=, credentials=   of a fleet's store
-  -f, -d           stay in the foreground, log to standard error; print requests, too
-  -h, --help; -V, --version
+  -f, -d           stay in the foreground; print requests, too.  -h, --help, -V, --version
 Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on
 purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 """

@@ -103,3 +103,12 @@ def test_the_command_lines_are_understood() -> None:
     assert parse(command[1:]).foreground
     command = settings("pstorefs-fleet.service")["ExecStart"].split()
     assert parse(command[1:]).is_fleet
+
+
+def test_what_the_archive_starts_does_not_start_the_archive_again() -> None:
+    """While the machine boots: what requires sysinit.target starts all that this one wants."""
+    archive = settings("pstorefs-archive.service")
+    assert "sysinit.target" in archive["Before"]
+    for name in {archive["OnSuccess"], archive["OnFailure"]}:
+        assert settings(name)["DefaultDependencies"] == "no"
+        assert "sysinit.target" in settings(name)["After"]
