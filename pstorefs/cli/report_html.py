@@ -54,8 +54,10 @@ def run_report_html(question: Question) -> int:
     save(path, render(picture, bounds))
     if path != "-":
         count = sum(group.count for group in [*picture.groups, *picture.others])
-        words = f"{printable(path)}: {count} crashes in {len(picture.days)} days\n"
-        write(words.encode(errors="replace"))
+        words = f"{path}: {count} crashes in {len(picture.days)} days"
+        if not count:  # a place that is the wrong one looks like a healthy fleet
+            words += f": make sure that --ship or --archive writes to {where}"
+        write(f"{printable(words)}\n".encode(errors="replace"))
     return 0
 
 

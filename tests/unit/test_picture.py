@@ -574,6 +574,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.archived(tmp_path_factory.mktemp("one"))
 
 
+def test_a_place_without_crashes_may_be_the_wrong_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, empty = tmp_path / "page.html", tmp_path / "empty"
+    empty.mkdir()
+    assert main(["--report-html", f"file://{empty}", str(path)]) == 0
+    said = capfd.readouterr().out
+    assert said.startswith(f"{path}: 0 crashes in 30 days: make sure that --ship or --archive")
+    assert said.endswith(f"file://{empty}\n")
+
+
 def test_the_page_of_an_archive_has_each_crash_and_its_report(
     archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
