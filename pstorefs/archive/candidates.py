@@ -16,6 +16,7 @@ from pstorefs.archive.relatives import Reach, tokens_in_raw, tokens_near
 from pstorefs.archive.shelf import Shelf
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE
+from pstorefs.source.directory import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.entry import Entry
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.directory import Store
 
 # With more dumps to be listed than this, the index is read first.
 _MANY = 200
@@ -120,7 +121,6 @@ def _known(view: Store, names: Iterable[str]) -> dict[str, Entry]:
             entry = entries.get(name)
             if entry is None:
                 continue
-            status = os.stat(name, dir_fd=root, follow_symlinks=False)
-            if (entry.inode, entry.ctime_ns) == (status.st_ino, status.st_ctime_ns):
+            if entry.is_of(Stamp.of(os.stat(name, dir_fd=root, follow_symlinks=False))):
                 found[name] = entry
     return found

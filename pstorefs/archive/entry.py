@@ -95,6 +95,10 @@ class Entry(NamedTuple):
         copied = 0 if self.dated else self.mtime_ns
         return time // 10**9, copied // 10**9, self.count or 0, time, self.name
 
+    def is_of(self, directory: Stamp) -> bool:
+        """Whether it is of this directory, and that was not changed since."""
+        return (self.inode, self.ctime_ns) == (directory.inode, directory.ctime_ns)
+
     def line(self) -> bytes:
         """The entry as one line of the index; the first field is a checksum of the others."""
         fields = (
@@ -162,7 +166,7 @@ def of_stored(stored: Stored) -> Entry:
         boot=keys["boot"] or own,
         saved=stored.saved,
         tail=stored.tail,
-        text=_digits(stored.texts.get(layout.TEXT)),
+        text=digits(stored.texts.get(layout.TEXT)),
         tokens=_joined(records, stored.start),
     )
 
@@ -190,12 +194,13 @@ def of_dump(
         boot=dump.boot or ALONE + boots.key_of(facts),
         saved=saved,
         tail=tail[-1] if tail and not facts.doubtful else None,
-        text=_digits(text),
+        text=digits(text),
         tokens=_joined(records, boots.start_of(facts)),
     )
 
 
-def _digits(sha256: str | None) -> int | None:
+def digits(sha256: str | None) -> int | None:
+    """A SHA-256 as `Entry.text` has it."""
     return int(sha256[:16], 16) if sha256 else None
 
 

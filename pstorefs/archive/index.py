@@ -99,7 +99,7 @@ def update(store: Store, root: int, make: Callable[[str], Entry | None]) -> dict
     new: list[Entry] = []
     for name, directory in there.items():
         found = known.get(name)
-        if found is None or (found.inode, found.ctime_ns) != (directory.inode, directory.ctime_ns):
+        if found is None or not found.is_of(directory):
             found = make(name)
             if found is None or len(found.line()) > entry.LONGEST:
                 continue

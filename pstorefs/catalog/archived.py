@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pstorefs.archive import in_full, index, layout, stored
+from pstorefs.archive import entry, in_full, index, layout, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
-from pstorefs.catalog.directories import directories, odd, same
+from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
 from pstorefs.catalog.recent import Recent
 from pstorefs.source.directory import ChangedError, Stamp, Store
@@ -125,11 +125,11 @@ class Archived:
         grouped = odd(there)
         for name, directory in there.items():
             known = lines.get(name)
-            if known is None or not same(known, directory):
+            if known is None or not known.is_of(directory):
                 known = self.entries.get(name)
             if name in grouped:
                 known = None
-            elif known is None or not same(known, directory):
+            elif known is None or not known.is_of(directory):
                 known = in_full.entry_of(store, name)
             if known is not None:
                 entries[name] = known
@@ -205,9 +205,9 @@ class Archived:
 
         `ChangedError` if it is gone; TimeoutError if the archive hangs.
         """
-        stamps = self.stamps(name, wait=True)
         known = self._known.get(name)
-        if known is not None and known.stamps == stamps:
+        # Of a dump that is not known yet, reading takes the stamps.
+        if known is not None and known.stamps == self.stamps(name, wait=True):
             return known
         with self.place.opened() as store:
             found: Stored | InFull | None = stored.read(store, name)
@@ -304,7 +304,7 @@ class Archived:
             raise
         except OSError as error:
             raise self.spoil(dump) from error
-        if int(stored.digest(data)[:16], 16) != expected:
+        if entry.digits(stored.digest(data)) != expected:
             raise self.spoil(dump)
         return data
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pstorefs import dump as dumps_of
 from pstorefs.archive import entry, layout
-from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
 from pstorefs.source.directory import Stamp, Store
 
@@ -19,11 +18,6 @@ def directories(store: Store) -> dict[str, Stamp]:
     while len(found) > bounds.MOST_DUMPS:
         found.popitem()
     return found
-
-
-def same(known: Entry, directory: Stamp) -> bool:
-    """Whether an entry is of this directory, unchanged."""
-    return (known.inode, known.ctime_ns) == (directory.inode, directory.ctime_ns)
 
 
 def odd(there: dict[str, Stamp]) -> set[str]:
