@@ -32,6 +32,7 @@ _seen: OrderedDict[tuple[str, str, str, int, str], Record] = OrderedDict()
 
 class _Kept(NamedTuple):
     stored: bytes
+    sha256: str
     #: None: not decoded.
     text: bytes | None
 
@@ -68,12 +69,12 @@ class Shelf:
             if name is None:
                 raise ValueError(f"{file!r} is no name of a record")
             read = self._decode(name, path, stored)
-            record = Record.of(file, self.place, mtime, stored, read, path)
+            record = Record.of(file, self.place, mtime, stored, read, path, digest)
             text = read.text
         _seen[key] = record
         while len(_seen) > _RECORDS:
             _seen.popitem(last=False)
-        self._keep(path, stored, text)
+        self._keep(path, stored, digest, text)
         return record
 
     def latest(self, path: str) -> Record:
@@ -89,7 +90,8 @@ class Shelf:
         """The bytes that `record` was made of. OSError as there."""
         kept = self._kept.get(record.path)
         stored = kept.stored if kept else self._read(record.path)
-        if hashlib.sha256(stored).hexdigest() != record.sha256:
+        digest = kept.sha256 if kept else hashlib.sha256(stored).hexdigest()
+        if digest != record.sha256:
             raise ChangedError(f"{record.path} changed while it was archived")
         return stored
 
@@ -100,7 +102,7 @@ class Shelf:
             return kept.text
         stored = self.stored(record)
         text = self._decode(record.name, record.path, stored).text
-        self._keep(record.path, stored, text)
+        self._keep(record.path, stored, record.sha256, text)
         return text
 
     def forget(self) -> None:
@@ -119,8 +121,8 @@ class Shelf:
             return known[1]
         return reading.read(name, stored)
 
-    def _keep(self, path: str, stored: bytes, text: bytes | None) -> None:
-        kept = _Kept(stored, text)
+    def _keep(self, path: str, stored: bytes, sha256: str, text: bytes | None) -> None:
+        kept = _Kept(stored, sha256, text)
         size = self._size + _size(kept) - _size(self._kept.get(path))
         if size <= _KEPT_BYTES:
             self._size = size

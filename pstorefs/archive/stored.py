@@ -167,14 +167,13 @@ def small(store: Store, name: str, file: str, limit: int) -> bytes:
     return store.read((name,), file, stamp)
 
 
-def with_saved(dump: Dump, summary: bytes, texts: Mapping[str, bytes]) -> bytes:
-    """summary.json as it is stored in an archive: see above for what is added."""
+def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) -> bytes:
+    """summary.json as it is stored in an archive: `keys`, and what is added, see above."""
     from pstorefs.dump import boots
 
     facts = boots.facts_of(dump)
     tail = facts.tail()
-    whole = json.loads(summary)
-    whole[_SAVED] = {
+    saved = {
         "mtime_ns": mtime_of(dump),
         "mtimes": {
             record.path.rpartition("/")[2]: record.mtime_ns
@@ -186,7 +185,7 @@ def with_saved(dump: Dump, summary: bytes, texts: Mapping[str, bytes]) -> bytes:
         "start": boots.start_of(facts),
         "tail": f"{tail[-1]:016x}" if tail and not facts.doubtful else None,
     }
-    return sealed(whole)
+    return sealed({**keys, _SAVED: saved})
 
 
 def laid_out(keys: Mapping[str, Any]) -> bytes:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.body_lines import (
+    PART_FORM,
     REGISTERS,
     STARTS,
-    has_part_form,
     is_body,
     is_part,
     is_stopping,
@@ -58,7 +58,7 @@ FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 _GAP, _END = "[pstorefs: ", "---[ end "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
 _PREFACES = by_first(PREFACES)
-#: What any other line begins with than a foreign one.
+#: What any but a foreign line begins with.
 _OURS = by_first((*STARTS, *FIRST_LINES, *PREFACES, _GAP, _END, "=", "-"))
 
 
@@ -117,8 +117,11 @@ class _Splitter:
 
     def run(self) -> list[Report]:
         for number, line in enumerate(self._lines):
-            if line.text:
-                self._take(number, line.caller, line.text)
+            caller, text = line.caller, line.text
+            if text and _is_foreign(text) and (caller or not self._waiting):
+                self._pass(number, caller, text)
+            elif text:
+                self._take(number, caller, text)
         for report in self._found:
             if report.lost_head:
                 self._judge_lost(report)
@@ -141,9 +144,6 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
-        if _is_foreign(text) and (caller or not self._waiting):
-            self._pass(number, caller, text)
-            return
         known = recognise(text)
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
@@ -340,7 +340,7 @@ def _panics(report: Report) -> bool:
 def _is_foreign(text: str) -> bool:
     """Whether no report can begin, go on or end with a line, as with most lines of a log."""
     ours = text.startswith(_OURS.get(text[0], ())) or "[#" in text or " from " in text
-    return not (ours or has_part_form(text))
+    return not (ours or " pgtable: " in text or PART_FORM.match(text))
 
 
 def _is_announcement(text: str) -> bool:

@@ -14,7 +14,7 @@ from pstorefs.oops.frames import WHERE, Frame, Location, frame_of, is_beyond, lo
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import SYMBOL
 from pstorefs.oops.starts import BLANKS, by_first
-from pstorefs.oops.tasks import ABOUT_TASKS, MODULES_MAX, Task, Tasks, names_task, read_modules
+from pstorefs.oops.tasks import ABOUT_TASKS, MODULES_MAX, NAMES_TASK, Task, Tasks, read_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,6 +116,7 @@ _TELLING = by_first(
         *("<", "Hardware name: ", "Modules linked in:"),
     )
 )
+_COMM, _OOPS = NAMES_TASK
 _BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 _PLAIN = re.compile(WHERE, re.ASCII)
 _SYMBOLISED = re.compile(rf"(?P<function>{SYMBOL}) \S{{1,200}}:\d", re.ASCII)
@@ -303,4 +304,4 @@ class _Reader:
 def _says_nothing(text: str) -> bool:
     """Whether a line has nothing that is looked for: most lines between those of a report."""
     telling = text.startswith(_TELLING.get(text[:1], ())) or "+0x" in text or ">{" in text
-    return not (telling or names_task(text))
+    return not (telling or _COMM in text or _OOPS in text)

@@ -94,9 +94,19 @@ class Record:
 
     @classmethod
     def of(
-        cls, file: str, place: str, mtime_ns: int, stored: bytes, reading: Reading, path: str = ""
+        cls,
+        file: str,
+        place: str,
+        mtime_ns: int,
+        stored: bytes,
+        reading: Reading,
+        path: str = "",
+        sha256: str = "",
     ) -> Record:
-        """The record of a record that was read. Raises ValueError if `file` is no record's name."""
+        """The record of a record that was read. Raises ValueError if `file` is no record's name.
+
+        `sha256` is that of `stored`, if it is known.
+        """
         name = parse_name(file)
         if name is None:
             raise ValueError(f"{file!r} is no name of a record")
@@ -115,7 +125,7 @@ class Record:
             path=path or file,
             mtime_ns=mtime_ns,
             size=len(stored),
-            sha256=hashlib.sha256(stored).hexdigest(),
+            sha256=sha256 or hashlib.sha256(stored).hexdigest(),
             text_hash=hashlib.blake2b(key.encode() + body, digest_size=16).hexdigest(),
             text_size=len(reading.text),
             state=reading.state,
@@ -215,11 +225,11 @@ def _fingerprints(text: bytes) -> bytes:
     numbers: array[int] = array("Q")
     found = _LINE.findall(text, max(0, len(text) - _MOST_TEXT))
     for line, seconds, micros in found[-_MOST_LINES:]:
-        time = _micros(seconds, micros)
+        time = int(seconds + micros)
         if time:
             numbers.append((time & 0xFFFFFFFF) << 32 | zlib.crc32(line))
     return numbers.tobytes()
 
 
 def _micros(seconds: bytes, micros: bytes) -> int:
-    return int(seconds) * 10**6 + int(micros)
+    return int(seconds + micros)  # there are six digits of microseconds

@@ -78,9 +78,10 @@ def composer(machine: Machine, *, own: bool) -> Compose:
             for other in siblings
         )
         context = Context(machine, own, others, dump.order, dump.boot)
-        made = {name: make(material, context) for name, make in FILES.items()}
+        keys = summary_json.completed(material.keys(), context)
+        made = {name: make(material, context) for name, make in FILES.items() if name != _SUMMARY}
         found = {name: data for name, data in made.items() if data is not None}
         texts = {name: data for name, data in found.items() if name in PLAIN}
-        return found | {_SUMMARY: with_saved(dump, found[_SUMMARY], texts)}
+        return found | {_SUMMARY: with_saved(dump, keys, texts)}
 
     return compose

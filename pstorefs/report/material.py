@@ -73,6 +73,7 @@ class Decoded:
         self._read = read
         self._text: bytes | None = None
         self._facts: Facts | None = None
+        self._keys: Mapping[str, Any] | None = None
 
     def text(self) -> bytes:
         """See `Material`."""
@@ -92,7 +93,9 @@ class Decoded:
 
     def keys(self) -> Mapping[str, Any]:
         """See `Material`."""
-        return summary_json.keys_of(self.dump, self.facts())
+        if self._keys is None:
+            self._keys = summary_json.keys_of(self.dump, self.facts())
+        return self._keys
 
     def words(self) -> bytes | None:
         """See `Material`."""
