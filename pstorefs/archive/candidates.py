@@ -7,7 +7,6 @@ many, the archive's index knows which can be relatives; the rest is listed.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,13 @@ from pstorefs.archive.relatives import Reach, tokens_in_raw, tokens_near
 from pstorefs.archive.shelf import Shelf
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE
-from pstorefs.source.directory import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-    from pstorefs.archive.entry import Entry
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import Stamp, Store
 
 # With more dumps to be listed than this, the index is read first.
 _MANY = 200
@@ -50,7 +47,7 @@ class Candidates:
             say(sentence)
         reach = Reach(records)
         near = [name for name in names if reach.includes(name)]
-        known = _known(view, near) if len(near) > _MANY else {}
+        known = index.known(view, near) if len(near) > _MANY else {}
         for name in near:
             if name not in known or not self._wanted.isdisjoint(known[name].tokens.split(" ")):
                 self.look(name)
@@ -109,18 +106,3 @@ class Candidates:
                 return [], f"/{layout.RAW}/{name} is not what {layout.SUMS} says"
             records.append(record)
         return records, ""
-
-
-def _known(view: Store, names: Iterable[str]) -> dict[str, Entry]:
-    """What the index says of dumps; nothing of those that are not the ones it tells of."""
-    stamp = index.stamp_of(view)
-    entries = index.read(view, stamp)[0] if stamp else {}
-    found = {}
-    with view.folder(()) as root:
-        for name in names:
-            entry = entries.get(name)
-            if entry is None:
-                continue
-            if entry.is_of(Stamp.of(os.stat(name, dir_fd=root, follow_symlinks=False))):
-                found[name] = entry
-    return found

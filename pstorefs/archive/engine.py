@@ -125,8 +125,11 @@ def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:
         return
     import hashlib
 
-    from pstorefs.archive.prune import remove_old
+    from pstorefs.archive.prune import may_exceed, remove_old
 
+    now = int(time.time())
+    if not may_exceed(view, descriptor, policy.keep, now):
+        return
     remaining = set()
     for path, stamp in _files(store).items():
         *folder, name = path.split("/")
@@ -136,6 +139,5 @@ def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:
             policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
             return
         remaining.add(hashlib.sha256(data).hexdigest())
-    now = int(time.time())
     waiting = partial(policy.unshipped, view.path)
     remove_old(view, descriptor, policy.keep, now, remaining, policy.say, waiting)

@@ -17,7 +17,7 @@ from pstorefs.archive import durable, entry
 from pstorefs.source.directory import Stamp, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pstorefs.archive.entry import Entry
 
@@ -59,6 +59,21 @@ def read(store: Store, stamp: Stamp) -> tuple[dict[str, Entry], int]:
     except OSError:
         return {}, 0
     return found, count
+
+
+def known(store: Store, names: Iterable[str]) -> dict[str, Entry]:
+    """What the index says of dumps; nothing of those that are not the ones it tells of."""
+    stamp = stamp_of(store)
+    entries = read(store, stamp)[0] if stamp else {}
+    found = {}
+    with store.folder(()) as root:
+        for name in names:
+            entry = entries.get(name)
+            if entry is None:
+                continue
+            if entry.is_of(Stamp.of(os.stat(name, dir_fd=root, follow_symlinks=False))):
+                found[name] = entry
+    return found
 
 
 def _lines(store: Store, stamp: Stamp) -> Iterator[bytes]:

@@ -15,15 +15,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import damage, durable, layout
+from pstorefs.archive import damage, durable, index, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from pstorefs.settings.keep import Keep
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import Stamp, Store
 
 _SUMMARY_BYTES = 1 << 20
+# The index tells when a dump was finished: so much later, at most, than its records were saved.
+_FINISHED_SECONDS = 3600
 # A dump's name without its time and its number.
 _KIND = re.compile(r"(?:\d{8}T\d{6}Z|undated)-(.*?)(?:-\d+)?(?:-[0-9a-f]{8})?")
 
@@ -35,6 +37,40 @@ class _Kept:
     size: int
     signature: str
     hashes: frozenset[str]
+
+
+def may_exceed(archive: Store, root: int, keep: Keep, now: int) -> bool:
+    """Whether anything can be beyond the limits: on most boots nothing is.
+
+    As far as names, sizes and the index tell: no file is read of a dump that the index knows. Where
+    a backup was restored without its times, its dumps count as saved then.
+    """
+    names, _, _ = layout.dump_names(archive)
+    if keep.count is not None and len(names) > keep.count:
+        return True
+    if keep.size is not None and _size(layout.read_raw(archive, name, []) for name in names) > (
+        keep.size
+    ):
+        return True
+    if keep.seconds is None:
+        return False
+    latest = now - keep.seconds + _FINISHED_SECONDS
+    return any(saved < latest for saved in _saved(archive, root, names))
+
+
+def _size(dumps: Iterable[Mapping[str, Stamp]]) -> int:
+    """Bytes of the records of dumps, of which each is what its raw/ holds."""
+    return sum(stamp.size for raw in dumps for stamp in raw.values())
+
+
+def _saved(archive: Store, root: int, names: Iterable[str]) -> Iterator[int]:
+    """When dumps were saved: by the index, or else by themselves."""
+    known = index.known(archive, names)
+    for name in names:
+        if name in known:
+            yield known[name].saved
+        elif (dump := _dump(root, name, layout.read_raw(archive, name, []))) is not None:
+            yield dump.saved
 
 
 def remove_old(
@@ -52,7 +88,9 @@ def remove_old(
     """
     if keep.unlimited:
         return []
-    dumps = sorted(_dumps(archive, root), key=lambda dump: (dump.saved, dump.name))
+    listed = layout.read_archive(archive).dumps.items()
+    found = filter(None, (_dump(root, name, raw) for name, raw in listed))
+    dumps = sorted(found, key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
     protected = {dump.name for dump in dumps if dump.hashes & in_store}
     ends: set[str] | None = None
@@ -99,22 +137,22 @@ def _beyond(keep: Keep, age: int, count: int, size: int) -> str:
     return ""
 
 
-def _dumps(archive: Store, root: int) -> Iterable[_Kept]:
-    """All dumps that this program finished. What it cannot read it does not remove."""
-    for name, raw in layout.read_archive(archive).dumps.items():
-        try:
-            directory = durable.open_directory(root, name)
-        except OSError:
-            continue
-        try:
-            facts = layout.read_facts(directory)
-            signature = _signature(directory, name)
-        finally:
-            os.close(directory)
-        hashes = frozenset(digest for file, digest in facts if file in raw)
-        if raw and len(hashes) == len({file for file, _ in facts}) == len(raw):
-            saved = max(fact.saved for fact in facts.values())
-            yield _Kept(name, saved, sum(s.size for s in raw.values()), signature, hashes)
+def _dump(root: int, name: str, raw: Mapping[str, Stamp]) -> _Kept | None:
+    """A dump that this program finished. What it cannot read it does not remove."""
+    try:
+        directory = durable.open_directory(root, name)
+    except OSError:
+        return None
+    try:
+        facts = layout.read_facts(directory)
+        signature = _signature(directory, name)
+    finally:
+        os.close(directory)
+    hashes = frozenset(digest for file, digest in facts if file in raw)
+    if not raw or not len(hashes) == len({file for file, _ in facts}) == len(raw):
+        return None
+    saved = max(fact.saved for fact in facts.values())
+    return _Kept(name, saved, _size([raw]), signature, hashes)
 
 
 def _signature(directory: int, name: str) -> str:

@@ -69,7 +69,7 @@ class Shelf:
             if name is None:
                 raise ValueError(f"{file!r} is no name of a record")
             read = self._decode(name, path, stored)
-            record = Record.of(file, self.place, mtime, stored, read, path, digest)
+            record = Record.of(file, self.place, mtime, stored, read, path)
             text = read.text
         _seen[key] = record
         while len(_seen) > _RECORDS:

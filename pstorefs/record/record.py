@@ -94,19 +94,9 @@ class Record:
 
     @classmethod
     def of(
-        cls,
-        file: str,
-        place: str,
-        mtime_ns: int,
-        stored: bytes,
-        reading: Reading,
-        path: str = "",
-        sha256: str = "",
+        cls, file: str, place: str, mtime_ns: int, stored: bytes, reading: Reading, path: str = ""
     ) -> Record:
-        """The record of a record that was read. Raises ValueError if `file` is no record's name.
-
-        `sha256` is that of `stored`, if it is known.
-        """
+        """The record of a record that was read. Raises ValueError if `file` is no record's name."""
         name = parse_name(file)
         if name is None:
             raise ValueError(f"{file!r} is no name of a record")
@@ -125,7 +115,7 @@ class Record:
             path=path or file,
             mtime_ns=mtime_ns,
             size=len(stored),
-            sha256=sha256 or hashlib.sha256(stored).hexdigest(),
+            sha256=hashlib.sha256(stored).hexdigest(),
             text_hash=hashlib.blake2b(key.encode() + body, digest_size=16).hexdigest(),
             text_size=len(reading.text),
             state=reading.state,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.archive import durable, layout
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome
@@ -278,6 +280,55 @@ def test_keep_by_size_and_by_age(tmp_path: Path) -> None:
     assert kept(tmp_path, Keep(size=1 << 20))[0] == 4
     assert kept(tmp_path, Keep(size=150))[0] == 3
     assert kept(tmp_path, Keep(size=0))[0] == 2
+
+
+def test_keep_reads_no_dump_that_the_index_knows_where_nothing_is_beyond_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    limits = Keep(seconds=86400, size=1 << 20, count=4)
+    read: list[str] = []
+    read_small, read_facts = durable.read_small, layout.read_facts
+
+    def small(parent: int, name: str, limit: int) -> bytes:
+        read.append(name)
+        return read_small(parent, name, limit)
+
+    def facts(directory: int) -> object:
+        read.append(layout.FACTS)
+        return read_facts(directory)
+
+    monkeypatch.setattr(durable, "read_small", small)
+    monkeypatch.setattr(layout, "read_facts", facts)
+    assert kept(tmp_path, limits) == (4, [])
+    assert read == []
+    assert kept(tmp_path, limits._replace(count=3))[0] == 3
+    assert read != []
+
+
+@pytest.mark.parametrize("index", ["gone", "of others", "another time"])
+def test_keep_by_age_goes_by_the_dumps_where_the_index_is_not_theirs(
+    index: str, tmp_path: Path
+) -> None:
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    archived = tmp_path / "archive"
+    if index == "of others":
+        shutil.copytree(archived, tmp_path / "copy")
+        shutil.rmtree(archived)
+        (tmp_path / "copy").rename(archived)
+        archived.chmod(0o700)
+    for facts in archived.glob("*/records.json"):
+        text = re.sub(r'"saved": \d+', '"saved": 1600000000', facts.read_text())
+        if index == "another time":  # a rename in the dump's directory, as the engine does it
+            (facts.parent / "new").write_text(text)
+            (facts.parent / "new").rename(facts)
+        else:
+            facts.write_text(text)
+    if index == "gone":
+        (archived / ".index").unlink()
+    assert kept(tmp_path, Keep(seconds=86400))[0] == 2
 
 
 def test_keep_never_removes_what_still_stands_in_the_store(tmp_path: Path) -> None:
