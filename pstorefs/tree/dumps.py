@@ -233,7 +233,8 @@ class Dumps:
             if digest is not None:
                 return SavedText(archive, dump, digest, owner, self.root.knows_all)
         make = partial(self._changing, partial(self._made, file, name))
-        return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
+        at_hand = partial(self._has_made, file, name)
+        return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))
 
     def _has(self, file: str, name: str) -> bool:
         """Whether a dump has one of the files that not every dump has."""
@@ -246,7 +247,8 @@ class Dumps:
         for each in found:
             file = each.file if each.file not in entries else f"{each.file}~{each.sha256[:8]}"
             make = partial(self._changing, partial(self._stored, name, each.sha256))
-            entries[file] = ComposedFile(make, partial(self._owner_now, name), each.mtime_ns)
+            owner = partial(self._owner_now, name)
+            entries[file] = ComposedFile(make, owner, each.mtime_ns, lasting=True)
         return entries
 
     def _changing(self, make: Callable[[], _Made]) -> _Made:
