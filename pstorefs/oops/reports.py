@@ -190,7 +190,7 @@ class _Splitter:
             return
         early = report is not None and (not report.body or (kind.trap and self._waiting != []))
         if report is not None and early and self._is_same(report, kind, number):
-            if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
+            if report.kind is None or not _says_more(report.kind, kind):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
@@ -217,12 +217,12 @@ class _Splitter:
         """Whether this first line goes on with a report that has not shown its body yet."""
         if report.kind is None:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
+        if kind.error_class in report.kind.then and kind is not report.kind:
+            return True
         if kind.trap:
             return report.die is None and report.kind.error_class in EXPLAINED
         if report.kind.error_class == kind.error_class == "memory-leak":
             return True
-        if report.kind.error_class == "rust":  # its panic ends in a BUG()
-            return kind.error_class == "bug"
         if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
             return report.kind.error_class == kind.error_class
         # decode_stacktrace.sh repeats the line for each inlined function.
@@ -331,6 +331,11 @@ class _Splitter:
         report = self._ended.get(caller)
         if report is not None and number - report.last <= AGAIN and not report.again:
             report.again.append(number)
+
+
+def _says_more(first: Kind, second: Kind) -> bool:
+    """Whether of two first lines of one report the first one says what happened."""
+    return second.trap or second.error_class in first.then
 
 
 def _panics(report: Report) -> bool:
