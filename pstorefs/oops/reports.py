@@ -15,26 +15,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.body_lines import (
-    PART_FORM,
     REGISTERS,
-    STARTS,
     is_body,
     is_part,
     is_stopping,
     is_tail,
     is_trace,
 )
+from pstorefs.oops.foreign import END, GAP, is_foreign
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
-from pstorefs.oops.report_kinds import (
-    CUT_HERE,
-    FIRST_LINES,
-    PREFACES,
-    Blame,
-    Kind,
-    lost_kind,
-    recognise,
-)
+from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
 from pstorefs.oops.starts import by_first
 from pstorefs.oops.trace import Body, read
 
@@ -55,11 +46,8 @@ AGAIN = 40
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 
-_GAP, _END = "[pstorefs: ", "---[ end "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
 _PREFACES = by_first(PREFACES)
-#: What any but a foreign line begins with.
-_OURS = by_first((*STARTS, *FIRST_LINES, *PREFACES, _GAP, _END, "=", "-"))
 
 
 @dataclass(slots=True)
@@ -118,7 +106,7 @@ class _Splitter:
     def run(self) -> list[Report]:
         for number, line in enumerate(self._lines):
             caller, text = line.caller, line.text
-            if text and _is_foreign(text) and (caller or not self._waiting):
+            if text and is_foreign(text) and (caller or not self._waiting):
                 self._pass(number, caller, text)
             elif text:
                 self._take(number, caller, text)
@@ -147,10 +135,10 @@ class _Splitter:
         known = recognise(text)
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
-        if text.startswith(_END):
+        if text.startswith(END):
             self._end(number, caller, traced="end trace" in text)
             return
-        if text.startswith(_GAP):
+        if text.startswith(GAP):
             self._open.clear()
             self._stall = None
             self._waiting.clear()
@@ -340,12 +328,6 @@ def _says_more(first: Kind, second: Kind) -> bool:
 
 def _panics(report: Report) -> bool:
     return report.kind is not None and report.kind.error_class == "panic"
-
-
-def _is_foreign(text: str) -> bool:
-    """Whether no report can begin, go on or end with a line, as with most lines of a log."""
-    ours = text.startswith(_OURS.get(text[0], ())) or "[#" in text or " from " in text
-    return not (ours or " pgtable: " in text or PART_FORM.match(text))
 
 
 def _is_announcement(text: str) -> bool:

@@ -49,6 +49,6 @@ def test_a_text_says_the_same_if_no_line_is_passed_over(monkeypatch: pytest.Monk
 
     every = sorted(set(texts()))
     quick = facts()
-    monkeypatch.setattr(reports, "_is_foreign", lambda _: False)
+    monkeypatch.setattr(reports, "is_foreign", lambda _: False)
     monkeypatch.setattr(trace, "_says_nothing", lambda _: False)
     assert quick == facts()
