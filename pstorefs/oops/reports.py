@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Lines without anything of a report in them after which a report is over.
 GAP_LINES = 64
+#: The same with what programs print to the same console, in lines without the kernel's time.
+GAP_MAX = 1024
 #: Lines between an announcement and the first line it announces (page dumps are the longest).
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
@@ -67,6 +69,7 @@ class Report:
     placed: bool = False  # another one is open at the same time: mixed.py
     place: int = 0  # how far it has come
     pid: str = ""
+    programs: int = 0  # lines since the last of its own that programs printed
     lines: list[int] = field(default_factory=list)  # those of its caller
     #: Lines on the instruction pointer that were printed again after the end trace.
     again: list[int] = field(default_factory=list)
@@ -265,12 +268,22 @@ class _Splitter:
             if number - report.first > ANNOUNCED:
                 self._close(caller, report)
                 return
-        elif number - report.last > GAP_LINES:
+        elif self._is_over(report, number):
             self._close(caller, report)
             return
+        if report.last == number:
+            report.programs = 0
         report.lines.append(number)
         if report.placed:
             note(report, text)
+
+    def _is_over(self, report: Report, number: int) -> bool:
+        """Whether nothing of a report has come for so long that it is over."""
+        lines = self._lines
+        if lines[number].time is None and lines[report.head].time is not None:
+            report.programs += 1
+        silent = number - report.last
+        return silent - report.programs > GAP_LINES or silent > GAP_MAX
 
     def _close(self, caller: str | None, report: Report) -> None:
         if report is self._stall:
