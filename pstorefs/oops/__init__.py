@@ -28,6 +28,7 @@ from pstorefs.oops.which_report import (
     choose_dump,
     choose_end,
     lacks_oops,
+    speaks_of_another,
 )
 
 __all__ = [
@@ -191,11 +192,12 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
     first_time, last_time = times(lines)
     found = report is not None and not report.lost_head
     signed = report is not None and report.kind not in UNSIGNED
+    generic = not signed or (report is not None and speaks_of_another(report))
     return Facts(
         title=called.title if called is not None else choice.title,
         error_class=called.error_class if called is not None else choice.error_class,
-        signature=signature(called.key) if called is not None and signed else "",
-        signature_key=called.key if called is not None and signed else "",
+        signature=signature(called.key) if called is not None and not generic else "",
+        signature_key=called.key if called is not None and not generic else "",
         stack=signature(called.path) if called is not None and signed else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,

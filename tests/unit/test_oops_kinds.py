@@ -538,6 +538,16 @@ def test_signature_is_null_where_it_would_be_that_of_other_bugs() -> None:
     assert parse_console(("Oops: 0000 [#1]\n" + trace("kthread")).encode()).stack == ""
 
 
+@pytest.mark.parametrize(
+    "message", ["Fatal exception in interrupt", "panic_on_warn set ...", "softlockup: hung tasks"]
+)
+def test_a_panic_that_only_says_that_there_was_a_bug_has_no_signature(message: str) -> None:
+    facts = parse_console(f"Kernel panic - not syncing: {message}\n".encode())
+    assert (facts.signature, facts.error_class) == ("", "panic")
+    assert key("Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b\n") != ""
+    assert key(f"{HUNG}{trace('f')}Kernel panic - not syncing: {message}\n") != ""
+
+
 def test_signature_leaves_out_devices_addresses_sizes_and_tasks() -> None:
     panics = [
         f"Kernel panic - not syncing: EXT4-fs (device {disk}): panic forced after error {n}\n"
