@@ -70,7 +70,7 @@ _PART = (
 _PART_PATTERN = re.compile(
     r"(?:[RE]?(?:[ABCDS][XPI]|FLAGS)?: ?|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|"
     r"[2-9]\d? locks|x\d\d?: |[ar]\d\d? ?: |[0-9a-f]{4,16}: |[0-9a-f]{8} [0-9a-f]{8}|"
-    r"[A-Za-z_][\w.]{0,80} \(\S{1,200}:[\d?]|"  # a frame, after decode_stacktrace.sh
+    r"[A-Za-z_][\w.]{0,80} \([^\s():]{1,200}:[\d?]|"  # a frame, after decode_stacktrace.sh
     r"\[[0-9a-f]{8,16}\]|.{1,64} pgtable: )",
     re.ASCII,
 )

@@ -121,7 +121,7 @@ def _start(text: bytes) -> int:
 def _indent(raws: list[str]) -> int:
     """Return how many blanks all lines begin with: the log was pasted somewhere."""
     full = (raw for raw in raws if raw.strip())
-    first = next(full, "")
+    first = next(full, "")[:PREFIX_MAX]
     indent = first[: len(first) - len(first.lstrip(" \t"))]
     for raw in full if indent else ():
         while not raw.startswith(indent):

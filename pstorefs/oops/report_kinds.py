@@ -26,7 +26,7 @@ _EXACT = rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[
 #: The same or, after decode_stacktrace.sh, "foo (file.c:12)", "foo file.c:12" and "foo file.c:12
 #: [inline]"; or "foo" at the end of a line whose offsets somebody has cut off.
 _PLACE = _EXACT + (
-    r"| \(\S{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+|$)"
+    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+|$)"
 )
 
 
@@ -437,7 +437,7 @@ KINDS: tuple[Kind, ...] = (
         ("WARNING: CPU: ", "WARNING: at "),
         "WARNING",
         Blame.HEADER,
-        rf"(?:(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at )?{_EXACT}| \(\S{{1,200}}:\d)",
+        rf"(?:(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at )?{_EXACT}| \([^\s():]{{1,200}}:\d)",
     ),
     _kind(
         "warning",

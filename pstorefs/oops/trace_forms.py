@@ -28,7 +28,7 @@ FRAME = re.compile(
 FROM = re.compile(
     rf"\s*(?:{_ADDRESS} )?\(?(?P<callee>{SYMBOL})(?:\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}})?"
     rf"(?: \[(?P<callee_module>[\w-]{{1,64}})\])?\)? from (?:{_ADDRESS} )?\(?"
-    rf"(?:{_WHERE}|(?P<decoded>{SYMBOL}) \(\S{{1,200}}:[\d?]|0x[0-9a-f])",
+    rf"(?:{_WHERE}|(?P<decoded>{SYMBOL}) \([^\s():]{{1,200}}:[\d?]|0x[0-9a-f])",
     re.ASCII,
 )
 #: powerpc: where an interrupt or a fault came; before 5.13 without registers after it.
@@ -108,12 +108,12 @@ SYMBOLISED = re.compile(rf"\.?(?P<function>{SYMBOL})(?: \S{{1,200}}:[\d?]|$)", r
 #: A frame after decode_stacktrace.sh, "f (net/a.c:12 net/b.c:3 (discriminator 2)) module"; and in a
 #: trace whose offsets somebody has cut off, "  f" and "  f [module]".
 DECODED = re.compile(
-    rf"\s*(?:{_ADDRESS} ){{0,2}}(?P<unsure>\? ?)?\.?(?P<function>{SYMBOL}) \(\S{{1,200}}:[\d?]"
-    r"[^\[\]]{0,800}\)(?: +\[?(?P<module>[\w-]{1,64})\]?)?$",
+    rf"\s{{0,64}}(?:{_ADDRESS} ){{0,2}}(?P<unsure>\? ?)?\.?(?P<function>{SYMBOL})"
+    r" \([^\s():]{1,200}:[\d?][^\[\]]{0,800}\)(?: +\[?(?P<module>[\w-]{1,64})\]?)?$",
     re.ASCII,
 )
 NAMED = re.compile(
-    rf"\s*(?:{_ADDRESS} |\s){{1,2}}(?P<unsure>\? ?)?(?P<function>{SYMBOL})"
+    rf"(?:\s{{1,64}}|(?=\[))(?:{_ADDRESS} ){{0,2}}(?P<unsure>\? ?)?(?P<function>{SYMBOL})"
     r"(?: \[(?P<module>[\w-]{1,64})\])?$",
     re.ASCII,
 )
