@@ -706,6 +706,8 @@ PREFACES = (
     "skb_under_panic",
 )
 
+#: What the first line of a report begins with, unless it is a `TRAP`.
+FIRST_LINES = tuple(start for kind in KINDS for start in kind.starts)
 _DISPATCH: dict[str, list[Kind]] = {}
 for _row in KINDS:
     for _start in _row.starts:

@@ -22,9 +22,16 @@ from pstorefs.oops.body_lines import (
     is_tail,
     is_trace,
 )
+from pstorefs.oops.foreign import END, GAP, is_announcement, is_foreign
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
-from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
+from pstorefs.oops.report_kinds import (
+    CUT_HERE,
+    Blame,
+    Kind,
+    lost_kind,
+    recognise,
+)
 from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
@@ -45,9 +52,6 @@ AGAIN = 40
 
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
-
-_GAP = "[pstorefs: "
-_ROW = re.compile(r"(?:={20,}|-{20,})$")
 
 
 @dataclass(slots=True)
@@ -130,13 +134,16 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        if is_foreign(text) and (caller or not self._waiting):
+            self._pass(number, caller, text)
+            return
         known = recognise(text)
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
-        if text.startswith("---[ end "):
+        if text.startswith(END):
             self._end(number, caller, traced="end trace" in text)
             return
-        if text.startswith(_GAP):
+        if text.startswith(GAP):
             self._open.clear()
             self._stall = None
             self._waiting.clear()
@@ -145,7 +152,7 @@ class _Splitter:
         report = self._open.get(caller)
         if known is not None:
             self._begin(number, caller, *known)
-        elif _is_announcement(text):
+        elif is_announcement(text):
             self._announce(number, caller, text, report)
         elif report is not None:
             self._continue(number, caller, text, report)
@@ -156,6 +163,14 @@ class _Splitter:
             self._continue(number, caller, text, self._open[caller])
         elif self._ended and text.startswith(REGISTERS):
             self._take_again(number, caller)
+
+    def _pass(self, number: int, caller: str, text: str) -> None:
+        """Take a foreign line: one between those of the report that is open, if there is one."""
+        report = self._open.get(caller)
+        if report is not None:
+            self._take_foreign(number, caller, text, report)
+        elif self._stall is not None and not self._stall.ended:
+            self._take_foreign(number, None, text, self._stall)
 
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
@@ -264,15 +279,22 @@ class _Splitter:
             report.last = number
         elif is_part(text):
             report.last = number
-        elif report.kind is None and not report.lost_head:
-            if number - report.first > ANNOUNCED:
-                self._close(caller, report)
-                return
-        elif self._is_over(report, number):
+        else:
+            self._take_foreign(number, caller, text, report)
+            return
+        report.programs = 0
+        report.lines.append(number)
+        if report.placed:
+            note(report, text)
+
+    def _take_foreign(self, number: int, caller: str | None, text: str, report: Report) -> None:
+        """Take a line that looks like no part of a report: after many of them it is over."""
+        if report.stopping:
+            return
+        announced = report.kind is None and not report.lost_head
+        if number - report.first > ANNOUNCED if announced else self._is_over(report, number):
             self._close(caller, report)
             return
-        if report.last == number:
-            report.programs = 0
         report.lines.append(number)
         if report.placed:
             note(report, text)
@@ -319,7 +341,3 @@ def _says_more(first: Kind, second: Kind) -> bool:
 
 def _panics(report: Report) -> bool:
     return report.kind is not None and report.kind.error_class == "panic"
-
-
-def _is_announcement(text: str) -> bool:
-    return text.startswith(PREFACES) or (text[0] in "=-" and _ROW.match(text) is not None)

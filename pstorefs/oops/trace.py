@@ -9,8 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.frames import Frame, Location, frame_of, is_beyond, location_of
 from pstorefs.oops.lines import Line, clean
-from pstorefs.oops.tasks import MODULES_MAX, Task, Tasks, read_modules
+from pstorefs.oops.starts import BLANKS, by_first
+from pstorefs.oops.tasks import ABOUT_TASKS, MODULES_MAX, Task, Tasks, names_task, read_modules
 from pstorefs.oops.trace_forms import (
     BARE,
     BRACED,
@@ -37,28 +39,13 @@ if TYPE_CHECKING:
 FRAMES_MAX = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in the kernel's code. No function: a bare address, such as the 0 of a null call."""
-
-    function: str | None
-    offset: int | None  # bytes
-    size: int | None  # bytes, of the function
-    module: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One line of a call trace."""
-
-    function: str
-    offset: int | None
-    size: int | None
-    module: str | None
-    #: False: found on the stack (`?`), but the unwinder does not vouch for it.
-    reliable: bool
-    #: The stack it is on: "TASK", "IRQ", "NMI" and the like; empty where the kernel says nothing.
-    stack: str
+#: What a line begins with that says anything; `_says_nothing` knows what else it may have.
+_TELLING = by_first(
+    (
+        *(*BLANKS, *HEADERS, *HISTORY, *REGISTERS, *ABOUT_TASKS),
+        *("<", "Hardware name: ", "Modules linked in:"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +106,8 @@ class _Reader:
 
     def take(self, text: str) -> None:
         if self._listing_modules and self._take_more_modules(text):
+            return
+        if _says_nothing(text):
             return
         if text.startswith(HEADERS) or text.endswith("Call Trace:"):  # after a dump of the stack
             self._begin_trace(text)
@@ -185,7 +174,7 @@ class _Reader:
                 text = text[mark.end() :]
         if ">{" in text:
             for each in BRACED.finditer(text):
-                where = _location(each)
+                where = location_of(each)
                 self._add_frame(
                     Frame(each["function"], where.offset, None, where.module, True, self._stack)
                 )
@@ -196,7 +185,7 @@ class _Reader:
             return
         found = FRAME.match(text) or INTERRUPT.match(text)
         if found is not None:
-            self._add_frame(_frame(found, self._stack))
+            self._add_frame(frame_of(found, self._stack))
 
     def _take_decoded(self, text: str) -> bool:
         found = FROM.match(text) if " from " in text else None
@@ -207,7 +196,7 @@ class _Reader:
         if found is None and self._traces:
             found = NAMED.match(text)
         if found is not None:
-            self._add_frame(_frame(found, self._stack))
+            self._add_frame(frame_of(found, self._stack))
         return found is not None
 
     def _take_from(self, found: re.Match[str]) -> None:
@@ -218,7 +207,7 @@ class _Reader:
         if found["decoded"] is not None:
             self._add_frame(Frame(found["decoded"], None, None, None, True, self._stack))
         elif found["function"] is not None:
-            self._add_frame(_frame(found, self._stack))
+            self._add_frame(frame_of(found, self._stack))
 
     def _add_frame(self, frame: Frame) -> None:
         if self._history or len(self._places) >= FRAMES_MAX:
@@ -232,13 +221,13 @@ class _Reader:
         if rest.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
             return
         found = PLAIN.match(rest) or SYMBOLISED.match(rest) or BRACED.match(rest)
-        if found is None or _is_beyond(found):
+        if found is None or is_beyond(found):
             # After a trace has begun, a bare address is that of a program.
             bare = self._traces == 0 and (found is not None or BARE.match(rest))
             if self._pointer is None and bare:
                 self._pointer = Location(None, None, None, None)
             return
-        where = _location(found)
+        where = location_of(found)
         if self._pointer is None:
             self._pointer = where
             self._interrupted = self._interrupts and bool(self._frames)
@@ -248,36 +237,12 @@ class _Reader:
     def _take_caller(self, rest: str) -> None:
         found = PLAIN.match(rest) or SYMBOLISED.match(rest)
         # Only that of the first registers: further ones are those of other contexts.
-        if (
-            self._caller is None
-            and found is not None
-            and not _is_beyond(found)
-            and not self._traces
-        ):
-            self._caller = _location(found)
+        if self._caller is None and found is not None and not is_beyond(found) and not self._traces:
+            self._caller = location_of(found)
 
 
-def _is_beyond(found: re.Match[str]) -> bool:
-    """Whether an offset is beyond the function's end: an address that no symbol covers."""
-    groups = found.groupdict()
-    offset, size = groups.get("offset"), groups.get("size")
-    return offset is not None and size is not None and int(offset, 16) >= int(size, 16) > 0
-
-
-def _location(found: re.Match[str]) -> Location:
-    groups = found.groupdict()
-    offset, size = groups.get("offset"), groups.get("size")
-    base = 16 if size else 10
-    return Location(
-        groups["function"],
-        int(offset, base) if offset else None,
-        int(size, 16) if size else None,
-        groups.get("module"),
-    )
-
-
-def _frame(found: re.Match[str], stack: str) -> Frame:
-    where = _location(found)
-    groups = found.groupdict()
-    doubtful = groups.get("unsure") or groups.get("unreliable") or _is_beyond(found)
-    return Frame(where.function or "", where.offset, where.size, where.module, not doubtful, stack)
+def _says_nothing(text: str) -> bool:
+    """Whether a line has nothing that is looked for: most lines between those of a report."""
+    telling = text.startswith(_TELLING.get(text[:1], ())) or "+0x" in text or ">{" in text
+    decoded = (" (" in text and ":" in text) or text.endswith("Call Trace:") or text[:1] == "["
+    return not (telling or decoded or names_task(text))

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 
+from pstorefs.oops.frames import WHERE
 from pstorefs.oops.report_kinds import SYMBOL
 
-#: powerpc's old ABI has a dot before the name of a function.
-_WHERE = (
-    rf"\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
-    r"(?: +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
-)
 _ADDRESS = r"\[<?(?:0x)?[0-9a-f]{8,16}>?\]"
 #: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
 #: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc); "? f" (x86).
 FRAME = re.compile(
-    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{_WHERE}(?![\w+])"
+    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{WHERE}(?![\w+])"
     r"\)?(?P<unreliable> \(unreliable\))?",
     re.ASCII,
 )
@@ -28,12 +24,12 @@ FRAME = re.compile(
 FROM = re.compile(
     rf"\s*(?:{_ADDRESS} )?\(?(?P<callee>{SYMBOL})(?:\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}})?"
     rf"(?: \[(?P<callee_module>[\w-]{{1,64}})\])?\)? from (?:{_ADDRESS} )?\(?"
-    rf"(?:{_WHERE}|(?P<decoded>{SYMBOL}) \([^\s():]{{1,200}}:[\d?]|0x[0-9a-f])",
+    rf"(?:{WHERE}|(?P<decoded>{SYMBOL}) \([^\s():]{{1,200}}:[\d?]|0x[0-9a-f])",
     re.ASCII,
 )
 #: powerpc: where an interrupt or a fault came; before 5.13 without registers after it.
 INTERRUPT = re.compile(
-    rf"--- (?:interrupt|Exception): [0-9a-f]{{1,5}} at {_WHERE}(?![\w+])", re.ASCII
+    rf"--- (?:interrupt|Exception): [0-9a-f]{{1,5}} at {WHERE}(?![\w+])", re.ASCII
 )
 #: x86-64 before 2.6.19: "<ffffffff80134455>{do_softirq+49}", maybe several in one line; decimal.
 BRACED = re.compile(
@@ -103,7 +99,7 @@ REGISTERS = (
     "LR ", "ra", "RP(r2)", "RPC:", "PR is", "[ERET", "[BLINK",
 )  # fmt: skip
 BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
-PLAIN = re.compile(_WHERE, re.ASCII)
+PLAIN = re.compile(WHERE, re.ASCII)
 SYMBOLISED = re.compile(rf"\.?(?P<function>{SYMBOL})(?: \S{{1,200}}:[\d?]|$)", re.ASCII)
 #: A frame after decode_stacktrace.sh, "f (net/a.c:12 net/b.c:3 (discriminator 2)) module"; and in a
 #: trace whose offsets somebody has cut off, "  f" and "  f [module]".
