@@ -25,6 +25,7 @@ from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from pstorefs.fleet.ship import Job, Result
 
@@ -130,7 +131,9 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
     except KeyboardInterrupt:
-        return 130
+        # Threads may still wait for the store, in Rust, which aborts if Python ends first.
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def _ship_all(settings: Ship) -> int:
@@ -240,7 +243,7 @@ def _reboots(job: Job, results: list[Result]) -> list[Result]:
 def _job(settings: Ship, archive: int, folder: int) -> Job | int:
     """What a run needs; an exit status if that cannot be had."""
     from pstorefs.fleet.machine import identify
-    from pstorefs.fleet.ship import Job
+    from pstorefs.fleet.ship import AT_ONCE, Job
     from pstorefs.fleet.store import StoreError, open_store
     from pstorefs.system.machine import Machine
 
@@ -264,6 +267,7 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
         told=shown.tell,
         progress=shown.progress,
         prepare=prepare,
+        at_once=1 if settings.key or settings.url.startswith("file:") else AT_ONCE,
     )
 
 
@@ -325,23 +329,18 @@ def _sum_up(settings: Ship, results: list[Result]) -> None:
         _print(f"{settings.url}: {len(shipped)} of {total} dumps shipped, {size} bytes")
 
 
-def _print(message: str) -> None:
+def _print(message: str, to: TextIO | None = None) -> None:
     from contextlib import suppress
 
     from pstorefs.system.printable import printable
 
     # That nobody reads it is no reason to stop.
     with suppress(OSError):
-        print(printable(message), flush=True)
+        print(printable(message), file=to, flush=True)
 
 
 def _say(message: str) -> None:
-    from contextlib import suppress
-
-    from pstorefs.system.printable import printable
-
-    with suppress(OSError):
-        print(f"pstorefs: {printable(message)}", file=sys.stderr, flush=True)
+    _print(f"pstorefs: {message}", sys.stderr)
 
 
 def _fail(status: int, message: str) -> int:

@@ -11,11 +11,10 @@ kernel's log is what it is.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ MOST_FILES = 20_000
 SUMMARY, REPORT = "summary.json", "report.txt"
 # The best that costs little: 6 is zlib's own choice.
 _LEVEL = 6
+# RFC 1952, by zlib: no name, no time.
+_GZIP = 16 + zlib.MAX_WBITS
 _MACHINE_ROW = b"Machine:"
 
 
@@ -41,22 +42,22 @@ class Packed(NamedTuple):
 def pack(directory: str, files: Mapping[str, bytes], moment: int) -> Packed:
     """The bundle of a dump's files, below a directory of its name. `moment`: Unix time of all."""
     tar = _tar(directory, files, moment)
-    whole = io.BytesIO()
-    # No name and no time in the header: RFC 1952.
-    with gzip.GzipFile(filename="", fileobj=whole, mode="wb", compresslevel=_LEVEL, mtime=0) as out:
-        out.write(tar)
-    data = whole.getvalue()
+    engine = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    data = engine.compress(tar) + engine.flush()
     return Packed(data, hashlib.sha256(data).hexdigest(), hashlib.sha256(tar).hexdigest())
 
 
 def _tar(directory: str, files: Mapping[str, bytes], moment: int) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name in sorted(files):
-            member = tarfile.TarInfo(f"{directory}/{name}")
-            member.size, member.mode, member.mtime = len(files[name]), 0o600, moment
-            tar.addfile(member, io.BytesIO(files[name]))
-    return whole.getvalue()
+    """What tarfile makes of files that are in memory already, without a copy of each."""
+    pieces = []
+    for name in sorted(files):
+        data = files[name]
+        member = tarfile.TarInfo(f"{directory}/{name}")
+        member.size, member.mode, member.mtime = len(data), 0o600, moment
+        pieces += [member.tobuf(tarfile.PAX_FORMAT), data, bytes(-len(data) % tarfile.BLOCKSIZE)]
+    pieces.append(bytes(2 * tarfile.BLOCKSIZE))  # the end
+    pieces.append(bytes(-sum(map(len, pieces)) % tarfile.RECORDSIZE))
+    return b"".join(pieces)
 
 
 def without_machine(
@@ -78,10 +79,14 @@ def without_machine(
         about["hostname"] = host or None
         if isinstance(old, str) and REPORT in kept:
             kept[REPORT] = _renamed(kept[REPORT], old, host)
+    whole = summary | {"machine": about}
     try:
-        kept[SUMMARY] = json.dumps(summary | {"machine": about}, indent=1).encode() + b"\n"
+        # A line for each key: with indent= it is ten times the work.
+        lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in whole.items()]
     except RecursionError:  # to write it takes more of the stack than to read it
         del kept[SUMMARY]
+    else:
+        kept[SUMMARY] = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     return kept
 
 

@@ -53,14 +53,13 @@ _MACHINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}", re.ASCII)
 _ID16 = re.compile(r"[0-9a-f]{16}")
 _SHORT_DUMP = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,47}", re.ASCII)
 _WORD = "[A-Za-z0-9][A-Za-z0-9.-]"
-#: The name of an index entry without its suffix: all that is known of a dump from a list.
-ENTRY = (
+# The name of an index entry without its suffix: all that is known of a dump from a list.
+_ENTRY = re.compile(
     rf"{_WORD}{{0,47}}_{_WORD}{{0,39}}_[A-Za-z0-9][A-Za-z0-9._-]{{0,79}}"
-    r"_[A-Za-z0-9][A-Za-z0-9.~-]{0,35}_[A-Za-z0-9][A-Za-z0-9.-]{0,31}_[0-9a-f]{16}"
+    r"_[A-Za-z0-9][A-Za-z0-9.~-]{0,35}_[A-Za-z0-9][A-Za-z0-9.-]{0,31}_[0-9a-f]{16}",
+    re.ASCII,
 )
-_ENTRY = re.compile(ENTRY, re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_INDEX_KEY = re.compile(rf"{INDEX}/date=({_DAY.pattern})/({ENTRY})\.json", re.ASCII)
 _KERNEL, _HOST = 36, 40
 _CLASS, _FUNCTION, _SIGNATURE = 20, 40, 8
 
@@ -236,5 +235,7 @@ def parse_index(key: str) -> tuple[str, Entry] | None:
 
     Keys are hostile: anybody can make them.
     """
-    match = _INDEX_KEY.fullmatch(key)
-    return (match[1], split_entry(match[2])) if match else None
+    before, _, name = key.removesuffix(SUFFIX).rpartition("/")
+    date = before.removeprefix(f"{INDEX}/date=")
+    whole = f"{day_prefix(date)}{name}{SUFFIX}" == key
+    return (date, split_entry(name)) if whole and is_day(date) and is_entry(name) else None

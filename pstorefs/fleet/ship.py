@@ -6,15 +6,21 @@ dump names the same objects (keys.py), so the set of keys holds each dump once.
 
 Order: the first dump of each signature that was never shipped, then all others; the oldest first.
 A fleet that crashes all at once gets to know what is new before it gets to know how often.
+
+Many dumps go several at a time, as a machine that was cut off for a week has them: what costs time
+is to wait, for the store and for the disk of the receipts. Few go one after the other, and so does
+what is to be spread over time.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
+from pstorefs.fleet.gather import gather
 from pstorefs.fleet.machine import share
 from pstorefs.fleet.store import DONE, REFUSED, Outcome
 from pstorefs.settings.ship import NOBODY
@@ -32,6 +38,13 @@ if TYPE_CHECKING:
 GZIP, JSON = "application/gzip", "application/json"
 #: So many dumps in a row that could not be shipped: the store is away, and the run ends.
 _ENOUGH = 3
+#: As many as `rclone copy` has transfers.
+AT_ONCE = 4
+#: So many go one at a time before others go side by side: it is known by then whether the store is
+#: away, and most runs have no more.
+_FIRST = 4
+#: Bytes of a bundle that is sent beside others.
+_SMALL = 1 << 20
 #: What became of a dump: it is there; it will be tried again; trying again does not mend it.
 SHIPPED, REMAINS, FAILED = "shipped", "remains", "failed"
 
@@ -76,32 +89,68 @@ class Job(NamedTuple):
     progress: Callable[[int, int], None] = lambda _, __: None
     #: What is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
     prepare: Callable[[Job, dumps.Saved], Parcel] | None = None
+    #: How many dumps may be on their way at a time, if the store bears calls from several threads.
+    at_once: int = 1
 
 
 def run(job: Job, pending: list[str]) -> list[Result]:
     """Ship these dumps of the archive, within the bounds of a run. One result for each."""
     pause = min(1.0, 2 / max(1, len(pending) - 1)) * job.settings.window if _wait(job) else 0.0
-    begun = job.clock.now()
+    whole = _Run(job)
     results: list[Result] = []
-    sent = in_vain = 0
-    queue = ordered(job, pending)
-    for number, name in enumerate(queue):
-        job.progress(number, len(queue))
-        begun += _pause(job, pause if number and not in_vain else 0.0)
-        if sent >= job.settings.size or job.clock.now() - begun > job.settings.run:
-            result = Result(name, REMAINS, why="left for the next run, as size= or run= say")
-        elif in_vain >= _ENOUGH or (
-            results and results[-1].store_wide and results[-1].result == FAILED
-        ):
-            result = results[-1]._replace(dump=name, key="")
-        else:
-            result = _one(job, name, begun + job.settings.run)
-            sent += result.size
-            in_vain = in_vain + 1 if result.store_wide else 0
+
+    def note(result: Result) -> None:
         results.append(result)
         job.told(result)
-    job.progress(len(queue), len(queue))
+        job.progress(len(results), len(queue))
+
+    queue = ordered(job, pending)
+    alone = len(queue) if pause or job.at_once == 1 else _FIRST
+    job.progress(0, len(queue))
+    for number, name in enumerate(queue[:alone]):
+        whole.pause(pause if number else 0.0)
+        note(whole.ship(name))
+    for _, result in gather(whole.ship, queue[alone:], job.at_once):
+        if isinstance(result, Result):  # gather's other answer is of who looks at a store
+            note(result)
     return results
+
+
+class _Run:
+    """What the dumps of one run have in common: its bounds, and whether the store is away.
+
+    Safe from any thread.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._begun = job.clock.now()
+        self._counting = threading.Lock()
+        #: One dump is packed at a time. That is work, not waiting; and dumps may be large.
+        self._packing = threading.Lock()
+        self._sent = self._in_vain = 0
+        #: What all others would fare like.
+        self._hopeless: Result | None = None
+
+    def pause(self, longest: float) -> None:
+        """Wait a random time, unless the store was away. That is no time in which the run works."""
+        self._begun += _pause(self._job, 0.0 if self._in_vain else longest)
+
+    def ship(self, name: str) -> Result:
+        """Ship a dump, unless that is in vain, or the run is over."""
+        job, settings = self._job, self._job.settings
+        with self._counting:
+            if self._sent >= settings.size or job.clock.now() - self._begun > settings.run:
+                return Result(name, REMAINS, why="left for the next run, as size= or run= say")
+            if self._hopeless:
+                return self._hopeless._replace(dump=name, key="")
+        result = _one(job, name, self._begun + settings.run, self._packing)
+        with self._counting:
+            self._sent += result.size
+            self._in_vain = self._in_vain + 1 if result.store_wide else 0
+            if result.store_wide and (result.result == FAILED or self._in_vain >= _ENOUGH):
+                self._hopeless = result
+        return result
 
 
 def ordered(job: Job, pending: list[str]) -> list[str]:
@@ -143,16 +192,25 @@ def _pause(job: Job, longest: float) -> float:
     return seconds
 
 
-def _one(job: Job, name: str, end: float) -> Result:
-    try:
-        saved = dumps.read(job.archive, name)
-        parcel = (job.prepare or prepared)(job, saved)
-    except dumps.NotNowError as error:
-        return Result(name, REMAINS, why=str(error))
-    except (dumps.UnfitError, ValueError) as error:
-        return Result(name, FAILED, why=str(error))
-    except OSError as error:
-        return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
+def _one(job: Job, name: str, end: float, packing: threading.Lock) -> Result:
+    with packing:
+        try:
+            saved = dumps.read(job.archive, name)
+            parcel = (job.prepare or prepared)(job, saved)
+        except dumps.NotNowError as error:
+            return Result(name, REMAINS, why=str(error))
+        except (dumps.UnfitError, ValueError) as error:
+            return Result(name, FAILED, why=str(error))
+        except OSError as error:
+            return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
+        saved = saved._replace(files={})  # the parcel has them
+        if sum(len(data) for _, data, _ in parcel.objects) > _SMALL:
+            return _send(job, saved, parcel, end)
+    return _send(job, saved, parcel, end)
+
+
+def _send(job: Job, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
+    name = saved.name
     if not receipts.has_begun(job.receipts, name, parcel.head, saved.sums):
         outcome = put_all(job, parcel.objects[:-1], end)
         if not outcome.there:

@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 
+#: What only a fleet's mount imports, by the beginning of the name: 2 MiB, with sqlite3 and tarfile.
+_OF_A_FLEET = (
+    "pstorefs.fleet.",
+    "pstorefs.mount.fleet",
+    "pstorefs.report.fleet_status",
+    "pstorefs.tree.bundle",
+    "pstorefs.tree.fleet",
+)
+#: But for this, and what it imports itself: an archived dump that is not shipped yet is kept.
+_UNSHIPPED = "pstorefs.fleet.configured"
+
 _log = logging.getLogger("pstorefs")
 
 
@@ -50,6 +61,10 @@ class Backing(Protocol):
         """The numbers for df(1)."""
         ...
 
+    def needs(self, module: str, /) -> bool:
+        """Whether it may import this module of ours at some later time."""
+        ...
+
     def close(self) -> None:
         """The mount has ended."""
         ...
@@ -68,6 +83,10 @@ class Records:
     def tree(self) -> Directory:
         """See `Backing`."""
         return tree(self._settings, self._store)
+
+    def needs(self, module: str, /) -> bool:
+        """See `Backing`."""
+        return module == _UNSHIPPED or not module.startswith(_OF_A_FLEET)
 
 
 def tree(settings: Settings, store: Store) -> Directory:

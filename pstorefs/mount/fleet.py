@@ -74,6 +74,10 @@ class FleetStore:
         """See `Backing`."""
         return statvfs()
 
+    def needs(self, _module: str, /) -> bool:
+        """See `Backing`."""
+        return True
+
     def close(self) -> None:
         """See `Backing`. Whatever waits for the store ends with the process."""
 

@@ -22,7 +22,6 @@ What is not known is an empty field.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -43,8 +42,6 @@ SAVED = "5b0f2c8e6a5d4c55a2a1e3d4b7f09c61"
 SHIPPED = "c2f1d0c1f0b24a4c9f6a3a7c5be0d8a4"
 #: Columns of entry.py that are fields.
 _COLUMNS = ("time", "title", "class", "signature", "kernel")
-
-_log = logging.getLogger("pstorefs")
 
 
 def send(message: str, **fields: str) -> bool:
@@ -83,7 +80,9 @@ def announce(dump: Dump, summary: bytes) -> None:
     message = f"saved {dump.name}: {row['title'] or 'no report'}"
     dump_id = keys.id_of(record.sha256 for record in dump.records)
     if not send(message, MESSAGE_ID=SAVED, **_fields(dump.name, dump_id, row)):
-        _log.info("%s", message)
+        import logging
+
+        logging.getLogger("pstorefs").info("%s", message)
 
 
 def shipped(dump: str, dump_id: str, row: Mapping[str, Any], where: str) -> None:

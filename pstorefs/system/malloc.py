@@ -71,3 +71,9 @@ def give_back(begin: int, length: int) -> None:
         c.madvise(begin, length, _MADV_NOHUGEPAGE)
         c.mallopt(_M_TRIM_THRESHOLD, _USUAL_THRESHOLD)
         c.malloc_trim(0)
+
+
+def trim() -> None:
+    """Return free memory to the system."""
+    if c := _glibc():
+        c.malloc_trim(0)

@@ -19,9 +19,10 @@ from pstorefs.fleet import grouped, keys
 from pstorefs.fleet.daycache import Day, DayCache, path_of
 from pstorefs.fleet.days import FRESH_SECONDS, Days, believed, is_open
 from pstorefs.fleet.objects import behind
-from pstorefs.fleet.remote import REQUEST_SECONDS, TRIES, Found, RemoteError, Tried
+from pstorefs.fleet.remote import REQUEST_SECONDS, Found, RemoteError
 from pstorefs.fleet.retry import Clock
 from pstorefs.fleet.spool import Spool
+from pstorefs.fleet.tried import TRIES, Tried
 from tests.fleet.crashes import Crash, crash, crashes, write
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)

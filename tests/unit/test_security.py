@@ -28,7 +28,7 @@ def test_whatever_was_found_has_a_test_that_is_there() -> None:
 
 def test_the_privileges_that_it_states_are_those_that_are_kept() -> None:
     kept = {name for name in dir(privileges) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", name)}
-    stated = set(re.findall(r"^\| CAP_(\w+) \|", TEXT, re.MULTILINE))
+    stated = set(re.findall(r"^\* CAP_(\w+):", TEXT, re.MULTILINE))
     assert stated == kept == {"SYS_ADMIN", "DAC_OVERRIDE", "DAC_READ_SEARCH"}
     unit = (ROOT / "contrib/systemd/pstorefs.service").read_text()
     (names,) = re.findall(r"^CapabilityBoundingSet=(.+)$", unit, re.MULTILINE)

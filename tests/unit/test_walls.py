@@ -1,11 +1,14 @@
 """Who may import whom: the floors of the house (CONTRIBUTING.md)."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pstorefs.mount.serve import PROGRAMS
 
 PACKAGE = Path(__file__).parents[2] / "pstorefs"
 # From the top floor down: a module imports from floors below its own only.
@@ -43,8 +46,12 @@ def place(path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
+    return imports_of(ast.parse(path.read_text()), path)
+
+
+def imports_of(tree: ast.AST, path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -111,6 +118,45 @@ def test_a_plain_mount_starts_without_commands_and_dumps() -> None:
     run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
     late = {"control", "dump", "archive", "oops", "report", "catalog"}
     assert not {f"pstorefs.{name}" for name in late} & set(run.stdout.split())
+
+
+def reached(entry: set[str]) -> set[str]:
+    """All modules of ours that these can import, at whatever moment."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in MODULES
+    }
+    found: set[str] = set()
+    while entry:
+        found |= entry
+        entry = {name for each in entry for name in imports_at_run(paths[each])} - found
+        entry &= paths.keys()
+    return found
+
+
+def imports_at_run(path: Path) -> set[str]:
+    """`imports`, without those that only mypy sees."""
+    text = re.sub(r"^if TYPE_CHECKING:\n(?:(?: .*)?\n)+", "", path.read_text(), flags=re.MULTILINE)
+    return imports_of(ast.parse(text), path)
+
+
+def test_what_a_mount_can_import_is_there_before_its_package_is_removed() -> None:
+    """Two seconds after its start a mount imports whatever it may still need; no more than that."""
+    words = (
+        "import sys; from pstorefs.mount import assemble, serve\n"
+        "serve.load_the_rest(lambda name: assemble.Records.needs(None, name))\n"
+        "print(*sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
+    loaded = set(run.stdout.split())
+    assert reached({"pstorefs.mount.assemble", "pstorefs.mount.serve"}) <= loaded
+    assert not {"sqlite3", "tarfile", "urllib.request", "html", "argparse"} & loaded
+    mounts = {f"pstorefs.mount.{path.stem}" for path in (PACKAGE / "mount").glob("[a-z]*.py")}
+    # fleet/store.py opens a Sentry for who gives its key: a mount has none.
+    beyond = {name for name in reached(mounts) if name.startswith(PROGRAMS)}
+    assert beyond <= {"pstorefs.fleet.sentry"}
 
 
 def test_only_the_fleet_can_reach_a_network() -> None:
