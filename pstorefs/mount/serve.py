@@ -105,6 +105,8 @@ async def _answer_requests(needs: Callable[[str], bool]) -> None:
     import pyfuse3
     import trio
 
+    from pstorefs.mount.lanes import GIVE_UP
+
     async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(*_ENDING) as signals:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
@@ -119,7 +121,8 @@ async def _answer_requests(needs: Callable[[str], bool]) -> None:
 
     async def load_later() -> None:
         await trio.sleep(_LOAD_SECONDS)
-        await trio.to_thread.run_sync(load_the_rest, needs)
+        # On a busy machine it takes half a minute; a mount that is gone ends at once.
+        await trio.to_thread.run_sync(load_the_rest, needs, **GIVE_UP)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(end_on_signal)
