@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive import strace
 from tests.fleet import servers
 from tests.fleet.crashes import crashes, write
 from tests.fleet.liar import Liar
@@ -123,3 +124,18 @@ def test_nobody_waits_for_a_store_that_hangs_once_the_mount_is_gone(
         finally:
             process.kill()
             reader.wait(READY_SECONDS)
+
+
+def test_the_cache_of_days_never_waits_for_the_disk(tmp_path: Path) -> None:
+    """A thread that syncs ends when the disk is done, and its program not before that."""
+    words = (
+        "import sys; from pstorefs.fleet.daycache import Day, DayCache\n"
+        "cache = DayCache(sys.argv[1]); cache.store([('2026-11-01', Day(1.0, ('x',)))])\n"
+        "cache.forget(['2026-11-01']); cache.store([('2026-11-02', Day(1.0, ('x',)))])\n"
+        "assert list(cache.load()) == ['2026-11-02']"
+    )
+    command = [sys.executable, "-c", words, str(tmp_path / "cache" / "days.sqlite")]
+    assert strace.run(command).returncode == 0
+    calls = ("unlink", "fsync", "fdatasync", "syncfs", "sync_file_range")
+    seen = {point.call for point in strace.points_of(command, tmp_path / "trace", calls)}
+    assert seen == {"unlink"}, "its journal goes; nothing is synced"
