@@ -61,6 +61,9 @@ class Catalog:
         archives = [place for place in places if place.kind == ARCHIVE]
         #: None: this mount has no archive.
         self.archive = Archived(archives[0]) if archives else None
+        self._places: list[Scan | Archived] = [*self._scans.values()]
+        if self.archive is not None:
+            self._places.append(self.archive)
         self._view = View()
         self._building = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
@@ -71,22 +74,28 @@ class Catalog:
 
     def view(self, *, now: bool = False) -> View:
         """All that is known. With `now`, whatever was looked at a moment ago."""
-        places = self._places()
-        for place in places:
+        known = None if now else self.at_hand()
+        if known is not None:
+            return known
+        for place in self._places:
             place.look(now=now)
-        if self._view.versions != tuple(place.version for place in places):
+        if self._view.versions != self._versions():
             with self._building:
-                versions = tuple(place.version for place in places)
+                versions = self._versions()
                 if self._view.versions != versions:
                     self._view = self._build(versions)
         return self._view
 
+    def _versions(self) -> tuple[int, ...]:
+        return tuple([place.version for place in self._places])
+
     def at_hand(self) -> View | None:
         """What `view` gives, if it has nothing to look at: for who must not wait."""
-        places = self._places()
-        current = all(place.is_current for place in places)
-        same = self._view.versions == tuple(place.version for place in places)
-        return self._view if current and same else None
+        view = self._view
+        for place in self._places:
+            if not place.is_current:
+                return None
+        return view if view.versions == self._versions() else None
 
     def resolved_at_hand(self, name: str) -> Stored | None:
         """What `resolved` gives of an archived dump, if that takes no time: or None."""
@@ -140,7 +149,7 @@ class Catalog:
     def unreadable(self) -> dict[str, str]:
         """What could not be read at the last look, by path, with the reason."""
         found: dict[str, str] = {}
-        for place in self._places():
+        for place in self._places:
             found |= place.unreadable
         return found
 
@@ -158,10 +167,6 @@ class Catalog:
                 except OSError:
                     continue
         return self.archive.rotten
-
-    def _places(self) -> list[Scan | Archived]:
-        archives: list[Scan | Archived] = [self.archive] if self.archive else []
-        return [*self._scans.values(), *archives]
 
     def _build(self, versions: tuple[int, ...]) -> View:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]

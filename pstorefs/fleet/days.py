@@ -153,9 +153,9 @@ class Days:
             _log.exception("the fleet's index: please report this")
             self._failed(RemoteError(errno.EIO, "a fault of pstorefs: see its log"))
         finally:
-            self._end(look)
             with self._lock:
-                self._look = None
+                self._look = None  # who comes from now on begins another one, if that is due
+                self._end(look)
 
     def _failed(self, error: RemoteError) -> None:
         self._error = error

@@ -18,6 +18,8 @@ from pstorefs.tree.rights import Attributes
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0
+# What is generated is found at most half of that before it is shown (catalog/bounds.py).
+_REST_SECONDS = FRESH_SECONDS / 2
 
 
 class Inodes:
@@ -50,9 +52,9 @@ class Inodes:
         entry: pyfuse3.EntryAttributes = node.entry
         if entry is None:
             node.entry = entry = _entry_attributes(node.number, node.attributes)
-            if node.lazy:
-                # Of a listing: the kernel asks for them, by getattr, when somebody looks at it.
-                entry.attr_timeout = 0
+        if node.lazy:
+            # If not found, as in a listing: the kernel asks for them when somebody looks at it.
+            entry.attr_timeout = _REST_SECONDS if node.fresh and node.frozen else 0
         return entry
 
     def forget(self, counts: Iterable[tuple[int, int]]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pstorefs.oops.frames import Frame, Location
 from pstorefs.oops.leads import made_by
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
@@ -21,7 +22,7 @@ from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.tasks import Task, read_banner, read_task
 from pstorefs.oops.titles import name, panic_message, signature
-from pstorefs.oops.trace import Body, Frame, Location
+from pstorefs.oops.trace import Body
 from pstorefs.oops.which_report import (
     Choice,
     choose_console,

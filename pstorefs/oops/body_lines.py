@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from pstorefs.oops.starts import BLANKS, by_first
+
 #: The lines by which the body of a report shows itself.
 _BODY = (
     # all
@@ -70,9 +72,10 @@ _PART = (
 _PART_PATTERN = re.compile(
     r"(?:[RE]?(?:[ABCDS][XPI]|FLAGS)?: ?|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|"
     r"[2-9]\d? locks|x\d\d?: |[ar]\d\d? ?: |[0-9a-f]{4,16}: |[0-9a-f]{8} [0-9a-f]{8}|"
-    r"\[[0-9a-f]{8,16}\]|.{1,64} pgtable: )",
+    r"\[[0-9a-f]{8,16}\])",
     re.ASCII,
 )
+_PGTABLE = re.compile(r".{1,64} pgtable: ")
 
 #: Where the processor was: the proof that a text whose beginning is lost begins inside a report.
 REGISTERS = (
@@ -94,15 +97,30 @@ _TAIL = (
     "---[ end Kernel panic",
 )  # fmt: skip
 
+#: What lines begin with about which a function below may say yes.
+STARTS = (
+    *BLANKS, *_BODY, *_BODY_INDENTED, *_PART, *REGISTERS, *_TRACES, *_TAIL, "CPU",
+)  # fmt: skip
+_BODY_BY_FIRST, _PART_BY_FIRST = by_first(_BODY), by_first(_PART)
+
 
 def is_body(text: str) -> bool:
     """Whether the body of a report shows itself in this line."""
-    return text.startswith(_BODY) or text.lstrip().startswith(_BODY_INDENTED)
+    if text.startswith(_BODY_BY_FIRST.get(text[:1], ())):
+        return True
+    return text.lstrip().startswith(_BODY_INDENTED)
 
 
 def is_part(text: str) -> bool:
     """Whether a line looks like part of a report that has begun."""
-    return text.startswith(_PART) or _PART_PATTERN.match(text) is not None
+    return text.startswith(_PART_BY_FIRST.get(text[:1], ())) or has_part_form(text)
+
+
+def has_part_form(text: str) -> bool:
+    """The same for what has a form instead of words to begin with."""
+    if _PART_PATTERN.match(text) is not None:
+        return True
+    return " pgtable: " in text and _PGTABLE.match(text) is not None
 
 
 def is_trace(text: str) -> bool:

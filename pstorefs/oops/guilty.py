@@ -6,9 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.report_kinds import SYMBOL, Blame
-from pstorefs.oops.skip_functions import entry, first, is_checker, is_entry, plain
+from pstorefs.oops.skip_functions import (
+    entry,
+    first,
+    interrupted,
+    is_checker,
+    is_entry,
+    plain,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pstorefs.oops.lines import Line
     from pstorefs.oops.reports import Report
     from pstorefs.oops.trace import Body
@@ -57,7 +66,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
         found = _hangs_on(body)
     elif how is Blame.PLACES:
-        found = entry(body.places, tables) or first(body.places, tables)
+        found = _of_a_stall(interrupted(body.places), tables)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
     elif how is Blame.FORMER:
@@ -139,12 +148,23 @@ def _lock(lines: list[Line]) -> str | None:
     return None
 
 
+def _of_a_stall(places: Sequence[tuple[str, str | None]], tables: str) -> str | None:
+    """Return the activity that goes on for too long.
+
+    One that idles may be the processor that noticed it: only where nothing else is known.
+    """
+    busy = [one for one in places if one[0] != "do_idle"]
+    return entry(busy, tables) or entry(places, tables) or first(places, tables)
+
+
 def _hangs_on(body: Body) -> str | None:
     """Return the lock or the wait of the whole kernel in which a task hangs, if it is one.
 
-    Whoever takes these is a victim of another who does not give them back.
+    Whoever takes these is a victim of another who does not give them back. Only the first trace is
+    the task's; those of a lock's owner and of other processors follow.
     """
-    words = (plain(function) for function, _ in body.places)
+    own = [frame.function for frame in body.frames if frame.reliable]
+    words = map(plain, own or [function for function, _ in body.places])
     return next((_OF_ALL[word] for word in words if word in _OF_ALL), None)
 
 

@@ -116,12 +116,13 @@ def _parse(raw: str, start: int, end: int) -> Line:
         found = _ANYWHERE.search(raw, 0, PREFIX_MAX + 32)
     if found is not None:
         seconds, micros, caller, android = found.groups()
-        time = int(seconds) * 1_000_000 + int(micros)
+        time = int(seconds + micros)  # there are six digits of microseconds
         text = raw[found.end() :]
         if text[:1] in _VENDOR_STARTS or text[1:2] in _VENDOR_STARTS:
             text, vendor = _without_vendor(text)
             return Line(start, end, time, caller or vendor, text)
-        return Line(start, end, time, caller or android or "", text)
+        # As Line() does it, in half the time: one is made for each line of each log.
+        return tuple.__new__(Line, (start, end, time, caller or android or "", text))
     found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
     if found is not None:
         return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])

@@ -36,6 +36,7 @@ _COMMON = (
     b"rust_kernel: ",
     b"non-static key",
     b"stack overflow",
+    b"Slab corruption",
     b"sysrq: ",
 )
 

@@ -62,6 +62,8 @@ class Kind:
     trap: bool = False  # a processor exception's "X: 0000 [#1]": second line to a better first one
     dies: bool = False  # no report without such a line: programs fault with the same words
     vague: bool = False  # no report without the kernel's time or a body: people say this, too
+    #: Classes of report whose first lines go on with this one, before its body. They say less.
+    then: tuple[str, ...] = ()
 
 
 def _kind(
@@ -76,11 +78,12 @@ def _kind(
     trap: bool = False,
     dies: bool = False,
     vague: bool = False,
+    then: tuple[str, ...] = (),
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
     pattern = f"(?:{heads}){rest}"
-    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies, vague)
+    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies, vague, then)
 
 
 #: The count of oopses at the end of a line.
@@ -90,6 +93,8 @@ _UNABLE = (
     r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?)"
     r"(?: on (?:read|write))?(?: (?:without|outside) uaccess routines)?(?: \(|,| at | for | in |$)"
 )
+#: A cache of the slab allocator that its debugging is about.
+_CACHE = r"(?P<what>\S{1,60}) \((?:Not tainted|Tainted[^)]{0,80})\): "
 #: What lock checkers begin with, between which and "]" 2.6.18 to 4.11 put what they found.
 LOCKDEP = ("WARNING: ", "[ INFO: ", "[ BUG: ", "BUG: ", "INFO: ")
 
@@ -102,6 +107,7 @@ KINDS: tuple[Kind, ...] = (
         Blame.HEADER,
         rf"(?:double-free or )?(?P<what>[\w -]{{1,60}}?)(?: on address [0-9a-f]+)?"
         rf"(?: in {_PLACE}| in | at |$)",
+        then=("slab",),  # up to 4.8 it goes on with "BUG cache (Not tainted): kasan: bad access"
     ),
     _kind(
         "kmsan",
@@ -177,6 +183,16 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         rf"\d{{1,6}} Unable to handle (?=kernel ){_UNABLE}",
     ),
+    # arm; then "Unhandled fault: alignment exception", which is the same
+    _kind(
+        "oops",
+        "Alignment trap: ",
+        "Alignment trap",
+        Blame.POINTER,
+        r"not handling instruction ",
+        dies=True,
+        then=("oops",),
+    ),
     # arm, arm64; the same words for a program's fault, which kills that alone
     *(
         _kind("oops", f"{name}: ", name, Blame.POINTER, r"[\w -]{3,60} \(0x", dies=True)
@@ -199,12 +215,16 @@ KINDS: tuple[Kind, ...] = (
     _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
     # m68k has no count of oopses
     _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", trap=True),
-    _kind("oops", "BUG: stack guard page was hit", "BUG: stack guard page was hit", Blame.POINTER),
     _kind(
         "oops",
-        ("BUG: TASK stack guard page was hit", "BUG: IRQ stack guard page was hit"),
+        (
+            "BUG: stack guard page was hit",
+            "BUG: TASK stack guard page was hit",
+            "BUG: IRQ stack guard page was hit",
+        ),
         "BUG: stack guard page was hit",
         Blame.POINTER,
+        then=("stack-overflow",),  # up to 6.x "kernel stack overflow (page fault): 0000 [#1]"
     ),
     _kind(
         "oops",
@@ -216,11 +236,14 @@ KINDS: tuple[Kind, ...] = (
     _kind("oops", "PANIC: early exception ", "PANIC: early exception", Blame.POINTER),
     _kind(
         "oops",
-        ("CFI failure at ", "CFI failure (target: "),
+        "CFI failure at ",
         "CFI failure",
         Blame.HEADER,
         rf"(?:{_PLACE})?",
+        then=("warning",),
     ),
+    # up to 5.18: what was called, not who called it
+    _kind("oops", "CFI failure (target: ", "CFI failure", Blame.TRACE, then=("warning",)),
     _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
     _kind("serror", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
     _kind(
@@ -228,6 +251,7 @@ KINDS: tuple[Kind, ...] = (
         ("Insufficient stack space to handle ", "Kernel stack overflow", "kernel stack overflow"),
         "kernel stack overflow",
         Blame.POINTER,
+        r"(?:[^\[]{0,60}\[#(?P<die>\d{1,9})\])?",
     ),
     # x86-64 before 2.6.19 and kernels without the place ("[verbose debug info unavailable]") have
     # a capital letter
@@ -302,6 +326,14 @@ KINDS: tuple[Kind, ...] = (
     ),
     _kind(
         "lockdep",
+        "BUG: key ",
+        "BUG: key has not been registered",
+        Blame.TRACE,
+        r"\S{1,18} (?:has not been registered|not in \.data)",
+        then=("warning",),
+    ),
+    _kind(
+        "lockdep",
         "BUG: MAX_",
         "BUG: MAX_{what} too low!",
         Blame.NOBODY,
@@ -313,7 +345,7 @@ KINDS: tuple[Kind, ...] = (
         "INFO: task ",
         "INFO: task hung",
         Blame.TRACE,
-        r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) (?:is )?blocked ",
+        r"(?P<comm>.{1,64}):(?P<pid>\d{1,10}) blocked (?:for|in) ",
         skip="waits",
     ),
     _kind(
@@ -344,6 +376,15 @@ KINDS: tuple[Kind, ...] = (
         "BUG: soft lockup",
         Blame.PLACES,
         r"CPU#(?P<cpu>\d{1,6}) stuck for .{1,20}?! \[(?P<comm>.{1,64}):(?P<pid>\d{1,10})\]",
+        skip="stalls",
+    ),
+    # 2.6.23 and before
+    _kind(
+        "soft-lockup",
+        "BUG: soft lockup detected on CPU#",
+        "BUG: soft lockup",
+        Blame.PLACES,
+        r"(?P<cpu>\d{1,6})!",
         skip="stalls",
     ),
     _kind(
@@ -388,6 +429,14 @@ KINDS: tuple[Kind, ...] = (
         r"(?P<what>[a-zA-Z, ]{4,40}): ",
     ),
     # Warnings: kernel/panic.c, the forms of 6.18, 3.12 and before
+    # of a place without a line of source: after a failure of CFI, and in modules
+    _kind(
+        "warning",
+        ("WARNING: CPU: ", "WARNING: at "),
+        "WARNING",
+        Blame.HEADER,
+        rf"(?:(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at )?{_PLACE}",
+    ),
     _kind(
         "warning",
         "WARNING: CPU: ",
@@ -409,6 +458,23 @@ KINDS: tuple[Kind, ...] = (
         Blame.HEADER,
         rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
     ),
+    # 2.6.18 and before, powerpc up to 3.x
+    _kind(
+        "warning",
+        "BUG: warning at ",
+        "WARNING",
+        Blame.HEADER,
+        rf"(?P<place>\S{{1,200}}:\d{{1,6}})/(?P<function>{SYMBOL})\(\)",
+    ),
+    _kind(
+        "warning",
+        ("Badness in ", "Badness at "),
+        "WARNING",
+        Blame.HEADER,
+        rf"(?:(?P<function>{SYMBOL}) at )?(?P<place>\S{{1,200}}:\d{{1,6}})$",
+    ),
+    # arm: who divided is the caller of the library's function
+    _kind("warning", "Division by zero in kernel.", "Division by zero in kernel", Blame.TRACE),
     # Stacks that the unwinder cannot read: arch/x86/kernel/unwind_*.c
     _kind(
         "warning",
@@ -450,7 +516,13 @@ KINDS: tuple[Kind, ...] = (
         "BUG: ",
         "BUG: {what}",
         Blame.TRACE,
-        r"(?P<what>(?:spinlock|rwlock) [a-z -]{3,40}?)(?: on CPU|,|$)",
+        r"(?P<what>(?:spinlock|rwlock)[ -][a-z -]{3,40}?)(?: on CPU|,|$)",
+    ),
+    _kind(
+        "atomic-sleep",
+        "BUG: atomic counter underflow at:",
+        "BUG: atomic counter underflow",
+        Blame.TRACE,
     ),
     # Memory: mm/kmemleak.c, mm/page_alloc.c, mm/memory.c, mm/slub.c
     _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="leaks"),
@@ -468,6 +540,14 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Bad page {what}",
         Blame.PAGE,
         r"(?P<what>state) in process (?P<comm>.{1,64}?)  pfn:",
+    ),
+    # 2.6.28 and before
+    _kind(
+        "bad-page",
+        "Bad page state in process '",
+        "BUG: Bad page state",
+        Blame.TRACE,
+        r"(?P<comm>.{1,64}?)'$",
     ),
     # Who finds it, at the end of a process, has not done it
     _kind(
@@ -492,13 +572,26 @@ KINDS: tuple[Kind, ...] = (
         rest=r"(?P<what>nr_ptes|nr_pmds) on freeing mm",
         single=True,
     ),
+    # Who finds a freed object changed, or one left over, has not done it
     _kind(
         "slab",
         "BUG ",
-        "BUG {what}",
-        Blame.TRACE,
-        r"(?P<what>\S{1,60}) \((?:Not tainted|Tainted[^)]{0,80})\): ",
+        "BUG {what}: {literal}",
+        Blame.NOBODY,
+        rf"{_CACHE}(?P<literal>Poison overwritten|Padding overwritten|Objects remaining)",
     ),
+    _kind(
+        "slab",
+        "BUG ",
+        "BUG {what}: {literal}",
+        Blame.TRACE,
+        rf"{_CACHE}(?P<literal>[^.\[]{{3,80}})",
+    ),
+    # SLAB, up to 6.7
+    _kind(
+        "slab", "Slab corruption", "Slab corruption", Blame.NOBODY, r"[^:]{0,100}: .{0,80}start="
+    ),
+    _kind("slab", "slab error in ", "slab error", Blame.TRACE, r"\w{1,60}\(\): cache "),
     _kind(
         "dentry",
         "BUG: Dentry ",
@@ -532,7 +625,14 @@ KINDS: tuple[Kind, ...] = (
         single=True,
     ),
     # Rust: rust/kernel/lib.rs; the message is in the same line up to 1.72, else in the next one
-    _kind("rust", "rust_kernel: panicked at ", "{rust}", Blame.TRACE, r"(?P<place>.{0,400})"),
+    _kind(
+        "rust",
+        "rust_kernel: panicked at ",
+        "{rust}",
+        Blame.TRACE,
+        r"(?P<place>.{0,400})",
+        then=("bug",),  # its end
+    ),
     _kind(
         "panic",
         ("Kernel panic - not syncing: ", "Kernel panic: ", "Kernel panic - not syncing"),
@@ -554,7 +654,7 @@ TRAP = Kind(
 )
 _TRAP_NAME = re.compile(
     r"(?:traps: |Oops: )*"
-    r"(?P<name>Oops|Internal error|[a-z][a-z0-9-]*(?: [A-Za-z0-9()-]+){0,5}?)"
+    r"(?P<name>Oops|Internal error|(?:Machine check|[a-z][a-z0-9-]*)(?: [A-Za-z0-9()-]+){0,5}?)"
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )
@@ -604,6 +704,8 @@ PREFACES = (
     "skb_under_panic",
 )
 
+#: What the first line of a report begins with, unless it is a `TRAP`.
+FIRST_LINES = tuple(start for kind in KINDS for start in kind.starts)
 _DISPATCH: dict[str, list[Kind]] = {}
 for _row in KINDS:
     for _start in _row.starts:

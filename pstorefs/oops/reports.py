@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from pstorefs.oops.body_lines import (
     REGISTERS,
+    STARTS,
+    has_part_form,
     is_body,
     is_part,
     is_stopping,
@@ -24,7 +26,16 @@ from pstorefs.oops.body_lines import (
 )
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
-from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
+from pstorefs.oops.report_kinds import (
+    CUT_HERE,
+    FIRST_LINES,
+    PREFACES,
+    Blame,
+    Kind,
+    lost_kind,
+    recognise,
+)
+from pstorefs.oops.starts import by_first
 from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
@@ -44,8 +55,11 @@ AGAIN = 40
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 
-_GAP = "[pstorefs: "
+_GAP, _END = "[pstorefs: ", "---[ end "
 _ROW = re.compile(r"(?:={20,}|-{20,})$")
+_PREFACES = by_first(PREFACES)
+#: What any other line begins with than a foreign one.
+_OURS = by_first((*STARTS, *FIRST_LINES, *PREFACES, _GAP, _END, "=", "-"))
 
 
 @dataclass(slots=True)
@@ -127,10 +141,13 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        if _is_foreign(text) and (caller or not self._waiting):
+            self._pass(number, caller, text)
+            return
         known = recognise(text)
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
-        if text.startswith("---[ end "):
+        if text.startswith(_END):
             self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(_GAP):
@@ -154,6 +171,14 @@ class _Splitter:
         elif self._ended and text.startswith(REGISTERS):
             self._take_again(number, caller)
 
+    def _pass(self, number: int, caller: str, text: str) -> None:
+        """Take a foreign line: one between those of the report that is open, if there is one."""
+        report = self._open.get(caller)
+        if report is not None:
+            self._take_foreign(number, caller, text, report)
+        elif self._stall is not None and not self._stall.ended:
+            self._take_foreign(number, None, text, self._stall)
+
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
@@ -165,7 +190,7 @@ class _Splitter:
             return
         early = report is not None and (not report.body or (kind.trap and self._waiting != []))
         if report is not None and early and self._is_same(report, kind, number):
-            if report.kind is None or not (kind.trap or report.kind.error_class == "rust"):
+            if report.kind is None or not _says_more(report.kind, kind):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
@@ -192,12 +217,12 @@ class _Splitter:
         """Whether this first line goes on with a report that has not shown its body yet."""
         if report.kind is None:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
+        if kind.error_class in report.kind.then and kind is not report.kind:
+            return True
         if kind.trap:
             return report.die is None and report.kind.error_class in EXPLAINED
         if report.kind.error_class == kind.error_class == "memory-leak":
             return True
-        if report.kind.error_class == "rust":  # its panic ends in a BUG()
-            return kind.error_class == "bug"
         if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
             return report.kind.error_class == kind.error_class
         # decode_stacktrace.sh repeats the line for each inlined function.
@@ -261,11 +286,20 @@ class _Splitter:
             report.last = number
         elif is_part(text):
             report.last = number
-        elif report.kind is None and not report.lost_head:
-            if number - report.first > ANNOUNCED:
-                self._close(caller, report)
-                return
-        elif number - report.last > GAP_LINES:
+        else:
+            self._take_foreign(number, caller, text, report)
+            return
+        report.lines.append(number)
+        if report.placed:
+            note(report, text)
+
+    def _take_foreign(self, number: int, caller: str | None, text: str, report: Report) -> None:
+        """Take a line that looks like no part of a report: after many of them it is over."""
+        if report.stopping:
+            return
+        announced = report.kind is None and not report.lost_head
+        begin, most = (report.first, ANNOUNCED) if announced else (report.last, GAP_LINES)
+        if number - begin > most:
             self._close(caller, report)
             return
         report.lines.append(number)
@@ -299,9 +333,22 @@ class _Splitter:
             report.again.append(number)
 
 
+def _says_more(first: Kind, second: Kind) -> bool:
+    """Whether of two first lines of one report the first one says what happened."""
+    return second.trap or second.error_class in first.then
+
+
 def _panics(report: Report) -> bool:
     return report.kind is not None and report.kind.error_class == "panic"
 
 
+def _is_foreign(text: str) -> bool:
+    """Whether no report can begin, go on or end with a line, as with most lines of a log."""
+    ours = text.startswith(_OURS.get(text[0], ())) or "[#" in text or " from " in text
+    return not (ours or has_part_form(text))
+
+
 def _is_announcement(text: str) -> bool:
-    return text.startswith(PREFACES) or (text[0] in "=-" and _ROW.match(text) is not None)
+    if text.startswith(_PREFACES.get(text[0], ())):
+        return True
+    return text[0] in "=-" and _ROW.match(text) is not None

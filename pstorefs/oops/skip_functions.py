@@ -122,6 +122,8 @@ _NOPROF = re.compile(r"_noprof\Z")
 _LOCK_WRAPPER = re.compile(
     r"\w+_(?:try|un)?lock(?:_(?:nested|irq|irqsave|bh|killable|interruptible|slow))?\Z", re.ASCII
 )
+#: What the clock's interrupt calls in each tick: the detectors of stalls are called by these.
+_DETECTORS = ("update_process_times", "watchdog_timer_fn", "softlockup_tick", "sched_show_task")
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
 _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
 #: Of a function that waits the name says so: it has "wait" in it, or one of these words. What is
@@ -203,6 +205,23 @@ def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | Non
         ):
             return _entry_name(plain(inner), functions)
     return None
+
+
+def interrupted(functions: Sequence[tuple[str, str | None]]) -> Sequence[tuple[str, str | None]]:
+    """Return what was running when the clock's interrupt found that it stalls, innermost first.
+
+    Clocks have drivers of any name: what is inside of their interrupt is the detector's.
+    """
+    names = [_SUFFIX.sub("", function) for function, _ in functions]
+    ticks = (number for number, name in enumerate(names) if name in _DETECTORS)
+    tick = next(ticks, None)
+    if tick is None:
+        return functions
+    into = (
+        number for number in range(tick, len(names)) if _table("interrupts").match(names[number])
+    )
+    after = functions[next(into, -1) + 1 :]
+    return after if any(not is_entry(name) for name, _ in after) else functions
 
 
 def _entry_name(name: str, functions: Sequence[tuple[str, str | None]]) -> str:

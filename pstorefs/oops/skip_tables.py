@@ -128,6 +128,11 @@ TABLES = {
         page_owner_\w* set_page_owner post_alloc_hook prep_new_page __set_page_owner\w*
         __reset_page_owner add_stack_record_to_list memcg_slab_(pre|post)_alloc_hook
         check_(pad_bytes|valid_pointer) on_freelist restore_bytes init_tracking
+        slab_error verify_redzone_free check_poison_obj cache_(free|alloc)_debugcheck(_after)?
+        # transfers of devices: the driver maps and frees
+        debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
+        err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
+        dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
         ftrace_call timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
@@ -208,12 +213,23 @@ TABLES = {
         # checksums, hashes, ciphers, sorting
         aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* hashlen_string hash_string
         full_name_hash sort(_r|_nonatomic)? csum_(partial|and|block)\w* _*csum_partial\w* do_csum
-        _*skb_checksum\w* crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)? libcrc32c\w*
+        skb_checksum(_trimmed|_complete(_head)?)? libcrc32c\w*
+        crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)?
         crypto_shash_(update|digest|final) _*(jhash|siphash|hsiphash|xxh32|xxh64|xxhash)\w*
         _*siphash_\w* cipher_crypt_one drbg_\w* rng_setkey
         crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w* sha(1|256|512|3)_\w* sort_r
         swap_words_\d\d do_swap (search|sort)_extable swap_ex cmp_ex_(sort|search)
-        chksum_(update|final|finup|digest) bsearch
+        chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
+        gf128mul_\w* h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)? md5_transform
+        poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
+        des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
+        # arithmetic that a processor lacks
+        div0 Ldiv0(_64)? aeabi_u?idiv(mod)? aeabi_u?ldivmod u?(div|mod|divmod)[sd]i[34]
+        div64_[us]64(_rem)? div_[us]64_rem iter_div_u64_rem mul_u64_u64_div_u64\w* gcd
+        lcm(_not_zero)? int_(sqrt|sqrt64|pow) reciprocal_value(_adv)?
+        # buffers of files, attributes of messages
+        simple_(read_from|write_to)_buffer nla_(put|reserve)(_nohdr|_64bit)? nla_append
+        nla_(memcpy|memcmp|str(lcpy|scpy|cmp|dup))
     """,
     # lists, trees, maps; what holds objects together and counts who uses them
     "containers": r"""
@@ -224,7 +240,7 @@ TABLES = {
         klist_(dec_and_del|release|children_get|iter_\w+|add_\w+|remove) klist_(prev|node_init)
         hlist_(bl_)?(add|del)\w* h?list_(unhashed|empty)\w* plist_(requeue|check_\w+)
         list_lru_walk_(one|node) __list_lru_(walk_one|init) list_lru_destroy klist_init
-        llist_(reverse_order|add_batch|del_first) klist_next
+        llist_(reverse_order|add_batch|del_first) klist_next list_sort
         # trees, maps, queues, counters
         rb_(find|left_deepest_node) __rb_(rotate|change)_\w* delete_node node_tag_(set|clear)
         replace_slot set_iter_tags sub_remove free_layer
@@ -353,19 +369,20 @@ TABLES = {
         __hrtimer_get_remaining hrtimer_update_next_event clear_pending_if_disabled
         __init_(waitqueue|swait_queue)_head completion_done try_wait_for_completion
         kthread_(flush|cancel|queue|mod|insert|destroy)_\w*
-        tasklet_(schedule|kill|disable|init|setup)\w* __tasklet_\w* irq_work_(queue|sync)\w*
+        tasklet_(kill|disable|init|setup|unlock)\w* tasklet_(hi_)?schedule(_common|_first)?
+        irq_work_(queue|sync)\w*
         call_rcu\w* __call_rcu\w* __call_rcu_common
         _*wake_up(_(all|bit|common|locked|sync|process|q|state|var|klogd|pollfree|interruptible|poll|parent)(_\w+)?)?
         autoremove_wake_function default_wake_function swake_up_\w* wait_for_completion\w*
         _*wait_for_common\w* do_wait_for_common complete(_all|_on_current_cpu)? complete_with_flags
         try_to_wake_up wake_up_q prepare_to_(wait|swait)\w* finish_(wait|swait)
-        (init|do)_wait_(entry|intr)\w*
+        (init|do)_wait_(entry|intr)\w* kthread_should_(stop|park)
+        alarm_(init|start(_relative)?|restart|cancel|try_to_cancel|forward(_now)?)
     """,
     # what allocates for others, of what leaks
     "leaks": r"""
-        alloc_inode sock_alloc_inode __alloc_skb alloc_skb\w* _*(dev|netdev|napi)_alloc_skb\w*
-        sock_alloc_send_p?skb sock_w?malloc __alloc_file alloc_empty_file getname\w* dup_task_struct
-        __d_alloc d_alloc\w*
+        (\w{1,60}_)?[kmzvc]*alloc(ate)?(_\w{1,60})? sock_w?malloc getname\w* dup_task_struct
+        (\w{1,60}_)?(str|mem)n?dup(_\w{1,60})?
     """,
     # taking the lock of a socket: looked through where the lock itself is the subject
     "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
@@ -456,6 +473,17 @@ TABLES = {
         sysc_(return|tracego) handle_sys(n32|64) stack_done __kernel_text_start _stext _text _etext
         _start
     """,
+    # where an interrupt or a fault is entered: the outermost function of each
+    "interrupts": r"""
+        asm_(sysvec|exc|common)_\w* (apic_timer|reschedule|irq_work)_interrupt
+        call_function(_single)?_interrupt (common|spurious)_interrupt ret_from_(intr|irq)
+        end_repeat_nmi (irq|nmi)_entries_start xen_hvm_callback_vector
+        smp_trace_apic_timer_interrupt smp_apic_timer_interrupt_entry_\w*
+        irq_(svc|usr) el1t?_irq el1h_64_irq el0_irq el0t_64_irq
+        ret_from_exception handle_exception handle_int rollback_handle_int handle_vint
+        decrementer_common(_virt)? hardware_interrupt_common(_virt)? timer_interrupt
+        ext_(int_handler|no_vtime) (ext|io)_int_handler
+    """,
     # arguments of a system call, files' methods: what a stall is called by is what these called
     "dispatch": r"""
         do_syscall_(32|64|x64)\w* x64_sys_call ia32_sys_call invoke_syscall el0_svc\w* do_el0_svc
@@ -470,12 +498,13 @@ TABLES = {
         \w*nl_rcv_msg \w*netlink_rcv_msg genl_family_rcv_msg\w* nfnetlink_rcv_batch
         _*(do_)?vfs_(ioctl|read|write|readv|writev|iter_read|iter_write) new_sync_(read|write)
         __kernel_write
-        (compat_SyS|compat_SYSC|__se_compat_sys|__ia32_compat_sys|__do_compat_sys|SyS|SYSC|ksys|__se_sys|__x64_sys|__do_sys|__arm64_sys)_(ioctl|read|write)
+        (compat_SyS|compat_SYSC|__se_compat_sys|__ia32_compat_sys|__do_compat_sys|SyS|SYSC|(compat_)?sys|ksys|__se_sys|__x64_sys|__do_sys|__arm64_sys|__s390x?_sys|__riscv_sys)_(ioctl|read|write)
         (do|call)_(iter|loop)_(readv_writev|read|write)\w* call_(read|write)_iter
         blkdev_(driver_)?ioctl _*sock_sendmsg(_nosec)? sock_recvmsg(_nosec)?
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
         call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
+        kthread_worker_fn irq_work_(single|run_list)
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
     """,

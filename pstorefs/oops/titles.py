@@ -79,7 +79,7 @@ _REFINEMENTS = (
     ),
     _refine(
         "warning",
-        r"proc_dir_entry |WARNING: .{0,60}\bfs/proc/generic\.c:",
+        r"proc_dir_entry |WARNING: .{0,60}\bfs/proc/generic\.c:\d{1,6} (?:at )?_*proc_register",
         "WARNING: proc registration bug",
         "proc",
     ),

@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.frames import WHERE, Frame, Location, frame_of, is_beyond, location_of
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import SYMBOL
-from pstorefs.oops.tasks import MODULES_MAX, Task, Tasks, read_modules
+from pstorefs.oops.starts import BLANKS, by_first
+from pstorefs.oops.tasks import ABOUT_TASKS, MODULES_MAX, Task, Tasks, names_task, read_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,16 +22,11 @@ if TYPE_CHECKING:
 #: Frames beyond which a report's are not listed.
 FRAMES_MAX = 256
 
-#: powerpc's old ABI has a dot before the name of a function.
-_WHERE = (
-    rf"\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
-    r"(?: +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
-)
 _ADDRESS = r"\[<?(?:0x)?[0-9a-f]{8,16}>?\]"
 #: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
 #: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc); "? f" (x86).
 _FRAME = re.compile(
-    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{_WHERE}(?![\w+])"
+    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{WHERE}(?![\w+])"
     r"\)?(?P<unreliable> \(unreliable\))?",
     re.ASCII,
 )
@@ -38,12 +35,12 @@ _FRAME = re.compile(
 _FROM = re.compile(
     rf"\s*(?:{_ADDRESS} )?\(?(?P<callee>{SYMBOL})(?:\+0x[0-9a-f]{{1,16}}/0x[0-9a-f]{{1,16}})?"
     rf"(?: \[(?P<callee_module>[\w-]{{1,64}})\])?\)? from (?:{_ADDRESS} )?\(?"
-    rf"(?:{_WHERE}|0x[0-9a-f])",
+    rf"(?:{WHERE}|0x[0-9a-f])",
     re.ASCII,
 )
 #: powerpc: where an interrupt or a fault came; before 5.13 without registers after it.
 _INTERRUPT = re.compile(
-    rf"--- (?:interrupt|Exception): [0-9a-f]{{1,5}} at {_WHERE}(?![\w+])", re.ASCII
+    rf"--- (?:interrupt|Exception): [0-9a-f]{{1,5}} at {WHERE}(?![\w+])", re.ASCII
 )
 #: x86-64 before 2.6.19: "<ffffffff80134455>{do_softirq+49}", maybe several in one line; decimal.
 _BRACED = re.compile(
@@ -112,33 +109,16 @@ _REGISTERS = (
     "RIP", "EIP", "IP:", "pc ", "PC", "epc", "NIP [", "Krnl PSW", "ERA:", "IAOQ[0]", "TPC:", "lr ",
     "LR ", "ra", "RP(r2)", "RPC:", "PR is", "[ERET", "[BLINK",
 )  # fmt: skip
+#: What a line begins with that says anything; `_says_nothing` knows what else it may have.
+_TELLING = by_first(
+    (
+        *(*BLANKS, *_HEADERS, *_HISTORY, *_REGISTERS, *ABOUT_TASKS),
+        *("<", "Hardware name: ", "Modules linked in:"),
+    )
+)
 _BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
-_PLAIN = re.compile(_WHERE, re.ASCII)
+_PLAIN = re.compile(WHERE, re.ASCII)
 _SYMBOLISED = re.compile(rf"(?P<function>{SYMBOL}) \S{{1,200}}:\d", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in the kernel's code. No function: a bare address, such as the 0 of a null call."""
-
-    function: str | None
-    offset: int | None  # bytes
-    size: int | None  # bytes, of the function
-    module: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One line of a call trace."""
-
-    function: str
-    offset: int | None
-    size: int | None
-    module: str | None
-    #: False: found on the stack (`?`), but the unwinder does not vouch for it.
-    reliable: bool
-    #: The stack it is on: "TASK", "IRQ", "NMI" and the like; empty where the kernel says nothing.
-    stack: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +179,8 @@ class _Reader:
 
     def take(self, text: str) -> None:
         if self._listing_modules and self._take_more_modules(text):
+            return
+        if _says_nothing(text):
             return
         if text.startswith(_HEADERS):
             self._begin_trace(text)
@@ -265,7 +247,7 @@ class _Reader:
                 text = text[mark.end() :]
         if ">{" in text:
             for each in _BRACED.finditer(text):
-                where = _location(each)
+                where = location_of(each)
                 self._add_frame(
                     Frame(each["function"], where.offset, None, where.module, True, self._stack)
                 )
@@ -276,7 +258,7 @@ class _Reader:
             return
         found = _FRAME.match(text) or _INTERRUPT.match(text)
         if found is not None:
-            self._add_frame(_frame(found, self._stack))
+            self._add_frame(frame_of(found, self._stack))
 
     def _take_from(self, found: re.Match[str]) -> None:
         """One line of arm's traces: the caller is a frame, the callee was the one before."""
@@ -284,7 +266,7 @@ class _Reader:
         if not self._frames or self._frames[-1].function != callee:
             self._add_frame(Frame(callee, None, None, found["callee_module"], True, self._stack))
         if found["function"] is not None:
-            self._add_frame(_frame(found, self._stack))
+            self._add_frame(frame_of(found, self._stack))
 
     def _add_frame(self, frame: Frame) -> None:
         if self._history or len(self._places) >= FRAMES_MAX:
@@ -298,13 +280,13 @@ class _Reader:
         if rest.endswith("[inline]"):  # decode_stacktrace.sh: the real function follows
             return
         found = _PLAIN.match(rest) or _SYMBOLISED.match(rest) or _BRACED.match(rest)
-        if found is None or _is_beyond(found):
+        if found is None or is_beyond(found):
             # After a trace has begun, a bare address is that of a program.
             bare = self._traces == 0 and (found is not None or _BARE.match(rest))
             if self._pointer is None and bare:
                 self._pointer = Location(None, None, None, None)
             return
-        where = _location(found)
+        where = location_of(found)
         if self._pointer is None:
             self._pointer = where
             self._interrupted = self._interrupts and bool(self._frames)
@@ -314,36 +296,11 @@ class _Reader:
     def _take_caller(self, rest: str) -> None:
         found = _PLAIN.match(rest)
         # Only that of the first registers: further ones are those of other contexts.
-        if (
-            self._caller is None
-            and found is not None
-            and not _is_beyond(found)
-            and not self._traces
-        ):
-            self._caller = _location(found)
+        if self._caller is None and found is not None and not is_beyond(found) and not self._traces:
+            self._caller = location_of(found)
 
 
-def _is_beyond(found: re.Match[str]) -> bool:
-    """Whether an offset is beyond the function's end: an address that no symbol covers."""
-    groups = found.groupdict()
-    offset, size = groups.get("offset"), groups.get("size")
-    return offset is not None and size is not None and int(offset, 16) >= int(size, 16) > 0
-
-
-def _location(found: re.Match[str]) -> Location:
-    groups = found.groupdict()
-    offset, size = groups.get("offset"), groups.get("size")
-    base = 16 if size else 10
-    return Location(
-        groups["function"],
-        int(offset, base) if offset else None,
-        int(size, 16) if size else None,
-        groups.get("module"),
-    )
-
-
-def _frame(found: re.Match[str], stack: str) -> Frame:
-    where = _location(found)
-    groups = found.groupdict()
-    doubtful = groups.get("unsure") or groups.get("unreliable") or _is_beyond(found)
-    return Frame(where.function or "", where.offset, where.size, where.module, not doubtful, stack)
+def _says_nothing(text: str) -> bool:
+    """Whether a line has nothing that is looked for: most lines between those of a report."""
+    telling = text.startswith(_TELLING.get(text[:1], ())) or "+0x" in text or ">{" in text
+    return not (telling or names_task(text))

@@ -2,7 +2,8 @@
 
 Content may change between two looks (a record is archived, a dump gets a part). Once somebody has
 opened a file node it is frozen all the same: the place that composes is asked again at each `open`,
-and if it says something else by now, the caller is told to look the name up again.
+and if it says something else by now, the caller is told to look the name up again. What seldom
+changes is frozen as soon as it was found, so that the kernel need not ask for its size each time.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class ComposedFile(File):
     """A file whose content somebody composes. `compose` may take long, and may raise OSError.
 
     It is lazy: a listing does not compose it, as that may need every record decoded and read.
+    `lasting`: its content seldom changes.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class ComposedFile(File):
         "_checked",
         "_compose",
         "_digest",
+        "_lasting",
         "_opened",
         "_owner",
         "_stale",
@@ -55,6 +58,8 @@ class ComposedFile(File):
         owner: Callable[[], Owner],
         mtime_ns: int,
         at_hand: Callable[[], bool] = lambda: False,
+        *,
+        lasting: bool = False,
     ) -> None:
         super().__init__(_NOT_YET)
         self._compose = compose
@@ -66,6 +71,7 @@ class ComposedFile(File):
         self._digest: tuple[int, int] | None = None
         self._checked = float("-inf")
         self._opened = False
+        self._lasting = lasting
         #: Somebody was told to look it up again: he must not be given the same once more.
         self._stale = False
         self.mtime_ns = mtime_ns
@@ -84,6 +90,11 @@ class ComposedFile(File):
     def fresh(self) -> bool:
         """See `Node`: whether it was composed a moment ago."""
         return time.monotonic() <= self._checked + _CHECK_SECONDS
+
+    @property
+    def frozen(self) -> bool:
+        """See `Node`."""
+        return self._opened or (self._lasting and self._digest is not None)
 
     def find(self) -> Attributes:
         """See `Node`."""
@@ -116,16 +127,17 @@ class ComposedFile(File):
         return alike and not self._stale
 
     def _take(self) -> bytes:
-        """Compose it. Once it was opened, it must come out the same each time.
+        """Compose it. Once it is frozen, it must come out the same each time.
 
-        Until then the kernel holds no page of it, and it may be frozen anew. So an `open` succeeds
-        for the node that was just looked up, however fast its content changes.
+        Until it is opened the kernel holds no page of it, and it may be frozen anew. So an `open`
+        succeeds for the node that was just looked up, however fast its content changes. That of a
+        lasting one does so at the kernel's second try.
         """
         content = self._compose()
         attributes = self._owner().file(len(content), self.mtime_ns)
         # Python's SipHash: of texts that a cache hands out again it is known already.
         digest = len(content), hash(content)
-        if not self._opened:
+        if not self.frozen:
             self.attributes = attributes
             self._digest = digest
         elif digest != self._digest or attributes != self.attributes:

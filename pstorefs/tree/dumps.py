@@ -64,7 +64,7 @@ class DumpDirectory(Directory):
         """What lists it."""
         inside = self._inside
         if inside is None:
-            self._inside = inside = self._dumps.inside(self.name)
+            self._inside = inside = self._dumps.inside(self)
         return inside
 
     def names(self) -> list[tuple[str, Node]]:
@@ -126,7 +126,7 @@ class Dumps:
         dumps = self.catalog.dumps()
         for gone in self._directories.keys() - dumps.keys():
             self._directories.pop(gone, None)
-        archived = self._owners.of_root().alone
+        archived = self._owners.of_archived()
         entries: dict[str, Node] = {
             name: self._directory(dump, archived if isinstance(dump, Entry) else None)
             for name, dump in dumps.items()
@@ -159,10 +159,11 @@ class Dumps:
             known.attributes, known.entry = attributes, None
         return known
 
-    def inside(self, name: str) -> ComposedDirectory:
+    def inside(self, directory: DumpDirectory) -> ComposedDirectory:
         """What lists the directory of a dump."""
+        name = directory.name
         return ComposedDirectory(
-            partial(self._files, name), partial(self.describe, name), partial(self._file, name)
+            partial(self._files, name), lambda: directory.attributes, partial(self._file, name)
         )
 
     def has_at_hand(self, name: str, file: str) -> bool:
@@ -224,7 +225,9 @@ class Dumps:
         dump = self._dump(name)
         if file == RAW:
             return ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
-        if file not in files.FILES or not self._changing(partial(self._has, file, name)):
+        if file not in files.FILES:
+            return None
+        if file in files.OPTIONAL and not self._changing(partial(self._has, file, name)):
             return None
         owner = partial(self._owner_now, name)
         archive = self.catalog.archive
@@ -233,12 +236,12 @@ class Dumps:
             if digest is not None:
                 return SavedText(archive, dump, digest, owner, self.root.knows_all)
         make = partial(self._changing, partial(self._made, file, name))
-        return ComposedFile(make, owner, _mtime(dump), partial(self._has_made, file, name))
+        at_hand = partial(self._has_made, file, name)
+        return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))
 
     def _has(self, file: str, name: str) -> bool:
         """Whether a dump has one of the files that not every dump has."""
-        has = files.OPTIONAL.get(file)
-        return has is None or has(material(self.catalog, self._dump(name)))
+        return files.OPTIONAL[file](material(self.catalog, self._dump(name)))
 
     def _raw(self, name: str) -> Mapping[str, Node]:
         found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))
@@ -246,7 +249,8 @@ class Dumps:
         for each in found:
             file = each.file if each.file not in entries else f"{each.file}~{each.sha256[:8]}"
             make = partial(self._changing, partial(self._stored, name, each.sha256))
-            entries[file] = ComposedFile(make, partial(self._owner_now, name), each.mtime_ns)
+            owner = partial(self._owner_now, name)
+            entries[file] = ComposedFile(make, owner, each.mtime_ns, lasting=True)
         return entries
 
     def _changing(self, make: Callable[[], _Made]) -> _Made:

@@ -91,6 +91,11 @@ class Node:
         """Whether `attributes` may be shown: if not, `find` is to be called first."""
         return True
 
+    @property
+    def frozen(self) -> bool:
+        """Of a lazy node: whether `open` shows what `find` found, or else raises `StaleError`."""
+        return True
+
     def find(self) -> Attributes:
         """The attributes now. From any thread, and again; of several at once, each is answered.
 

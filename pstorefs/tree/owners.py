@@ -19,10 +19,23 @@ class Owners:
         self._store = store
         self._access = access
         self._catalog = catalog
+        #: As the root was last, and of what is archived.
+        self._known: tuple[Stamp, Owner, Owner] | None = None
 
     def of_root(self) -> Owner:
         """As the source's root: of what says nothing of any record."""
-        return Owner.of(self._store.stamp(()), self._access)
+        return self._now()[1]
+
+    def of_archived(self) -> Owner:
+        """Of what is archived: its owner's alone."""
+        return self._now()[2]
+
+    def _now(self) -> tuple[Stamp, Owner, Owner]:
+        stamp, known = self._store.stamp(()), self._known
+        if known is None or known[0] != stamp:
+            owner = Owner.of(stamp, self._access)
+            self._known = known = stamp, owner, owner.alone
+        return known
 
     def of_records(self, rights: Iterable[Stamp]) -> Owner:
         """Of what is made of live records; `rights` are theirs and those of their folders."""
@@ -31,7 +44,7 @@ class Owners:
     def of_dump(self, dump: Listed) -> Owner:
         """Of a dump's files. What is archived, or gone from the store by now, is its owner's."""
         if isinstance(dump, Entry):
-            return self.of_root().alone
+            return self.of_archived()
         live = [record for record in dump.records if record.place == STORE]
         rights = [self._catalog.rights(record) for record in live]
         owner = self.of_records(right for each in rights for right in each)

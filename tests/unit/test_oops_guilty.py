@@ -64,6 +64,13 @@ HELPERS = (
     "task_blocks_on_rt_mutex try_to_take_rt_mutex write_seqlock __init_waitqueue_head might_alloc",
     "__traceiter_sched_switch trace_event_raw_event_sched_switch perf_trace_sched_switch",
     "skb_trim pskb_put sock_put get_page page_ref_add folio_get",
+    # arithmetic, ciphers, transfers of devices, attributes of messages
+    "__div0 Ldiv0_64 __aeabi_uidiv __udivdi3 div64_u64 gcd int_sqrt list_sort",
+    "__crypto_xor crypto_inc gf128mul_4k_lle chacha_permute chacha_block_generic adler32",
+    "poly1305_update blake2s_compress_generic md5_transform ghash_update des_encrypt",
+    "err_printk check_unmap debug_dma_unmap_page dma_unmap_page_attrs add_dma_entry dma_map_page",
+    "nla_memcpy __nla_put nla_put nla_reserve_64bit simple_read_from_buffer",
+    "alarm_start alarm_cancel tasklet_hi_schedule __tasklet_schedule_common tasklet_kill",
 )
 #: Names that begin like machinery, and are not: 412 such in a kernel of today.
 REAL = [
@@ -118,6 +125,10 @@ REAL = [
     "deactivate_slab",
     "sysfs_remove_group",
     "call_timer_fn",
+    "tasklet_action_common",
+    "skb_checksum_help",
+    "nla_put_ifalias",
+    "dma_fence_signal",
     "bitmap_port_add",
     "fs_reclaim_acquire",
     "skb_queue_tail",

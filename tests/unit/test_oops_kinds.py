@@ -31,7 +31,122 @@ LOCK = ("dump_stack", "print_bug", "__lock_acquire", "lock_acquire", "_raw_spin_
 HUNG = "INFO: task a:42 blocked for more than 143 seconds.\n"
 STALL = "rcu: INFO: rcu_preempt self-detected stall on CPU\n"
 ENTRY = ("do_syscall_64", "entry_SYSCALL_64_after_hwframe")
+HUNG_AT = "Call Trace:\n __schedule+0x1/0x2\n schedule+0x1/0x2\n {0}+0x1/0x2\n"
+TICK = ("print_cpu_stall", "update_process_times", "my_clock_irq", "asm_sysvec_my_clock")
 ROWS = [
+    # A warning of a place without a line of source; and in the words of 2.6
+    ("WARNING: CPU: 1 PID: 42 at f+0x1/0x2 [m]\n" + trace("f"), "WARNING in f"),
+    ("WARNING: at f+0x1/0x2, CPU#1: a/42\n" + trace("f"), "WARNING in f"),
+    ("BUG: warning at kernel/a.c:137/f()\n" + old("dump_stack", "f"), "WARNING in f"),
+    ("Badness in f at kernel/a.c:137\n" + old("dump_stack", "f"), "WARNING in f"),
+    ("Badness at kernel/a.c:137\nNIP [c0001234] .f+0x1/0x2\n" + trace(".f"), "WARNING in f"),
+    (
+        "Division by zero in kernel.\n" + trace("dump_stack", "__div0", "Ldiv0_64", "divider"),
+        "Division by zero in kernel in divider",
+    ),
+    # The first line says more than those that follow it
+    (
+        "CFI failure at f+0x1/0x2 (target: g+0x0/0x10; expected type: 0x12345678)\n"
+        "WARNING: CPU: 1 PID: 42 at f+0x1/0x2\n" + trace("f", "h"),
+        "CFI failure in f",
+    ),
+    (
+        "CFI failure (target: g+0x0/0x10):\n"
+        + warning("kernel/cfi.c:29", "__cfi_check_fail", "__cfi_check", "caller"),
+        "CFI failure in caller",
+    ),
+    (
+        "BUG: stack guard page was hit at ffffc90000ff7ff8 (stack is ffff..ffff)\n"
+        "kernel stack overflow (double-fault): 0000 [#1] SMP\n" + CPU + "RIP: 0010:deep+0x1/0x2\n",
+        "BUG: stack guard page was hit in deep",
+    ),
+    (
+        "Alignment trap: not handling instruction e1b20f9f at [<80123456>]\n"
+        "Unhandled fault: alignment exception (0x001) at 0x00000001\n"
+        "Internal error: : 1 [#1] SMP ARM\n" + CPU + "PC is at loader+0x1/0x2\n",
+        "Alignment trap in loader",
+    ),
+    (
+        "BUG: KASAN: use-after-free in user+0x1/0x2 at addr ffff880066b7ac44\nRead of size 4\n"
+        "BUG kmalloc-8 (Not tainted): kasan: bad access detected\n" + trace("user"),
+        "KASAN: use-after-free Read in user",
+    ),
+    (
+        "BUG: key ffff88801234abcd has not been registered!\n"
+        + warning("kernel/locking/lockdep.c:49", "lockdep_init_map_type", "initialiser"),
+        "BUG: key has not been registered in initialiser",
+    ),
+    # What the allocators find: in the words of SLUB and SLAB
+    (
+        "BUG kmalloc-64 (Not tainted): Poison overwritten\n" + trace("check_object", "victim"),
+        "BUG kmalloc-64: Poison overwritten",
+    ),
+    (
+        "BUG kmalloc-64 (Tainted: G    B ): Object already free\n" + trace("kfree", "freer"),
+        "BUG kmalloc-64: Object already free in freer",
+    ),
+    (
+        "slab error in verify_redzone_free(): cache `size-64': memory outside object was"
+        " overwritten\n" + trace("__slab_error", "cache_free_debugcheck", "kfree", "freer"),
+        "slab error in freer",
+    ),
+    (
+        "Slab corruption (Not tainted): size-64 start=ffff88801234abcd, len=64\n",
+        "Slab corruption",
+    ),
+    (
+        "Bad page state in process 'a'\npage:c1\n" + old("bad_page", "freer"),
+        "BUG: Bad page state in freer",
+    ),
+    (
+        "BUG: atomic counter underflow at:\n" + old("dump_stack", "counter"),
+        "BUG: atomic counter underflow in counter",
+    ),
+    (
+        "BUG: rwlock-lockup on CPU#0, a/42, c1234567\n" + old("_raw_write_lock", "taker"),
+        "BUG: rwlock-lockup in taker",
+    ),
+    (
+        "BUG: soft lockup detected on CPU#0!\n" + old("softlockup_tick", "f", "sys_x", *ENTRY),
+        "BUG: soft lockup in x",
+    ),
+    (
+        "Oops: Machine check, sig: 7 [#1]\n" + CPU + "NIP [c0123456] f+0x1/0x2\n",
+        "Machine check in f",
+    ),
+    # A hang: the owner of the lock is not the task that hangs, nor is what other processors do
+    (
+        HUNG
+        + HUNG_AT.format("victim")
+        + "INFO: task a:42 is blocked on a mutex likely owned by task b:43.\n"
+        + HUNG_AT.format("synchronize_rcu"),
+        "INFO: task hung in victim",
+    ),
+    # A stall: what the clock interrupted, whatever the clock's functions are called; an idle
+    # processor that noticed it is not the one that stalls
+    (
+        STALL + trace("a_spin", *TICK, "spin", "my_work", "process_one_work"),
+        "INFO: rcu detected stall in my_work",
+    ),
+    (
+        STALL
+        + trace(*TICK, "do_idle", "cpu_startup_entry")
+        + "NMI backtrace for cpu 1\n"
+        + trace("spin", "my_work", "process_one_work"),
+        "INFO: rcu detected stall in my_work",
+    ),
+    # A leak: what allocates for its caller
+    (
+        (
+            "BUG: memory leak\nunreferenced object 0xffff8880 (size 64):\n  backtrace:\n"
+            "    sk_prot_alloc+0x1/0x2\n    sk_alloc+0x1/0x2\n    my_create+0x1/0x2\n"
+        ),
+        "memory leak in my_create",
+    ),
+    (
+        warning("fs/proc/generic.c:718", "remove_proc_entry", "remove_proc_entry", "remover"),
+        "WARNING in remover",
+    ),
     # Architectures that have no instruction for BUG(); and the panic that is its end
     (
         "BUG: failure at mm/a.c:12/culprit()!\n"
