@@ -17,8 +17,8 @@ from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
-from pstorefs.catalog.recent import Recent
 from pstorefs.source.directory import ChangedError, Stamp, Store
+from pstorefs.system.recent import Recent
 
 
 class Archived:

@@ -15,13 +15,13 @@ from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
+from pstorefs.system.recent import Recent
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
