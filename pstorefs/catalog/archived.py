@@ -10,15 +10,15 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pstorefs.archive import entry, in_full, index, layout, stored
+from pstorefs.archive import durable, entry, in_full, index, layout, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
-from pstorefs.catalog.recent import Recent
 from pstorefs.source.directory import ChangedError, Stamp, Store
+from pstorefs.system.recent import Recent
 
 
 class Archived:
@@ -173,12 +173,12 @@ class Archived:
 
     def at_hand(self, name: str) -> Stored | None:
         """What `used` says, if that takes a few small reads of what is open already: or None."""
-        stamps = self.stamps(name, wait=False)
         known = self._known.get(name)
-        if stamps is None or (known is not None and known.stamps == stamps):
-            return known if stamps and isinstance(known, Stored) else None
+        # Of a dump that is not known yet, reading takes the stamps.
+        if known is not None and known.stamps == self.stamps(name, wait=False):
+            return known if isinstance(known, Stored) else None
         with self.place.at_hand() as store:
-            if store is None or self._doubted.get(name) == stamps:
+            if store is None:
                 return None
             try:
                 found = stored.read(store, name, bounds.QUICK_BYTES)
@@ -295,18 +295,21 @@ class Archived:
             raise self.spoil(dump)
         return stamp
 
-    def saved_text(self, dump: Entry, stamp: Stamp, expected: int) -> bytes:
-        """dmesg.txt as it was saved. Errors as of `text_stamp`."""
+    def saved_text(self, dump: Entry, expected: int, limit: int) -> tuple[Stamp, bytes]:
+        """dmesg.txt as it was saved, of at most `limit` bytes. Errors as of `text_stamp`."""
         try:
             with self.place.opened() as store:
-                data = store.read((dump.name,), layout.TEXT, stamp)
+                stamp, data = store.within(
+                    (dump.name,),
+                    lambda directory: durable.read_stamped(directory, layout.TEXT, limit),
+                )
         except TimeoutError:
             raise
         except OSError as error:
             raise self.spoil(dump) from error
         if entry.digits(stored.digest(data)) != expected:
             raise self.spoil(dump)
-        return data
+        return stamp, data
 
     def spoil(self, dump: Entry) -> ChangedError:
         """Show its dmesg.txt by its summary or its records from now on. The error to raise."""

@@ -22,7 +22,6 @@ from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.place import Place
-from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.view import Listed, View, is_live
@@ -34,6 +33,7 @@ from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source.directory import ChangedError, Stamp
 from pstorefs.system.printable import printable
+from pstorefs.system.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)

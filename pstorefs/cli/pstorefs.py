@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from pstorefs.settings.actions import clash
+
 # Not typing's: `pstorefs --ship`, which mostly has nothing to do, would start half as fast.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if said := clash(words):
+        return _fail(1, said)
     flags = {word.partition("=")[0] for word in words}
     if "--every" in flags:
         from pstorefs.cli.every import main as every

@@ -1,5 +1,8 @@
 """`pstorefs --report-html URL|DIRECTORY FILE`: crashes as one HTML page.
 
+A directory may be named as such or as file://DIRECTORY. What is in it says whether it is a fleet's
+store or one machine's archive: as people type either, and neither can be taken for the other.
+
 The file is for its owner alone, as crash logs hold secrets; one that is there already keeps its
 mode. It is written beside that and renamed, so whoever reads it finds the old page or the new one.
 """
@@ -36,6 +39,7 @@ from pstorefs.settings.ship import ShipError
 from pstorefs.system.printable import printable
 
 _MODE, _REPORT = 0o600, "report.txt"
+_FILE = "file://"
 
 
 def run_report_html(question: Question) -> int:
@@ -45,10 +49,12 @@ def run_report_html(question: Question) -> int:
     now, bounds = datetime.now(timezone.utc), Bounds()
     gc.disable()  # what is kept is bounded, and looking for garbage in it is a fifth of the time
     try:
-        if "://" in where or where == fleet.WORD:
-            picture = of_store(question.settings, where, now, bounds)
+        directory = directory_of(where)
+        if directory is None or is_store(directory):
+            url = where if directory is None else f"{_FILE}{os.path.abspath(directory)}"
+            picture = of_store(question.settings, url, now, bounds)
         else:
-            picture = of_archive(where, now, bounds)
+            picture = of_archive(directory, now, bounds)
     finally:
         gc.enable()
     save(path, render(picture, bounds))
@@ -59,6 +65,18 @@ def run_report_html(question: Question) -> int:
             words += f": make sure that --ship or --archive writes to {where}"
         write(f"{printable(words)}\n".encode(errors="replace"))
     return 0
+
+
+def directory_of(where: str) -> str | None:
+    """The directory that is meant; None: a store that is none."""
+    if where.startswith(_FILE):
+        return where.removeprefix(_FILE)
+    return None if "://" in where or where == fleet.WORD else where
+
+
+def is_store(directory: str) -> bool:
+    """Whether a fleet has shipped to a directory."""
+    return os.path.isdir(os.path.join(directory, keys.INDEX))
 
 
 def of_store(settings: Settings, url: str, now: datetime, bounds: Bounds) -> Picture:
@@ -78,16 +96,13 @@ def of_store(settings: Settings, url: str, now: datetime, bounds: Bounds) -> Pic
 
 def of_archive(directory: str, now: datetime, bounds: Bounds) -> Picture:
     """The picture of one machine's archive. Raises `QuestionError`, OSError."""
-    if os.path.isdir(os.path.join(directory, keys.INDEX)):
-        url = f"file://{os.path.abspath(directory)}"
-        raise QuestionError(f"{directory}: this is the store of a fleet: give it as {url}")
     try:
         names = os.listdir(directory)
     except OSError as error:
         raise QuestionError(f"{directory}: {error.strerror}: give an archive's directory") from None
     catalog = Catalog([Place(ARCHIVE, directory)])
     if names and not catalog.dumps():
-        words = "no archived dump is in it: give an archive's directory, or the URL of a store"
+        words = "no archived dump is in it: give the directory of an archive, or of a fleet's store"
         raise QuestionError(f"{directory}: {words}")
     compose = partial(composed, catalog, file=_REPORT, own=False)
     return gather(Archive(catalog, directory, compose), now, bounds)

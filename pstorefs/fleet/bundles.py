@@ -21,6 +21,7 @@ from pstorefs.fleet.ahead import Ahead
 from pstorefs.fleet.bundle import MOST_BYTES
 from pstorefs.fleet.remote import REQUEST_SECONDS, RemoteError
 from pstorefs.fleet.unpack import UnfitError, unpack
+from pstorefs.system.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,9 +62,7 @@ class Bundles:
     ) -> None:
         self._remote = remote
         self._ahead = Ahead(following, self._fetch_ahead)
-        self._limit = kept_bytes
-        self._kept: OrderedDict[str, Files] = OrderedDict()
-        self._size = 0
+        self._kept: Recent[Files] = Recent(kept_bytes, lambda files: files.size, last_stays=True)
         self._refused: OrderedDict[str, tuple[float, RemoteError]] = OrderedDict()
         self._coming: dict[str, Future[Files]] = {}
         self._lock = threading.Lock()
@@ -72,11 +71,7 @@ class Bundles:
 
     def at_hand(self, name: str) -> Files | None:
         """The files of a bundle, if nobody has to wait for them."""
-        with self._lock:
-            found = self._kept.get(name)
-            if found is not None:
-                self._kept.move_to_end(name)
-            return found
+        return self._kept.get(name)
 
     def get(self, name: str, *, wait: bool = True) -> Files:
         """The files of a bundle. `RemoteError` if they cannot be had; the log says why.
@@ -91,7 +86,7 @@ class Bundles:
 
     def _fetch_ahead(self, name: str) -> None:
         with self._lock:
-            known = name in self._kept or name in self._coming
+            known = self._kept.get(name) is not None or name in self._coming
         if not known:
             self._get(name)
 
@@ -99,7 +94,6 @@ class Bundles:
         with self._lock:
             found = self._kept.get(name)
             if found is not None:
-                self._kept.move_to_end(name)
                 return found
             self._raise_refused(name)
             coming = self._coming.get(name)
@@ -128,9 +122,9 @@ class Bundles:
             if not isinstance(error, RemoteError):
                 raise
         else:
+            self._kept.put(name, found)
             with self._lock:
                 del self._coming[name]
-                self._keep(name, found)
             coming.set_result(found)
 
     def _fetched(self, name: str) -> Files:
@@ -168,13 +162,6 @@ class Bundles:
             self._refused[name] = time.monotonic() + _REFUSED_SECONDS, error
             while len(self._refused) > _MOST_REFUSED:
                 self._refused.popitem(last=False)
-
-    def _keep(self, name: str, found: Files) -> None:
-        self._kept[name] = found
-        self._size += found.size
-        while self._size > self._limit and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._size -= dropped.size
 
 
 class _turn:  # noqa: N801 (a word of its `with`)

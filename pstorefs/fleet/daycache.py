@@ -2,8 +2,9 @@
 
 One file for each store, in the user's cache directory. Whatever is wrong with it (garbage, another
 program's file, a disk that is full or read-only, another mount that holds it) costs the cache and
-one line in the log, and never the mount. Names were checked when they were listed, and each row has
-a sum: what this program did not write is not believed.
+one line in the log, and never the mount. It is not synced: no program ends before its disk has done
+that, and a busy disk takes its time. Names were checked when they were listed, and each row has a
+sum: what this program did not write is not believed.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ class DayCache:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
         try:
+            database.execute("PRAGMA synchronous = OFF")
             with database:
                 database.execute(_TABLE)
                 return work(database)

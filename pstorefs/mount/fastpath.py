@@ -9,6 +9,9 @@ does it go to sleep in trio, so that an idle mount wakes for nothing. The schedu
 * always, while a thread works for some request (`pace.waiting`), so that its answer is not late;
 * always, while no other task is ready to take over should a handler have to wait.
 
+Here it is also seen first that the file system is gone (`umount -f`): pyfuse3 goes on until the
+last handler has its answer, and a store may keep one waiting for a minute.
+
 It is put in place as `pyfuse3.asyncio.enable()` puts its own: under the name `trio` in pyfuse3. Of
 a pyfuse3 that was not looked at it keeps its hands, and everything goes trio's way.
 """
@@ -16,6 +19,7 @@ a pyfuse3 that was not looked at it keeps its hands, and everything goes trio's 
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Any
 
 import pyfuse3
@@ -32,6 +36,8 @@ class _Pace:
 
     def __init__(self) -> None:
         self.waiting = 0
+        #: Called when the file system is gone while some wait.
+        self.gone: Callable[[], None] = lambda: None
 
 
 pace = _Pace()
@@ -87,6 +93,8 @@ class _Lowlevel:
             self._poll.register(descriptor, select.POLLIN)
         if pace.waiting or not _Turn.heirs or not self._poll.poll(_MOMENT):
             await trio.lowlevel.wait_readable(descriptor)
+            if pace.waiting and any(events & select.POLLERR for _, events in self._poll.poll(0)):
+                pace.gone()
 
 
 class _Trio:

@@ -108,7 +108,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         directory = self.inodes.directory(parent_inode)
         wanted = os.fsdecode(name)
         lane = directory.lane_of(wanted)
-        node, found = await self._lanes.run(lane, _look_up, directory, wanted, lane)
+        if lane == QUICK:
+            node, found = _look_up(directory, wanted, lane)
+        else:
+            node, found = await self._lanes.run(lane, _look_up, directory, wanted, lane)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not found:
@@ -178,8 +181,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         opened: Opened
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             opened = node.open_writer()
+        elif (lane := node.lane) == QUICK:
+            opened = node.open()
         else:
-            opened = await self._lanes.run(node.lane, node.open)
+            opened = await self._lanes.run(lane, node.open)
         if node.lazy:
             node.entry = None  # opening may have frozen it anew: the kernel asks for the size next
         handle = next(self._handle_numbers)

@@ -22,8 +22,8 @@ COMMAND: Final = "command"
 
 # Decoding takes turns anyway, as there is one interpreter.
 _THREADS = 4
-# trio before 0.23 (Debian 12) calls it otherwise.
-_GIVE_UP: dict[str, Any] = {
+#: A call that nobody waits for when the mount ends. trio before 0.23 (Debian 12) has another word.
+GIVE_UP: dict[str, Any] = {
     "abandon_on_cancel"
     if "abandon_on_cancel" in inspect.signature(trio.to_thread.run_sync).parameters
     else "cancellable": True
@@ -48,7 +48,7 @@ class Lanes:
         """The result of a call, made in its lane. When the mount ends, nobody waits for it."""
         if lane == QUICK:
             return call(*arguments)
-        return await self._in_thread(self._limiters[lane], call, arguments, _GIVE_UP)
+        return await self._in_thread(self._limiters[lane], call, arguments, GIVE_UP)
 
     async def command(self, call: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
         """The result of a call that changes something. The mount does not end before it."""

@@ -98,12 +98,18 @@ def _prepare(mountpoint: str) -> None:
 
 
 async def _answer_requests(needs: Callable[[str], bool]) -> None:
-    """Until somebody unmounts, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
+    """Until it is unmounted, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
 
     What waits longer than that for a source or an archive that hangs is given up; a command is not.
     """
     import pyfuse3
     import trio
+
+    from pstorefs.mount.fastpath import pace
+    from pstorefs.mount.lanes import GIVE_UP
+
+    def end_soon() -> None:
+        nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
 
     async def end_on_signal(task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(*_ENDING) as signals:
@@ -113,15 +119,17 @@ async def _answer_requests(needs: Callable[[str], bool]) -> None:
                 async for number in signals:
                     _log.info("unmounting on %s", signal.Signals(number).name)
                     pyfuse3.terminate()
-                    nursery.cancel_scope.deadline = trio.current_time() + _GRACE_SECONDS
+                    end_soon()
             finally:  # nor may a second one, before it is unmounted
                 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def load_later() -> None:
         await trio.sleep(_LOAD_SECONDS)
-        await trio.to_thread.run_sync(load_the_rest, needs)
+        # On a busy machine it takes half a minute; a mount that is gone ends at once.
+        await trio.to_thread.run_sync(load_the_rest, needs, **GIVE_UP)
 
     async with trio.open_nursery() as nursery:
+        pace.gone = end_soon
         await nursery.start(end_on_signal)
         nursery.start_soon(load_later)
         await pyfuse3.main(max_tasks=_MOST_REQUESTS)

@@ -21,7 +21,7 @@ from pstorefs.oops.report_kinds import UNSIGNED
 from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.tasks import Task, read_banner, read_task
-from pstorefs.oops.titles import name, panic_message, signature
+from pstorefs.oops.titles import Name, name, panic_message, signature
 from pstorefs.oops.trace import Body
 from pstorefs.oops.which_report import (
     Choice,
@@ -29,6 +29,7 @@ from pstorefs.oops.which_report import (
     choose_dump,
     choose_end,
     lacks_oops,
+    speaks_of_another,
 )
 
 __all__ = [
@@ -190,17 +191,17 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         task = read_body(panic, lines).task  # in whose name the kernel panicked, its line lost
     kernel, build, hardware = _machine(lines, task, body)
     first_time, last_time = times(lines)
-    found = report is not None and not report.lost_head
     signed = report is not None and report.kind not in UNSIGNED
+    key = _key(report, called)
     return Facts(
         title=called.title if called is not None else choice.title,
         error_class=called.error_class if called is not None else choice.error_class,
-        signature=signature(called.key) if called is not None and signed else "",
-        signature_key=called.key if called is not None and signed else "",
+        signature=signature(key),
+        signature_key=key,
         stack=signature(called.path) if called is not None and signed else "",
         function=called.function if called is not None else None,
         panic=panic_message(panic) if panic is not None else None,
-        found=found,
+        found=report is not None and not report.lost_head,
         kernel=kernel,
         build=build,
         taint=task.taint if task is not None else None,
@@ -222,6 +223,13 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
         first_time=first_time,
         last_time=last_time,
     )
+
+
+def _key(report: Report | None, called: Name | None) -> str:
+    """Return what a report's signature is a hash of; empty if that would be of other bugs, too."""
+    if report is None or called is None or report.kind in UNSIGNED or speaks_of_another(report):
+        return ""
+    return called.key
 
 
 def _task(report: Report | None, body: Body | None) -> Task | None:
@@ -290,7 +298,7 @@ def _others(
             Other(
                 called.title,
                 called.error_class,
-                signature(called.key) if one.kind not in UNSIGNED else "",
+                signature(_key(one, called)),
                 _span(lines, one, None),
                 lines[one.head].time,
                 before,

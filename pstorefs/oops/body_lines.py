@@ -69,10 +69,10 @@ _PART = (
     "SR: ", "d0: ", "d4: ", "Frame format", "wb ", "push data", "Stack from", "g0: ", "g4: ",
     "o0: ", "o4: ", "l0: ", "l4: ", "i0: ", "i4: ", "RPC: <", "I7: <", "Caller[", "tsk->",
 )  # fmt: skip
-#: The same for what has a form instead of words to begin with.
-PART_FORM = re.compile(
+_PART_PATTERN = re.compile(
     r"(?:[RE]?(?:[ABCDS][XPI]|FLAGS)?: ?|[RE][A-Z0-9]{1,2}: |R\d\d?: |[CDEFGS]S: |CR[0-9]|"
     r"[2-9]\d? locks|x\d\d?: |[ar]\d\d? ?: |[0-9a-f]{4,16}: |[0-9a-f]{8} [0-9a-f]{8}|"
+    r"[A-Za-z_][\w.]{0,80} \([^\s():]{1,200}:[\d?]|"  # a frame, after decode_stacktrace.sh
     r"\[[0-9a-f]{8,16}\])",
     re.ASCII,
 )
@@ -114,7 +114,12 @@ def is_body(text: str) -> bool:
 
 def is_part(text: str) -> bool:
     """Whether a line looks like part of a report that has begun."""
-    if text.startswith(_PART_BY_FIRST.get(text[:1], ())) or PART_FORM.match(text) is not None:
+    return text.startswith(_PART_BY_FIRST.get(text[:1], ())) or has_part_form(text)
+
+
+def has_part_form(text: str) -> bool:
+    """The same for what has a form instead of words to begin with."""
+    if _PART_PATTERN.match(text) is not None:
         return True
     return " pgtable: " in text and _PGTABLE.match(text) is not None
 

@@ -1,18 +1,28 @@
-"""Lines that no report can begin, go on or end with, as most lines of a log: found at one look."""
+"""Which lines of a log are no part of any report, which announce one, and which end one."""
 
 from __future__ import annotations
 
-from pstorefs.oops.body_lines import PART_FORM, STARTS
+import re
+
+from pstorefs.oops.body_lines import STARTS, has_part_form
 from pstorefs.oops.report_kinds import FIRST_LINES, PREFACES
 from pstorefs.oops.starts import by_first
 
-#: What this program puts where parts are missing; what a report ends with.
 GAP, END = "[pstorefs: ", "---[ end "
-#: What any but a foreign line begins with, unless it has a form that `is_foreign` asks for.
+_ROW = re.compile(r"(?:={20,}|-{20,})$")
+_PREFACES = by_first(PREFACES)
+#: What any other line begins with than a foreign one.
 _OURS = by_first((*STARTS, *FIRST_LINES, *PREFACES, GAP, END, "=", "-"))
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a line, which is not empty, is nothing to any report. In doubt it is not foreign."""
+    """Whether no report can begin, go on or end with a line, as with most lines of a log."""
     ours = text.startswith(_OURS.get(text[0], ())) or "[#" in text or " from " in text
-    return not (ours or " pgtable: " in text or PART_FORM.match(text))
+    return not (ours or has_part_form(text))
+
+
+def is_announcement(text: str) -> bool:
+    """Whether a line announces a report, or is one of the rows around it."""
+    if text.startswith(_PREFACES.get(text[0], ())):
+        return True
+    return text[0] in "=-" and _ROW.match(text) is not None

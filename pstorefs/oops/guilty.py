@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pstorefs.oops.trace import Body
 
 _ADDRESS = r"(?:\[<[0-9a-f]{1,16}>\] ?)?"
-_PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+)"
+_PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+|$)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
@@ -108,7 +108,8 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
     if how is Blame.HEADER:
         groups = report.groups
         function = groups.get("function") or groups.get("function_old")
-        return (function, groups.get("module")) if function is not None else None
+        module = groups.get("module") or groups.get("decoded")
+        return (function, module) if function is not None else None
     if how in (Blame.LOCK, Blame.LOCKED):
         function = _lock(lines)
         return (function, None) if function is not None else None

@@ -31,12 +31,17 @@ _STAMP = (
 )
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
-#: Prefixes of lines without the kernel's own time: level, `dmesg -T`, wall clock; syslog.
+#: Prefixes of lines without the kernel's own time: level, that of `dmesg -x`; then one time.
+_TIMES = (
+    r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ",  # dmesg -T
+    r"\[[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d[\d:.]{0,16}\] ",  # dmesg -e
+    r"\[ *\+\d{1,10}\.\d{6}\] ",  # the same, within a minute
+    r"\[(?: *\d{1,10}\.\d{6} )?< *\d{1,10}\.\d{6}>\] ",  # dmesg -d
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? ",  # dmesg --time-format=iso
+    r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d{1,9} +\d{1,9} [A-Z] \S{0,24} *: ",  # logcat
+)
 _OTHER = re.compile(
-    r"(?:<\d{1,3}>)?"
-    r"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] |"
-    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? )?",
-    re.ASCII,
+    rf"(?:<\d{{1,3}}>)?(?:[a-z]{{3,8}} *:[a-z]{{3,7}} *: ?)?(?:{'|'.join(_TIMES)})?", re.ASCII
 )
 #: What makers of telephones print between the time and the text: the CPU, the task, its PID.
 _VENDORS = tuple(
@@ -56,7 +61,11 @@ _VENDORS = tuple(
 _EXTENDED = re.compile(
     r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
 )
-_SYSLOG = re.compile(r".{0,30}?\d\d:\d\d:\d\d\S{0,20} \S{1,64} kernel: ", re.ASCII)
+_SYSLOG = re.compile(
+    r"(?:.{0,30}?\d\d:\d\d:\d\d\S{0,20} )?(?:\S{1,64} )?kernel(?:\[\d{1,9}\])?: ", re.ASCII
+)
+#: What `dmesg --color` and terminals add.
+_COLOUR = re.compile(r"\x1b\[[\d;]{0,16}m")
 
 
 class Line(NamedTuple):
@@ -81,9 +90,10 @@ def split(text: bytes) -> list[Line]:
     for raw in raws:
         starts.append(at)
         at += len(raw) + 1
+    indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
     result = [
-        _parse(raw, start, start + len(raw))
+        _parse(raw[indent:] if indent else raw, start, start + len(raw))
         if each
         else Line(start, start + len(raw), None, "", "")
         for raw, start, each in zip(raws, starts, worth, strict=True)
@@ -108,8 +118,23 @@ def _start(text: bytes) -> int:
     return first
 
 
+def _indent(raws: list[str]) -> int:
+    """Return how many blanks all lines begin with: the log was pasted somewhere."""
+    full = (raw for raw in raws if raw.strip())
+    first = next(full, "")[:PREFIX_MAX]
+    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    for raw in full if indent else ():
+        while not raw.startswith(indent):
+            indent = indent[:-1]
+        if not indent:
+            break
+    return len(indent)
+
+
 def _parse(raw: str, start: int, end: int) -> Line:
     raw = raw[:LINE_MAX].rstrip("\r\n\x00 ")
+    if "\x1b" in raw:
+        raw = _COLOUR.sub("", raw)
     found = _KERNEL.match(raw)
     if found is None:
         raw = raw.lstrip("\x00")

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
-#: "foo+0x1/0x2" or, after decode_stacktrace.sh, "foo file.c:12" and "foo file.c:12 [inline]".
-_PLACE = (
-    rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
-    r"|\+0x| \S+:\d+)"
+#: "foo+0x1/0x2 [module]".
+_EXACT = rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
+#: The same or, after decode_stacktrace.sh, "foo (file.c:12)", "foo file.c:12" and "foo file.c:12
+#: [inline]"; or "foo" at the end of a line whose offsets somebody has cut off.
+_PLACE = _EXACT + (
+    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+|$)"
 )
 
 
@@ -435,7 +437,7 @@ KINDS: tuple[Kind, ...] = (
         ("WARNING: CPU: ", "WARNING: at "),
         "WARNING",
         Blame.HEADER,
-        rf"(?:(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at )?{_PLACE}",
+        rf"(?:(?P<cpu>\d{{1,6}}) PID: (?P<pid>\d{{1,10}}) at )?{_EXACT}| \([^\s():]{{1,200}}:\d)",
     ),
     _kind(
         "warning",

@@ -22,11 +22,16 @@ from pstorefs.oops.body_lines import (
     is_tail,
     is_trace,
 )
-from pstorefs.oops.foreign import END, GAP, is_foreign
+from pstorefs.oops.foreign import END, GAP, is_announcement, is_foreign
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
-from pstorefs.oops.report_kinds import CUT_HERE, PREFACES, Blame, Kind, lost_kind, recognise
-from pstorefs.oops.starts import by_first
+from pstorefs.oops.report_kinds import (
+    CUT_HERE,
+    Blame,
+    Kind,
+    lost_kind,
+    recognise,
+)
 from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Lines without anything of a report in them after which a report is over.
 GAP_LINES = 64
+#: The same with what programs print to the same console, in lines without the kernel's time.
+GAP_MAX = 1024
 #: Lines between an announcement and the first line it announces (page dumps are the longest).
 ANNOUNCED = 16
 #: Reports in one text beyond which further ones are not looked at (one line makes one report).
@@ -45,9 +52,6 @@ AGAIN = 40
 
 #: Reports that end with a row of =; to others it announces the next one.
 FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
-
-_ROW = re.compile(r"(?:={20,}|-{20,})$")
-_PREFACES = by_first(PREFACES)
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class Report:
     placed: bool = False  # another one is open at the same time: mixed.py
     place: int = 0  # how far it has come
     pid: str = ""
+    programs: int = 0  # lines since the last of its own that programs printed
     lines: list[int] = field(default_factory=list)  # those of its caller
     #: Lines on the instruction pointer that were printed again after the end trace.
     again: list[int] = field(default_factory=list)
@@ -105,11 +110,8 @@ class _Splitter:
 
     def run(self) -> list[Report]:
         for number, line in enumerate(self._lines):
-            caller, text = line.caller, line.text
-            if text and is_foreign(text) and (caller or not self._waiting):
-                self._pass(number, caller, text)
-            elif text:
-                self._take(number, caller, text)
+            if line.text:
+                self._take(number, line.caller, line.text)
         for report in self._found:
             if report.lost_head:
                 self._judge_lost(report)
@@ -132,6 +134,9 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        if is_foreign(text) and (caller or not self._waiting):
+            self._pass(number, caller, text)
+            return
         known = recognise(text)
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
@@ -147,7 +152,7 @@ class _Splitter:
         report = self._open.get(caller)
         if known is not None:
             self._begin(number, caller, *known)
-        elif _is_announcement(text):
+        elif is_announcement(text):
             self._announce(number, caller, text, report)
         elif report is not None:
             self._continue(number, caller, text, report)
@@ -277,6 +282,7 @@ class _Splitter:
         else:
             self._take_foreign(number, caller, text, report)
             return
+        report.programs = 0
         report.lines.append(number)
         if report.placed:
             note(report, text)
@@ -286,13 +292,20 @@ class _Splitter:
         if report.stopping:
             return
         announced = report.kind is None and not report.lost_head
-        begin, most = (report.first, ANNOUNCED) if announced else (report.last, GAP_LINES)
-        if number - begin > most:
+        if number - report.first > ANNOUNCED if announced else self._is_over(report, number):
             self._close(caller, report)
             return
         report.lines.append(number)
         if report.placed:
             note(report, text)
+
+    def _is_over(self, report: Report, number: int) -> bool:
+        """Whether nothing of a report has come for so long that it is over."""
+        lines = self._lines
+        if lines[number].time is None and lines[report.head].time is not None:
+            report.programs += 1
+        silent = number - report.last
+        return silent - report.programs > GAP_LINES or silent > GAP_MAX
 
     def _close(self, caller: str | None, report: Report) -> None:
         if report is self._stall:
@@ -328,9 +341,3 @@ def _says_more(first: Kind, second: Kind) -> bool:
 
 def _panics(report: Report) -> bool:
     return report.kind is not None and report.kind.error_class == "panic"
-
-
-def _is_announcement(text: str) -> bool:
-    if text.startswith(_PREFACES.get(text[0], ())):
-        return True
-    return text[0] in "=-" and _ROW.match(text) is not None

@@ -38,9 +38,8 @@ _CPU_ONLY = re.compile(
     r"(?:CPU|Cpu):? ?(?P<cpu>\d{1,6})(?P<rest> +(?:Not tainted|Tainted: ).*)?", re.ASCII
 )
 _CPUS, _TASKS = ("CPU", "Cpu "), ("Process ", "TASK = ")
-#: What lines on a task begin with; others have one of `NAMES_TASK`.
+#: What lines on a task begin with; `names_task` knows the others.
 ABOUT_TASKS = (*_CPUS, *_TASKS)
-_COMM, _OOPS = NAMES_TASK = ("omm: ", "): Oops ")
 _VERSION = re.compile(
     r"(?P<release>[\w.+~-]{1,64}) (?P<build>#.{0,128})|(?P<only>\d[\w.+~-]{1,64})", re.ASCII
 )
@@ -74,16 +73,21 @@ class Tasks:
         if len(self.found) >= TASKS_MAX:
             return
         task = None
-        if _COMM in text:
+        if "omm: " in text:
             task = read_task(text)
         elif text.startswith(_CPUS):
             found = _CPU_ONLY.fullmatch(text)
             if found is not None:
                 self._cpu_only = _task(found, None, found["rest"] or "")
-        elif text.startswith(_TASKS) or _OOPS in text:
+        elif text.startswith(_TASKS) or "): Oops " in text:
             task = read_process(text, self._cpu_only)
         if task is not None and (not self.found or task.cpu is not None):
             self.found.append(task)
+
+
+def names_task(text: str) -> bool:
+    """Whether a line has what else may be on a task than one of `ABOUT_TASKS`."""
+    return "omm: " in text or "): Oops " in text
 
 
 def read_task(text: str) -> Task | None:

@@ -205,6 +205,15 @@ def lacks_oops(panic: Report, report: Report) -> bool:
     return ("die" in wanted or "die at once" in wanted) and (report is panic or report.lost_head)
 
 
+def speaks_of_another(report: Report) -> bool:
+    """Whether a report is a panic whose message is the end of any bug, and says nothing of its own.
+
+    init, unlike those, is mostly killed by a bug in itself.
+    """
+    of_init = report.groups.get("message", "").startswith("Attempted to kill init!")
+    return _class(report) == "panic" and _causes(report) != () and not of_init
+
+
 def _causes(panic: Report) -> tuple[str, ...]:
     message = panic.groups.get("message", "")
     return next((row[1] for row in CAUSES if row[0].match(message)), ())

@@ -49,12 +49,16 @@ class Decoded:
 
     def get(self, key: Key) -> tuple[bytes, Reading] | None:
         """The stored bytes and what they say, if they are still there; they stay."""
+        if not self._kept:
+            return None
         with self._lock:
             kept = self._kept.get(key)
             return kept[1:] if kept else None
 
     def take(self, key: Key) -> bytes | None:
         """The text, if it is still there. The next one gets None."""
+        if not self._kept:
+            return None
         with self._lock:
             kept = self._kept.pop(key, None)
             if kept is None:

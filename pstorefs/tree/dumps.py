@@ -8,20 +8,20 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pstorefs.archive.entry import ALONE, Entry
 from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.recent import Recent
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
+from pstorefs.system.recent import Recent
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
@@ -32,6 +32,14 @@ LATEST = "latest"
 _Made = TypeVar("_Made")
 # In place of the title of a dump that is closed to some who may read this one.
 _CLOSED = "see its own report"
+
+
+class _File(NamedTuple):
+    """A file of a dump that was made lately."""
+
+    #: What it was made of: the stamps of an archived dump, the id of another.
+    version: object
+    content: bytes
 
 
 class DumpDirectory(Directory):
@@ -117,7 +125,7 @@ class Dumps:
         self._owners = owners
         self._machine = machine
         self._own = own
-        self._made_lately: Recent[bytes] = Recent(bounds.MADE_BYTES, len)
+        self._made_lately: Recent[_File] = Recent(bounds.MADE_BYTES, lambda file: len(file.content))
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
         self.root.knows_all = lambda: catalog.at_hand() is not None
@@ -190,7 +198,7 @@ class Dumps:
         except NotAtHandError:
             return False
         if content is not None:
-            self._made_lately.put(self._key(file, name, known.stamps), content)
+            self._made_lately.put(self._key(file, name), _File(known.stamps, content))
         return content is not None
 
     def _made_before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
@@ -198,8 +206,10 @@ class Dumps:
         archive = self.catalog.archive
         if archive is None or not isinstance(dump, Entry):
             return None
-        stamps = archive.stamps(dump.name, wait=wait)
-        return self._made_lately.get(self._key(file, dump.name, stamps)) if stamps else None
+        made = self._made_lately.get(self._key(file, dump.name))
+        if made is None or made.version != archive.stamps(dump.name, wait=wait):
+            return None
+        return made.content
 
     def _dump(self, name: str) -> Listed:
         """A dump. Raises FileNotFoundError."""
@@ -289,19 +299,21 @@ class Dumps:
         if content is not None:
             return content
         known = self.catalog.resolved(dump)
-        key = self._key(file, name, known.stamps if isinstance(known, Stored) else known.id)
-        content = self._made_lately.get(key)
+        version = known.stamps if isinstance(known, Stored) else known.id
+        key = self._key(file, name)
+        made = self._made_lately.get(key)
+        if made is not None and made.version == version:
+            return made.content
+        context = Context() if file in files.PLAIN else self.context(dump)
+        content = files.FILES[file](material(self.catalog, known), context)
         if content is None:
-            context = Context() if file in files.PLAIN else self.context(dump)
-            content = files.FILES[file](material(self.catalog, known), context)
-            if content is None:
-                raise StaleError
-            self._made_lately.put(key, content)
+            raise StaleError
+        self._made_lately.put(key, _File(version, content))
         return content
 
-    def _key(self, file: str, name: str, version: object) -> tuple[object, ...]:
-        """What a file of a dump depends on. `version`: stamps of an archived one, or its id."""
-        return name, file, self.catalog.generation, version, self._machine.hostname
+    def _key(self, file: str, name: str) -> tuple[object, ...]:
+        """What a file of a dump depends on, beside the dump itself."""
+        return name, file, self.catalog.generation, self._machine.hostname
 
     def context(self, dump: Listed) -> Context:
         """The other dumps of that boot, and who reads."""

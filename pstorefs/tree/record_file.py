@@ -13,6 +13,8 @@ from pstorefs.tree.node import DECODE, QUICK, Lane, Opened, Snapshot
 from pstorefs.tree.rights import Attributes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pstorefs.record.reading import Reading
 
 # Reads of a record that is written anew each time; a writer without pause hits one in twenty.
@@ -85,7 +87,7 @@ class RecordFile(MirrorFile):
         stamp = self.stamp
         for tries_left in reversed(range(_TRIES + 1)):
             try:
-                reading = self._reading(stamp)
+                state, size = self._decoded(stamp)
             except OSError as error:
                 if not (has_changed(error) and tries_left):
                     raise
@@ -94,17 +96,25 @@ class RecordFile(MirrorFile):
                 if not stamp.is_file:
                     raise FileNotFoundError(errno.ENOENT, "not a file now", self.file) from error
             else:
-                self._judge(stamp, reading)
+                self._know(state, stamp, size)
                 return
 
-    def _reading(self, stamp: Stamp) -> Reading | None:
-        """What its bytes say; None if there are more than any record has."""
+    def _decoded(self, stamp: Stamp) -> tuple[State, int | None]:
+        """How it is shown, and the size of its text."""
         # At the moment of need: a mount is ready before the first record is decoded.
         from pstorefs.codecs import detect
         from pstorefs.record import reading
 
-        if stamp.size > detect.MAX_INPUT:
-            return None
+        if stamp.size > detect.MAX_INPUT:  # more than any record has
+            return State.STORED, None
+        record = self._reading(stamp, reading.read)
+        if record.state == reading.UNDECODABLE:
+            return State.STORED, None
+        quick = record.state == reading.DECODED and not detect.is_slow(record.compression)
+        return State.TEXT if quick else State.SLOW_TEXT, len(record.text)
+
+    def _reading(self, stamp: Stamp, read: Callable[[Name, bytes], Reading]) -> Reading:
+        """What its bytes say."""
         key, decoded = (self.file, stamp), self.mirror.decoded
         kept = decoded.get(key)
         if kept is not None:
@@ -114,19 +124,9 @@ class RecordFile(MirrorFile):
             kept = decoded.get(key)  # another thread may have been quicker
             if kept is not None:
                 return kept[1]
-            record = reading.read(self.name, data)
+            record = read(self.name, data)
             decoded.put(key, data, record)
         return record
-
-    def _judge(self, stamp: Stamp, record: Reading | None) -> None:
-        from pstorefs.codecs import detect
-        from pstorefs.record import reading
-
-        if record is None or record.state == reading.UNDECODABLE:
-            self._know(State.STORED, stamp)
-            return
-        quick = record.state == reading.DECODED and not detect.is_slow(record.compression)
-        self._know(State.TEXT if quick else State.SLOW_TEXT, stamp, len(record.text))
 
     def _know(self, state: State, stamp: Stamp, size: int | None = None) -> None:
         """Freeze it, unless it is. `size`: of its text."""

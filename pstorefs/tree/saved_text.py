@@ -72,33 +72,32 @@ class SavedText(File):
             self._look()
         return self.attributes
 
-    def _look(self) -> Stamp:
+    def _look(self) -> None:
         stamp = self._asked(lambda: self._archive.text_stamp(self._dump))
-        attributes = self._owner().file(stamp.size, self._dump.mtime_ns)
-        if self._stamp is None:
-            self._stamp, self.attributes = stamp, attributes
-        elif stamp != self._stamp:
-            self._compare(stamp, self._stamp)
-            raise StaleError
-        elif attributes != self.attributes:
-            raise StaleError
-        self._checked = time.monotonic()
-        return stamp
-
-    def _compare(self, stamp: Stamp, before: Stamp) -> None:
-        """Of a file that was changed: whether the next one may show it, or the records have to."""
-        if stamp.size != before.size:
-            self._archive.spoil(self._dump)
-        else:
-            self._read(stamp)
+        if self._stamp not in (None, stamp):
+            self._read()  # the next one may show it, or the records have to
+        self._compare(stamp)
 
     def open(self) -> Opened:
         """See `File`."""
-        return Snapshot(self._read(self._look()))
+        stamp, content = self._read()
+        self._compare(stamp)
+        return Snapshot(content)
 
-    def _read(self, stamp: Stamp) -> bytes:
+    def _read(self) -> tuple[Stamp, bytes]:
+        """Its file now: right it can only be if it is as long as it was."""
+        longest = bounds.LONGEST_TEXT if self._stamp is None else self._stamp.size
         read = self._archive.saved_text
-        return self._asked(lambda: read(self._dump, stamp, self._digest))
+        return self._asked(lambda: read(self._dump, self._digest, longest))
+
+    def _compare(self, stamp: Stamp) -> None:
+        """Take what was found, or `StaleError` if it was found to be something else before."""
+        attributes = self._owner().file(stamp.size, self._dump.mtime_ns)
+        if self._stamp is None:
+            self._stamp, self.attributes = stamp, attributes
+        elif stamp != self._stamp or attributes != self.attributes:
+            raise StaleError
+        self._checked = time.monotonic()
 
     @staticmethod
     def _asked(call: Callable[[], _Result]) -> _Result:

@@ -1,4 +1,11 @@
-"""`pstorefs --ship` against what moves the same objects to the same store: rclone copy."""
+"""`pstorefs --ship` against what moves the same objects to the same store: rclone copy.
+
+Seen through a proxy, rclone 1.75 with these options makes one HEAD and one PUT of the bucket, and a
+PUT for each object, four at a time: with Content-MD5 and an unsigned payload, without a condition.
+It finds the objects packed, and keeps no record of what it has sent. `pstorefs` reads and checks
+the archive, packs, makes a PUT with a condition and SHA-256 for each object, four dumps at a time,
+and syncs a receipt for each dump. So rclone does less, in the form with the fewest requests.
+"""
 
 from __future__ import annotations
 

@@ -109,7 +109,8 @@ AWAY: list[tuple[Outcome, int, int, str]] = [
     (DENIED, 0, 1, ship.FAILED),
     (DENIED, 16, ship.AT_ONCE, ship.FAILED),
     (BUSY, 0, 3 * TRIES, ship.REMAINS),
-    (BUSY, 16, (2 + ship.AT_ONCE) * TRIES, ship.REMAINS),
+    # Three in a row: one that has just got through meanwhile begins the count anew.
+    (BUSY, 16, (2 + 2 * ship.AT_ONCE) * TRIES, ship.REMAINS),
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pstorefs.mount.inodes import FRESH_SECONDS, Inodes
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError
 from pstorefs.tree.rights import Owner
@@ -13,12 +14,12 @@ from pstorefs.tree.rights import Owner
 OWNER = Owner(0, 0, 0o750, 0o440, 0)
 
 
-def look_up(directory: ComposedDirectory) -> Node:
+def look_up(directory: ComposedDirectory, name: str = "status") -> Node:
     """As the kernel's LOOKUP does it."""
-    found = directory.lookup("status")
+    found = directory.lookup(name)
     assert found is not None
     found.find()
-    settled = directory.settle("status", found)
+    settled = directory.settle(name, found)
     assert settled is not None
     return settled[1]
 
@@ -53,3 +54,39 @@ def test_whoever_was_told_to_look_again_gets_another_node_though_the_content_cam
     assert isinstance(second, ComposedFile)
     assert second.open().read(0, 9) == b"c"
     assert second.attributes.size == 1
+
+
+def lasting(contents: Iterator[bytes]) -> ComposedDirectory:
+    def make() -> dict[str, Node]:
+        return {"report.txt": ComposedFile(lambda: next(contents), lambda: OWNER, 0, lasting=True)}
+
+    return ComposedDirectory(make, lambda: OWNER.directory(0))
+
+
+def test_what_lasts_shows_no_other_size_than_the_kernel_was_told() -> None:
+    directory = lasting(iter([b"a", b"bb", b"bb", b"bb"]))
+    first = look_up(directory, "report.txt")
+    assert isinstance(first, ComposedFile)
+    assert first.frozen
+    with pytest.raises(StaleError):
+        first.open()
+    second = look_up(directory, "report.txt")
+    assert isinstance(second, ComposedFile)
+    assert second.attributes.size == 2
+    assert second.open().read(0, 9) == b"bb", "the kernel's second try succeeds"
+
+
+def test_the_kernel_keeps_attributes_of_what_cannot_change_and_only_for_the_rest_of_a_second() -> (
+    None
+):
+    inodes = Inodes(lasting(iter(())))
+    changing = look_up(place(iter([b"a"])))
+    fixed = look_up(lasting(iter([b"a"])), "report.txt")
+    listed = lasting(iter(())).lookup("report.txt")
+    assert listed is not None
+    assert inodes.entry(listed).attr_timeout == 0, "of a listing nothing is known yet"
+    assert inodes.entry(changing).attr_timeout == 0, "until it is opened it may get another size"
+    assert inodes.entry(fixed).attr_timeout == FRESH_SECONDS / 2
+    assert isinstance(fixed, ComposedFile)
+    fixed._checked = float("-inf")
+    assert inodes.entry(fixed).attr_timeout == 0, "it was found too long ago"

@@ -26,7 +26,7 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
@@ -189,14 +189,15 @@ def test_a_text_that_a_disk_no_longer_gives_is_made_from_the_records(
     node = file_of(tree, name)
     assert isinstance(node, SavedText)
     node.find()
-    read = Store.read
+    read = os.pread
+    file = (saved / name / "dmesg.txt").stat()
 
-    def unreadable(store: Store, folder: tuple[str, ...], file: str, expected: Stamp) -> bytes:
-        if file == "dmesg.txt":
-            raise OSError(errno.EIO, os.strerror(errno.EIO), file)
-        return read(store, folder, file, expected)
+    def unreadable(descriptor: int, size: int, offset: int) -> bytes:
+        if os.path.samestat(os.fstat(descriptor), file):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, size, offset)
 
-    monkeypatch.setattr(Store, "read", unreadable)
+    monkeypatch.setattr(os, "pread", unreadable)
     with pytest.raises(StaleError):
         node.open()
     assert contents(file_of(tree, name)) == text

@@ -337,6 +337,17 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     ),
     "prompt": lambda n, line: f"host login: [{n:5}.000001] {line}",
     "human": lambda _, line: f"[Mon Nov 23 07:22:25 2026] {line}",
+    "decoded": lambda _, line: f"kern  :alert : [Mon Nov 23 07:22:25 2026] {line}",
+    "reltime": lambda n, line: f"[  +0.{n:06}] {line}",
+    "first reltime": lambda _, line: f"[Nov23 07:22] {line}",
+    "delta": lambda n, line: f"[{n:5}.000001 <    0.000001>] {line}",
+    "colour": lambda n, line: f"\x1b[32m[{n:5}.000001] \x1b[0m\x1b[31m{line}\x1b[0m",
+    "messages": lambda _, line: f"Jul 27 11:35:35 kernel: {line}",
+    "klogd": lambda _, line: f"Jul 27 11:35:35.123 host kernel[0]: {line}",
+    "journal -o cat": lambda _, line: f"kernel: {line}",
+    "logcat": lambda _, line: f"11-28 14:10:33.123     0     0 W         : {line}",
+    "pasted": lambda n, line: f"    [{n:5}.000001] {line}",
+    "pasted without time": lambda _, line: f"\t{line}",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pstorefs.oops import parse_console, quiet
@@ -536,6 +538,16 @@ def test_signature_is_null_where_it_would_be_that_of_other_bugs() -> None:
     assert parse_console(("Oops: 0000 [#1]\n" + trace("kthread")).encode()).stack == ""
 
 
+@pytest.mark.parametrize(
+    "message", ["Fatal exception in interrupt", "panic_on_warn set ...", "softlockup: hung tasks"]
+)
+def test_a_panic_that_only_says_that_there_was_a_bug_has_no_signature(message: str) -> None:
+    facts = parse_console(f"Kernel panic - not syncing: {message}\n".encode())
+    assert (facts.signature, facts.error_class) == ("", "panic")
+    assert key("Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b\n") != ""
+    assert key(f"{HUNG}{trace('f')}Kernel panic - not syncing: {message}\n") != ""
+
+
 def test_signature_leaves_out_devices_addresses_sizes_and_tasks() -> None:
     panics = [
         f"Kernel panic - not syncing: EXT4-fs (device {disk}): panic forced after error {n}\n"
@@ -554,6 +566,41 @@ def test_path_is_the_first_functions_after_the_machinery() -> None:
     assert one.signature == same.signature == other.signature
     assert one.stack == same.stack != other.stack
     assert one.stack.startswith("2:")
+
+
+def decoded(text: str) -> str:
+    """What decode_stacktrace.sh makes of it: the source in place of the offsets."""
+    return re.sub(r"\+0x1/0x2", " (net/a.c:12 (discriminator 3))", text)
+
+
+DECODED = [row for row in ROWS if "+0x1/0x2" in row[0] and "_R" not in row[0]]
+
+
+@pytest.mark.parametrize(("text", "title"), DECODED, ids=[row[1] for row in DECODED])
+def test_a_report_that_somebody_decoded_has_the_same_title(text: str, title: str) -> None:
+    assert parse_console(decoded(text).encode("latin-1")).title == title
+    flat = re.sub(r"(?m)^ +(?=\S+ \(net)", "", decoded(text))  # older scripts drop the blanks
+    assert parse_console(flat.encode("latin-1")).title == title
+
+
+def test_frames_whose_offsets_are_cut_off_are_frames() -> None:
+    head = "Oops: 0000 [#1] SMP\n" + CPU + "RIP: 0010:memcpy\nCall Trace:\n <TASK>\n"
+    facts = parse_console(
+        (head + " ? ghost\n kfree\n driver_write [driver]\n vfs_write\n").encode()
+    )
+    assert facts.title == "Oops in driver_write"
+    assert [frame.function for frame in facts.trace if frame.reliable] == [
+        *("kfree", "driver_write", "vfs_write")
+    ]
+
+
+def test_what_programs_print_between_the_lines_of_a_report_does_not_end_it() -> None:
+    head = "[    1.000000] BUG: KASAN: use-after-free in memcpy+0x1/0x2\n[    1.0] Call Trace:\n"
+    tail = "[    1.000002]  memcpy+0x1/0x2\n[    1.000003]  user+0x1/0x2\n"
+    for text in ("open(file)\n" * 200, "\n" * 900):
+        assert parse_console((head + text + tail).encode()).function == "user"
+    far = "[    2.000000] usb 1-1: new device\n" * 70
+    assert parse_console((head + far + tail).encode()).function == "memcpy"
 
 
 NOISE = b"".join(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pstorefs.oops import body_lines, parse_dump, report_kinds, reports, tasks, trace
+from pstorefs.oops import body_lines, parse_dump, report_kinds, reports, tasks, trace, trace_forms
 from pstorefs.oops.lines import split
 from tests.records import records
 
@@ -25,10 +25,11 @@ def beginnings() -> Iterator[bytes]:
     """How lines of reports begin, by the tables that say so."""
     tables = (
         *(body_lines.STARTS, report_kinds.FIRST_LINES, report_kinds.PREFACES, tasks.ABOUT_TASKS),
-        *(trace._HEADERS, trace._HISTORY, trace._REGISTERS),
+        *(trace_forms.HEADERS, trace_forms.HISTORY, trace_forms.REGISTERS),
         ("=" * 20, "-" * 20, "---[ end trace", "[pstorefs: ", "Hardware name: ", "Modules linked"),
         ("swapper pgtable: ", "x pgtable: ", "a0 : ", "R12: ", "[<c0008000>]", "CPU1: stopping"),
         ("schedule from io_schedule+0x20/0x40 ", "page dumped because: "),
+        ("f (net/a.c:12 (discriminator 3)) ", "g from h (net/a.c:1)", "dead00000001Call Trace:"),
     )
     return (start.encode("latin-1") for start in itertools.chain(*tables))
 

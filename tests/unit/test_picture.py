@@ -30,6 +30,7 @@ from pstorefs.report.picture.markup import element
 from pstorefs.report.picture.of_fleet import Fleet
 from pstorefs.report.picture.page import policy, render
 from pstorefs.settings.ship import Ship
+from tests.fleet import crashes as fleet_crashes
 from tests.fleet import nights, site
 
 VOID = {"meta", "br"}
@@ -598,6 +599,26 @@ def test_the_page_of_an_archive_has_each_crash_and_its_report(
     assert "Machines" not in page.text("th")
 
 
+def test_a_directory_may_be_named_as_an_url_be_it_an_archive_or_a_store(
+    archive: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    fleet_crashes.write(tmp_path / "store", fleet_crashes.crashes(7, now, days=20))
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    for where in (str(archive), f"file://{archive}", "store", f"file://{tmp_path}/store"):
+        assert main(["--report-html", where, "page.html"]) == 0
+        said[where] = capfd.readouterr().out, Page(Path("page.html").read_bytes()).text("h1")
+    one, as_url, store, store_as_url = said.values()
+    assert one == as_url
+    assert store == store_as_url
+    assert one[0] == "page.html: 10 crashes in 30 days\n"
+    assert store[0] == "page.html: 7 crashes in 30 days\n"
+
+
 def test_the_page_is_for_its_owner_alone_and_a_file_keeps_its_mode(
     archive: Path, tmp_path: Path
 ) -> None:
@@ -667,8 +688,8 @@ WRONG = [
     (["http://b/p", "{here}/page"], 2, "http://b/p begins with none of s3://"),
     (["{here}/nothing", "{here}/page"], 2, "nothing: No such file or directory: give an archive"),
     (["{here}", "{here}/page"], 2, "no archived dump is in it"),
-    (["{here}/store", "{here}/page"], 2, "this is the store of a fleet: give it as file:///"),
-    (["file://{here}/nothing", "{here}/page"], 2, "nothing/v1/index: No such file"),
+    (["file://{here}", "{here}/page"], 2, "no archived dump is in it"),
+    (["file://{here}/nothing", "{here}/page"], 2, "nothing: No such file"),
     (["{here}/store", "s3://b/p"], 2, "give URL first, FILE second"),
     (["{here}", "{here}"], 2, "this is not a regular file"),
     (["{here}", "/dev/null"], 2, "this is not a regular file"),

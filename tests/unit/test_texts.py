@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog.recent import Recent
 from pstorefs.record import decoded
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.reading import DECODED, Reading
+from pstorefs.system.recent import Recent
 
 STAMP = 1
 
@@ -45,6 +45,16 @@ def test_a_cache_keeps_no_text_that_would_push_out_all_others() -> None:
     cache.put("b", b"0" * 16)
     assert cache.get("a")
     assert cache.get("b") is None
+
+
+def test_a_cache_whose_last_value_stays_keeps_it_whatever_it_weighs() -> None:
+    cache = Recent(30, len, last_stays=True)
+    for key, size in (("a", 10), ("b", 16), ("c", 99), ("d", 40)):
+        cache.put(key, b"0" * size)
+        assert cache.get(key), key
+    assert [key for key in "abcd" if cache.get(key)] == ["d"]
+    cache.put("e", b"0")
+    assert [key for key in "de" if cache.get(key)] == ["e"]
 
 
 def test_a_shelf_gives_each_text_once() -> None:

@@ -13,11 +13,19 @@ _Value = TypeVar("_Value")
 class Recent(Generic[_Value]):
     """Values by key; the least recently used are dropped first. Safe from any thread.
 
-    ``limit`` is on the number of values, or on the sum of what `weigh` says of each.
+    ``limit`` is on the number of values, or on the sum of what `weigh` says of each. One that would
+    push out half of all is not kept; with `last_stays` it is, and the value put last in any case.
     """
 
-    def __init__(self, limit: int, weigh: Callable[[_Value], int] | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        weigh: Callable[[_Value], int] | None = None,
+        *,
+        last_stays: bool = False,
+    ) -> None:
         self._limit = limit
+        self._largest = None if last_stays else max(1, limit // 2)
         self._weigh = weigh or (lambda _: 1)
         self._sum = 0
         self._kept: OrderedDict[Hashable, _Value] = OrderedDict()
@@ -32,15 +40,15 @@ class Recent(Generic[_Value]):
             return value
 
     def put(self, key: Hashable, value: _Value) -> None:
-        """Keep a value in place of the former one; not one that would push out half of all."""
+        """Keep a value in place of the former one, if it is not too large."""
         weight = self._weigh(value)
-        if weight > max(1, self._limit // 2):
+        if self._largest is not None and weight > self._largest:
             return
         with self._lock:
             self._drop(key)
             self._kept[key] = value
             self._sum += weight
-            while self._sum > self._limit:
+            while self._sum > self._limit and len(self._kept) > 1:
                 self._drop(next(iter(self._kept)))
 
     def pop(self, key: Hashable) -> _Value | None:
