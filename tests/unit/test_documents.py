@@ -19,6 +19,8 @@ def test_no_line_is_wider_than_a_terminal(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_it_names_are_there(path: Path) -> None:
-    named = set(re.findall(r"(?<![/\w])(?:pstorefs|contrib|docs)/[\w./-]*\w\.\w+", path.read_text()))
+    named = set(
+        re.findall(r"(?<![/\w])(?:pstorefs|contrib|docs)/[\w./-]*\w\.\w+", path.read_text())
+    )
     gone = {"CHANGELOG.md": "what a release had"}
     assert path.name in gone or [name for name in named if not (ROOT / name).exists()] == []
