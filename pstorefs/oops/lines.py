@@ -23,6 +23,8 @@ PREFIX_MAX = 120
 #: Of a longer text the end is looked at: more than any kernel's log, and where the crash is.
 TEXT_MAX = 4 << 20
 LINES_MAX = 1 << 16
+# A report that somebody pasted has more lines; one line with blanks before it is a quotation.
+_PASTED_LINES = 5
 
 #: Huawei has an `s` after the time, LG the wall clock within the brackets.
 _STAMP = (
@@ -120,8 +122,10 @@ def _start(text: bytes) -> int:
 
 def _indent(raws: list[str]) -> int:
     """Return how many blanks all lines begin with: the log was pasted somewhere."""
-    full = (raw for raw in raws if raw.strip())
-    first = next(full, "")[:PREFIX_MAX]
+    full = [raw for raw in raws if raw.strip()]
+    if len(full) < _PASTED_LINES:
+        return 0
+    first = full[0][:PREFIX_MAX]
     indent = first[: len(first) - len(first.lstrip(" \t"))]
     for raw in full if indent else ():
         while not raw.startswith(indent):
