@@ -37,7 +37,7 @@ class Archived:
         self._settled = False
         self._seen_since = 0.0
         self._index: Stamp | None = None
-        self._looked = float("-inf")
+        self._begun = self._looked = float("-inf")
         #: Held while somebody looks; and, never for long, while what follows is changed.
         self._lock = threading.Lock()
         self._keeping = threading.Lock()
@@ -66,11 +66,16 @@ class Archived:
         found = {path for each in self.full.values() for path in each.rotten}
         return sorted(found.union(*self._rotten.values()))
 
-    def look(self, *, now: bool = False) -> None:
-        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits."""
+    def look(self, *, now: bool = False, after: float = float("-inf")) -> float:
+        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
+
+        A look that began before `after` does not count. Returns when the last one ended.
+        """
         with self._lock:
-            if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
-                return
+            begun = time.monotonic()
+            recent = begun <= self._looked + bounds.CURRENT_SECONDS and self._begun >= after
+            if recent and not now:
+                return self._looked
             if now:
                 self._stamps.clear()
             try:
@@ -84,7 +89,8 @@ class Archived:
                 self._failure = {self.place.kind: error.strerror or str(error)}
             if changed or not self.version:
                 self.version += 1
-            self._looked = time.monotonic()
+            self._begun, self._looked = begun, time.monotonic()
+            return self._looked
 
     def read_in_full(self, names: Iterable[str]) -> None:
         """Read these dumps in full from now on, and no others but odd ones."""

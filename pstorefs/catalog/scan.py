@@ -44,7 +44,7 @@ class Scan:
         #: Counts the looks that found something new.
         self.version = 0
         self._decoded = decoded
-        self._looked = float("-inf")
+        self._begun = self._looked = float("-inf")
         self._lock = threading.Lock()
 
     @property
@@ -53,11 +53,16 @@ class Scan:
         until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
         return not self.place.may_hang and time.monotonic() < until
 
-    def look(self, *, now: bool = False) -> None:
-        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits."""
+    def look(self, *, now: bool = False, after: float = float("-inf")) -> float:
+        """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
+
+        A look that began before `after` does not count. Returns when the last one ended.
+        """
         with self._lock:
-            if not now and time.monotonic() <= self._looked + bounds.CURRENT_SECONDS:
-                return
+            begun = time.monotonic()
+            recent = begun <= self._looked + bounds.CURRENT_SECONDS and self._begun >= after
+            if recent and not now:
+                return self._looked
             found: dict[str, Known] = {}
             unreadable: dict[str, str] = {}
             try:
@@ -73,7 +78,8 @@ class Scan:
             if found != self.known or not self.version:
                 self.known = found
                 self.version += 1
-            self._looked = time.monotonic()
+            self._begun, self._looked = begun, time.monotonic()
+            return self._looked
 
     def _take(
         self, store: Source, each: _File, found: dict[str, Known], unreadable: dict[str, str]

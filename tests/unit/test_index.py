@@ -451,3 +451,18 @@ def test_a_dump_of_the_same_name_as_an_archived_one_takes_another_name(
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
     assert len(catalog.dumps()) == len(dumps_in(saved)) + 1
     store.close()
+
+
+def test_what_went_from_the_store_is_looked_for_in_the_archive(tmp_path: Path) -> None:
+    """Somebody else archives: the store is due to be looked at, and the archive not yet."""
+    source = capture("erst-mixed-upgrade").write("enc", tmp_path / "store")
+    (tmp_path / "archive").mkdir()
+    store = Store(str(source))
+    catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(tmp_path / "archive"))])
+    before = set(catalog.dumps(now=True))
+    save(source, tmp_path / "archive")
+    assert not list(source.iterdir())
+    catalog._scans[STORE]._looked = float("-inf")
+    catalog.live()  # as for a listing of the mirror: the store alone
+    assert set(catalog.dumps()) == before
+    store.close()
