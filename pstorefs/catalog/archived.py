@@ -16,6 +16,7 @@ from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.directories import directories, odd
+from pstorefs.catalog.looked import LastLook
 from pstorefs.catalog.place import Place
 from pstorefs.source.directory import ChangedError, Stamp, Store
 from pstorefs.system.recent import Recent
@@ -37,7 +38,7 @@ class Archived:
         self._settled = False
         self._seen_since = 0.0
         self._index: Stamp | None = None
-        self._begun = self._looked = float("-inf")
+        self._last = LastLook()
         #: Held while somebody looks; and, never for long, while what follows is changed.
         self._lock = threading.Lock()
         self._keeping = threading.Lock()
@@ -72,10 +73,9 @@ class Archived:
         A look that began before `after` does not count. Returns when the last one ended.
         """
         with self._lock:
+            if not now and self._last.holds(after):
+                return self._last.ended
             begun = time.monotonic()
-            recent = begun <= self._looked + bounds.CURRENT_SECONDS and self._begun >= after
-            if recent and not now:
-                return self._looked
             if now:
                 self._stamps.clear()
             try:
@@ -89,8 +89,7 @@ class Archived:
                 self._failure = {self.place.kind: error.strerror or str(error)}
             if changed or not self.version:
                 self.version += 1
-            self._begun, self._looked = begun, time.monotonic()
-            return self._looked
+            return self._last.end(begun)
 
     def read_in_full(self, names: Iterable[str]) -> None:
         """Read these dumps in full from now on, and no others but odd ones."""
@@ -203,8 +202,7 @@ class Archived:
     @property
     def is_current(self) -> bool:
         """Whether `look` has nothing to do."""
-        until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
-        return not self.place.may_hang and time.monotonic() < until
+        return not self.place.may_hang and self._last.holds_on()
 
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
 from pstorefs.catalog import bounds
+from pstorefs.catalog.looked import LastLook
 from pstorefs.catalog.place import Place
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
@@ -44,14 +45,13 @@ class Scan:
         #: Counts the looks that found something new.
         self.version = 0
         self._decoded = decoded
-        self._begun = self._looked = float("-inf")
+        self._last = LastLook()
         self._lock = threading.Lock()
 
     @property
     def is_current(self) -> bool:
         """Whether `look` has nothing to do."""
-        until = self._looked + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
-        return not self.place.may_hang and time.monotonic() < until
+        return not self.place.may_hang and self._last.holds_on()
 
     def look(self, *, now: bool = False, after: float = float("-inf")) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
@@ -59,10 +59,9 @@ class Scan:
         A look that began before `after` does not count. Returns when the last one ended.
         """
         with self._lock:
+            if not now and self._last.holds(after):
+                return self._last.ended
             begun = time.monotonic()
-            recent = begun <= self._looked + bounds.CURRENT_SECONDS and self._begun >= after
-            if recent and not now:
-                return self._looked
             found: dict[str, Known] = {}
             unreadable: dict[str, str] = {}
             try:
@@ -78,8 +77,7 @@ class Scan:
             if found != self.known or not self.version:
                 self.known = found
                 self.version += 1
-            self._begun, self._looked = begun, time.monotonic()
-            return self._looked
+            return self._last.end(begun)
 
     def _take(
         self, store: Source, each: _File, found: dict[str, Known], unreadable: dict[str, str]

@@ -462,7 +462,7 @@ def test_what_went_from_the_store_is_looked_for_in_the_archive(tmp_path: Path) -
     before = set(catalog.dumps(now=True))
     save(source, tmp_path / "archive")
     assert not list(source.iterdir())
-    catalog._scans[STORE]._looked = float("-inf")
+    catalog._scans[STORE]._last.ended = float("-inf")
     catalog.live()  # as for a listing of the mirror: the store alone
     assert set(catalog.dumps()) == before
     store.close()

@@ -102,6 +102,14 @@ def test_no_module_has_the_name_of_what_its_package_offers(path: Path) -> None:
     assert not offered & {module.stem for module in path.parent.glob("*.py")}
 
 
+def printed(program: str) -> set[str]:
+    """The words that a program in Python prints."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return set(run.stdout.split())
+
+
 def test_pstorecat_works_without_fuse_and_trio() -> None:
     code = (
         "import sys, pstorefs.cli.pstorecat as cat\n"
@@ -115,9 +123,8 @@ def test_pstorecat_works_without_fuse_and_trio() -> None:
 def test_a_plain_mount_starts_without_commands_and_dumps() -> None:
     """They are 20 modules and 50 ms, and a mount is made while a machine boots."""
     words = "import pstorefs.mount.daemon, sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
     late = {"control", "dump", "archive", "oops", "report", "catalog"}
-    assert not {f"pstorefs.{name}" for name in late} & set(run.stdout.split())
+    assert not {f"pstorefs.{name}" for name in late} & printed(words)
 
 
 def reached(entry: set[str]) -> set[str]:
@@ -149,8 +156,7 @@ def test_what_a_mount_can_import_is_there_before_its_package_is_removed() -> Non
         "serve.load_the_rest(lambda name: assemble.Records.needs(None, name))\n"
         "print(*sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
-    loaded = set(run.stdout.split())
+    loaded = printed(words)
     assert reached({"pstorefs.mount.assemble", "pstorefs.mount.serve"}) <= loaded
     assert not {"sqlite3", "tarfile", "urllib.request", "html", "argparse"} & loaded
     mounts = {f"pstorefs.mount.{path.stem}" for path in (PACKAGE / "mount").glob("[a-z]*.py")}
@@ -179,9 +185,8 @@ def test_a_run_that_has_nothing_to_ship_imports_next_to_nothing() -> None:
         "assert main(['--ship', 'file:///nowhere', '-o', 'archive=/nowhere']) == 0\n"
         "print(*(set(sys.modules) - before))"
     )
-    run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
     heavy = {"re", "typing", "json", "hashlib", "obstore", "pstorefs.archive.durable", "contextlib"}
-    assert not heavy & set(run.stdout.split())
+    assert not heavy & printed(words)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
