@@ -50,6 +50,14 @@ def pstorefs() -> list[str]:
     return program("pstorefs", "pstorefs.cli.pstorefs")
 
 
+def with_zlib_ng() -> list[str]:
+    """The same with what the extra [fast] installs."""
+    target = PLACE / "fast"
+    if not target.exists():
+        _run(sys.executable, "-m", "pip", "--quiet", "install", "--target", str(target), "zlib-ng")
+    return ["env", f"PYTHONPATH={ROOT}:{target}", *pstorefs()]
+
+
 def bindfs() -> list[str]:
     """Debian's bindfs."""
     if shutil.which("bindfs") is None:

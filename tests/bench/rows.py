@@ -27,6 +27,7 @@ from tests.bench.measure import (
 from tests.bench.trees import Records, Tree, slow_records
 
 OWN, NATIVE, BINDFS, HP, EXAMPLE = "pstorefs", "native", "bindfs", "passthrough_hp", "example"
+FAST = "pstorefs[fast]"
 # After so many seconds all modules are loaded, also those that nothing needed yet.
 _LOADED = 4
 
@@ -64,13 +65,15 @@ class Bench:
 
     def trees(self, records: Records, *names: str) -> list[Tree]:
         """Trees over the same records, those that can be had."""
-        own = [*peers.pstorefs(), "-f", "-o", "plain", "{source}", "{point}"]
+        arguments = ("-f", "-o", "plain", "{source}", "{point}")
         made = []
         for name in names:
-            source = records.stored if name == OWN else records.plain
+            source = records.stored if name in (OWN, FAST) else records.plain
             command: list[str] | None = None
             if name == OWN:
-                command = own
+                command = [*peers.pstorefs(), *arguments]
+            elif name == FAST:
+                command = self.peer(name, peers.with_zlib_ng, *arguments)
             elif name == BINDFS:
                 command = self.peer(name, peers.bindfs, "-f", "{source}", "{point}")
             elif name == HP:
@@ -110,7 +113,7 @@ def requests_rows(bench: Bench, records: Records) -> list[Row]:
 
 def speed_rows(bench: Bench, records: Records) -> list[Row]:
     """Everything that is a ratio of times at 1,000 records."""
-    trees = bench.trees(records, OWN, NATIVE, BINDFS, HP)
+    trees = bench.trees(records, OWN, FAST, NATIVE, BINDFS, HP)
     for number in range(bench.rounds):
         bench.say(f"speed, round {number + 1} of {bench.rounds}")
         turn = number % len(trees)
@@ -135,11 +138,18 @@ def speed_rows(bench: Bench, records: Records) -> list[Row]:
         Row("cold find -printf %s", "decoding", 1.5, 1.25, ratio("cold find", OWN, "decoding"))
     )
     rows.append(Row("cold cat", BINDFS, 3.2, 1.6, ratio("cold cat", OWN, BINDFS)))
+    fast = ratio("cold find", FAST, "decoding")
+    rows.append(Row("cold find, with zlib-ng", "decoding by zlib", 1.3, 1.25, fast))
+    fast = ratio("cold cat", FAST, BINDFS)
+    rows.append(Row("cold cat, with zlib-ng", BINDFS, 2.0, 1.6, fast))
     return rows
 
 
 def _speed_round(samples: Samples, tree: Tree, records: Records) -> None:
     files = records.files(tree.point)
+    if tree.name == FAST:
+        _cold_round(samples, tree)
+        return
     try:
         tree.start()
         samples.add("cold find", tree.name, shell("find", tree.point))
@@ -161,8 +171,18 @@ def _speed_round(samples: Samples, tree: Tree, records: Records) -> None:
         tree.stop()
 
 
+def _cold_round(samples: Samples, tree: Tree) -> None:
+    """What a quicker decoder changes: the first look at records, and their first reading."""
+    try:
+        for name in ("find", "cat"):
+            tree.start()
+            samples.add(f"cold {name}", tree.name, shell(name, tree.point))
+    finally:
+        tree.stop()
+
+
 def _both_cpus(samples: Samples, tree: Tree) -> None:
-    if tree.name == NATIVE:
+    if tree.name in (NATIVE, FAST):
         return
     try:
         tree.start()

@@ -110,7 +110,19 @@ def _input(data: bytes) -> tuple[bytes, int]:
 def check_deflate(raw: bytes) -> None:
     data, limit = _input(raw)
     stream, _ = contract(deflate, data, limit)
+    assert stream == inflated_by_zlib(data, limit), "zlib-ng and zlib decode differently"
     compare_inflate(data, stream)
+
+
+def inflated_by_zlib(data: bytes, limit: int) -> Stream | None:
+    """What zlib makes of it alone; None: nothing whole."""
+    decoder = zlib.decompressobj(-15)
+    try:
+        text = decoder.decompress(data, limit + 1)
+    except zlib.error:
+        return None
+    whole = decoder.eof and len(text) <= limit
+    return Stream(text, len(data) - len(decoder.unused_data)) if whole else None
 
 
 def compare_inflate(data: bytes, stream: Stream | None) -> None:

@@ -38,6 +38,16 @@ def damage(data: bytes, rng: random.Random) -> bytes:
     return bytes(damaged)
 
 
+@pytest.fixture(params=["zlib-ng", "zlib"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to decode what is whole."""
+    assert deflate._quick is not None, "tests/requirements.txt has zlib-ng"
+    if request.param == "zlib":
+        monkeypatch.setattr(deflate, "_quick", None)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("engine")
 def test_real_records_decode_to_their_reference_and_are_used_up() -> None:
     for record in REAL:
         data, text = texts(record)
@@ -52,6 +62,7 @@ def test_used_ends_where_the_stream_does(text: bytes, level: int, tail: bytes) -
     assert (stream.text, stream.used) == (text, len(data))
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("size", [0, 1, 1000, 70000])
 def test_the_limit_is_exact(size: int) -> None:
     data = compress(b"x" * size)
@@ -72,6 +83,32 @@ def test_any_bytes_keep_the_bounds(data: bytes, limit: int) -> None:
     assert not remains.reason.endswith(".")
 
 
+def decoded(data: bytes) -> tuple[object, ...]:
+    try:
+        return tuple(deflate.decode(data, LIMIT))
+    except CodecError as error:
+        return (str(error),)
+
+
+def test_what_is_wrong_with_a_record_does_not_depend_on_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = random.Random(7)
+    streams = []
+    for number in range(3000):
+        data, _ = texts(REAL[number % len(REAL)])
+        damaged = bytearray(data)
+        for _ in range(rng.choice((1, 1, 2, 8))):
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        cut = rng.choice((len(damaged), rng.randrange(len(damaged))))
+        streams.append(bytes(damaged[:cut]))
+    quickly = [decoded(data) for data in streams]
+    monkeypatch.setattr(deflate, "_quick", None)
+    assert quickly == [decoded(data) for data in streams]
+    assert 100 < sum(len(each) > 1 for each in quickly) < 2000
+
+
+@pytest.mark.usefixtures("engine")
 def test_a_bomb_stops_at_the_limit() -> None:
     bomb = compress(bytes(64 << 20), 9)
     with effort() as spent:
