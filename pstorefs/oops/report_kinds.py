@@ -518,7 +518,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: ",
         "BUG: {what}",
         Blame.TRACE,
-        r"(?P<what>(?:spinlock|rwlock)[ -][a-z -]{3,40}?)(?: on CPU|,|$)",
+        r"(?P<what>(?:spinlock|rwlock)[ -][a-zA-Z -]{3,40}?)(?: on CPU#|,|$)",
     ),
     _kind(
         "atomic-sleep",

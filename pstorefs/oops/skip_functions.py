@@ -122,6 +122,16 @@ _NOPROF = re.compile(r"_noprof\Z")
 _LOCK_WRAPPER = re.compile(
     r"\w+_(?:try|un)?lock(?:_(?:nested|irq|irqsave|bh|killable|interruptible|slow))?\Z", re.ASCII
 )
+#: Where x86 handles a program's fault: a place where tasks hang and sleep. After these, which it
+#: calls where the kernel itself has faulted, it is on the way to the printer.
+_FAULT = "do_user_addr_fault"
+_FAULTS = (
+    *("__bad_area", "bad_area", "__bad_area_nosemaphore", "bad_area_nosemaphore", "mm_fault_error"),
+    *("bad_area_access_error", "kernelmode_fixup_or_oops", "page_fault_oops", "no_context"),
+)
+#: Who waits until other processors have taken an interrupt: a stall there is the fault of these,
+#: whoever sends it.
+_ASKS_OTHERS = re.compile(r"_*smp_call_function(?:_(?:many(?:_cond)?|single|any))?\Z", re.ASCII)
 #: What the clock's interrupt calls in each tick: the detectors of stalls are called by these.
 _DETECTORS = ("update_process_times", "watchdog_timer_fn", "softlockup_tick", "sched_show_task")
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
@@ -178,11 +188,16 @@ def first(functions: Iterable[tuple[str, str | None]], tables: str = "") -> str 
 
     `functions` are names and modules, innermost first.
     """
-    locking = False
+    locking = faulty = False
     for function, module in functions:
         if is_machinery(function, tables, module):
-            locking = _table("locks").match(_SUFFIX.sub("", function))
-        elif not (locking and module is None and _LOCK_WRAPPER.match(function)):
+            name = _SUFFIX.sub("", function)
+            locking = _table("locks").match(name)
+            faulty = name in _FAULTS
+        elif not (
+            module is None
+            and ((locking and _LOCK_WRAPPER.match(function)) or (faulty and function == _FAULT))
+        ):
             return plain(function)
     return None
 
@@ -198,6 +213,8 @@ def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | Non
     if made is not None:
         return made
     for (inner, module), (outer, _) in itertools.pairwise(functions):
+        if _ASKS_OTHERS.match(_SUFFIX.sub("", inner)):
+            return "smp_call_function"
         if (
             dispatchers.match(_SUFFIX.sub("", outer))
             and not dispatchers.match(_SUFFIX.sub("", inner))

@@ -24,7 +24,7 @@ TABLES = {
         (async_)?page_fault error_(entry|return|code|exit) common_exception\w* ret_from_exception
         (invalid_op|divide_error|general_protection|double_fault|int3|stack_segment|nmi_stack_correct)
         (trace_)?(do|exc)_(async_)?page_fault __do_page_fault ___do_page_fault hash__do_page_fault
-        do_(kern|user)_addr_fault spurious_kernel_fault _*bad_area(_\w*)? no_context is_prefetch
+        do_kern_addr_fault spurious_kernel_fault _*bad_area(_\w*)? no_context is_prefetch
         kernelmode_fixup_or_oops page_fault_oops pgtable_bad fixup_exception early_fixup_exception
         ex_handler_\w* bad_page_fault _*do_kernel_fault arm64_serror_panic do_serror
         do_(mem_abort|bad_area|sea|bad|sect_fault)
@@ -49,7 +49,8 @@ TABLES = {
         dump_(backtrace|trace)(_entry|_log_lvl)? unwind_backtrace print_trace_(stack|address)
         (save_stack|stack_trace|arch_stack_walk|stack_depot|depot_save_stack)\w* __save_stack_trace
         _*save_stack_trace\w* _?_?v?printk(_\w*)? printk_(deferred|safe\w*|nmi\w*|default|func|emit)
-        vprintk_\w* __printk_safe_flush do_vprintk _dev_(emerg|alert|crit|err|warn|info|notice)
+        vprintk_\w* __printk_safe_flush dev_vprintk_emit do_vprintk
+        _dev_(emerg|alert|crit|err|warn|info|notice)
         _*dev_printk(_emit)? netdev_(printk|err|warn|info) v?panic nmi_panic\w*
         check_panic_on_(warn|stack) panic_(on_warn|other_cpu)\w*
         _*die(_body|_header|_kernel_fault|_addr|_if_kernel|_nmi)? bust_spinlocks
@@ -103,7 +104,7 @@ TABLES = {
         (timer|work|hrtimer|rcuhead|percpu_counter)_is_static_object _*might_(sleep|fault|resched)
         ___might_sleep __might_(sleep|fault)\w* __cant_(sleep|migrate) __schedule_(bug|debug|loop)
         schedule_debug _*this_cpu_preempt_check spin_(bug|dump|lock_bug) rwlock_bug
-        rcu_(note_context_switch|check_callbacks|lockdep_current_cpu_online|is_watching)
+        rcu_(check_callbacks|lockdep_current_cpu_online|is_watching) touch_(wq|work)_lockdep_map
         _*rcu_\w+_held rcu_read_(lock|unlock)(_\w*)? _*rcu_read_(lock|unlock)\w*
         rcu_lock_(acquire|release) trace_(hard|soft)irqs_(on|off)\w* trace_preempt_(on|off)
         trace_(call|ret)\w*_user preempt_(count_add|count_sub|schedule\w*|latency_\w+)
@@ -120,6 +121,7 @@ TABLES = {
         (alloc|free)_(consistency_checks|debug_processing) free_to_partial_list check_slab_free
         check_page_allocation debug_check_no_obj_freed (activate|fixup)_\w*obj\w*
         _*debug_check_no_obj_freed check_heap_object _*check_object_size usercopy_(abort|warn)
+        check_copy_size
         copy_overflow __copy_overflow check_(page|stack|heap|bogus)_\w*object\w*
         _*fortify_(panic|report|memcpy_chk|memset_chk) _*read_overflow\w* _*write_overflow\w*
         bad_page(_\w*)? free_(page_is_bad\w*|tail_page\w*|pages_check\w*) check_(new|free)_page\w*
@@ -128,6 +130,7 @@ TABLES = {
         page_owner_\w* set_page_owner post_alloc_hook prep_new_page __set_page_owner\w*
         __reset_page_owner add_stack_record_to_list memcg_slab_(pre|post)_alloc_hook
         check_(pad_bytes|valid_pointer) on_freelist restore_bytes init_tracking
+        cache_from_obj __phys_addr(_symbol)? __virt_to_phys(_nodebug)?
         slab_error verify_redzone_free check_poison_obj cache_(free|alloc)_debugcheck(_after)?
         # transfers of devices: the driver maps and frees
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
@@ -139,7 +142,7 @@ TABLES = {
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
         cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* zap_(mem_\w+)? _*pfx_\w*
-        netdev_WARN unwind_\w* __unwind_\w* ref_tracker_(alloc|free|dir_\w+) _*ref_tracker_\w*
+        netdev_WARN ref_tracker_(alloc|free|dir_\w+) _*ref_tracker_\w*
         netdev_tracker_(free|alloc|dir_\w+) (__|do_)?ex_handler_\w* fill_pool
         (work|hrtimer|rcuhead)_fixup_\w* stub_timer debug_(activate|deactivate|assert_init)
         print_irqtrace_events (trace_event_raw_event|traceiter)_\w*
@@ -176,7 +179,7 @@ TABLES = {
         memory_intersects kstrto\w* _*kstrto\w* simple_strto\w*
         # printing into a buffer, parsing
         v?sn?printf v?scnprintf vsnprintf kvasprintf(_const)? kasprintf seq_(v?printf|put\w+|write)
-        format_decode pointer number va_format (dentry|bdev|file_dentry)_name check_pointer
+        pointer number va_format (dentry|bdev|file_dentry)_name check_pointer
         put_dec\w* special_hex_number (hex_dump_to|bin2|hex2|hex_to_)(buffer|hex|bin)
         print_hex_dump\w* v?sscanf vbin_printf bprintf skip_atoi format_flags _*ptr_to_(id|hashval)
         err_ptr set_(precision|field_width) move_right address_val netdev_bits
@@ -187,7 +190,8 @@ TABLES = {
         _*copy_user_(generic|enhanced|handle|short|nocache|flushcache)\w* copy_mc_\w*
         _copy_(to|from)_iter\w* (simple_|csum_and_)?copy_to_iter
         copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
-        copy_page_(to_iter|from_iter|from_iter_atomic) __arch_clear_user arm_copy_\w* arm_clear_user
+        copy_page_(to_iter(_nofault)?|from_iter|from_iter_atomic) __arch_clear_user arm_copy_\w*
+        arm_clear_user
         __asm_copy_\w* copy_safe_\w* _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
         fault_in_(safe_|subpage_)?(readable|writeable|iov)\w* probe_kernel_(read|write)
         _*probe_kernel_\w* iterate_(and_advance|iovec|bvec|xarray|ubuf|folioq)\w*
@@ -200,12 +204,15 @@ TABLES = {
         bitmap_(zero|fill|copy|subset|equal|parse|find_next_zero_area|find_free_region)\w*
         _*(arch_)?(raw_)?atomic(64|_long)?_(add|sub|inc|dec|read|set|xchg|cmpxchg|try|fetch|or|and)\w*
         hweight(8|16|32|64|_long) arch_atomic\w*
+        # arm64's, by the instructions there are
+        _*(lse|ll_sc)_\w*atomic\w* _*aarch64_(cas|swp|ld|st)\w* _*cmp(wait|xchg)_case_\w*
         _*(arch_)?_*(test|set|clear|change)_(and_\w+_)?bit(_unlock|_lock)? variable_test_bit
         constant_test_bit (_?find_(first|next|last|nth)_)\w*bit\w*
         bitmap_(z?alloc(_node)?|free|cut|remap|onto|fold|(allocate|release)_region)
         bitmap_(from|to)_arr(32|64)
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
-        _*raw_(read|write)[bwlq] _*(in|out)s?[bwl] io(read|write)(8|16|32|64)\w* logic_(in|out)[bwl]
+        _*raw_(read|write)[bwlq] _*(rep_)?(in|out)s?[bwl](_p)? io(read|write)(8|16|32|64)\w*
+        logic_(in|out)[bwl]
         _*(read|write)[bwlq](_relaxed)? mmio(set|cpy) read_word_at_a_time get_unaligned\w*
         _*(get|put)_unaligned\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w*
         cpumask_(next|any)\w* bitmap_print_\w* devm_bitmap_\w* __bitmap_weight_\w* _*genradix_\w*
@@ -220,7 +227,9 @@ TABLES = {
         crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w* sha(1|256|512|3)_\w* sort_r
         swap_words_\d\d do_swap (search|sort)_extable swap_ex cmp_ex_(sort|search)
         chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
-        gf128mul_\w* h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)? md5_transform
+        gf128mul_\w* h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
+        md[45]_(transform|update|final)
+        rmd\d+_(transform|update|final) shash_update_unaligned
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
         des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
         # arithmetic that a processor lacks
@@ -244,25 +253,24 @@ TABLES = {
         # trees, maps, queues, counters
         rb_(find|left_deepest_node) __rb_(rotate|change)_\w* delete_node node_tag_(set|clear)
         replace_slot set_iter_tags sub_remove free_layer
-        mas_(alloc_nodes|node_count_gfp|nomem|empty_area\w*|rev_awalk|awalk|start|ascend|descend)
-        mas_(commit_b_node|spanning_rebalance|push_data|mab_cp|replace|topiary_replace|leaf_max_gap)
-        mas_(update_gap|parent_gap|parent_type|state_walk|pause|copy_node|root|data_end) mab_mas_cp
-        mtree_(range_walk|lookup_walk|alloc_range|destroy) mt_(find|find_after|free_\w+|next|prev)
-        mt_(destroy_walk|alloc_bulk) mte_(destroy_walk|dead_leaves|node_type)
-        ma_(data_end|dead_node) (nested_)?bucket_table_(alloc|free|free_rcu)
+        mas_\w* mast_\w* mab_\w* mte_\w*
+        mtree_\w* mt_(find|find_after|free_\w+|next|prev)
+        mt_(destroy_walk|alloc_bulk|slot) ma_(data_end|dead_node)
+        (nested_)?bucket_table_(alloc|free|free_rcu)
         nested_table_(alloc|free) rb_(erase|insert_color|first|last|next|prev|replace_node)\w*
         ____rb_erase_color __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w*
         timerqueue_\w* interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
         (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w*
         idr_(alloc|find|get|pre_get|remove|replace|layer)\w*
         idr_(for_each|destroy|preload|init|mark_full) ida_\w*
-        mas_(walk|find|next|prev|store|load|wr|erase|preallocate|destroy|split|rebalance)\w*
-        mtree_(load|store|insert|erase)\w* _*rhashtable_\w*
+        _*rhashtable_\w*
         rht_(bucket|lock|unlock|key|head|ptr|assign|grow)\w* rhltable_\w* kfifo_\w* __kfifo_\w*
         assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
         # objects of the driver model, and who uses them
-        devres_(add|alloc_node|find|get|remove|destroy|release) remove_proc_(entry|subtree)
-        rcuref_(get|put)\w* add_uevent_var alloc_uevent_skb sock_put (get|try_get)_page page_ref_\w*
+        devres_(add|alloc_node|find|get|remove|destroy|release|release_all|release_group)
+        release_nodes device_for_each_child(_reverse)? i2c_del_adapter __unregister_client
+        tty_unregister_device
+        rcuref_get\w* add_uevent_var alloc_uevent_skb sock_put (get|try_get)_page page_ref_\w*
         folio_(get|try_get|ref_\w+)
         kobj_(child_ns_ops|kset_join|kset_leave|attr_show|attr_store|ns_drop) device_remove_file
         device_(add|remove)_(attrs|groups|class_symlinks) devm_kv?asprintf devm_k(strdup|free)
@@ -272,12 +280,12 @@ TABLES = {
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
         (devm_)?device_release dev_set_name cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
         sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w* sysfs_warn_dup
-        create_dir kernfs_(get|put) folio_unlock unlock_page module_(get|put) try_module_get
+        create_dir folio_unlock unlock_page module_(get|put) try_module_get
         __module_get dput fast_dput __dentry_kill dget iput bus_(add|remove)_device
-        percpu_ref_(get|put|tryget|kill|reinit|resurrect|exit|init|is)\w*
-        percpu_ref_switch_(mode|to_percpu|to_atomic(_sync)?) proc_register proc_(create|mkdir)\w*
-        _?_?netdev_put netdev_hold sock_hold (un)?register_netdev(ice)?(_queue|_many)?
-        rollback_registered\w* hwrng_unregister usb_submit_urb usb_(kill|poison|unlink|free)_urb
+        percpu_ref_(get|put|tryget|is)\w* proc_register proc_(create|mkdir)\w*
+        _?_?netdev_put netdev_hold sock_hold unregister_netdev(ice)?(_queue|_many)?
+        rollback_registered\w* hwrng_unregister usb_submit_urb usb_hcd_submit_urb dummy_urb_enqueue
+        usb_(kill|poison|unlink|free)_urb
         usb_(kill|poison|unlink|scuttle)_anchored_urbs
     """,
     # taking and giving locks
@@ -352,8 +360,8 @@ TABLES = {
     "timers": r"""
         _*(try_to_)?(del|mod|add|delete)_timer(_on|_sync|_pending|_global|_local|_pinned|_sync_try)?
         _*timer_(delete|shutdown|reduce|init)\w* init_timer\w*
-        _*(detach|enqueue|internal_add)_timer\w* detach_if_pending
-        hrtimer_(init|start|cancel|try_to_cancel|active|setup|forward)\w* __hrtimer_(init|start)\w*
+        _*internal_add_timer detach_timer
+        hrtimer_(init|start|cancel|try_to_cancel|active|setup)\w* __hrtimer_(init|start)\w*
         try_to_grab_pending work_grab_pending insert_work _*queue_(delayed_)?work(_\w*)?
         _*queue_work(_on)? mod_delayed_work\w* queue_delayed_work\w* schedule_(delayed_)?work(_on)?
         delayed_work_timer_fn __queue_delayed_work (flush|cancel)_(delayed_)?work(_sync)?
@@ -402,7 +410,8 @@ TABLES = {
         (msleep|usleep_range|fsleep)\w* do_nanosleep schedule_hrtimeout\w* swait_\w* __swait_\w*
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
         usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)
-        completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait _*sleep_on\w*
+        rcu_note_context_switch completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait
+        _*sleep_on\w*
     """,
     # interrupts, ticks, the detectors themselves, idling
     "stalls": r"""

@@ -147,7 +147,20 @@ ROWS = [
     ),
     (
         warning("fs/proc/generic.c:718", "remove_proc_entry", "remove_proc_entry", "remover"),
-        "WARNING in remover",
+        "WARNING in remove_proc_entry",
+    ),
+    (
+        "BUG: spinlock wrong CPU on CPU#1, a/42\n" + trace("spin_dump", "do_raw_spin_unlock", "f"),
+        "BUG: spinlock wrong CPU in f",
+    ),
+    (
+        "BUG: spinlock trylock failure on UP on CPU#0, a/42\n" + trace("spin_dump", "f"),
+        "BUG: spinlock trylock failure on UP in f",
+    ),
+    # A fault of a program is a place where tasks hang and sleep
+    (
+        HUNG + trace("__schedule", "schedule", "down_read", "do_user_addr_fault", *ENTRY),
+        "INFO: task hung in do_user_addr_fault",
     ),
     # Architectures that have no instruction for BUG(); and the panic that is its end
     (
