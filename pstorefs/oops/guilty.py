@@ -125,6 +125,8 @@ def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]
     found: list[tuple[str, str | None]] = []
     began = False
     for line in lines:
+        if line.text.endswith("[inline]"):  # the real function follows
+            continue
         frame = _BARE.match(line.text) if began else None
         if frame is not None:
             found.append((frame["function"], None))

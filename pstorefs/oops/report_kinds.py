@@ -93,7 +93,8 @@ _DIE = r" ?\[#(?P<die>\d{1,9})\]"
 #: What the kernel cannot handle: "kernel paging request", "kernel data access"...
 _UNABLE = (
     r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?)"
-    r"(?: on (?:read|write))?(?: (?:without|outside) uaccess routines| with fs=\w{1,20})?(?: \(|,| at | for | in |$)"
+    r"(?: on (?:read|write))?(?: (?:without|outside) uaccess routines| with fs=\w{1,20})?"
+    r"(?: \(|,| at | for | in |$)"
 )
 #: A cache of the slab allocator that its debugging is about.
 _CACHE = r"(?P<what>\S{1,60}) \((?:Not tainted|Tainted[^)]{0,80})\): "

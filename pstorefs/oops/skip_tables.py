@@ -85,7 +85,8 @@ TABLES = {
         print_(usage_bug|circular_bug|deadlock_bug|irq_inversion_bug|bad_irq_dependency)
         print_(lock_invalid_wait_context|unlock_imbalance_bug|freed_lock_bug|lock_contention_bug)
         print_(circular_bug_entry|lock_nested_lock_not_held|kernel_ident|collision|section)
-        _*(lockdep|lock_dep)_\w* register_lock_class assign_lock_key look_up_lock_class
+        (lockdep|lock_dep)_(?!(un)?register_key)\w* register_lock_class assign_lock_key
+        look_up_lock_class
         mark_(lock|lock_irq|usage|held_locks|lock_accessed)
         _*lock_(acquire|release|is_held|acquired)
         lock_(is_held_type|contended|downgrade|set_class|pin_lock|unpin_lock|commit_crosslock)
@@ -302,7 +303,8 @@ TABLES = {
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w* _*percpu_rwsem_\w*
         ldsem_\w* _*local_bh_(enable|disable)\w* _*local_irq_(save|restore|enable|disable)
         arch_local_\w* local_lock\w* cpus_(read|write)_(un|try)?lock (get|put)_online_cpus
-        resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner _*raw_callee_save_\w*
+        resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner owner_on_cpu
+        _*raw_callee_save_\w*
         osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w* _raw_\w+_unlock_irq\w*
         __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w* refcount_dec_and_\w*lock\w*
         _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock lockref_\w*

@@ -73,7 +73,9 @@ _REFINEMENTS = (
     ),
     _refine(
         "warning",
-        r"kobject: |kobject_add_internal failed|WARNING: .{0,60}\blib/kobject\.c:",
+        # not each "kobject: ": with CONFIG_DEBUG_KOBJECT they stand between the lines of any report
+        r"kobject: .{0,200}(?:is not initialized|attempted to be registered)|"
+        r"WARNING: .{0,60}\blib/kobject\.c:",
         "WARNING: kobject bug",
         "kobject",
     ),
@@ -85,7 +87,8 @@ _REFINEMENTS = (
     ),
     _refine(
         "warning",
-        r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:",
+        # the keys of lock classes have warnings of their own
+        r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:(?!\d{1,6} (?:at )?lockdep_(?:un)?register)",
         "WARNING: locking bug",
         "lockdep",
         "sockets",

@@ -157,6 +157,30 @@ ROWS = [
         "BUG: spinlock trylock failure on UP on CPU#0, a/42\n" + trace("spin_dump", "f"),
         "BUG: spinlock trylock failure on UP in f",
     ),
+    # arm64 before 5.11
+    (
+        "Unable to handle kernel access to user memory with fs=KERNEL_DS at virtual address 18\n"
+        "Internal error: Accessing user space memory with fs=KERNEL_DS: 96000004 [#1] SMP\n"
+        + CPU
+        + "pc : f+0x1/0x2\n",
+        "BUG: unable to handle kernel access to user memory in f",
+    ),
+    # With CONFIG_DEBUG_KOBJECT there are such lines between those of any report
+    (
+        "WARNING: CPU: 1 PID: 42 at net/a.c:4 f+0x1/0x2\nkobject: 'loop0' (ffff8801): "
+        "kobject_uevent_env\n" + trace("f"),
+        "WARNING in f",
+    ),
+    (
+        "------------[ cut here ]------------\n"
+        "kobject: '(null)' (ffff8801): is not initialized, yet kobject_get() is being called.\n"
+        "WARNING: lib/a.h:1 at 0x0\n" + trace("kobject_get", "getter"),
+        "WARNING: kobject bug in getter",
+    ),
+    (
+        warning("kernel/locking/lockdep.c:6", "lockdep_unregister_key", "destroyer"),
+        "WARNING in lockdep_unregister_key",
+    ),
     # A fault of a program is a place where tasks hang and sleep
     (
         HUNG + trace("__schedule", "schedule", "down_read", "do_user_addr_fault", *ENTRY),
@@ -418,7 +442,8 @@ ROWS = [
     ),
     (
         "BUG: Bad page state in process a  pfn:1\npage dumped because: nonzero\n"
-        "page last allocated via order 0\n post_alloc_hook+0x1/0x2\n owner+0x1/0x2\n"
+        "page last allocated via order 0\n post_alloc_hook+0x1/0x2\n"
+        " prep_new_page mm/page_alloc.c:3 [inline]\n owner+0x1/0x2 net/a.c:1\n"
         "page last free stack trace:\n free_unref_page+0x1/0x2\n" + trace("bad_page", "victim"),
         "BUG: Bad page state in owner",
     ),
