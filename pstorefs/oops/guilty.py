@@ -31,6 +31,11 @@ _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
 
+#: What prints a report is never what it is about.
+_PRINTER = re.compile(
+    r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+)\Z"
+)
+
 #: Lines after "at:" in which the place is looked for: one, and foreign ones in between.
 _FOREIGN = 3
 
@@ -89,9 +94,11 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
 
 
 def _in_need(*places: tuple[str, str | None] | None) -> str | None:
-    """Return machinery where nothing else is known, but never a check or the kernel's entry."""
+    """Return machinery where nothing else is known, but no check, printer or entry."""
     for place in places:
-        if place is not None and not is_checker(place[0]) and not is_entry(place[0]):
+        if place is None or is_checker(place[0]) or is_entry(place[0]):
+            continue
+        if _PRINTER.match(place[0]) is None:
             return plain(place[0])
     return None
 

@@ -157,6 +157,8 @@ ROWS = [
         "BUG: spinlock trylock failure on UP on CPU#0, a/42\n" + trace("spin_dump", "f"),
         "BUG: spinlock trylock failure on UP in f",
     ),
+    # Nothing but what prints it is known
+    ("BUG: spinlock bad magic on CPU#1, a/42\n" + trace("dump_stack"), "BUG: spinlock bad magic"),
     # arm64 before 5.11
     (
         "Unable to handle kernel access to user memory with fs=KERNEL_DS at virtual address 18\n"
