@@ -39,11 +39,14 @@ if TYPE_CHECKING:
 FRAMES_MAX = 256
 
 
+#: The next place is that of another time: on 32-bit arm no header of a trace comes after it.
+ASIDE = "Preemption disabled at:"
+
 #: What a line begins with that says anything; `_says_nothing` knows what else it may have.
 _TELLING = by_first(
     (
         *(*BLANKS, *HEADERS, *HISTORY, *REGISTERS, *ABOUT_TASKS),
-        *("<", "Hardware name: ", "Modules linked in:"),
+        *("<", "Hardware name: ", "Modules linked in:", ASIDE),
     )
 )
 
@@ -90,6 +93,7 @@ class _Reader:
         self._interrupts = False  # the trace began on the stack of an interrupt
         self._traces = 0
         self._history = False
+        self._aside = False
 
     def body(self) -> Body:
         return Body(
@@ -114,6 +118,8 @@ class _Reader:
         elif text.startswith(HISTORY):
             self._traces += 1
             self._history = True
+        elif text.startswith(ASIDE):
+            self._aside = True
         elif "+0x" in text or text.lstrip().startswith(REGISTERS) or ">{" in text:
             self._take_code(text)
         elif text.startswith((" <", "<")):
@@ -131,7 +137,7 @@ class _Reader:
             self._frames.clear()
             self._places[:] = self._places[:1] if self._pointer is not None else []
         self._traces += 1
-        self._history = False
+        self._history = self._aside = False
         self._stack = ""
         if "+0x" in text or ">{" in text:
             self._take_code(text.partition(":")[2])
@@ -184,7 +190,9 @@ class _Reader:
             self._take_from(found)
             return
         found = FRAME.match(text) or INTERRUPT.match(text)
-        if found is not None:
+        if found is not None and self._aside:
+            self._aside = False
+        elif found is not None:
             self._add_frame(frame_of(found, self._stack))
 
     def _take_decoded(self, text: str) -> bool:
@@ -201,6 +209,7 @@ class _Reader:
 
     def _take_from(self, found: re.Match[str]) -> None:
         """One line of arm's traces: the caller is a frame, the callee was the one before."""
+        self._aside = False
         callee = found["callee"]
         if not self._frames or self._frames[-1].function != callee:
             self._add_frame(Frame(callee, None, None, found["callee_module"], True, self._stack))

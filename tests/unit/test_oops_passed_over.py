@@ -26,7 +26,15 @@ def beginnings() -> Iterator[bytes]:
     tables = (
         *(body_lines.STARTS, report_kinds.FIRST_LINES, report_kinds.PREFACES, tasks.ABOUT_TASKS),
         *(trace_forms.HEADERS, trace_forms.HISTORY, trace_forms.REGISTERS),
-        ("=" * 20, "-" * 20, "---[ end trace", "[pstorefs: ", "Hardware name: ", "Modules linked"),
+        (
+            trace.ASIDE,
+            "=" * 20,
+            "-" * 20,
+            "---[ end trace",
+            "[pstorefs: ",
+            "Hardware name: ",
+            "Modules linked",
+        ),
         ("swapper pgtable: ", "x pgtable: ", "a0 : ", "R12: ", "[<c0008000>]", "CPU1: stopping"),
         ("schedule from io_schedule+0x20/0x40 ", "page dumped because: "),
         ("f (net/a.c:12 (discriminator 3)) ", "g from h (net/a.c:1)", "dead00000001Call Trace:"),
