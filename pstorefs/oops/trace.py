@@ -190,9 +190,7 @@ class _Reader:
             self._take_from(found)
             return
         found = FRAME.match(text) or INTERRUPT.match(text)
-        if found is not None and self._aside:
-            self._aside = False
-        elif found is not None:
+        if found is not None:
             self._add_frame(frame_of(found, self._stack))
 
     def _take_decoded(self, text: str) -> bool:
@@ -219,7 +217,8 @@ class _Reader:
             self._add_frame(frame_of(found, self._stack))
 
     def _add_frame(self, frame: Frame) -> None:
-        if self._history or len(self._places) >= FRAMES_MAX:
+        if self._history or self._aside or len(self._places) >= FRAMES_MAX:
+            self._aside = False
             return
         if frame.reliable:
             self._places.append((frame.function, frame.module))

@@ -161,10 +161,12 @@ ROWS = [
     ("BUG: spinlock bad magic on CPU#1, a/42\n" + trace("dump_stack"), "BUG: spinlock bad magic"),
     # 32-bit arm: no header parts the trace from the place before it
     (
-        "BUG: sleeping function called from invalid context at a.c:1\nPreemption disabled at:\n"
-        "[<80101234>] disabler+0x1/0x2\nCPU: 0 PID: 42 Comm: a\n"
-        "[<80101238>] (___might_sleep) from [<80202234>] (mutex_lock+0x1/0x2)\n"
-        "[<80202234>] (mutex_lock) from [<80303234>] (sleeper+0x1/0x2)\n",
+        (
+            "BUG: sleeping function called from invalid context at a.c:1\n"
+            "Preemption disabled at:\n[<80101234>] disabler+0x1/0x2\nCPU: 0 PID: 42 Comm: a\n"
+            "[<80101238>] (___might_sleep) from [<80202234>] (mutex_lock+0x1/0x2)\n"
+            "[<80202234>] (mutex_lock) from [<80303234>] (sleeper+0x1/0x2)\n"
+        ),
         "BUG: sleeping function called from invalid context in sleeper",
     ),
     (
