@@ -326,6 +326,7 @@ KINDS: tuple[Kind, ...] = (
         ("INFO: trying to register non-static key", "trying to register non-static key"),
         "INFO: trying to register non-static key",
         Blame.TRACE,
+        skip="sockets",
     ),
     _kind(
         "lockdep",
@@ -520,6 +521,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: {what}",
         Blame.TRACE,
         r"(?P<what>(?:spinlock|rwlock)[ -][a-zA-Z -]{3,40}?)(?: on CPU#|,|$)",
+        skip="sockets",
     ),
     _kind(
         "atomic-sleep",

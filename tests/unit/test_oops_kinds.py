@@ -174,6 +174,17 @@ ROWS = [
         "[<0000000000000000>] 0x0\n" + trace("___might_sleep", "sleeper"),
         "BUG: sleeping function called from invalid context in sleeper",
     ),
+    # The lock of a socket is the subject: who takes it is looked for
+    (
+        "INFO: trying to register non-static key.\n"
+        + trace("register_lock_class", "_raw_spin_lock_bh", "lock_sock_nested", "closer"),
+        "INFO: trying to register non-static key in closer",
+    ),
+    (
+        "BUG: spinlock bad magic on CPU#0, a/42\n"
+        + trace("spin_dump", "do_raw_spin_lock", "_raw_spin_lock_bh", "release_sock", "closer"),
+        "BUG: spinlock bad magic in closer",
+    ),
     # arm64 before 5.11
     (
         "Unable to handle kernel access to user memory with fs=KERNEL_DS at virtual address 18\n"
