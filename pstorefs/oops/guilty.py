@@ -115,7 +115,7 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
     if how is Blame.HEADER:
         groups = report.groups
         function = groups.get("function") or groups.get("function_old")
-        module = groups.get("module") or groups.get("decoded")
+        module = groups.get("module") or groups.get("decoded") or groups.get("cut")
         return (function, module) if function is not None else None
     if how in (Blame.LOCK, Blame.LOCKED):
         function = _lock(lines)

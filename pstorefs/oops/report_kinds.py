@@ -24,9 +24,11 @@ SYMBOL = r"[A-Za-z_][\w.$]*"
 #: "foo+0x1/0x2 [module]".
 _EXACT = rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
 #: The same or, after decode_stacktrace.sh, "foo (file.c:12)", "foo file.c:12" and "foo file.c:12
-#: [inline]"; or "foo" at the end of a line whose offsets somebody has cut off.
+#: [inline]"; or "foo" or "foo [module]" at the end of a line whose offsets
+#: somebody has cut off.
 _PLACE = _EXACT + (
-    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+|$)"
+    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+"
+    r"| \[(?P<cut>[\w-]{1,64})\]$|$)"
 )
 
 

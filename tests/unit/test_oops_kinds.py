@@ -185,6 +185,12 @@ ROWS = [
         + trace("spin_dump", "do_raw_spin_lock", "_raw_spin_lock_bh", "release_sock", "closer"),
         "BUG: spinlock bad magic in closer",
     ),
+    # Somebody has cut off the offsets
+    (
+        "BUG: KASAN: use-after-free in kasan_oob [m]\nRead of size 8 at addr ffff by task a/42\n"
+        + trace("dump_stack"),
+        "KASAN: use-after-free Read in kasan_oob",
+    ),
     # arm64 before 5.11
     (
         "Unable to handle kernel access to user memory with fs=KERNEL_DS at virtual address 18\n"
