@@ -44,7 +44,7 @@ MISSING = (
 CONNECT_SECONDS = 10
 
 _BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
-_BEFORE = "up to 999 keys before it are not seen: delete it"
+_BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
 _ALL = "keys before it and all behind it are not seen: delete it"
 _MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
 _MOST_BAD = 100
@@ -146,7 +146,7 @@ class Objects:
 
         obstore ends a list at a key that it cannot name (`..`, `//`, a newline), and anybody who
         may write can make one. So the list goes on behind that key; what the same answer had before
-        it, up to 999 keys, cannot be had.
+        it cannot be had: up to 999 keys, on Azure 4999.
         """
         names: list[str] = []
         missing: list[str] = []
