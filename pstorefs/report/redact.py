@@ -289,6 +289,8 @@ def _tells(kind: str, word: str) -> bool:
             address = ipaddress.IPv6Address(word)
         except ValueError:
             return False
+        if address.ipv4_mapped is not None:  # of which Python 3.11 and 3.13 think differently
+            return _tells(IPV4, str(address.ipv4_mapped))
         return not (address.is_loopback or address.is_unspecified)
     digits = word.removeprefix("0x")
     return kind != ADDRESS or int(digits, 16) < _NEGATIVE.get(len(digits), 1 << 64)
