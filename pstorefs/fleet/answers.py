@@ -113,8 +113,13 @@ _HINTS_OF_CODES = {
     "AuthenticationFailed": "the credentials are not accepted, or have expired, or the clock is"
     " wrong",
 }
-# What obstore says of settings, and what to do.
-_TO_DO = {"Account must be specified": "set AZURE_STORAGE_ACCOUNT_NAME"}
+# What obstore says of settings, and what to do. Azure's own tools have other names.
+_TO_DO = {
+    "Account must be specified": "set AZURE_STORAGE_ACCOUNT_NAME",
+    "'azure_storage_account'": "set AZURE_STORAGE_ACCOUNT_NAME",
+    "'azure_storage_key'": "set AZURE_STORAGE_ACCOUNT_KEY",
+    "'azure_storage_connection_string'": "set AZURE_STORAGE_ACCOUNT_NAME and ..._KEY",
+}
 
 
 def answer(said: str) -> tuple[int, str]:

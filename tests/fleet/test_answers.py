@@ -6,11 +6,14 @@ The answers are those of their documents, and of what others saw.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pstorefs.fleet.objects import Objects
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import EXISTS, REFUSED, RETRY, StoreError
+from pstorefs.settings.ship import Ship
 from tests.fleet import servers
 from tests.fleet.liar import Liar
 
@@ -116,6 +119,25 @@ def test_a_token_that_is_not_given_concerns_all_that_is_sent(
     outcome = servers.engine("az://crash/x", "", named).put("k", b"x", "x/y")
     assert (outcome.result, outcome.store_wide) == (REFUSED, True)
     assert "no token is given" in outcome.why
+
+
+NAMES = [
+    ("AZURE_STORAGE_ACCOUNT", "set AZURE_STORAGE_ACCOUNT_NAME"),
+    ("AZURE_STORAGE_KEY", "set AZURE_STORAGE_ACCOUNT_KEY"),
+    ("AZURE_STORAGE_CONNECTION_STRING", "set AZURE_STORAGE_ACCOUNT_NAME and"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), NAMES)
+def test_names_of_azures_own_tools_in_a_file_are_told_with_ours(
+    name: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "credentials").write_text(f"{name}=secret\n")
+    settings = Ship()
+    settings.url, settings.credentials = "az://crash", str(tmp_path / "credentials")
+    with pytest.raises(StoreError, match=words) as raised:
+        Objects(settings)
+    assert "secret" not in str(raised.value)
 
 
 UNUSABLE = [

@@ -173,20 +173,21 @@ def test_a_fleet_is_shown_whole_to_who_may_read_and_list(
 
 
 UNMOUNTABLE: list[tuple[str, Mapping[str, str], str]] = [
-    ("mounted", azurite.ALL | {"AZURE_STORAGE_ACCOUNT_KEY": "AAAA"}, "credentials"),
-    ("mounted", azurite.sas("c"), "do not allow it"),
+    (azurite.CONTAINER, azurite.ALL | {"AZURE_STORAGE_ACCOUNT_KEY": "AAAA"}, "credentials"),
+    (azurite.CONTAINER, azurite.sas("c"), "do not allow it"),
+    ("nothing", azurite.ALL, "no such container"),
 ]
 
 
-@pytest.mark.parametrize(("prefix", "named", "words"), UNMOUNTABLE)
+@pytest.mark.parametrize(("container", "named", "words"), UNMOUNTABLE)
 def test_what_cannot_be_mounted_says_why(
-    prefix: str, named: Mapping[str, str], words: str, endpoint: str, tmp_path: Path
+    container: str, named: Mapping[str, str], words: str, endpoint: str, tmp_path: Path
 ) -> None:
     point = tmp_path / "mnt"
     point.mkdir()
     done = start(
         *("-o", f"endpoint={endpoint},credentials={credentials(named, tmp_path)}"),
-        *(f"az://{azurite.CONTAINER}/{prefix}", str(point)),
+        *(f"az://{container}/mounted", str(point)),
         environment={"CACHE_DIRECTORY": str(tmp_path / "cache")},
     )
     assert done.returncode == 32
