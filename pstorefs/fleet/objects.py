@@ -107,23 +107,24 @@ class Objects:
 
     def _attempt(self, key: str, data: bytes, kind: str) -> Outcome | None:
         """One request. None: the store takes no conditions, and is not asked for them again."""
+        create = self.conditions  # other threads may find out at the same time
         try:
             self._library.put(
                 self._store,
                 key,
                 data,
                 attributes={"Content-Type": kind},
-                mode="create" if self.conditions else "overwrite",
+                mode="create" if create else "overwrite",
                 use_multipart=False,
             )
         except (self._errors, OSError, ValueError) as error:
             said = str(error)
-            if self.conditions and (
+            if create and (
                 isinstance(error, self._unsupported) or answers.takes_no_conditions(said)
             ):
                 self.conditions = False
                 return None
-            if answers.is_there(self._kind, said):
+            if create and answers.is_there(self._kind, said):
                 return Outcome(EXISTS)
             return answers.judge(self._kind, said)
         except BaseException as error:

@@ -84,6 +84,12 @@ def test_only_what_is_there_is_taken_for_there(
     assert len(proxy.seen) == 1
 
 
+def test_a_refusal_of_what_was_no_create_is_none_of_these(proxy: servers.Proxy) -> None:
+    proxy.answers = [501, 412]  # the second one to a PUT without a condition
+    outcome = servers.engine("s3://crash/x", proxy.endpoint, NAMED["s3"]).put("k", b"x", "x/y")
+    assert (outcome.result, outcome.why) == (REFUSED, "412")
+
+
 CREATES = [("s3", "if-none-match", "*"), ("az", "if-none-match", "*"),
            ("gs", "x-goog-if-generation-match", "0")]  # fmt: skip
 
