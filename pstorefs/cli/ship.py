@@ -21,6 +21,7 @@ from pstorefs.fleet import receipts
 from pstorefs.fleet.configured import config_path, configured, pending
 from pstorefs.settings import defaults
 from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
+from pstorefs.system import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(USAGE, f"{error.filename}: {error.strerror}")
     if flags & {"--help", "-h"}:
-        sys.stdout.write(HELP)
-        return 0
+        unwritten = streams.write(HELP)
+        return _fail(FAILURE, f"standard output: {unwritten.strerror}") if unwritten else 0
     if "--now" in flags or sys.stdout.isatty():
         settings.window = 0
     try:
