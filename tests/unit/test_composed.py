@@ -90,3 +90,27 @@ def test_the_kernel_keeps_attributes_of_what_cannot_change_and_only_for_the_rest
     assert isinstance(fixed, ComposedFile)
     fixed._checked = float("-inf")
     assert inodes.entry(fixed).attr_timeout == 0, "it was found too long ago"
+
+
+def test_the_kernel_never_keeps_the_size_from_before_a_thread_found_it() -> None:
+    """A size of 0 that is kept for half a second makes cp(1) copy nothing, without an error."""
+    inodes = Inodes(lasting(iter(())))
+    node = lasting(iter([b"abc"])).lookup("report.txt")
+    assert node is not None
+    assert inodes.entry(node).st_size == 0, "a listing"
+    node.find()  # by a thread; the event loop has not heard of it yet, and answers another request
+    entry = inodes.entry(node)
+    assert (entry.st_size, entry.attr_timeout) == (3, FRESH_SECONDS / 2)
+
+
+def test_a_thread_may_find_attributes_while_they_are_asked_for() -> None:
+    class Racing(ComposedFile):
+        @property
+        def lazy(self) -> bool:
+            self.find()  # by another thread, just now
+            return True
+
+    inodes = Inodes(lasting(iter(())))
+    node = Racing(lambda: b"abc", lambda: OWNER, 0, lasting=True)
+    entry = inodes.entry(node)
+    assert (entry.st_size, entry.attr_timeout > 0) == (3, True)
