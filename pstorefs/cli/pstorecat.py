@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    files, as_json, mode = [], False, ""
+    files, as_json, mode, both = [], False, "", False
     words = list(sys.argv[1:] if arguments is None else arguments)
     vmlinux = _take_vmlinux(words)
     while words:
@@ -70,7 +70,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         if word == "--json":
             as_json = True
         elif word in ("--report", "--logcat"):
-            mode = word
+            both, mode = both or mode not in ("", word), word
+        elif word == "--vmlinux":
+            _complain("--vmlinux wants FILE after it: see pstorecat --help")
+            return 2
         elif word == "--":
             files += words
             break
@@ -79,6 +82,9 @@ def _main(arguments: Sequence[str] | None) -> int:
             return 2
         else:
             files.append(word)
+    if both or (as_json and mode == "--logcat"):
+        _complain("--logcat goes with neither --report nor --json: run pstorecat once for each")
+        return 2
     if vmlinux and (as_json or mode != "--report"):
         _complain("--vmlinux goes with --report, and not with --json: see pstorecat --help")
         return 2

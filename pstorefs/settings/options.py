@@ -294,9 +294,24 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
 
 def _checked(settings: Settings) -> Settings:
     """The settings of a mount, if its options fit its source."""
-    if words := fleet.complaint(settings.source, given(settings)):
+    found = given(settings)
+    words = fleet.complaint(settings.source, found) or _idle(settings, found)
+    if words:
         raise UsageError(words)
     return settings._replace(read_only=True) if settings.is_fleet else settings
+
+
+def _idle(settings: Settings, found: set[str]) -> str:
+    """Which option of a mount can have no effect, and why; empty: none."""
+    if settings.read_only and not settings.is_fleet:
+        for name in sorted(found & {"rm", "keep"}):
+            if settings.rm != "deny" or name != "rm":
+                return f"option {name} does not go with ro: nothing is saved or removed there"
+    if settings.target is None and not settings.is_fleet:
+        saves = {"keep", "archive_volatile"} | ({"rm"} if settings.rm == "archive" else set())
+        for name in sorted(found & saves):
+            return f"option {name}: {settings.source} has no archive: give archive=DIRECTORY, too"
+    return ""
 
 
 def given(settings: Settings) -> set[str]:
