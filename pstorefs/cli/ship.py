@@ -19,7 +19,7 @@ import sys
 
 from pstorefs.cli.said import out, say
 from pstorefs.fleet import receipts
-from pstorefs.fleet.configured import config_path, configured, pending
+from pstorefs.fleet.configured import config_path, configured, overlap, pending
 from pstorefs.settings import defaults
 from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
 from pstorefs.system import streams
@@ -69,6 +69,8 @@ def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
         raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
     if "--check" in flags and not settings.url:
         raise ShipError("--check is about a store, and none is given: pstorefs --ship URL --check")
+    if said := overlap(settings, state_of(settings)):
+        raise ShipError(said)
     return settings, flags
 
 

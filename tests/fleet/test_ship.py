@@ -399,6 +399,21 @@ def test_a_store_that_is_away_is_told_of_once_and_not_of_each_dump(
     assert more == f"pstorefs: 9 more: {why}"
 
 
+@pytest.mark.parametrize("what", ["state", "url"])
+@pytest.mark.parametrize("where", ["", "/below", "/../{}/x"])
+def test_neither_receipts_nor_a_spool_may_be_in_the_archive(
+    what: str, where: str, archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    """Its lock would be held for as long as the network takes."""
+    inside = Path(f"{archive}{where.format(archive.name)}")
+    before = sorted(os.listdir(archive))
+    places = (spool, archive, inside) if what == "state" else (inside, archive, tmp_path / "state")
+    done = shipped(*places, "--now")
+    assert done.returncode == 1
+    assert f"option {what}: {inside} is in the archive" in done.stderr
+    assert sorted(os.listdir(archive)) == before
+
+
 def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) -> None:
     for _ in range(2):
         done = shipped(spool, tmp_path, tmp_path / "state", "--check")
