@@ -47,7 +47,7 @@ class Settings(NamedTuple):
     keep: Keep = UNLIMITED
     #: pstorefs --archive: a file for node_exporter's textfile collector; empty: none.
     metrics: str = ""
-    #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
+    #: What rm of a record does: one of `values.REMOVALS`; empty: what is usual for the mount.
     rm: str = ""
     allow_other: bool = False
     auto_unmount: bool = False
