@@ -4,6 +4,7 @@ Oldest first, by when they were saved: a machine whose clock was wrong has dumps
 a dump whose records still stand in the store or that is still to be shipped to a fleet's store (if
 one is configured), and never the first and the newest of a signature: the one tells when a fault
 began, the other what it looks like now. Where that one is damaged, the next one as well.
+Nor a directory that is not called as this program calls dumps: somebody has put a copy there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import damage, durable, index, layout
+from pstorefs.dump import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -45,7 +47,7 @@ def may_exceed(archive: Store, root: int, keep: Keep, now: int) -> bool:
     As far as names, sizes and the index tell: no file is read of a dump that the index knows. Where
     a backup was restored without its times, its dumps count as saved then.
     """
-    names, _, _ = layout.dump_names(archive)
+    names = list(filter(is_name, layout.dump_names(archive)[0]))
     if keep.count is not None and len(names) > keep.count:
         return True
     if keep.size is not None and _size(layout.read_raw(archive, name, []) for name in names) > (
@@ -89,7 +91,7 @@ def remove_old(
     if keep.unlimited:
         return []
     listed = layout.read_archive(archive).dumps.items()
-    found = filter(None, (_dump(root, name, raw) for name, raw in listed))
+    found = filter(None, (_dump(root, name, raw) for name, raw in listed if is_name(name)))
     dumps = sorted(found, key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
     protected = {dump.name for dump in dumps if dump.hashes & in_store}

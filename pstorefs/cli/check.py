@@ -215,6 +215,5 @@ def _say(message: str) -> None:
 
 
 def _write(text: str) -> None:
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    sys.stdout.write(text)
+    sys.stdout.flush()

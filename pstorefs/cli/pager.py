@@ -17,8 +17,6 @@ _LESS = "FX"
 
 def show(data: bytes) -> None:
     """Write it to standard output. OSError if that fails; a reader who left is none."""
-    if sys.stdout is None:
-        return
     if not sys.stdout.isatty():
         sys.stdout.buffer.write(data)
         sys.stdout.flush()

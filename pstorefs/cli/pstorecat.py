@@ -18,6 +18,7 @@ from pstorefs import __version__
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.name import ENCODED, Name, id_seconds, parse_name
+from pstorefs.system import streams
 from pstorefs.system.printable import printable, whole
 from pstorefs.system.utc import rfc3339
 
@@ -50,21 +51,29 @@ _FINE = (reading.PLAIN, reading.DECODED)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
-    files, as_json, mode = [], False, ""
+    streams.complete()
+    status = _main(arguments)
+    streams.flushed()
+    return status
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    files, as_json, mode, both = [], False, "", False
     words = list(sys.argv[1:] if arguments is None else arguments)
     vmlinux = _take_vmlinux(words)
     while words:
         word = words.pop(0)
         if word in ("-h", "--help"):
-            sys.stdout.write(HELP)
-            return 0
+            return _tell(HELP)
         if word in ("-V", "--version"):
-            print(f"pstorecat {__version__}")
-            return 0
+            return _tell(f"pstorecat {__version__}\n")
         if word == "--json":
             as_json = True
         elif word in ("--report", "--logcat"):
-            mode = word
+            both, mode = both or mode not in ("", word), word
+        elif word == "--vmlinux":
+            _complain("--vmlinux wants FILE after it: see pstorecat --help")
+            return 2
         elif word == "--":
             files += words
             break
@@ -73,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             files.append(word)
+    if both or (as_json and mode == "--logcat"):
+        _complain("--logcat goes with neither --report nor --json: run pstorecat once for each")
+        return 2
     if vmlinux and (as_json or mode != "--report"):
         _complain("--vmlinux goes with --report, and not with --json: see pstorecat --help")
         return 2
@@ -250,6 +262,13 @@ def _write(data: bytes) -> None:
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     sys.stdout.buffer.write(data)
+
+
+def _tell(text: str) -> int:
+    error = streams.write(text)
+    if error:
+        _complain(f"standard output: {error.strerror}")
+    return 1 if error else 0
 
 
 def _flush() -> None:

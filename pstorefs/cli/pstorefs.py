@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from pstorefs.settings.actions import clash
+from pstorefs.settings.actions import before_places, clash
+from pstorefs.system import streams
 
 # Not typing's: `pstorefs --ship`, which mostly has nothing to do, would start half as fast.
 TYPE_CHECKING = False
@@ -46,15 +47,25 @@ purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command. Returns the exit status."""
+    streams.complete()
+    status = _main(arguments)
+    streams.flushed()
+    return status
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
+    flags = {word.partition("=")[0] for word in before_places(words)}
+    ships = bool(flags & {"--ship", "--sentry"})
+    if flags & {"-h", "--help"} and not ships:
+        return _tell(HELP)
     if said := clash(words):
         return _fail(1, said)
-    flags = {word.partition("=")[0] for word in words}
     if "--every" in flags:
         from pstorefs.cli.every import main as every
 
         return every(words)
-    if "--ship" in words or "--sentry" in flags:
+    if ships:
         from pstorefs.cli.ship import main as ship
 
         return ship(words)
@@ -71,12 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = parse(arguments)
     except UsageError as error:
         return _fail(1, str(error))
-    if settings.help:
-        sys.stdout.write(HELP)
-        return 0
     if settings.version:
-        print(f"pstorefs {__version__}")
-        return 0
+        return _tell(f"pstorefs {__version__}\n")
     if settings.archive_now:
         from pstorefs.cli.archive import run_archive
 
@@ -114,10 +121,18 @@ def _mount(settings: Settings) -> int:
     return 0
 
 
+def _tell(text: str) -> int:
+    error = streams.write(text)
+    return _fail(2, f"standard output: {error.strerror}") if error else 0
+
+
 def _fail(status: int, message: str) -> int:
+    from contextlib import suppress
+
     from pstorefs.system.printable import printable
 
-    print(f"pstorefs: {printable(message)}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"pstorefs: {printable(message)}", file=sys.stderr)
     return status
 
 

@@ -164,9 +164,8 @@ def _show(question: Question) -> int:
 
 def write(text: bytes) -> None:
     """Write to standard output. OSError if that fails."""
-    if sys.stdout is not None:
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
+    sys.stdout.buffer.write(text)
+    sys.stdout.flush()
 
 
 def _fail(message: str) -> int:

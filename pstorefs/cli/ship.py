@@ -17,15 +17,16 @@ from __future__ import annotations
 import os
 import sys
 
+from pstorefs.cli.said import out, say
 from pstorefs.fleet import receipts
-from pstorefs.fleet.configured import config_path, configured, pending
+from pstorefs.fleet.configured import config_path, configured, overlap, pending
 from pstorefs.settings import defaults
 from pstorefs.settings.ship import Ship, ShipError, apply, apply_words
+from pstorefs.system import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     from pstorefs.fleet.ship import Job, Result
 
@@ -51,8 +52,6 @@ does not mend; 3 some dumps remain, and are tried again by the next run.
 """
 
 USAGE, FAILURE, REMAINS = 1, 2, 3
-#: Seconds after which a terminal is shown how far the run is.
-_PROGRESS_SECONDS = 2.0
 
 
 def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
@@ -70,6 +69,8 @@ def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
         raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
     if "--check" in flags and not settings.url:
         raise ShipError("--check is about a store, and none is given: pstorefs --ship URL --check")
+    if said := overlap(settings, state_of(settings)):
+        raise ShipError(said)
     return settings, flags
 
 
@@ -119,8 +120,8 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(USAGE, f"{error.filename}: {error.strerror}")
     if flags & {"--help", "-h"}:
-        sys.stdout.write(HELP)
-        return 0
+        unwritten = streams.write(HELP)
+        return _fail(FAILURE, f"standard output: {unwritten.strerror}") if unwritten else 0
     if "--now" in flags or sys.stdout.isatty():
         settings.window = 0
     try:
@@ -224,7 +225,7 @@ def _look(archive: int, folder: int) -> None:
     from pstorefs.cli import unclean
     from pstorefs.system.machine import Machine
 
-    unclean.note(archive, folder, Machine(), _say)
+    unclean.note(archive, folder, Machine(), say)
 
 
 def _reboots(job: Job, results: list[Result]) -> list[Result]:
@@ -236,7 +237,7 @@ def _reboots(job: Job, results: list[Result]) -> list[Result]:
     found = reboot.run(job)
     for result in found:
         if not result.why and not sys.stdout.isatty():
-            _print(f"{job.settings.url}: {result.dump}: shipped")
+            out(f"{job.settings.url}: {result.dump}: shipped")
     return found
 
 
@@ -257,7 +258,9 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
         from pstorefs.fleet import sentry
 
         prepare = sentry.prepared
-    shown = _Shown(settings)
+    from pstorefs.cli.shown import Shown
+
+    shown = Shown(settings)
     return Job(
         settings,
         identity,
@@ -283,66 +286,24 @@ def _check(settings: Ship) -> int:
     if not answer.there:
         status = FAILURE if answer.result == REFUSED else REMAINS
         return _fail(status, f"{settings.url}: {answer.why}")
-    _print(f"{settings.url}: reached; this machine ({job.identity.machine}) may write there")
+    out(f"{settings.url}: reached; this machine ({job.identity.machine}) may write there")
     if answer.result == EXISTS:
-        _print("an object that is there already is not overwritten")
+        out("an object that is there already is not overwritten")
     else:
-        _print(
+        out(
             "warning: the store overwrites what is there already: whoever has a machine's"
             " credentials can replace what others sent; see docs/fleet.md"
         )
     return 0
 
 
-class _Shown:
-    """What terminal and journal get of a run: a line for each dump, and how far it is."""
-
-    def __init__(self, settings: Ship) -> None:
-        import time
-
-        self._settings = settings
-        self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
-        self._now, self._begun = time.monotonic, time.monotonic()
-
-    def tell(self, result: Result) -> None:
-        if not result.why and self._lines and result.key:
-            _print(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
-        elif result.why:
-            _say(f"{result.dump}: {result.result}: {result.why}")
-        if result.id and not result.why and not self._settings.key:
-            from pstorefs.report import journal
-
-            where = f"{self._settings.url}/{result.key}"
-            journal.shipped(result.dump, result.id, result.row, where)
-
-    def progress(self, number: int, total: int) -> None:
-        if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:
-            end = "\n" if number == total else ""
-            sys.stderr.write(f"\r\033[Kpstorefs: {number} of {total} dumps{end}")
-            sys.stderr.flush()
-
-
 def _sum_up(settings: Ship, results: list[Result]) -> None:
     shipped = [result for result in results if not result.why]
     total, size = len(results), sum(result.size for result in shipped)
     if shipped and not sys.stdout.isatty():
-        _print(f"{settings.url}: {len(shipped)} of {total} dumps shipped, {size} bytes")
-
-
-def _print(message: str, to: TextIO | None = None) -> None:
-    from contextlib import suppress
-
-    from pstorefs.system.printable import printable
-
-    # That nobody reads it is no reason to stop.
-    with suppress(OSError):
-        print(printable(message), file=to, flush=True)
-
-
-def _say(message: str) -> None:
-    _print(f"pstorefs: {message}", sys.stderr)
+        out(f"{settings.url}: {len(shipped)} of {total} dumps shipped, {size} bytes")
 
 
 def _fail(status: int, message: str) -> int:
-    _say(message)
+    say(message)
     return status

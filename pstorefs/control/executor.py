@@ -46,7 +46,7 @@ class Result:
 class Executor:
     """Carries commands out. ``target`` is the archive; None: this store is not ours to change.
 
-    ``rm``: what rm does, one of options.REMOVALS.
+    ``rm``: what rm does, one of values.REMOVALS.
     """
 
     store: Store

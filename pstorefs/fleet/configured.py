@@ -64,6 +64,20 @@ def reached(source: str, options: Mapping[str, str]) -> Ship:
     return found
 
 
+def overlap(settings: Ship, state: str) -> str:
+    """What lies in the archive and must not, in a sentence; empty: nothing.
+
+    A run holds the lock of its state for as long as the network takes, and the archive has a lock
+    of the same name; it removes files that are called as those which a spool is just writing.
+    """
+    archive = os.path.realpath(settings.archive)
+    scheme, _, directory = settings.url.partition("://")
+    for what, path in (("state", state), ("url", directory if scheme == "file" else "")):
+        if path and f"{os.path.realpath(path)}/".startswith(f"{archive.rstrip('/')}/"):
+            return f"option {what}: {path} is in the archive {archive}: give a directory elsewhere"
+    return ""
+
+
 def pending(settings: Ship, state: str) -> list[str]:
     """The dumps that are still to be shipped. OSError if the archive cannot be read."""
     try:

@@ -58,12 +58,11 @@ def _escape(character: str) -> str:
 def pending(archive: int, receipts: int | None) -> list[str]:
     """The dumps of an archive without a receipt, sorted. Both are descriptors of directories.
 
-    A directory without SHA256SUMS is no dump, or not yet one: passed over.
+    A directory without SHA256SUMS is no dump, or not yet one; one that is not called as a dump is
+    a copy that somebody made of one. Both are passed over.
     """
     found = []
-    for name in sorted(os.listdir(archive)):
-        if name.startswith("."):
-            continue
+    for name in sorted(filter(_is_dumps, os.listdir(archive))):
         try:
             sums = _read(archive, f"{name}/{SUMS}", _SUMS_BYTES)
         except (FileNotFoundError, NotADirectoryError):
@@ -73,6 +72,14 @@ def pending(archive: int, receipts: int | None) -> list[str]:
         if receipts is None or not sums or _shipped(receipts, name) != sums:
             found.append(name)
     return found
+
+
+def _is_dumps(name: str) -> bool:
+    """Whether a dump may be called so (dump/__init__.py), without `re`."""
+    time, dash, _ = name.partition("-")
+    digits = f"{time[:8]}{time[9:15]}"
+    dated = len(time) == 16 and digits.isdigit() and time[8::7] == "TZ"
+    return bool(dash) and (dated or time == "undated")
 
 
 def _shipped(receipts: int, dump: str) -> bytes:
@@ -185,10 +192,13 @@ def signatures(receipts: int) -> set[str]:
 
 def forget(receipts: int, archived: set[str]) -> None:
     """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
+    from contextlib import suppress
+
     for name in os.listdir(receipts):
         kept = name == _BOOT or name.startswith(_REBOOT)
         if not kept and name.removeprefix(_NEW) not in archived:
-            os.unlink(name, dir_fd=receipts)
+            with suppress(OSError):  # not ours, such as a directory: it is in nobody's way
+                os.unlink(name, dir_fd=receipts)
 
 
 def waited(receipts: int, boot: str) -> bool:

@@ -49,12 +49,18 @@ class Inodes:
         if node.number == 0:
             node.number = next(self._numbers)
         self.nodes[node.number] = node
-        entry: pyfuse3.EntryAttributes = node.entry
-        if entry is None:
-            node.entry = entry = _entry_attributes(node.number, node.attributes)
-        if node.lazy:
+        # Threads find attributes at any moment. So first whether they hold, then what they are: in
+        # the other order the kernel would keep those from before. An entry of these is made anew.
+        lazy = node.lazy
+        found = lazy and node.fresh and node.frozen
+        attributes = node.attributes
+        made = node.entry
+        if made is None or made[0] is not attributes:
+            node.entry = made = attributes, _entry_attributes(node.number, attributes)
+        entry: pyfuse3.EntryAttributes = made[1]
+        if lazy:
             # If not found, as in a listing: the kernel asks for them when somebody looks at it.
-            entry.attr_timeout = _REST_SECONDS if node.fresh and node.frozen else 0
+            entry.attr_timeout = _REST_SECONDS if found else 0
         return entry
 
     def forget(self, counts: Iterable[tuple[int, int]]) -> None:

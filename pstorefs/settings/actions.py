@@ -23,13 +23,14 @@ _INSTEAD = {
 }
 
 
-def clash(words: Sequence[str]) -> str:
-    """Why a command line asks for more than can be done at once, in a sentence; empty: it does not.
+def before_places(words: Sequence[str]) -> Sequence[str]:
+    """The words before ``--``: what stands behind it are places, whatever they are called."""
+    return words[: words.index("--")] if "--" in words else words
 
-    What stands behind ``--`` is no action.
-    """
-    named = words[: words.index("--")] if "--" in words else words
-    asked = [word.partition("=")[0] for word in named]
+
+def clash(words: Sequence[str]) -> str:
+    """Why a command line asks for more than one thing, in a sentence; empty: it does not."""
+    asked = [word.partition("=")[0] for word in before_places(words)]
     found = [action for action in ACTIONS if action in asked]
     for action in found:
         if asked.count(action) > 1:

@@ -6,8 +6,12 @@ import re
 from typing import NamedTuple
 
 _LIMIT = re.compile(r"(\d{1,15})([hdwyKMGT]?)", re.ASCII)
-_SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
-_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+#: What each unit limits, and how much of it.
+_UNITS = {
+    "": ("count", 1),
+    **{unit: ("seconds", n * 3600) for unit, n in {"h": 1, "d": 24, "w": 168, "y": 8760}.items()},
+    **{unit: ("size", 1 << n) for unit, n in {"K": 10, "M": 20, "G": 30, "T": 40}.items()},
+}
 
 
 class Keep(NamedTuple):
@@ -29,16 +33,13 @@ UNLIMITED = Keep()
 
 def parse_keep(text: str) -> Keep:
     """``90d+500M+20`` to at most 90 days old, 500 MiB, 20 dumps. Raises ValueError."""
-    seconds = size = count = None
+    found: dict[str, int] = {}
     for word in text.split("+"):
         match = _LIMIT.fullmatch(word)
         if match is None:
             raise ValueError("is not a limit such as 90d, 500M, 20 or 90d+500M+20")
-        number, unit = int(match[1]), match[2]
-        if unit in _SECONDS:
-            seconds = number * _SECONDS[unit]
-        elif unit in _BYTES:
-            size = number * _BYTES[unit]
-        else:
-            count = number
-    return Keep(seconds, size, count)
+        kind, factor = _UNITS[match[2]]
+        if kind in found:
+            raise ValueError("has two limits of one kind: give one of time, of size, of number")
+        found[kind] = int(match[1]) * factor
+    return Keep(**found)

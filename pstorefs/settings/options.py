@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pstorefs.settings import fleet, ship
+from pstorefs.settings import fleet, ship, values
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.keep import UNLIMITED, Keep, parse_keep
 
@@ -47,7 +47,7 @@ class Settings(NamedTuple):
     keep: Keep = UNLIMITED
     #: pstorefs --archive: a file for node_exporter's textfile collector; empty: none.
     metrics: str = ""
-    #: What rm of a record does: one of `REMOVALS`; empty: what is usual for the mount.
+    #: What rm of a record does: one of `values.REMOVALS`; empty: what is usual for the mount.
     rm: str = ""
     allow_other: bool = False
     auto_unmount: bool = False
@@ -91,56 +91,6 @@ class Option(NamedTuple):
     value: bool = True
 
 
-def _number(value: str) -> int:
-    # The highest number means no user at all (chown(2)).
-    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) >= (1 << 32) - 1:
-        raise ValueError("is not the number of a user or group")
-    return int(value)
-
-
-def _user(value: str) -> int:
-    if value.isdecimal():
-        return _number(value)
-    import pwd
-
-    try:
-        return pwd.getpwnam(value).pw_uid
-    except KeyError:
-        raise ValueError("is not a user of this machine") from None
-
-
-def _group(value: str) -> int:
-    if value.isdecimal():
-        return _number(value)
-    import grp
-
-    try:
-        return grp.getgrnam(value).gr_gid
-    except KeyError:
-        raise ValueError("is not a group of this machine") from None
-
-
-REMOVALS = ("archive", "clear", "deny")
-
-
-def _removal(value: str) -> str:
-    if value not in REMOVALS:
-        raise ValueError(f"is not one of {', '.join(REMOVALS)}")
-    return value
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/") or "\0" in value:
-        raise ValueError("is not an absolute path")
-    return value
-
-
-def _mask(value: str) -> int:
-    if not re.fullmatch(r"0?[0-7]{1,3}", value):
-        raise ValueError("is not an octal mask such as 027")
-    return int(value, 8)
-
-
 def _swallow(why: str, names: str) -> dict[str, Option]:
     return {name: Option("swallow", why) for name in names.split()}
 
@@ -155,18 +105,18 @@ TABLE: dict[str, Option] = {
     "nofail": Option("apply", "mount although no pstore is there (yet)", "nofail"),
     "ro": Option("apply", "nothing can be written: no commands, no rm", "read_only"),
     "rw": Option("apply", "not ro; the usual case", "read_only", value=False),
-    "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", _path),
+    "archive": Option("apply", "where `archive` saves dumps: a directory", "archive", values.path),
     "archive_volatile": Option("apply", "it may lie on a tmpfs", "archive_volatile"),
-    "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", _removal),
-    "metrics": Option("apply", "a file of metrics that --archive writes", "metrics", _path),
+    "rm": Option("apply", "what rm of a record does: archive, clear or deny", "rm", values.removal),
+    "metrics": Option("apply", "a file of metrics that --archive writes", "metrics", values.path),
     "keep": Option("apply", "what it may hold, such as 90d+500M+20", "keep", parse_keep),
     "allow_other": Option("apply", "other users may use it, as file modes permit", "allow_other"),
     "auto_unmount": Option("apply", "unmount when the program dies", "auto_unmount"),
-    "uid": Option("apply", "owner of all files", "uid", _user),
-    "gid": Option("apply", "group of all files", "gid", _group),
-    "umask": Option("apply", "mode bits taken off all files and directories", "umask", _mask),
-    "fmask": Option("apply", "mode bits taken off all files", "fmask", _mask),
-    "dmask": Option("apply", "mode bits taken off all directories", "dmask", _mask),
+    "uid": Option("apply", "owner of all files", "uid", values.user),
+    "gid": Option("apply", "group of all files", "gid", values.group),
+    "umask": Option("apply", "mode bits taken off all files and directories", "umask", values.mask),
+    "fmask": Option("apply", "mode bits taken off all files", "fmask", values.mask),
+    "dmask": Option("apply", "mode bits taken off all directories", "dmask", values.mask),
     **{
         name: Option(
             "apply", f"a fleet's store: {ship.TABLE[name][1]}", name, fleet.converter(name)
@@ -235,6 +185,13 @@ def _value(name: str, option: Option, equals: str, value: str) -> object:
     except ValueError as error:
         raise UsageError(f"option {name}: {value} {error}") from None
 
+
+#: The options of what is done without a mount. `ro` is what a question keeps to anyway.
+ABOUT_ARCHIVES = ("archive", "archive_volatile", "keep", "metrics")
+_MOUNTS = {option.field for option in TABLE.values() if option.what == "apply"} - {
+    *ABOUT_ARCHIVES,
+    "read_only",
+}
 
 _FLAGS = {
     "-f": "foreground",
@@ -321,7 +278,10 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
         if settings.read_only:
             raise UsageError("--archive clears what it has saved: it cannot be done with ro")
-        return _of_source(settings, places[0]) if places else settings
+        if settings.foreground or settings.debug:
+            flag = "-f" if settings.foreground else "-d"
+            raise UsageError(f"{flag} is for a mount: --archive is in the foreground always")
+        return of_archive("--archive", settings, places)
     if settings.metrics:
         raise UsageError("option metrics is for --archive and --ship: a mount writes no metrics")
     if not places:
@@ -334,11 +294,43 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
 
 def _checked(settings: Settings) -> Settings:
     """The settings of a mount, if its options fit its source."""
-    usual = Settings()._asdict()
-    given = {name for name, value in settings._asdict().items() if value != usual[name]}
-    if words := fleet.complaint(settings.source, given):
+    found = given(settings)
+    words = fleet.complaint(settings.source, found) or _idle(settings, found)
+    if words:
         raise UsageError(words)
     return settings._replace(read_only=True) if settings.is_fleet else settings
+
+
+def _idle(settings: Settings, found: set[str]) -> str:
+    """Which option of a mount can have no effect, and why; empty: none."""
+    if settings.read_only and not settings.is_fleet:
+        for name in sorted(found & {"rm", "keep"}):
+            if settings.rm != "deny" or name != "rm":
+                return f"option {name} does not go with ro: nothing is saved or removed there"
+    if settings.target is None and not settings.is_fleet:
+        saves = {"keep", "archive_volatile"} | ({"rm"} if settings.rm == "archive" else set())
+        for name in sorted(found & saves):
+            return f"option {name}: {settings.source} has no archive: give archive=DIRECTORY, too"
+    return ""
+
+
+def given(settings: Settings) -> set[str]:
+    """The fields that are not as they are without any option."""
+    usual = Settings()._asdict()
+    return {name for name, value in settings._asdict().items() if value != usual[name]}
+
+
+def of_archive(action: str, settings: Settings, places: Sequence[str]) -> Settings:
+    """The settings of what is done without a mount, with its source, if one is named.
+
+    Raises `UsageError` for options and sources that are a mount's alone.
+    """
+    for name in sorted(given(settings) & _MOUNTS):
+        known = ", ".join(ABOUT_ARCHIVES)
+        raise UsageError(f"option {name} is for a mount, not for {action}: use {known}")
+    if places and "://" in places[0] and fleet.is_fleet(places[0]):
+        raise UsageError(f"{places[0]} is a fleet's store: mount it, or use --report-html")
+    return _of_source(settings, places[0]) if places else settings
 
 
 def _of_source(settings: Settings, word: str) -> Settings:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pstorefs.settings import fleet
-from pstorefs.settings.options import DEFAULT_SOURCE, SOURCE_WORDS, Settings, UsageError, apply
+from pstorefs.settings.options import Settings, UsageError, apply, given, of_archive
 
 
 class Form(NamedTuple):
@@ -26,7 +26,7 @@ class Form(NamedTuple):
     flags: tuple[str, ...]
     #: Whether it is about any source, or about this machine alone.
     source: bool = True
-    #: The -o options that go with it; None: any.
+    #: The -o options that go with it; None: those about archives.
     options: tuple[str, ...] | None = None
 
 
@@ -97,7 +97,9 @@ def parse_question(words: Sequence[str]) -> Question:
             places.append(word)
     question = Question(kind, settings, arguments, frozenset(flags))
     _refuse(question, places)
-    return question._replace(settings=_of_source(settings, places))
+    if form.options is None:
+        settings = of_archive(kind, settings, places)
+    return question._replace(settings=settings)
 
 
 def _refuse(question: Question, places: list[str]) -> None:
@@ -107,13 +109,12 @@ def _refuse(question: Question, places: list[str]) -> None:
     options = FORMS[question.kind].options
     if places and options is not None:
         raise UsageError(f"too many arguments: {places[0]}")
-    usual = Settings()._asdict()
-    given = {name for name, value in question.settings._asdict().items() if value != usual[name]}
-    for name in sorted(given if options is not None else ()):
+    found = given(question.settings)
+    for name in sorted(found if options is not None else ()):
         if name not in (options or ()):
             known = ", ".join(f"{each}=" for each in options or ())
             raise UsageError(f"option {name} does not go with {question.kind}: only {known}")
-    if options is not None and (words := fleet.complaint(question.arguments[0], given)):
+    if options is not None and (words := fleet.complaint(question.arguments[0], found)):
         raise UsageError(words)
     if places and not FORMS[question.kind].source:
         raise UsageError(f"{question.kind} is about this machine: it takes no source ({places[0]})")
@@ -121,13 +122,6 @@ def _refuse(question: Question, places: list[str]) -> None:
         raise UsageError(f"too many arguments: {places[1]}")
     if {"--json", "--crash"} <= question.flags:
         raise UsageError("--crash asks on a terminal: it does not go with --json")
-
-
-def _of_source(settings: Settings, places: list[str]) -> Settings:
-    if not places:
-        return settings
-    source = DEFAULT_SOURCE if places[0] in SOURCE_WORDS else places[0]
-    return settings._replace(source=source, source_word=places[0])
 
 
 def _arguments(kind: str, form: Form, queue: list[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ NOBODY = "none"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _LONGEST = 1000
+_LONGEST_TIME = 366 * 86400
 _MOST_LINES = 1000
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 _KEY = _NAME | frozenset("_=+")
@@ -195,7 +196,20 @@ def _number(value: str, units: dict[str, int], words: str) -> int:
 
 def duration(value: str) -> int:
     """Seconds. Raises `ShipError` with words that follow the value."""
-    return _number(value, _SECONDS, "time such as 90s, 15m or 2h")
+    seconds = _number(value, _SECONDS, "time such as 90s, 15m or 2h")
+    if seconds > _LONGEST_TIME:  # somewhere above, no system call takes it any more
+        raise ShipError("is longer than a year")
+    return seconds
+
+
+def _some(convert: Callable[[str], int]) -> Callable[[str], int]:
+    def some(value: str) -> int:
+        found = convert(value)
+        if not found:
+            raise ShipError("would leave everything for the next run, always")
+        return found
+
+    return some
 
 
 def _size(value: str) -> int:
@@ -217,8 +231,8 @@ TABLE: dict[str, tuple[Callable[[str], str | int], str]] = {
     "metrics": (_path, "a file for node_exporter's textfile collector"),
     "unclean": (_flag, "yes: a reboot without a shutdown and a record ships as an entry"),
     "window": (duration, "the first run of a boot begins within this time"),
-    "run": (duration, "a run begins nothing more after this time"),
-    "size": (_size, "a run begins nothing more after so many bytes"),
+    "run": (_some(duration), "a run begins nothing more after this time"),
+    "size": (_some(_size), "a run begins nothing more after so many bytes"),
 }
 
 
@@ -244,7 +258,8 @@ def apply_words(settings: Ship, text: str) -> None:
     r"""Apply the argument of one -o. ``\,`` is a comma within a value."""
     for word in text.replace("\\,", "\0").split(","):
         name, _, value = word.replace("\0", ",").partition("=")
-        apply(settings, name, value)
+        if word:  # `a=b,` and `-o ""` of a script's empty variable, as mount(8) takes them
+            apply(settings, name, value)
 
 
 def apply_config(settings: Ship, lines: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ changes is frozen as soon as it was found, so that the kernel need not ask for i
 from __future__ import annotations
 
 import stat
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -31,6 +32,10 @@ from pstorefs.tree.saved_text import SavedText
 _CHECK_SECONDS = 0.5
 # Of a file that nobody asked for yet: nobody may do anything with it.
 _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
+
+
+#: Held for as long as it takes to compare. One for all: there may be a million nodes.
+_FREEZING = threading.Lock()
 
 
 class ComposedFile(File):
@@ -104,14 +109,7 @@ class ComposedFile(File):
 
     def open(self) -> Opened:
         """See `File`."""
-        told = self.attributes if self._digest else None
-        content = self._take()
-        if told and _rights(told) != _rights(self.attributes):
-            # Whoever opens it was let in by what it was before.
-            self._stale = True
-            raise StaleError
-        self._opened = True
-        return Snapshot(content)
+        return Snapshot(self._take(self.attributes if self._digest else None, opening=True))
 
     def same(self, other: ComposedFile) -> bool:
         """Whether this one may be handed out instead of the other, which was just looked up.
@@ -126,8 +124,10 @@ class ComposedFile(File):
         alike = self._digest == other._digest and self.attributes == other.attributes
         return alike and not self._stale
 
-    def _take(self) -> bytes:
+    def _take(self, told: Attributes | None = None, *, opening: bool = False) -> bytes:
         """Compose it. Once it is frozen, it must come out the same each time.
+
+        `opening` freezes it. `told`: what whoever opens it was let in by.
 
         Until it is opened the kernel holds no page of it, and it may be frozen anew. So an `open`
         succeeds for the node that was just looked up, however fast its content changes. That of a
@@ -137,13 +137,17 @@ class ComposedFile(File):
         attributes = self._owner().file(len(content), self.mtime_ns)
         # Python's SipHash: of texts that a cache hands out again it is known already.
         digest = len(content), hash(content)
-        if not self.frozen:
-            self.attributes = attributes
-            self._digest = digest
-        elif digest != self._digest or attributes != self.attributes:
-            self._stale = True
-            raise StaleError
-        self._checked = time.monotonic()
+        with _FREEZING:  # of two that open it at once, both show the same
+            frozen = self.frozen
+            changed = frozen and (digest != self._digest or attributes != self.attributes)
+            if changed or (told is not None and _rights(told) != _rights(attributes)):
+                self._stale = True
+                raise StaleError
+            if not frozen:
+                self.attributes = attributes
+                self._digest = digest
+            self._opened = self._opened or opening
+            self._checked = time.monotonic()
         return content
 
 

@@ -34,6 +34,13 @@ _Made = TypeVar("_Made")
 _CLOSED = "see its own report"
 
 
+class _NoDumpError(FileNotFoundError):
+    """There is no dump of this name, or no longer."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.ENOENT, "no such dump", name)
+
+
 class _File(NamedTuple):
     """A file of a dump that was made lately."""
 
@@ -215,7 +222,7 @@ class Dumps:
         """A dump. Raises FileNotFoundError."""
         dump = self.catalog.dumps().get(name)
         if dump is None:
-            raise FileNotFoundError(errno.ENOENT, "no such dump", name)
+            raise _NoDumpError(name)
         return dump
 
     def _owner_now(self, name: str) -> Owner:
@@ -264,7 +271,10 @@ class Dumps:
         return entries
 
     def _changing(self, make: Callable[[], _Made]) -> _Made:
-        """What is made of a dump now. `StaleError` if it changes at this very moment."""
+        """What is made of a dump now. `StaleError` if it changes at this very moment.
+
+        FileNotFoundError if it is gone: nobody tells who lists a directory to look it up again.
+        """
         try:
             return make()
         except OSError as error:
@@ -273,6 +283,8 @@ class Dumps:
             self.catalog.dumps(now=True)  # somebody else changed the store a moment ago
         try:
             return make()
+        except _NoDumpError:
+            raise
         except OSError as error:
             if not has_changed(error):
                 raise

@@ -74,7 +74,8 @@ class Node:
         self.lookups = 0
         #: Handles that are open: who holds one goes on seeing what it opened.
         self.opens = 0
-        self.entry: Any = None
+        #: What was made of attributes for the kernel, with these.
+        self.entry: tuple[Attributes, Any] | None = None
 
     @property
     def lane(self) -> Lane:

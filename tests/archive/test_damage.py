@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +242,22 @@ def test_what_keep_cannot_remove_hides_no_outcome_and_stops_nothing(tmp_path: Pa
     assert [outcome.result for outcome in outcomes] == ["cleared"]
     put(scene, b"Oops#1 Part1\n<4>[    1.000000] another\n")
     assert [outcome.result for outcome in run(scene)] == ["cleared"]
+
+
+def test_what_somebody_copied_into_the_archive_is_neither_removed_nor_counted(
+    tmp_path: Path,
+) -> None:
+    policy = POLICY._replace(compose=lambda *_: {"summary.json": b'{"signature": "a"}'})
+    scene = Scene(tmp_path, "erst-lz4-6.1.192-many")
+    run(scene, policy)
+    dumps = sorted(path for path in scene.target.glob("[!.]*"))
+    middle, newest = dumps[1], dumps[-1]
+    for name in ("0-mine", "see-bug-7", "zz"):
+        shutil.copytree(middle, scene.target / name)
+    run(scene, policy._replace(keep=Keep(count=1)))
+    left = {path.name for path in scene.target.glob("[!.]*")}
+    assert not middle.exists(), left
+    assert left >= {"0-mine", "see-bug-7", "zz", dumps[0].name, newest.name}
 
 
 @pytest.mark.parametrize("where", ["dump", "leftover"])

@@ -24,6 +24,8 @@ class Liar:
         self.objects: dict[str, bytes] = {}
         self.seen: list[str] = []
         self.dead = False
+        #: Whether a list begins where it is asked to; on Azurite it does not.
+        self.begins = True
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
@@ -39,7 +41,8 @@ class Liar:
 
     def listed(self, query: dict[str, list[str]]) -> bytes:
         prefix, delimiter = query.get("prefix", [""])[0], query.get("delimiter", [""])[0]
-        after = query.get("continuation-token", query.get("start-after", [""]))[0]
+        begin = query.get("start-after", [""]) if self.begins else [""]
+        after = query.get("continuation-token", begin)[0]
         found: list[str] = []
         folders: dict[str, None] = {}
         for key in sorted(self.objects):

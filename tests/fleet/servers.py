@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import pickle
 import random
 import socket
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,8 @@ from pstorefs.fleet.store import Store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from pstorefs.fleet.objects import Objects
 
 BUCKET = "crash"
 #: May do everything; may only write.
@@ -222,24 +225,24 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
 def store(endpoint: str, key: tuple[str, str] = DROP, prefix: str = "fleet") -> Store:
     """The engine of --ship for that server."""
-    import os
+    named = {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
+    return engine(f"s3://{BUCKET}/{prefix}", endpoint, named)
 
+
+def engine(url: str, endpoint: str, named: Mapping[str, str], region: str = "") -> Objects:
+    """The engine of --ship and of the mount for any store; `named`: credentials."""
     from pstorefs.fleet.objects import Objects
     from pstorefs.settings.ship import Ship
 
     settings = Ship()
-    settings.url, settings.endpoint = f"s3://{BUCKET}/{prefix}", endpoint
-    environment = {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
+    settings.url, settings.endpoint, settings.region = url, endpoint, region
+    before = dict(os.environ)
+    os.environ.update(named)
     try:
         return Objects(settings)
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def elsewhere(expression: str) -> Any:  # noqa: ANN401 (whatever it gives)

@@ -137,7 +137,7 @@ WRONG = [
     ["--every=0"],
     ["--every=soon"],
     ["--every=15m", "--what"],
-    ["--every=15m", "--help"],
+    ["--every=15m", "--version"],
     ["--every=15m", "-o", "ro"],
     ["--every=15m", "a", "b"],
 ]

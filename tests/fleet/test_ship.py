@@ -235,10 +235,11 @@ def test_strangers_in_the_archive_are_passed_over(archive: Path, tmp_path: Path)
     (archive / "link").symlink_to(min(archive.glob("2*")))
     (archive / "a b").mkdir()
     (archive / "a b" / "SHA256SUMS").write_text("")
+    dumps = sorted(path.name for path in archive.glob("2*"))
+    shutil.copytree(archive / dumps[0], archive / "see-bug-7")
     results = site.run(site.job(archive, tmp_path / "state", Scripted()))
-    bad = {result.dump for result in results if result.result != "shipped"}
-    assert bad <= {"link", "a b"}
-    assert len(results) - len(bad) == 10
+    assert sorted(result.dump for result in results) == dumps
+    assert ship.status(results) == 0
 
 
 def test_without_a_summary_a_dump_is_shipped_all_the_same(archive: Path, tmp_path: Path) -> None:
@@ -289,6 +290,13 @@ def test_receipts_of_dumps_that_are_gone_are_forgotten(archive: Path, tmp_path: 
     receipts.forget(job.receipts, set(names[1:]))
     left = sorted(name for name in os.listdir(job.receipts) if name[0] != ".")
     assert left == names[1:]
+
+
+def test_a_stranger_among_the_receipts_stops_nothing(archive: Path, tmp_path: Path) -> None:
+    job = site.job(archive, tmp_path / "state", Scripted())
+    os.mkdir("lost+found", dir_fd=job.receipts)
+    receipts.forget(job.receipts, set())
+    assert ship.status(site.run(job)) == 0
 
 
 # file://
@@ -378,6 +386,32 @@ def test_a_second_run_at_the_same_time_leaves_it_to_the_first(
         done = shipped(spool, archive, tmp_path / "state", "--now")
     assert done.returncode == 3
     assert "another pstorefs --ship is at work" in done.stderr
+
+
+def test_a_store_that_is_away_is_told_of_once_and_not_of_each_dump(
+    archive: Path, tmp_path: Path
+) -> None:
+    done = shipped(tmp_path / "unmounted", archive, tmp_path / "state", "--now")
+    assert done.returncode == 2
+    why = f"failed: {tmp_path}/unmounted: No such file or directory"
+    first, more = done.stderr.splitlines()
+    assert first.endswith(f"-1: {why}")
+    assert more == f"pstorefs: 9 more: {why}"
+
+
+@pytest.mark.parametrize("what", ["state", "url"])
+@pytest.mark.parametrize("where", ["", "/below", "/../{}/x"])
+def test_neither_receipts_nor_a_spool_may_be_in_the_archive(
+    what: str, where: str, archive: Path, spool: Path, tmp_path: Path
+) -> None:
+    """Its lock would be held for as long as the network takes."""
+    inside = Path(f"{archive}{where.format(archive.name)}")
+    before = sorted(os.listdir(archive))
+    places = (spool, archive, inside) if what == "state" else (inside, archive, tmp_path / "state")
+    done = shipped(*places, "--now")
+    assert done.returncode == 1
+    assert f"option {what}: {inside} is in the archive" in done.stderr
+    assert sorted(os.listdir(archive)) == before
 
 
 def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) -> None:

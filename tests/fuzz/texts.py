@@ -36,9 +36,10 @@ from pstorefs.report import files, status, summary_json
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Decoded
 from pstorefs.settings.keep import UNLIMITED
-from pstorefs.settings.options import REMOVALS, Settings, UsageError
+from pstorefs.settings.options import Settings, UsageError
 from pstorefs.settings.options import parse as parse_options
 from pstorefs.settings.options import split as split_options
+from pstorefs.settings.values import REMOVALS
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 from pstorefs.tree.control import Control

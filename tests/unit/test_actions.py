@@ -62,9 +62,47 @@ def test_an_action_is_given_once(action: str, capsys: pytest.CaptureFixture[str]
         *(typed(action) for action in ACTIONS),
         # A file may be called so.
         ["--list", "--", "--archive"],
+        ["--", "--ship", "--list"],
         ["--every", "5m", "-o", "archive=/x"],
     ],
     ids=" ".join,
 )
 def test_what_goes_together_is_let_through(words: list[str]) -> None:
     assert clash(words) == ""
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a not in ("--ship", "--sentry")])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_goes_with_everything(
+    action: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*typed(action), flag]) == 0
+    assert capsys.readouterr() == (HELP, "")
+
+
+def test_what_stands_behind_two_dashes_are_places(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--", "/a", "--ship", "--every=0"]) == 1
+    assert capsys.readouterr().err == "pstorefs: too many arguments: --every=0\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-f --archive", "-f is for a mount: --archive is in the foreground always"),
+        ("-d --archive", "-d is for a mount: --archive is in the foreground always"),
+        ("--every=5m -f", "-f is for a mount: --archive is in the foreground always"),
+        ("--archive -o uid=0", "option uid is for a mount, not for --archive: use archive, "),
+        ("--archive -o rm=deny", "option rm is for a mount, not for --archive: use archive, "),
+        ("--archive -o ca=/x", "option ca is for a mount, not for --archive: use archive, "),
+        ("--archive s3://b/p", "s3://b/p is a fleet's store: mount it, or use --report-html"),
+        ("--archive -o keep=20+30", "option keep: 20+30 has two limits of one kind: give one of "),
+        ("--every=367d", "--every: 367d is longer than a year"),
+        ("--ship=s3://b", "unknown option --ship: see pstorefs --ship --help"),
+    ],
+    ids=str,
+)
+def test_what_has_no_meaning_for_an_action_is_refused(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 1
+    assert capsys.readouterr().err.startswith(f"pstorefs: {said}")

@@ -164,3 +164,19 @@ def test_report_of_a_long_log_is_that_of_its_end(tmp_path: Path) -> None:
     for words, data in (([str(log)], b""), (["-"], log.read_bytes())):
         done = pstorecat("--report", "--json", *words, data=data)
         assert json.loads(done.stdout)["title"] == TITLE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--json", "--logcat", "-"], "--logcat goes with neither --report nor --json"),
+        (["--report", "--logcat", "-"], "--logcat goes with neither --report nor --json"),
+        (["--logcat", "--report", "-"], "--logcat goes with neither --report nor --json"),
+        (["--report", "--vmlinux"], "--vmlinux wants FILE after it"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused(words: list[str], said: str) -> None:
+    done = pstorecat(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"pstorecat: {said}".encode())

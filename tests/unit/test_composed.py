@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -90,3 +93,57 @@ def test_the_kernel_keeps_attributes_of_what_cannot_change_and_only_for_the_rest
     assert isinstance(fixed, ComposedFile)
     fixed._checked = float("-inf")
     assert inodes.entry(fixed).attr_timeout == 0, "it was found too long ago"
+
+
+def test_two_that_open_it_at_once_are_not_shown_two_contents_under_one_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contents = iter([b"a", b"bbb"])
+    node = ComposedFile(lambda: next(contents), lambda: OWNER, 0)
+    shown: list[bytes] = []
+
+    def opened() -> None:
+        with suppress(StaleError):
+            shown.append(node.open().read(0, 9))
+
+    class Clock:
+        """Lets the second one have its turn when the first is about to end its `open`."""
+
+        second = threading.Thread(target=opened)
+
+        def monotonic(self) -> float:
+            if self.second.ident is None:
+                self.second.start()
+                self.second.join(0.5)
+            return time.monotonic()
+
+    clock = Clock()
+    monkeypatch.setattr("pstorefs.tree.composed.time", clock)
+    opened()
+    clock.second.join()
+    assert shown
+    assert {len(content) for content in shown} == {node.attributes.size}
+
+
+def test_the_kernel_never_keeps_the_size_from_before_a_thread_found_it() -> None:
+    """A size of 0 that is kept for half a second makes cp(1) copy nothing, without an error."""
+    inodes = Inodes(lasting(iter(())))
+    node = lasting(iter([b"abc"])).lookup("report.txt")
+    assert node is not None
+    assert inodes.entry(node).st_size == 0, "a listing"
+    node.find()  # by a thread; the event loop has not heard of it yet, and answers another request
+    entry = inodes.entry(node)
+    assert (entry.st_size, entry.attr_timeout) == (3, FRESH_SECONDS / 2)
+
+
+def test_a_thread_may_find_attributes_while_they_are_asked_for() -> None:
+    class Racing(ComposedFile):
+        @property
+        def lazy(self) -> bool:
+            self.find()  # by another thread, just now
+            return True
+
+    inodes = Inodes(lasting(iter(())))
+    node = Racing(lambda: b"abc", lambda: OWNER, 0, lasting=True)
+    entry = inodes.entry(node)
+    assert (entry.st_size, entry.attr_timeout > 0) == (3, True)

@@ -38,7 +38,8 @@ BAD = [
     ("endpoint", "https://h:65536"), ("endpoint", "https://[::1"), ("endpoint", "https://[::1]8"),
     ("window", "15"*9), ("window", "-1"), ("window", "m"), ("window", "1.5h"), ("size", "1T"),
     ("size", "\N{SUPERSCRIPT TWO}"), ("archive", "relative"), ("ca", "x\0"), ("what", "x"),
-    ("unclean", "1"), ("unclean", "Yes"),
+    ("unclean", "1"), ("unclean", "Yes"), ("run", "0"), ("size", "0"), ("size", "0M"),
+    ("window", "367d"), ("run", "999999999d"),
 ]  # fmt: skip
 
 
@@ -53,6 +54,13 @@ def test_options_that_are_taken(name: str, value: str, wanted: object) -> None:
 def test_options_that_cannot_be_meant_are_named(name: str, value: str) -> None:
     with pytest.raises(ShipError, match=f"option {name}"):
         apply(Ship(), name, value)
+
+
+def test_words_without_anything_in_them_are_passed_over() -> None:
+    settings = Ship()
+    apply_words(settings, "")
+    apply_words(settings, ",machine=x,,")
+    assert settings.machine == "x"
 
 
 def test_a_comma_in_a_value_is_escaped() -> None:

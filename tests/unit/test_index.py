@@ -233,6 +233,16 @@ def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
     assert node.lane == COMPOSE
 
 
+def test_the_directory_of_a_dump_that_was_just_removed_is_gone_and_not_stale(saved: Path) -> None:
+    """ESTALE would reach whoever lists it: the kernel looks up again for open(2) alone."""
+    name = dumps_in(saved)[0]
+    folder = tree_of(catalog_of(saved)).root.lookup(name)
+    assert isinstance(folder, Directory)
+    shutil.rmtree(saved / name)
+    with pytest.raises(FileNotFoundError):
+        folder.names()
+
+
 def tree_of(catalog: Catalog) -> Dumps:
     return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), NOBODY, own=False)
 

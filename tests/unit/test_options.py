@@ -50,6 +50,10 @@ LINES: list[tuple[str, dict[str, object]]] = [
     ("-o ro /m", {"read_only": True}),
     ("-o ro,rw /m", {"read_only": False}),
     ("-o rw,dev,suid,exec /m", {"mountpoint": "/m"}),
+    ("-o ro,rm=deny /m", {"read_only": True, "rm": "deny"}),
+    ("-o keep=3,rm=archive /m", {"rm": "archive"}),
+    ("-o rm=clear /s /m", {"rm": "clear"}),
+    ("-o keep=3,archive_volatile,archive=/a /s /m", {"archive": "/a"}),
     ("-o x-systemd.automount,X-own=1,_netdev,noauto /m", {"mountpoint": "/m"}),
     ("-o defaults,relatime,noatime,lazytime,nonempty /m", {"mountpoint": "/m"}),
     ("-- -odd /m", {"source": "-odd"}),
@@ -115,6 +119,11 @@ REFUSED = [
     ("-o plain=yes /m", "plain"),
     ("-o metrics=/m.prom /m", "metrics is for --archive"),
     ("--archive -o metrics=m.prom", "absolute"),
+    ("-o ro,rm=clear /m", "rm does not go with ro"),
+    ("-o keep=3,ro /m", "keep does not go with ro"),
+    ("-o keep=3 /s /m", "keep: /s has no archive: give archive=DIRECTORY"),
+    ("-o archive_volatile /s /m", "archive_volatile: /s has no archive"),
+    ("-o rm=archive /s /m", "rm: /s has no archive"),
 ]
 
 

@@ -1,0 +1,27 @@
+"""What `pstorefs --ship` prints. That nobody reads it is no reason to stop.
+
+Nothing is imported at the top: see settings/ship.py.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def out(message: str, to: TextIO | None = None) -> None:
+    """Print a line."""
+    from contextlib import suppress
+
+    from pstorefs.system.printable import printable
+
+    with suppress(OSError):
+        print(printable(message), file=to, flush=True)
+
+
+def say(message: str) -> None:
+    """Print a line to standard error."""
+    out(f"pstorefs: {message}", sys.stderr)

@@ -1,0 +1,58 @@
+"""What terminal and journal get of a run of `pstorefs --ship` that has something to do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pstorefs.cli.said import out, say
+
+if TYPE_CHECKING:
+    from pstorefs.fleet.ship import Result
+    from pstorefs.settings.ship import Ship
+
+#: Seconds after which a terminal is shown how far the run is.
+_PROGRESS_SECONDS = 2.0
+
+
+class Shown:
+    """What terminal and journal get of a run: a line for each dump, and how far it is."""
+
+    def __init__(self, settings: Ship) -> None:
+        self._settings = settings
+        self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
+        self._now, self._begun = time.monotonic, time.monotonic()
+        self._last, self._alike = ("", ""), 0
+
+    def tell(self, result: Result) -> None:
+        """See `Job`."""
+        if result.why and (result.result, result.why) == self._last:
+            self._alike += 1
+            return
+        self._end()
+        self._last = result.result, result.why
+        if not result.why and self._lines and result.key:
+            out(f"{result.dump}: shipped, {result.size} bytes: {result.key}")
+        elif result.why:
+            say(f"{result.dump}: {result.result}: {result.why}")
+        if result.id and not result.why and not self._settings.key:
+            from pstorefs.report import journal
+
+            where = f"{self._settings.url}/{result.key}"
+            journal.shipped(result.dump, result.id, result.row, where)
+
+    def _end(self) -> None:
+        """Say of how many more dumps the last line holds: a store that is away is so for all."""
+        if self._alike:
+            say(f"{self._alike} more: {self._last[0]}: {self._last[1]}")
+        self._alike = 0
+
+    def progress(self, number: int, total: int) -> None:
+        """See `Job`."""
+        if number == total:
+            self._end()
+        if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:
+            end = "\n" if number == total else ""
+            sys.stderr.write(f"\r\033[Kpstorefs: {number} of {total} dumps{end}")
+            sys.stderr.flush()
