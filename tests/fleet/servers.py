@@ -50,6 +50,8 @@ _IDENTITIES = {
 _WEED = Path(sys.executable).parent / "weed"
 _READY_SECONDS = 60
 _ROOT = Path(__file__).parents[2]
+# Held by whoever changes it for a moment: threads of one test make stores at the same time.
+_ENVIRONMENT = threading.Lock()
 
 
 def free_ports(count: int) -> list[int]:
@@ -236,13 +238,14 @@ def engine(url: str, endpoint: str, named: Mapping[str, str], region: str = "") 
 
     settings = Ship()
     settings.url, settings.endpoint, settings.region = url, endpoint, region
-    before = dict(os.environ)
-    os.environ.update(named)
-    try:
-        return Objects(settings)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with _ENVIRONMENT:
+        before = dict(os.environ)
+        os.environ.update(named)
+        try:
+            return Objects(settings)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def elsewhere(expression: str) -> Any:  # noqa: ANN401 (whatever it gives)
