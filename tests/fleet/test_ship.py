@@ -416,10 +416,10 @@ def test_neither_receipts_nor_a_spool_may_be_in_the_archive(
 
 def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        done = shipped(spool, tmp_path, tmp_path / "state", "--check")
+        done = shipped(spool, tmp_path / "archive", tmp_path / "state", "--check")
         assert (done.returncode, done.stderr) == (0, "")
         assert "is not overwritten" in done.stdout
-    done = shipped(tmp_path / "none", tmp_path, tmp_path / "state", "--check")
+    done = shipped(tmp_path / "none", tmp_path / "archive", tmp_path / "state", "--check")
     assert done.returncode == 2
 
 
