@@ -304,9 +304,9 @@ def _checked(settings: Settings) -> Settings:
 def _idle(settings: Settings, found: set[str]) -> str:
     """Which option of a mount can have no effect, and why; empty: none."""
     if settings.read_only and not settings.is_fleet:
-        for name in sorted(found & {"rm", "keep"}):
-            if settings.rm != "deny" or name != "rm":
-                return f"option {name} does not go with ro: nothing is saved or removed there"
+        changes = {"keep"} | ({"rm"} if settings.rm != "deny" else set())
+        for name in sorted(found & changes):
+            return f"option {name} does not go with ro: nothing is saved or removed there"
     if settings.target is None and not settings.is_fleet:
         saves = {"keep", "archive_volatile"} | ({"rm"} if settings.rm == "archive" else set())
         for name in sorted(found & saves):
