@@ -140,10 +140,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         # Who holds an open file goes on seeing what it opened.
         if isinstance(node, Directory):
             await self._lanes.run(node.lane_of_find, node.find)
-            node.entry = None
         elif not (node.fresh or node.opens):
             await self._lanes.run(node.lane, node.find)
-            node.entry = None
         return self.inodes.entry(node)
 
     @_answered
@@ -185,8 +183,6 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             opened = node.open()
         else:
             opened = await self._lanes.run(lane, node.open)
-        if node.lazy:
-            node.entry = None  # opening may have frozen it anew: the kernel asks for the size next
         handle = next(self._handle_numbers)
         self.handles[handle] = node, opened
         node.opens += 1

@@ -97,7 +97,6 @@ class Listings:
             await run(unknown[0].lane, _find_all, unknown)
             began = time.monotonic()
         await run(directory.lane_of_find, directory.find)
-        directory.entry = None
         directory.listed = True
         entries: list[tuple[bytes, Node]] = [(b".", directory), (b"..", directory)]
         for name, node in names:

@@ -171,7 +171,7 @@ class Dumps:
             new = DumpDirectory(self, dump.name, attributes)
             known = self._directories.setdefault(dump.name, new)
         elif known.attributes != attributes:
-            known.attributes, known.entry = attributes, None
+            known.attributes = attributes
         return known
 
     def inside(self, directory: DumpDirectory) -> ComposedDirectory:

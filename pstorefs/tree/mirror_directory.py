@@ -128,7 +128,7 @@ class MirrorDirectory(Directory):
         if isinstance(known, MirrorDirectory):
             if stamp.is_directory and stamp.inode == known.stamp.inode:
                 if stamp != known.stamp:
-                    known.stamp, known.entry = stamp, None
+                    known.stamp = stamp
                     known.attributes = self.mirror.access.attributes(stamp)
                 return known
         elif known and not (as_record or isinstance(known, RecordFile)) and _is_of(known, stamp):
