@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import damage, durable, index, layout
-from pstorefs.dump import is_name
+from pstorefs.record.dump_name import is_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -47,7 +47,7 @@ def may_exceed(archive: Store, root: int, keep: Keep, now: int) -> bool:
     As far as names, sizes and the index tell: no file is read of a dump that the index knows. Where
     a backup was restored without its times, its dumps count as saved then.
     """
-    names = list(filter(is_name, layout.dump_names(archive)[0]))
+    names = list(filter(is_given, layout.dump_names(archive)[0]))
     if keep.count is not None and len(names) > keep.count:
         return True
     if keep.size is not None and _size(layout.read_raw(archive, name, []) for name in names) > (
@@ -91,7 +91,7 @@ def remove_old(
     if keep.unlimited:
         return []
     listed = layout.read_archive(archive).dumps.items()
-    found = filter(None, (_dump(root, name, raw) for name, raw in listed if is_name(name)))
+    found = filter(None, (_dump(root, name, raw) for name, raw in listed if is_given(name)))
     dumps = sorted(found, key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
     protected = {dump.name for dump in dumps if dump.hashes & in_store}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pstorefs import dump as dumps_of
 from pstorefs.archive import entry, layout
 from pstorefs.catalog import bounds
+from pstorefs.record.dump_name import is_given
 from pstorefs.source.directory import Stamp, Store
 
 
@@ -26,7 +26,7 @@ def odd(there: dict[str, Stamp]) -> set[str]:
     What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
     called as a dump may be anything.
     """
-    found = {name for name in there if not dumps_of.is_name(name)}
+    found = {name for name in there if not is_given(name)}
     for name in there:
         begin, _, tag = name.rpartition("-")
         if len(tag) in entry.TAGS and begin in there:

@@ -15,7 +15,6 @@ directory is called.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 from pstorefs.dump import boots, grouping
 from pstorefs.dump.joining import join
 from pstorefs.dump.part import Group, Part
+from pstorefs.record import dump_name
 from pstorefs.record.name import CRASHES, FIRMWARE, parse_name
 from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
@@ -31,12 +31,10 @@ from pstorefs.record.record import ARCHIVE, NO_TIME, TIME_SOURCES, Record, when
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["Dump", "Item", "Part", "group", "is_name", "join", "latest", "systemd_record", "when"]
+__all__ = ["Dump", "Part", "group", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
-# What this module calls dumps: no other directory name is taken over from an archive.
-_NAMED = re.compile(r"(?:\d{8}T\d{6}Z|undated)-[\w-]+", re.ASCII)
 # What records are called that are no dumps.
 _LABELS = {
     "console": "console log",
@@ -134,11 +132,6 @@ def group(records: Iterable[Record], taken: Container[str] = ()) -> list[Dump]:
     ]
     dumps.sort(key=lambda dump: dump.age)
     return _named(_ordered(dumps), taken)
-
-
-def is_name(directory: str) -> bool:
-    """Whether a directory of an archive is called as a dump is, so that the dump is called that."""
-    return _NAMED.fullmatch(directory) is not None
 
 
 def latest(dumps: Iterable[Dump]) -> Dump | None:
@@ -289,4 +282,4 @@ def _archived_as(dump: Dump) -> str | None:
         for record in part.records
         if record.place == ARCHIVE and "/" in record.path
     )
-    return min((folder for folder in folders if _NAMED.fullmatch(folder)), default=None)
+    return min(filter(dump_name.is_given, folders), default=None)

@@ -15,12 +15,14 @@ written when the store has answered for the bundle and for the index entry; with
 shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
 `.pstorefs-new-DUMP` is a receipt that waits for the second answer.
 
-Nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
+Next to nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
 """
 
 from __future__ import annotations
 
 import os
+
+from pstorefs.record.dump_name import is_given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,28 +60,22 @@ def _escape(character: str) -> str:
 def pending(archive: int, receipts: int | None) -> list[str]:
     """The dumps of an archive without a receipt, sorted. Both are descriptors of directories.
 
-    A directory without SHA256SUMS is no dump, or not yet one; one that is not called as a dump is
-    a copy that somebody made of one. Both are passed over.
+    Passed over are: a directory without SHA256SUMS, which is no dump, or not yet one; one that is
+    not called as a dump, which is a copy that somebody made; a link, which no list shows either.
     """
+    with os.scandir(archive) as entries:
+        names = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
     found = []
-    for name in sorted(filter(_is_dumps, os.listdir(archive))):
+    for name in sorted(filter(is_given, names)):
         try:
             sums = _read(archive, f"{name}/{SUMS}", _SUMS_BYTES)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             continue
         except OSError:
             sums = b""  # whoever ships it will say what is wrong
         if receipts is None or not sums or _shipped(receipts, name) != sums:
             found.append(name)
     return found
-
-
-def _is_dumps(name: str) -> bool:
-    """Whether a dump may be called so (dump/__init__.py), without `re`."""
-    time, dash, _ = name.partition("-")
-    digits = f"{time[:8]}{time[9:15]}"
-    dated = len(time) == 16 and digits.isdigit() and time[8::7] == "TZ"
-    return bool(dash) and (dated or time == "undated")
 
 
 def _shipped(receipts: int, dump: str) -> bytes:
