@@ -26,6 +26,7 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.cli.meter import Meter
+from pstorefs.cli.said import say
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import printable
 
@@ -82,9 +83,9 @@ def _run_once(settings: Settings) -> int:
 def _run(store: Store, target: str, settings: Settings) -> int:
     meter = Meter()
 
-    def say(message: str) -> None:
+    def erase_and_say(message: str) -> None:
         meter.erase()
-        _say(message)
+        say(message)
 
     policy = Policy(
         volatile=settings.archive_volatile,
@@ -93,7 +94,7 @@ def _run(store: Store, target: str, settings: Settings) -> int:
         on_saved=_noting(target),
         unshipped=_unshipped,
         progress=meter.tell,
-        say=say,
+        say=erase_and_say,
     )
     # What is made here is freed without being looked for: that takes 5 % of many records.
     gc.set_threshold(_LITTER)
@@ -112,7 +113,7 @@ def _run(store: Store, target: str, settings: Settings) -> int:
         # possible.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            _say(f"standard output: {error.strerror}")
+            say(f"standard output: {error.strerror}")
         return _status(outcomes)
     return status
 
@@ -175,7 +176,7 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
             print(f"{printable(os.path.join(target, dump))}: {len(group)} {noun} saved{left}")
     for outcome in outcomes:
         if outcome.result in (KEPT, FAILED) and outcome.why != "log":
-            _say(str(outcome))
+            say(str(outcome))
     return _status(outcomes)
 
 
@@ -189,10 +190,5 @@ def _status(outcomes: Sequence[Outcome]) -> int:
 def _fail(message: str, meter: Meter | None = None) -> int:
     if meter:
         meter.erase()
-    _say(message)
+    say(message)
     return FAILURE
-
-
-def _say(message: str) -> None:
-    with suppress(OSError):
-        print(f"pstorefs: {printable(message)}", file=sys.stderr)

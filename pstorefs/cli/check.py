@@ -18,13 +18,13 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from pstorefs import __version__
 from pstorefs.archive import directory, never_erased
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.policy import Policy
 from pstorefs.cli.questions import opened_catalog
+from pstorefs.cli.said import say
 from pstorefs.report import test_crash
 from pstorefs.report.next_crash import NO, UNSURE, YES, Check, checks, overall
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
@@ -183,7 +183,7 @@ def _crash(settings: Settings, machine: Machine) -> int:
                 return _refuse(f"{path}: cannot be made")
             test_crash.write_marker(descriptor, marker)
             directory.sync_above(descriptor)
-        _say("after the reboot: pstorefs --check, or status in a mount")
+        say("after the reboot: pstorefs --check, or status in a mount")
         os.sync()
         _put(machine, "dev/kmsg", marker.line + "\n")
         _put(machine, "proc/sysrq-trigger", "c")
@@ -204,14 +204,8 @@ def _put(machine: Machine, path: str, text: str) -> None:
 
 
 def _refuse(message: str) -> int:
-    _say(message)
+    say(message)
     return 2
-
-
-def _say(message: str) -> None:
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"pstorefs: {printable(message)}\n")
-        sys.stderr.flush()
 
 
 def _write(text: str) -> None:

@@ -20,9 +20,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from pstorefs.cli.said import say
 from pstorefs.settings.options import UsageError, parse
 from pstorefs.settings.ship import ShipError, duration
-from pstorefs.system.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     try:
         seconds, settings = _parse(words)
     except (UsageError, ShipError) as error:
-        print(f"pstorefs: {printable(str(error))}", file=sys.stderr)
+        say(str(error))
         return USAGE
     # Blocked, they are waited for; and the archive, which inherits that, is not disturbed.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)

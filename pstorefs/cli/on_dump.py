@@ -12,11 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 
 from pstorefs.archive import spool
-from pstorefs.system.printable import printable
+from pstorefs.cli.said import say
 
 #: Seconds that a hook has, and that it has to end after it was told to.
 LIMIT, GRACE = 60.0, 5.0
@@ -29,7 +28,7 @@ def run_hooks(archive: str | None, directory: str = spool.HOOKS) -> int:
         return 0
     hooks, unsafe = spool.hooks(directory)
     for path in unsafe:
-        _say(f"{path}: others may write there: not run: chown root and chmod go-w it")
+        say(f"{path}: others may write there: not run: chown root and chmod go-w it")
     failed = bool(unsafe)
     for name in spool.names(archive) if hooks else ():
         dump = os.path.join(archive, name)
@@ -39,7 +38,7 @@ def run_hooks(archive: str | None, directory: str = spool.HOOKS) -> int:
             why = run_hook(hook, dump, name)
             if why:
                 failed = True
-                _say(f"{hook} {dump}: {why}")
+                say(f"{hook} {dump}: {why}")
     return 2 if failed else 0
 
 
@@ -71,9 +70,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-
-
-def _say(message: str) -> None:
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"pstorefs: {printable(message)}\n")
-        sys.stderr.flush()

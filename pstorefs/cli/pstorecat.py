@@ -15,11 +15,12 @@ from functools import partial
 from typing import BinaryIO
 
 from pstorefs import __version__
+from pstorefs.cli.said import say
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.name import ENCODED, Name, id_seconds, parse_name
 from pstorefs.system import streams
-from pstorefs.system.printable import printable, whole
+from pstorefs.system.printable import whole
 from pstorefs.system.utc import rfc3339
 
 HELP = """\
@@ -45,7 +46,6 @@ part (the others are shown all the same), 2 wrong usage.
 """
 
 _STANDARD_INPUT = "-"
-# An error of errno's table says it all; the name of the call adds nothing for a user.
 _FINE = (reading.PLAIN, reading.DECODED)
 
 
@@ -101,7 +101,7 @@ def _run(show: Callable[[str, bool], bool], files: Sequence[str], as_json: bool)
     """Show all files; the exit status."""
     try:
         shown = [show(file, as_json) for file in files]
-        _flush()
+        sys.stdout.flush()
     except OSError as error:
         # Python would try to write, and complain, once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -258,9 +258,6 @@ def _json(file: str, name: Name, data: bytes, record: reading.Reading) -> bytes:
 
 
 def _write(data: bytes) -> None:
-    # None: closed by whoever started us.
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     sys.stdout.buffer.write(data)
 
 
@@ -271,16 +268,10 @@ def _tell(text: str) -> int:
     return 1 if error else 0
 
 
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
 def _complain(message: str) -> None:
     with suppress(OSError):
-        _flush()
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"pstorecat: {printable(message)}\n")
+        sys.stdout.flush()
+    say(message, "pstorecat")
 
 
 if __name__ == "__main__":

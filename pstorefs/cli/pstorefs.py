@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from pstorefs.cli.said import say
 from pstorefs.settings.actions import before_places, clash
 from pstorefs.system import streams
 
@@ -127,12 +128,7 @@ def _tell(text: str) -> int:
 
 
 def _fail(status: int, message: str) -> int:
-    from contextlib import suppress
-
-    from pstorefs.system.printable import printable
-
-    with suppress(OSError):
-        print(f"pstorefs: {printable(message)}", file=sys.stderr)
+    say(message)
     return status
 
 

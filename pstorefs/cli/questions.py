@@ -15,6 +15,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.catalog.view import Listed
 from pstorefs.cli import pager
+from pstorefs.cli.said import say
 from pstorefs.record.name import ENCODED
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import dump_list, files
@@ -25,7 +26,6 @@ from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
 from pstorefs.source.timeout import open_named, open_store
 from pstorefs.system.machine import Machine
-from pstorefs.system.printable import printable
 
 DONE, FAILURE = 0, 2
 _SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
@@ -94,7 +94,7 @@ def _is_open(path: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        _say(f"{path}: not looked at: {error.strerror}")
+        say(f"{path}: not looked at: {error.strerror}")
         return False
     return True
 
@@ -145,7 +145,7 @@ def _list(question: Question) -> int:
         else:
             text = dump_list.list_text(rows)
         for path, reason in sorted(catalog.unreadable.items()):
-            _say(f"{path}: not listed: {reason}")
+            say(f"{path}: not listed: {reason}")
     write(text)
     return DONE
 
@@ -169,13 +169,8 @@ def write(text: bytes) -> None:
 
 
 def _fail(message: str) -> int:
-    _say(message)
+    say(message)
     return FAILURE
-
-
-def _say(message: str) -> None:
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"pstorefs: {printable(message)}\n")
 
 
 def _check(question: Question) -> int:

@@ -1,4 +1,4 @@
-"""What `pstorefs --ship` prints. That nobody reads it is no reason to stop.
+"""The lines that a command prints for people. That nobody reads them is no reason to stop.
 
 Nothing is imported at the top: see settings/ship.py.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def out(message: str, to: TextIO | None = None) -> None:
-    """Print a line."""
+    """Print a line; to standard output, unless said otherwise."""
     from contextlib import suppress
 
     from pstorefs.system.printable import printable
@@ -22,6 +22,6 @@ def out(message: str, to: TextIO | None = None) -> None:
         print(printable(message), file=to, flush=True)
 
 
-def say(message: str) -> None:
+def say(message: str, program: str = "pstorefs") -> None:
     """Print a line to standard error."""
-    out(f"pstorefs: {message}", sys.stderr)
+    out(f"{program}: {message}", sys.stderr)
