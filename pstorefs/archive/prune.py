@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import damage, durable, index, layout
 from pstorefs.record.dump_name import is_given
+from pstorefs.system.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -131,7 +132,7 @@ def _removed(root: int, name: str, reason: str, say: Callable[[str], None]) -> b
 def _beyond(keep: Keep, age: int, count: int, size: int) -> str:
     """Which limit the oldest dump is beyond: its age in seconds, or all dumps' count and bytes."""
     if keep.seconds is not None and age > keep.seconds:
-        return f"it was saved {age // 86400} days ago"
+        return f"it was saved {counted(age // 86400, 'day')} ago"
     if keep.count is not None and count > keep.count:
         return f"{count} dumps are more than {keep.count}"
     if keep.size is not None and size > keep.size:

@@ -28,7 +28,7 @@ from pstorefs.archive.policy import Policy
 from pstorefs.cli.meter import Meter
 from pstorefs.cli.said import say
 from pstorefs.source.directory import Store
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -172,8 +172,8 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
         if dump:
             cleared = sum(outcome.result == CLEARED for outcome in group)
             left = f", {len(group) - cleared} left in the store" if cleared < len(group) else ""
-            noun = "record" if len(group) == 1 else "records"
-            print(f"{printable(os.path.join(target, dump))}: {len(group)} {noun} saved{left}")
+            saved = f"{counted(len(group), 'record')} saved{left}"
+            print(f"{printable(os.path.join(target, dump))}: {saved}")
     for outcome in outcomes:
         if outcome.result in (KEPT, FAILED) and outcome.why != "log":
             say(str(outcome))

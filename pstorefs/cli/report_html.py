@@ -27,7 +27,7 @@ from pstorefs.fleet.configured import reached
 from pstorefs.fleet.remote import open_remote
 from pstorefs.fleet.store import StoreError
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.picture.crashes import Bounds, Picture
+from pstorefs.report.picture.crashes import CRASH, Bounds, Picture
 from pstorefs.report.picture.gather import gather
 from pstorefs.report.picture.of_archive import Archive
 from pstorefs.report.picture.of_fleet import Fleet
@@ -36,7 +36,7 @@ from pstorefs.settings import fleet
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.settings.ship import ShipError
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 
 _MODE, _REPORT = 0o600, "report.txt"
 _FILE = "file://"
@@ -60,7 +60,7 @@ def run_report_html(question: Question) -> int:
     save(path, render(picture, bounds))
     if path != "-":
         count = sum(group.count for group in [*picture.groups, *picture.others])
-        words = f"{path}: {count} crashes in {len(picture.days)} days"
+        words = f"{path}: {counted(count, *CRASH)} in {len(picture.days)} days"
         if not count:  # a place that is the wrong one looks like a healthy fleet
             words += f": make sure that --ship or --archive writes to {where}"
         write(f"{printable(words)}\n".encode(errors="replace"))

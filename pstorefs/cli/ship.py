@@ -299,9 +299,11 @@ def _check(settings: Ship) -> int:
 
 def _sum_up(settings: Ship, results: list[Result]) -> None:
     shipped = [result for result in results if not result.why]
-    total, size = len(results), sum(result.size for result in shipped)
     if shipped and not sys.stdout.isatty():
-        out(f"{settings.url}: {len(shipped)} of {total} dumps shipped, {size} bytes")
+        from pstorefs.system.printable import counted
+
+        total, size = counted(len(results), "dump"), sum(result.size for result in shipped)
+        out(f"{settings.url}: {len(shipped)} of {total} shipped, {size} bytes")
 
 
 def _fail(status: int, message: str) -> int:

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import keys
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 from pstorefs.system.utc import rfc3339
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def status_text(store: str, crashes: Grouped, listed: float, trouble: str, now: 
     day = [name for name in recent if name[:16] >= _stamp(moment - _DAY)]
     lines = [
         ("Store:", f"{printable(store)}, listed {rfc3339(int(listed) * _SECOND) or 'never'}"),
-        ("Machines:", f"{len(crashes.hosts)} have crashed"),
+        ("Machines:", f"{len(crashes.hosts)} crashed"),
         ("Last day:", _count(day)),
         ("Last week:", _count(recent)),
-        ("In all:", f"{crashes.total} crashes, {len(crashes.labels)} signatures"),
+        ("In all:", f"{_crashes(crashes.total)}, {counted(len(crashes.labels), 'signature')}"),
     ]
     if trouble:
         lines.insert(1, ("Trouble:", printable(trouble)))
@@ -113,7 +113,11 @@ def _machine(name: str) -> str:
 
 
 def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} crashes of {len(set(map(_machine, names)))} machines"
+    return f"{_crashes(len(names))} of {counted(len(set(map(_machine, names))), 'machine')}"
+
+
+def _crashes(number: int) -> str:
+    return counted(number, "crash", "crashes")
 
 
 def _row(crashes: Grouped, label: str) -> _Row:

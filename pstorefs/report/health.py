@@ -17,7 +17,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.source.directory import Store
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +159,6 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
             "pstorefs --list /sys/firmware/efi/efivars shows them; to save and clear them:"
             f" pstorefs --archive -o archive={DEFAULT_ARCHIVE} /sys/firmware/efi/efivars",
         )
-
-
-def counted(number: int, word: str, words: str = "") -> str:
-    """A number and its noun."""
-    return f"{number} {word if number == 1 else words or word + 's'}"
 
 
 def returned(catalog: Catalog, archive: str) -> list[Finding]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.system.crash_setup import CrashSetup
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 
 YES, UNSURE, NO = "yes", "unsure", "no"
 _WORST = (YES, UNSURE, NO)
@@ -87,7 +87,7 @@ def _room(setup: CrashSetup) -> Iterator[Check]:
 
 
 def _efi_room(setup: CrashSetup) -> Iterator[Check]:
-    dumps = "" if setup.efi_dumps is None else f"; {_count(len(setup.efi_dumps), 'dump variable')}"
+    dumps = "" if setup.efi_dumps is None else f"; {counted(len(setup.efi_dumps), 'dump variable')}"
     if setup.efi_free is None or not setup.efi_total:
         words = f"this kernel does not say how full the EFI variables are{dumps}"
         yield Check("room", UNSURE if setup.efi_dumps else YES, words, _efi_way(setup))
@@ -122,7 +122,7 @@ def _erst_room(setup: CrashSetup) -> Check:
         return Check("room", UNSURE, "/sys/fs/pstore cannot be read", "run as root")
     if not setup.records:
         return Check("room", YES, "the store is empty")
-    held = _count(len(setup.records), "record")
+    held = counted(len(setup.records), "record")
     words = f"{held} in ERST, and the firmware does not say how many fit"
     return Check("room", UNSURE, words, _ARCHIVE)
 
@@ -207,7 +207,7 @@ def _compression(setup: CrashSetup) -> Iterator[Check]:
         return
     foreign = sum(name.endswith(".enc.z") for name in setup.records or ())
     also = (
-        f"; {_count(foreign, 'record')} of another kernel cannot be read by it" if foreign else ""
+        f"; {counted(foreign, 'record')} of another kernel cannot be read by it" if foreign else ""
     )
     show = "pstorefs shows them decoded" if foreign else ""
     if not setup.compress:
@@ -264,10 +264,6 @@ CHECKS: tuple[Callable[[CrashSetup], Iterator[Check]], ...] = (
     _compression,
     _emptied,
 )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word if number == 1 else word + 's'}"
 
 
 def _kib(size: int) -> str:

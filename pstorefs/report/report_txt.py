@@ -9,7 +9,7 @@ from pstorefs.record.reading import WHOLE
 from pstorefs.record.record import ARCHIVE, BOOT_ID, ID, MTIME, STORE
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.summary_json import PART
-from pstorefs.system.printable import printable
+from pstorefs.system.printable import counted, printable
 
 Keys = Mapping[str, Any]
 
@@ -178,12 +178,11 @@ def _boot(keys: Keys, context: Context) -> str:
 
 
 def _earlier_dumps(earlier: Sequence[Sibling]) -> str:
-    kind = "oops" if all(each.reason == "Oops" for each in earlier) else "dump"
-    count = len(earlier)
-    plural = "" if count == 1 else "es" if kind == "oops" else "s"
+    oopses = all(each.reason == "Oops" for each in earlier)
+    noun = ("earlier oops", "earlier oopses") if oopses else ("earlier dump",)
     first = min(earlier, key=lambda each: each.order)
-    the = "" if count == 1 else "the first "
-    return f"{count} earlier {kind}{plural} in this boot, {the}dumps/{first.name}: {first.title}"
+    the = "" if len(earlier) == 1 else "the first "
+    return f"{counted(len(earlier), *noun)} in this boot, {the}dumps/{first.name}: {first.title}"
 
 
 def _missing(keys: Keys) -> str:
@@ -206,8 +205,8 @@ def _memory(keys: Keys) -> str:
     corrected = sum(ecc["corrected"] for ecc in found)
     lost = sum(ecc["unrecoverable"] for ecc in found)
     if lost:
-        return f"{lost} blocks damaged beyond correction: text may be wrong"
-    return f"{corrected} bytes corrected by ECC" if corrected else ""
+        return f"{counted(lost, 'block')} damaged beyond correction: text may be wrong"
+    return f"{counted(corrected, 'byte')} corrected by ECC" if corrected else ""
 
 
 def _records(keys: Keys) -> str:

@@ -18,14 +18,14 @@ from pstorefs.catalog.catalog import Brief, Catalog
 from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
-from pstorefs.report.health import Finding, backend, counted, health, returned
+from pstorefs.report.health import Finding, backend, health, returned
 from pstorefs.report.last_reboot import Cause, Crash, judge
 from pstorefs.report.next_crash import checks
 from pstorefs.report.test_crash import Seeker
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.last_boot import LastBoot, read_last_boot
 from pstorefs.system.machine import Machine
-from pstorefs.system.printable import printable, whole
+from pstorefs.system.printable import counted, printable, whole
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2

@@ -42,6 +42,16 @@ def clean_log_record(record: logging.LogRecord) -> bool:
     return True
 
 
+def noun(number: int, word: str, words: str = "") -> str:
+    """A noun as it follows a number. `words`: its plural, where that is not made with s."""
+    return word if number == 1 else words or f"{word}s"
+
+
+def counted(number: int, word: str, words: str = "") -> str:
+    """A number and its noun."""
+    return f"{number} {noun(number, word, words)}"
+
+
 def whole(text: str) -> str:
     """A file name for JSON, which escapes controls but knows no bytes that are not UTF-8."""
     return os.fsencode(text).decode(errors="replace")

@@ -231,7 +231,7 @@ def test_a_dump_without_a_signature_counts_if_it_is_a_crash(
     nights.write(tmp_path, [nights.Made(key, line)])
     _, page = of_spool(tmp_path)
     if title is None:
-        assert "1 logs of machines that did not crash" in page.text("li")
+        assert "Not counted: 1 log without a crash." in page.text("li")
     else:
         assert page.texts["a"][1:] == [title]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: pstore is in Linux since 2011: what is dated earlier comes of a clock that was never set.
 FIRST_DAY = "2011-01-01"
+#: One, and several.
+CRASH = ("crash", "crashes")
 #: A night has two days; so what is new is what was first seen on the last two.
 NEW_DAYS = 2
 

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pstorefs.report.picture import crashes as model
-from pstorefs.report.picture.crashes import Bounds, Crash, Facts, Group, Picture
-from pstorefs.system.printable import printable
+from pstorefs.report.picture.crashes import CRASH, Bounds, Crash, Facts, Group, Picture
+from pstorefs.system.printable import noun, printable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,8 +81,8 @@ class _Gathering:
         crashes, strange = model.dated(model.each_once(found.crashes), self.today)
         if strange:
             self._note(
-                f"{strange:,} crashes are dated before 2011 or in the future, as the clocks of"
-                " their machines were wrong. They are not counted."
+                f"Not counted: {strange:,} {noun(strange, *CRASH)} dated before 2011 or in the"
+                " future, by a clock that was wrong."
             )
         days = model.days_shown(crashes, self.today, self.bounds.days)
         crashes = self._named(crashes)
@@ -92,7 +92,7 @@ class _Gathering:
         self._reports(shown)
         older = sum(crash.day < days[0] for crash in crashes)
         if older:
-            self._note(f"{older:,} crashes happened before {days[0]}. They are not in the chart.")
+            self._note(f"Not in the chart: {older:,} {noun(older, *CRASH)} before {days[0]}.")
         if self.late:
             self._note("The store answered too slowly: titles and reports are missing.")
         return Picture(
@@ -128,9 +128,9 @@ class _Gathering:
         if unsure:
             found.sort(key=attrgetter("at"))
         if logs:
-            self._note(f"{logs:,} logs of machines that did not crash are not counted.")
+            self._note(f"Not counted: {logs:,} {noun(logs, 'log')} without a crash.")
         if unknown:
-            self._note(f"{unknown:,} dumps without a signature were not read for their titles.")
+            self._note(f"Titles not read: {unknown:,} {noun(unknown, 'dump')} without a signature.")
         return found
 
     def _ask(self, group: Group) -> None:

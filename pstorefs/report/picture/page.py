@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from pstorefs import __version__
 from pstorefs.report.picture.chart import Series, chart, short
-from pstorefs.report.picture.crashes import NEW_DAYS
+from pstorefs.report.picture.crashes import CRASH, NEW_DAYS
 from pstorefs.report.picture.markup import Html, element
 from pstorefs.report.picture.signatures import colours_of, moment, reports, table
 from pstorefs.report.picture.style import SCRIPT, STYLE
+from pstorefs.system.printable import noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,13 +80,13 @@ def _head(picture: Picture, title: str) -> Html:
     crashes = [crash for group in groups for crash in group.crashes if crash.day in recent]
     new = sum(group.is_new for group in groups)
     nights = f"{short(recent[0])} and {short(recent[-1])}"
-    figures = [(f"{len(crashes):,}", f"{_noun(len(crashes), 'crash')} on {nights}", "")]
+    figures = [(f"{len(crashes):,}", f"{noun(len(crashes), *CRASH)} on {nights}", "")]
     if picture.is_fleet:
         machines = len({crash.machine or crash.host for crash in crashes})
-        figures.append((f"{machines:,}", f"{_noun(machines, 'machine')} that crashed then", ""))
-    figures.append((f"{new:,}", f"new {_noun(new, 'signature')}", "fresh" if new else ""))
+        figures.append((f"{machines:,}", f"{noun(machines, 'machine')} that crashed then", ""))
+    figures.append((f"{new:,}", f"new {noun(new, 'signature')}", "fresh" if new else ""))
     total = sum(group.count for group in groups)
-    figures.append((f"{total:,}", f"{_noun(total, 'crash')} in {len(picture.days)} days", ""))
+    figures.append((f"{total:,}", f"{noun(total, *CRASH)} in {len(picture.days)} days", ""))
     return element(
         "header",
         element("h1", title),
@@ -116,8 +117,8 @@ def _series(picture: Picture) -> list[Series]:
     for group in others:
         rest += group.days
     if others:
-        noun = _noun(len(others), "signature")
-        found.append(Series(f"{len(others):,} other {noun}", "rest", rest))
+        words = f"{len(others):,} other {noun(len(others), 'signature')}"
+        found.append(Series(words, "rest", rest))
     return found
 
 
@@ -127,8 +128,8 @@ def _chart(picture: Picture) -> Html:
     worst = max(picture.days, key=lambda day: (totals[day], day))
     words = (
         f"Stacked bars, one for each day from {_long(picture.days[0])} to"
-        f" {_long(picture.days[-1])}. The highest is {_long(worst)} with {totals[worst]:,} crashes."
-        " The same numbers are in the table below."
+        f" {_long(picture.days[-1])}. The highest is {_long(worst)} with {totals[worst]:,}"
+        f" {noun(totals[worst], *CRASH)}. The same numbers are in the table below."
     )
     legend = [
         element(
@@ -194,9 +195,3 @@ def _items(sentences: Iterable[str]) -> list[Html]:
 
 def _long(day: str) -> str:
     return f"{short(day)} {day[:4]}"
-
-
-def _noun(count: int, singular: str) -> str:
-    if count == 1:
-        return singular
-    return f"{singular}es" if singular.endswith("sh") else f"{singular}s"

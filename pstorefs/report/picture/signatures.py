@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pstorefs.report.picture.chart import short
+from pstorefs.report.picture.crashes import CRASH
 from pstorefs.report.picture.markup import Html, element, joined, verbatim
 from pstorefs.report.picture.style import COLOURED
+from pstorefs.system.printable import noun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +52,8 @@ def table(picture: Picture) -> Html:
     parts = [element("h2", "Signatures", id="names"), table]
     if picture.others:
         count = sum(group.count for group in picture.others)
-        words = f"Not shown: {len(picture.others):,} rarer signatures with {count:,} crashes."
+        rarer = f"{len(picture.others):,} rarer {noun(len(picture.others), 'signature')}"
+        words = f"Not shown: {rarer} with {count:,} {noun(count, *CRASH)}."
         parts.append(element("p", words, class_="soft"))
     return element("section", *parts, aria_labelledby="names")
 

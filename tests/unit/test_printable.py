@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.system import mountinfo
-from pstorefs.system.printable import clean_log_record, printable, printable_lines, whole
+from pstorefs.system.printable import clean_log_record, counted, printable, printable_lines, whole
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,19 @@ from pstorefs.system.printable import clean_log_record, printable, printable_lin
 def test_one_line_of_printable_characters_is_left(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable_lines(f"{text}\nnext".replace("a\nb", "ab")).endswith("\nnext")
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [
+        (1, ("record",), "1 record"),
+        (0, ("record",), "0 records"),
+        (2, ("crash", "crashes"), "2 crashes"),
+        (1, ("entry", "entries"), "1 entry"),
+    ],
+)
+def test_a_noun_agrees_with_its_number(number: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(number, *words) == said
 
 
 def test_a_name_for_json_is_utf_8_and_else_itself() -> None:
