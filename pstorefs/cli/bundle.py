@@ -196,6 +196,8 @@ def save(path: str, data: bytes) -> None:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         raise QuestionError(f"{path}: exists already: remove it, or give another name") from None
+    except FileNotFoundError:
+        raise QuestionError(f"{path}: there is no such directory: make it first") from None
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

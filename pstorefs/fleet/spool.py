@@ -63,8 +63,17 @@ class Spool:
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""
         *folders, name = key.split("/")
-        with self._folder(folders) as folder:
-            return durable.read_small(folder, name, limit)
+        try:
+            with self._folder(folders) as folder:
+                return durable.read_small(folder, name, limit)
+        except RemoteError as error:
+            if self._is_there_without(error):
+                raise RemoteError(errno.EIO, "no such file: was it deleted?") from None
+            raise
+
+    def _is_there_without(self, error: RemoteError) -> bool:
+        """Whether the directory itself is there, and what was looked for below it is not."""
+        return error.errno == errno.ENOENT and os.path.isdir(self.directory)
 
     def _entries(self, prefix: str, wanted: Callable[..., bool]) -> list[str]:
         try:
@@ -72,9 +81,8 @@ class Spool:
             with self._folder(folders) as folder, os.scandir(folder) as entries:
                 found = [one.name for one in entries if wanted(one, follow_symlinks=False)]
         except RemoteError as error:
-            # Nothing was shipped yet; the directory itself is there.
-            if error.errno == errno.ENOENT and os.path.isdir(self.directory):
-                return []
+            if self._is_there_without(error):
+                return []  # nothing was shipped yet
             raise
         return sorted(name for name in found if name.isascii())
 

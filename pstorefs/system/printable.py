@@ -1,4 +1,4 @@
-"""What comes from outside, made fit for a line that this program writes. Pure.
+"""Lines that this program writes: what comes from outside made fit for them, and plurals. Pure.
 
 File names, comm and hardware names, kernel versions, option values: any of them may hold a newline
 that would begin a forged line, an escape code, or a mark that turns the rest of a line round.

@@ -455,22 +455,24 @@ def test_a_day_that_cannot_be_named_hides_nothing(date: str, fleet: Maker) -> No
         assert len(mount.dumps()) == len(FLEET)
 
 
-def test_a_hostile_bundle_is_an_error_of_its_own(fleet: Maker, spool: Path) -> None:
-    bad, device, other = FLEET[0], FLEET[1], FLEET[2]
+def test_a_bundle_that_is_hostile_or_gone_is_an_error_of_its_own(fleet: Maker, spool: Path) -> None:
+    bad, device, other, gone = FLEET[0], FLEET[1], FLEET[2], FLEET[4]
     (spool / bad.names.bundle_key).write_bytes(b"x" * 100)
     (spool / device.names.bundle_key).unlink()
     os.mkfifo(spool / device.names.bundle_key)
     (spool / other.names.bundle_key).write_bytes(FLEET[3].bundle)
+    (spool / gone.names.bundle_key).unlink()
     mount = fleet(f"file://{spool}")
     mount.expect("v1/dumps/")
     grep = subprocess.run(
         ["grep", "-rl", "BUG: crash", mount.point], capture_output=True, text=True, check=False
     )
     assert grep.returncode == 2
-    assert len(grep.stderr.splitlines()) == 3
-    assert grep.stderr.count("Input/output error") == 3
-    assert len(grep.stdout.splitlines()) == 2 * (len(FLEET) - 3)
+    assert len(grep.stderr.splitlines()) == 4
+    assert grep.stderr.count("Input/output error") == 4
+    assert len(grep.stdout.splitlines()) == 2 * (len(FLEET) - 4)
     assert "refused" in mount.errors()
+    assert f"{gone.names.bundle_key}: no such file" in mount.errors()
 
 
 # Starting

@@ -116,6 +116,14 @@ def test_a_file_that_is_there_is_kept(
     assert path.read_text() == "mine"
 
 
+def test_a_directory_that_is_missing_is_named(
+    store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "none" / "mine"
+    assert main(["--bundle", NAME, str(path), str(store)]) == 2
+    assert f"{path}: there is no such directory: make it first" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("words", [[], [NAME], ["--redact", NAME]])
 def test_it_wants_a_name_and_a_file(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--bundle", *words]) == 1
