@@ -16,8 +16,8 @@ from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.directories import directories, odd
-from pstorefs.catalog.looked import LastLook
 from pstorefs.catalog.place import Place
+from pstorefs.source import looked
 from pstorefs.source.directory import ChangedError, Stamp, Store
 from pstorefs.system.recent import Recent
 
@@ -38,7 +38,7 @@ class Archived:
         self._settled = False
         self._seen_since = 0.0
         self._index: Stamp | None = None
-        self._last = LastLook()
+        self._last = looked.LastLook()
         #: Held while somebody looks; and, never for long, while what follows is changed.
         self._lock = threading.Lock()
         self._keeping = threading.Lock()
@@ -67,7 +67,7 @@ class Archived:
         found = {path for each in self.full.values() for path in each.rotten}
         return sorted(found.union(*self._rotten.values()))
 
-    def look(self, *, now: bool = False, after: float = float("-inf")) -> float:
+    def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
 
         A look that began before `after` does not count. Returns when the last one ended.
@@ -202,7 +202,7 @@ class Archived:
     @property
     def is_current(self) -> bool:
         """Whether `look` has nothing to do."""
-        return not self.place.may_hang and self._last.holds_on()
+        return not self.place.may_hang and looked.holds_on(self._last.ended)
 
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
@@ -227,9 +227,9 @@ class Archived:
     def stamps(self, name: str, *, wait: bool) -> tuple[Stamp, ...] | None:
         """What tells whether a dump changed; None: it is gone, or one would have to wait for it."""
         now = time.monotonic()
-        looked = self._stamps.get(name)
-        if looked is not None and now <= looked[0] + bounds.CURRENT_SECONDS:
-            return looked[1]
+        known = self._stamps.get(name)
+        if known is not None and looked.holds(known[0]):
+            return known[1]
         if not (wait or self.place.is_at_hand):
             return None
         try:

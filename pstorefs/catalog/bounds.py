@@ -1,30 +1,25 @@
 """How fresh a catalog is, and how much it keeps: all bounds of this room, in one place.
 
-Freshness. Names and attributes in a mount are a second old at most: half of it is the catalog's,
-the other half the kernel's. What is looked at, and when:
+Freshness. A look holds for half a second (source/looked.py). What is looked at, and when:
 
-* the store and systemd's archive: one stat for each record, at the first question after
-  `CURRENT_SECONDS`. A record is read when its stamp is new, and never again.
+* the store and systemd's archive: one stat for each record, at the first question after that. A
+  record is read when its stamp is new, and never again.
 * the archive: its root and its index, two stats for all dumps. When either changed, one stat for
   each dump; a dump whose directory is another one, or was changed (ctime), is looked at: its
   summary.json, SHA256SUMS and raw/. A root that changed less than `SETTLED_NS` ago may change again
   within the same tick of its clock: it is looked at again.
 * dmesg.txt of an archived dump, of which the index has the digest: that file, at each look-up and
-  at most every `CURRENT_SECONDS`; it is read, and its digest compared, at each open.
+  at most once in half a second; it is read, and its digest compared, at each open.
 * an archived dump of which more is used (its other files are read, status names it): its
-  directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most every
-  `CURRENT_SECONDS`. A change there that leaves the dump's directory as it was, such as a record
-  that somebody removed from raw/, is found at that moment.
+  directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most once in half a second.
+  A change there that leaves the dump's directory as it was, such as a record that somebody removed
+  from raw/, is found at that moment.
 * archived dumps that may be one with a record of the store, or that are not as this program
   writes them, are read in full, and looked at as the store is.
 """
 
 from __future__ import annotations
 
-#: A look that is younger, in seconds, still holds.
-CURRENT_SECONDS = 0.5
-#: What holds for less than so many seconds is not relied upon by who must not wait.
-MARGIN_SECONDS = 0.02
 #: Bytes of a file of the archive that may be read while everybody waits: a millisecond.
 QUICK_BYTES = 128 << 10
 #: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).

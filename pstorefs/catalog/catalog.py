@@ -31,6 +31,7 @@ from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
+from pstorefs.source import looked
 from pstorefs.source.directory import ChangedError, Stamp
 from pstorefs.system.printable import printable
 from pstorefs.system.recent import Recent
@@ -77,7 +78,7 @@ class Catalog:
         known = None if now else self.at_hand()
         if known is not None:
             return known
-        ended = float("-inf")
+        ended = looked.NEVER
         for place in self._places:
             # Records go from the store to an archive: who misses one here must find it there.
             ended = max(ended, place.look(now=now, after=ended))

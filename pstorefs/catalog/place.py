@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pstorefs.catalog import bounds
+from pstorefs.source import looked
 from pstorefs.source.directory import Store
 from pstorefs.source.timeout import RETRY_SECONDS, open_store
 
@@ -74,11 +74,8 @@ class Place:
     @property
     def is_at_hand(self) -> bool:
         """Whether `opened` has nothing to open, for a moment still, and it answers at once."""
-        held, now = self._held, time.monotonic()
-        fresh = (
-            held is not None and now < held.opened + bounds.CURRENT_SECONDS - bounds.MARGIN_SECONDS
-        )
-        return fresh and not self.may_hang
+        held = self._held
+        return held is not None and looked.holds_on(held.opened) and not self.may_hang
 
     @contextmanager
     def at_hand(self) -> Iterator[Store | None]:
@@ -96,7 +93,7 @@ class Place:
         """What is open still, if it was opened a moment ago."""
         with self._lock:
             held = self._held
-            if held is None or time.monotonic() > held.opened + bounds.CURRENT_SECONDS:
+            if held is None or not looked.holds(held.opened):
                 return None
             held.users += 1
             return held
@@ -104,7 +101,7 @@ class Place:
     def _open(self, path: str) -> _Held:
         held = _Held(open_store(path, optional=True))
         self.may_hang = held.store.may_hang
-        closer = threading.Timer(bounds.CURRENT_SECONDS, self._close, [held])
+        closer = threading.Timer(looked.CURRENT_SECONDS, self._close, [held])
         closer.daemon = True
         try:
             closer.start()

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from pstorefs import dump as dumps_of
 from pstorefs.catalog import bounds
-from pstorefs.catalog.looked import LastLook
 from pstorefs.catalog.place import Place
 from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import STORE, SYSTEMD, Record
+from pstorefs.source import looked
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.source.source import Source
 from pstorefs.system.printable import printable
@@ -45,15 +45,15 @@ class Scan:
         #: Counts the looks that found something new.
         self.version = 0
         self._decoded = decoded
-        self._last = LastLook()
+        self._last = looked.LastLook()
         self._lock = threading.Lock()
 
     @property
     def is_current(self) -> bool:
         """Whether `look` has nothing to do."""
-        return not self.place.may_hang and self._last.holds_on()
+        return not self.place.may_hang and looked.holds_on(self._last.ended)
 
-    def look(self, *, now: bool = False, after: float = float("-inf")) -> float:
+    def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
 
         A look that began before `after` does not count. Returns when the last one ended.

@@ -13,13 +13,14 @@ from collections.abc import Iterable
 
 import pyfuse3
 
+from pstorefs.source.looked import CURRENT_SECONDS
 from pstorefs.tree.node import Directory, Node
 from pstorefs.tree.rights import Attributes
 
 #: Names and attributes are at most so old, in seconds: the contract with the user.
 FRESH_SECONDS = 1.0
-# What is generated is found at most half of that before it is shown (catalog/bounds.py).
-_REST_SECONDS = FRESH_SECONDS / 2
+# What is generated was found so long before it is shown, at most.
+_REST_SECONDS = FRESH_SECONDS - CURRENT_SECONDS
 
 
 class Inodes:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
+from pstorefs.source import looked
 from pstorefs.system import mountinfo
 from pstorefs.system.whole import to_the_end
 
@@ -27,7 +28,6 @@ SNAPSHOT_LIMIT = 8 << 20
 # O_NONBLOCK: should a FIFO have taken a file's place, do not wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_LOOK_SECONDS = 0.5
 # Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
 # whose end does not come is given up.
 _ENDLESS = 32 << 20
@@ -163,7 +163,7 @@ class Store:
         self._root: int | None = None
         # Held while the root is exchanged or duplicated, as several threads work with it.
         self._lock = threading.Lock()
-        self._looked = 0.0
+        self._looked = looked.NEVER
         self.is_pstore = False
         try:
             self._hold(_open_directory(path))
@@ -199,10 +199,9 @@ class Store:
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow the path again, in case something else is there; if not `now`, twice a second."""
-        moment = time.monotonic()
-        if self.pinned or (not now and moment < self._looked + _LOOK_SECONDS):
+        if self.pinned or (not now and looked.holds(self._looked)):
             return
-        self._looked = moment
+        self._looked = time.monotonic()  # before the look: nobody else looks meanwhile
         try:
             there, held = os.stat(self.path), self.stamp(())
             if (there.st_dev, there.st_ino) != (held.device, held.inode):

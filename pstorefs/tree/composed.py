@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from pstorefs.source import looked
 from pstorefs.tree.node import (
     COMPOSE,
     QUICK,
@@ -28,12 +29,8 @@ from pstorefs.tree.node import (
 from pstorefs.tree.rights import Attributes, Owner
 from pstorefs.tree.saved_text import SavedText
 
-# What was composed less than so many seconds ago still holds: attributes are at most a second old.
-_CHECK_SECONDS = 0.5
 # Of a file that nobody asked for yet: nobody may do anything with it.
 _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
-
-
 #: Held for as long as it takes to compare. One for all: there may be a million nodes.
 _FREEZING = threading.Lock()
 
@@ -74,7 +71,7 @@ class ComposedFile(File):
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
-        self._checked = float("-inf")
+        self._checked = looked.NEVER
         self._opened = False
         self._lasting = lasting
         #: Somebody was told to look it up again: he must not be given the same once more.
@@ -94,7 +91,7 @@ class ComposedFile(File):
     @property
     def fresh(self) -> bool:
         """See `Node`: whether it was composed a moment ago."""
-        return time.monotonic() <= self._checked + _CHECK_SECONDS
+        return looked.holds(self._checked)
 
     @property
     def frozen(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
+from pstorefs.source import looked
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.tree.node import COMPOSE, QUICK, File, Lane, Opened, Snapshot, StaleError
 from pstorefs.tree.rights import Attributes, Owner
@@ -47,7 +48,7 @@ class SavedText(File):
         self._owner = owner
         #: None: not looked at yet.
         self._stamp: Stamp | None = None
-        self._checked = float("-inf")
+        self._checked = looked.NEVER
 
     @property
     def lane(self) -> Lane:
@@ -64,7 +65,7 @@ class SavedText(File):
     @property
     def fresh(self) -> bool:
         """See `Node`."""
-        return time.monotonic() <= self._checked + bounds.CURRENT_SECONDS
+        return looked.holds(self._checked)
 
     def find(self) -> Attributes:
         """See `Node`."""

@@ -26,6 +26,7 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
+from pstorefs.source import looked
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -127,7 +128,7 @@ def test_nothing_of_an_archived_dump_is_decoded_and_its_files_are_what_reading_g
 
 def test_looking_again_reads_nothing(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "SETTLED_NS", 0)
-    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0)
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 0)
     catalog = catalog_of(saved)
     calls: Counter[str] = Counter()
     for name in ("scan", "read", "stamp", "open"):
@@ -223,7 +224,7 @@ def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The archive's directory may be open longer than the look at the store holds."""
-    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 100)
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 100)
     store = Place(STORE, Store(str(tmp_path / "store")))
     catalog = Catalog([store, Place(ARCHIVE, str(saved))])
     node = file_of(tree_of(catalog), dumps_in(saved)[0])
@@ -419,7 +420,7 @@ def test_lines_of_what_is_gone_go_when_they_are_many(saved: Path) -> None:
 def test_a_dump_that_goes_or_comes_is_noticed(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0)
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 0)
     catalog = catalog_of(saved)
     names = dumps_in(saved)
     assert sorted(catalog.dumps()) == names

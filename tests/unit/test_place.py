@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog import bounds
 from pstorefs.catalog.place import Place
 from pstorefs.record.record import ARCHIVE
+from pstorefs.source import looked
 
 
 def opened_below(folder: Path) -> int:
@@ -28,7 +28,7 @@ def opened_below(folder: Path) -> int:
 def test_it_is_opened_once_for_several_questions_and_closed_when_nobody_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0.2)
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 0.2)
     place = Place(ARCHIVE, str(tmp_path))
     with place.opened() as first, place.opened() as second:
         assert first is second

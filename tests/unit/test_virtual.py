@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.record.record import STORE
+from pstorefs.source import looked
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory
@@ -30,7 +30,7 @@ THREADS, SECONDS = 4, 1.5
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store, half of whose records come and go all the time; each look is a new one."""
-    monkeypatch.setattr(bounds, "CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 0.0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     store, aside = tmp_path / "store", tmp_path / "aside"
