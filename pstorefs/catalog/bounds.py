@@ -24,8 +24,7 @@ from __future__ import annotations
 QUICK_BYTES = 128 << 10
 #: A directory's mtime tells of every change once it is so old (FAT rounds to two seconds).
 SETTLED_NS = 3 * 10**9
-#: Folders below the root of a place, and records in all: bounds against a source made to hurt.
-DEEPEST = 8
+#: Of a place: bounds against a source made to hurt.
 MOST_RECORDS = 200_000
 MOST_DUMPS = 200_000
 #: Dumps whose facts, summaries, records are kept.

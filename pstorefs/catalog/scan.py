@@ -18,7 +18,8 @@ from pstorefs.record.name import parse_name
 from pstorefs.record.record import STORE, SYSTEMD, Record
 from pstorefs.source import looked
 from pstorefs.source.directory import Stamp, has_changed
-from pstorefs.source.source import Source
+from pstorefs.source.source import Folder, Source
+from pstorefs.source.walk import Found, walk
 from pstorefs.system.printable import printable
 
 _log = logging.getLogger("pstorefs")
@@ -80,7 +81,7 @@ class Scan:
             return self._last.end(begun)
 
     def _take(
-        self, store: Source, each: _File, found: dict[str, Known], unreadable: dict[str, str]
+        self, store: Source, each: Found, found: dict[str, Known], unreadable: dict[str, str]
     ) -> None:
         known = self.known.get(each.path)
         if known is not None and known.stamp == each.stamp:
@@ -96,11 +97,11 @@ class Scan:
         if record is not None:
             found[each.path] = Known(each.stamp, record, each.above)
 
-    def _read(self, store: Source, each: _File) -> Record | None:
-        name = parse_name(each.file)
+    def _read(self, store: Source, each: Found) -> Record | None:
+        name = parse_name(each.name)
         if name is None:
             return None
-        key = each.file, each.stamp
+        key = each.name, each.stamp
         kept = self._decoded.get(key)
         if kept is None:
             data = store.read(each.folder, *key)
@@ -110,48 +111,29 @@ class Scan:
         # Copies of what systemd-pstore moved have lost their times, wherever they are.
         moved = self.place.kind == STORE and each.folder and dumps_of.systemd_record(each.path)
         place = SYSTEMD if moved else self.place.kind
-        return Record.of(each.file, place, each.stamp.mtime_ns, *kept, each.path)
+        return Record.of(each.name, place, each.stamp.mtime_ns, *kept, each.path)
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    folder: tuple[str, ...]
-    file: str
-    stamp: Stamp
-    above: tuple[Stamp, ...]
-
-    @property
-    def path(self) -> str:
-        return "/".join((*self.folder, self.file))
-
-
-def _files(kind: str, store: Source, unreadable: dict[str, str]) -> Iterator[_File]:
+def _files(kind: str, store: Source, unreadable: dict[str, str]) -> Iterator[Found]:
     """All files of a place that a kernel's records could be, each with the rights above it."""
+
+    def failed(folder: Folder, error: OSError) -> None:
+        must_go_on(kind, error)
+        if folder and not has_changed(error):
+            unreadable["/".join(folder)] = error.strerror or str(error)
+
     count = 0
-    folders: list[tuple[tuple[str, ...], tuple[Stamp, ...]]] = [((), ())]
-    while folders:
-        folder, above = folders.pop()
-        try:
-            entries = store.scan(folder)
-        except OSError as error:
-            must_go_on(kind, error)
-            if folder and not has_changed(error):
-                unreadable["/".join(folder)] = error.strerror or str(error)
+    for each in walk(store, failed, enters=str.isprintable):
+        if not _belongs(kind, each):
             continue
-        for file, stamp in entries.items():
-            each = _File(folder, file, stamp, above)
-            if stamp.is_directory and len(folder) < bounds.DEEPEST and file.isprintable():
-                folders.append(((*folder, file), (*above, stamp.rights)))
-            elif stamp.is_file and _belongs(kind, each):
-                if stamp.size > MAX_INPUT:
-                    unreadable[each.path] = "longer than any record of a kernel"
-                    continue
-                yield each
-                count += 1
-                if count >= bounds.MOST_RECORDS:
-                    most = bounds.MOST_RECORDS
-                    _log.warning("%s: more than %d records", printable(store.path), most)
-                    return
+        if each.stamp.size > MAX_INPUT:
+            unreadable[each.path] = "longer than any record of a kernel"
+            continue
+        yield each
+        count += 1
+        if count >= bounds.MOST_RECORDS:
+            _log.warning("%s: more than %d records", printable(store.path), count)
+            return
 
 
 def must_go_on(kind: str, error: OSError) -> None:
@@ -160,8 +142,8 @@ def must_go_on(kind: str, error: OSError) -> None:
         raise error
 
 
-def _belongs(kind: str, each: _File) -> bool:
+def _belongs(kind: str, each: Found) -> bool:
     """Whether this is a record, where it is."""
-    if parse_name(each.file) is None:
+    if parse_name(each.name) is None:
         return False
     return kind != SYSTEMD or dumps_of.systemd_record(each.path)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp
     from pstorefs.source.source import Folder, Source
 
-#: Folders so many levels below the root are looked into: a bound against a source made to hurt.
-DEPTH = 8
+# Folders so many levels below the root are looked into: a bound against a source made to hurt.
+_DEPTH = 8
 
 
 class Found(NamedTuple):
@@ -39,14 +39,13 @@ def walk(
     source: Source,
     unreadable: Callable[[Folder, OSError], None],
     *,
-    enters: Callable[[Folder, str], bool] = lambda _folder, _name: True,
-    depth: int = DEPTH,
+    enters: Callable[[str], bool] = lambda _name: True,
 ) -> Iterator[Found]:
     """All regular files of a source.
 
-    ``enters`` is asked with a folder and the name of a directory in it whether to look into that
-    one. ``unreadable`` is given each folder that cannot be read, with the error, and may raise it.
-    The root is the empty folder.
+    ``enters`` is asked with the name of a directory whether to look into that one. ``unreadable``
+    is given each folder that cannot be read, with the error, and may raise it. The root is the
+    empty folder.
     """
     folders: list[tuple[Folder, tuple[Stamp, ...]]] = [((), ())]
     while folders:
@@ -59,5 +58,5 @@ def walk(
         for name, stamp in entries.items():
             if stamp.is_file:
                 yield Found(folder, name, stamp, above)
-            elif stamp.is_directory and len(folder) < depth and enters(folder, name):
+            elif stamp.is_directory and len(folder) < _DEPTH and enters(name):
                 folders.append(((*folder, name), (*above, stamp.rights)))
