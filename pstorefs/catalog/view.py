@@ -113,3 +113,8 @@ class View:
     def boot_of(self, dump: Listed) -> Sequence[Listed]:
         """All dumps of the boot that a dump is of, itself included; none if it is alone."""
         return self.boots.get((dump.boot or "").removeprefix(ALONE), ())
+
+    def boot_key_of(self, dump: Listed) -> str | None:
+        """The key of that boot; None: not known."""
+        keys = (each.boot for each in self.boot_of(dump))
+        return next((key for key in keys if key and not key.startswith(ALONE)), None)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from pstorefs.archive.entry import ALONE
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.catalog.view import Listed
@@ -19,8 +18,8 @@ from pstorefs.cli.said import say
 from pstorefs.record.name import ENCODED
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import dump_list, files
-from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import material, raw_files
+from pstorefs.report.material import context_of, material, raw_files
+from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import Store
@@ -28,7 +27,6 @@ from pstorefs.source.timeout import open_named, open_store
 from pstorefs.system.machine import Machine
 
 DONE, FAILURE = 0, 2
-_SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 _LATEST = "latest"
 
 
@@ -58,7 +56,7 @@ def opened_catalog(settings: Settings) -> Iterator[Catalog]:
     store = _source(settings.source, own=own)
     archives = {ARCHIVE: settings.target}
     if own:
-        archives[SYSTEMD] = _SYSTEMD_ARCHIVE
+        archives[SYSTEMD] = SYSTEMD_ARCHIVE
     places = [Place(STORE, store)]
     for kind, path in archives.items():
         if path is not None and _is_open(path):
@@ -118,23 +116,10 @@ def named(catalog: Catalog, name: str) -> Listed:
     raise QuestionError(f"{name}: no such dump or record: pstorefs --list shows what there is")
 
 
-def context_of(catalog: Catalog, dump: Listed, *, own: bool) -> Context:
-    """Who reads, and the other dumps of that boot."""
-    boot = catalog.view().boot_of(dump)
-    siblings = tuple(
-        Sibling(other.name, catalog.brief(other).title, number, other.reason or "")
-        for number, other in enumerate(boot, 1)
-        if other.name != dump.name
-    )
-    order = next((n for n, other in enumerate(boot, 1) if other.name == dump.name), None)
-    key = next((each.boot for each in boot if each.boot and each.boot[0] != ALONE), None)
-    return Context(Machine(), own, siblings, order, key)
-
-
 def composed(catalog: Catalog, dump: Listed, file: str, *, own: bool) -> bytes:
     """A file of a dump, as dumps/ in a mount has it; empty: it has no such file."""
     of = material(catalog, dump)
-    return files.FILES[file](of, context_of(catalog, dump, own=own)) or b""
+    return files.FILES[file](of, context_of(catalog, dump, Machine(), own=own)) or b""
 
 
 def _list(question: Question) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pstorefs.mount.preflight import MountError
 from pstorefs.record.decoded import Decoded
+from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     import os
 
     from pstorefs.control.executor import Executor
-
-_SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 
 #: What only a fleet's mount imports, by the beginning of the name: 2 MiB, with sqlite3 and tarfile.
 _OF_A_FLEET = (
@@ -133,7 +132,7 @@ def _executor(
     if target is not None:
         known.append(Place(ARCHIVE, target))
     if own:
-        known.append(Place(SYSTEMD, _SYSTEMD_ARCHIVE))
+        known.append(Place(SYSTEMD, SYSTEMD_ARCHIVE))
     policy = Policy(
         volatile=settings.archive_volatile,
         keep=settings.keep,

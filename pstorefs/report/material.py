@@ -13,10 +13,15 @@ from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import pmsg
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
+from pstorefs.report.context import Context, Sibling
 
 if TYPE_CHECKING:
     from pstorefs.catalog.catalog import Catalog
     from pstorefs.catalog.view import Listed
+    from pstorefs.system.machine import Machine
+
+# In place of the title of a dump that is closed to some who may read this one.
+_CLOSED = "see its own report"
 
 
 class Material(Protocol):
@@ -284,3 +289,23 @@ def material(catalog: Catalog, dump: Listed | Stored) -> Material:
     """What the files of a dump of a catalog are made of. OSError as from `Catalog.stored`."""
     known = dump if isinstance(dump, Stored) else catalog.resolved(dump)
     return Saved(catalog, known) if isinstance(known, Stored) else Known(catalog, known)
+
+
+def context_of(
+    catalog: Catalog,
+    dump: Listed,
+    machine: Machine,
+    *,
+    own: bool,
+    may_name: Callable[[Listed], bool] = lambda _: True,
+) -> Context:
+    """The context of a dump. `may_name`: whether it may say the title of another one."""
+    order, siblings = None, []
+    view = catalog.view()
+    for number, other in enumerate(view.boot_of(dump), 1):
+        if other.name == dump.name:
+            order = number
+            continue
+        title = catalog.brief(other).title if may_name(other) else _CLOSED
+        siblings.append(Sibling(other.name, title, number, other.reason or ""))
+    return Context(machine, own, tuple(siblings), order, view.boot_key_of(dump))

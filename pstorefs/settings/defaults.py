@@ -2,6 +2,8 @@
 
 #: Where this machine's own records are archived.
 DEFAULT_ARCHIVE = "/var/lib/pstorefs"
+#: Where systemd-pstore moves them to. systemd-pstore(8)
+SYSTEMD_ARCHIVE = "/var/lib/systemd/pstore"
 #: Where `pstorefs --ship` keeps its receipts.
 DEFAULT_RECEIPTS = "/var/lib/pstorefs-ship"
 #: Where contrib/setup --fleet installs obstore.

@@ -10,15 +10,21 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from pstorefs.archive.entry import ALONE, Entry
+from pstorefs.archive.entry import Entry
 from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
-from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import NotAtHandError, SavedAtHand, material, raw_files
+from pstorefs.report.context import Context
+from pstorefs.report.material import (
+    NotAtHandError,
+    SavedAtHand,
+    context_of,
+    material,
+    raw_files,
+)
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.system.recent import Recent
@@ -30,8 +36,6 @@ from pstorefs.tree.saved_text import SavedText
 
 LATEST = "latest"
 _Made = TypeVar("_Made")
-# In place of the title of a dump that is closed to some who may read this one.
-_CLOSED = "see its own report"
 
 
 class _NoDumpError(FileNotFoundError):
@@ -329,17 +333,13 @@ class Dumps:
 
     def context(self, dump: Listed) -> Context:
         """The other dumps of that boot, and who reads."""
-        boot = self.catalog.view().boot_of(dump)
-        order, siblings = None, []
-        for number, other in enumerate(boot, 1):
-            if other.name == dump.name:
-                order = number
-                continue
-            open_to = self._owners.may_name(other, dump)
-            title = self.catalog.brief(other).title if open_to else _CLOSED
-            siblings.append(Sibling(other.name, title, number, other.reason or ""))
-        key = next((each.boot for each in boot if each.boot and each.boot[0] != ALONE), None)
-        return Context(self._machine, self._own, tuple(siblings), order, key)
+        return context_of(
+            self.catalog,
+            dump,
+            self._machine,
+            own=self._own,
+            may_name=lambda other: self._owners.may_name(other, dump),
+        )
 
 
 def _mtime(dump: Listed) -> int:
