@@ -2,7 +2,7 @@
 
 One command, from top to bottom: `engine` opens and locks the archive; `request` looks up the names;
 `relatives` says which records can belong to these; `batches` takes them by the thousand; `shelf`
-reads and decodes; `archived` finds what is saved already; `plan` makes a job of each dump; a
+reads and decodes; `candidates` finds what is saved already; `plan` makes a job of each dump; a
 `transaction` takes the jobs of a batch through `stage`, `save` and `erase`; `prune` does what keep=
 asks for, and `index` is brought up to date.
 

@@ -1,7 +1,7 @@
 """The directory that is the archive: opened with care, refused where it would keep nothing, locked.
 
-Every refusal is an `ArchiveError`: an errno, and one line that names the thing, the reason and the
-way out.
+Every refusal is an `ArchiveError`: an errno, and one line that names the thing, the reason and
+what to do.
 """
 
 from __future__ import annotations

@@ -4,10 +4,6 @@
 became of each record. They may run in any thread, and be killed at any moment: at each of them a
 record is whole in the store, or whole and verified in the archive, or both; the next run finishes
 the work. An empty store takes a few milliseconds: nothing that decodes is imported for it.
-
-In this order: `request` looks the names up, `batches` takes records by the thousand, `plan` groups
-them into dumps and finds out what is saved already, `save` writes and verifies, `erase` erases; and
-`prune` does what keep= asks for.
 """
 
 from __future__ import annotations

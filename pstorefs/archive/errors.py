@@ -25,7 +25,7 @@ class ArchiveError(OSError):
 
 
 def explain(path: str, error: OSError) -> ArchiveError:
-    """An error of the archive's file system, with the way out."""
+    """An error of the archive's file system, with what to do."""
     if isinstance(error, ArchiveError):
         return error
     number = error.errno or errno.EIO

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pstorefs.record.record import Record
     from pstorefs.source.directory import Store
 
-#: Why a record is not erased, and the way out.
+#: Why a record is not erased, and what to do.
 WHY = {
     "suspect": "no header line: the kernel may show less than the store holds; boot once with"
     " pstore.compress=none to get the rest, or force it: clear {name}",
-    "log": "a log of this kind goes by itself, and erasing it wipes the log that is being written;"
+    "log": "the kernel overwrites logs of this kind, and erasing one wipes what is being written;"
     " to do so: clear {name}",
-    "slot": "this kernel has oopsed since boot, and the new record may stand in the same slot;"
+    "slot": "this kernel has oopsed since boot, and the new record may be in the same slot;"
     " reboot, then archive; or force it: clear {name}",
     "same": "this is the archived copy itself: the archive is mounted within the source",
     "changed": "it, or a record of the same dump, changed while it was archived: archive it again",

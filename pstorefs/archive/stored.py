@@ -163,7 +163,7 @@ def small(store: Store, name: str, file: str, limit: int) -> bytes:
     """A regular file of a dump, of at most so many bytes. OSError."""
     stamp = store.stamp((name,), file)
     if not stamp.is_file or stamp.size > limit:
-        raise durable.error(27, f"{name}/{file} is no file of at most {limit} bytes")  # EFBIG
+        raise durable.error(errno.EFBIG, f"{name}/{file} is no file of at most {limit} bytes")
     return store.read((name,), file, stamp)
 
 

@@ -4,11 +4,11 @@
 status meaning
 ====== ============================================================================================
 0      everything is archived and cleared, or there was nothing to do
-2      something failed: the lines on standard error say what, and the way out
+2      something failed: the lines on standard error say what, and what to do
 3      everything is archived, and records remain in the store on purpose: the lines say why
 ====== ============================================================================================
 
-Logs that the kernel drops by itself (ramoops: console, pmsg, ftrace) do not count as remaining.
+Logs that the kernel drops automatically (ramoops: console, pmsg, ftrace) do not count as remaining.
 """
 
 from __future__ import annotations

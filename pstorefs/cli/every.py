@@ -75,7 +75,7 @@ def _parse(words: Sequence[str]) -> tuple[int, Settings]:
     except ShipError as error:
         raise ShipError(f"{OPTION}: {given} {error}") from None
     if seconds < 1:
-        raise ShipError(f"{OPTION} wants a time such as 15m")
+        raise ShipError(f"{OPTION} needs a time such as 15m")
     settings = parse(["--archive", *rest])
     if settings.help or settings.version:
         raise UsageError(f"{OPTION} goes with the options of --archive: see pstorefs --help")

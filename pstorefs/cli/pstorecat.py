@@ -72,7 +72,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         elif word in ("--report", "--logcat"):
             both, mode = both or mode not in ("", word), word
         elif word == "--vmlinux":
-            _complain("--vmlinux wants FILE after it: see pstorecat --help")
+            _complain("--vmlinux needs FILE after it: see pstorecat --help")
             return 2
         elif word == "--":
             files += words

@@ -86,7 +86,7 @@ def _split(words: Sequence[str]) -> tuple[set[str], list[tuple[str, str]], list[
             flags.add(word)
         elif word in ("-o", "--sentry"):
             if not queue:
-                raise ShipError(f"{word} wants {'options' if word == '-o' else 'a DSN'} after it")
+                raise ShipError(f"{word} needs {'options' if word == '-o' else 'a DSN'} after it")
             value = queue.pop(0)
             options += [value] if word == "-o" else []
             given += [("sentry", value)] if word == "--sentry" else []

@@ -84,7 +84,7 @@ def parse(line: bytes) -> Command | None:
     if verb == "rescan" and names:
         raise CommandError("rescan takes no names")
     if verb == "clear" and not names:
-        raise CommandError("clear wants the names of records: it erases them without saving them")
+        raise CommandError("clear needs the names of records: it erases them without saving them")
     return Command(verb, tuple(map(_plain, names)), _plain(words))
 
 

@@ -154,7 +154,7 @@ def _removal(settings: Settings, store: Store, target: str | None) -> str:
     """What rm of a record does; over the source what it does there, unless asked otherwise."""
     rm = settings.rm or ("clear" if store.pinned else "archive")
     if store.pinned and rm == "archive" and target is None:
-        raise MountError(f"{settings.source}: rm=archive wants archive=DIR for these records")
+        raise MountError(f"{settings.source}: rm=archive needs archive=DIR for these records")
     return rm
 
 

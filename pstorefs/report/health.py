@@ -1,4 +1,4 @@
-"""What needs attention: findings on records, store and machine, each with a way out."""
+"""What needs attention: findings on records, store and machine, each with what to do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`status`: the newest crash, whether it explains the last reboot, the newest dumps, the store.
 
 Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
-finding about health names its way out.
+finding about health says what to do.
 """
 
 from __future__ import annotations

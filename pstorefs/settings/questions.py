@@ -87,7 +87,7 @@ def parse_question(words: Sequence[str]) -> Question:
             flags.add(word)
         elif word in ("-o", "--options"):
             if not queue:
-                raise UsageError(f"{word} wants options after it")
+                raise UsageError(f"{word} needs options after it")
             settings = apply(settings, queue.pop(0))
         elif word.startswith("-o") and len(word) > 2:
             settings = apply(settings, word[2:])
@@ -128,6 +128,6 @@ def _arguments(kind: str, form: Form, queue: list[str]) -> tuple[str, ...]:
     found = []
     for name in form.arguments:
         if not queue or (queue[0].startswith("-") and queue[0] != "-"):
-            raise UsageError(f"{kind} wants {name} after it")
+            raise UsageError(f"{kind} needs {name} after it")
         found.append(queue.pop(0))
     return tuple(found)

@@ -245,7 +245,7 @@ def apply(settings: Ship, name: str, value: str) -> None:
     if name not in TABLE:
         raise ShipError(f"unknown option {name}: one of {', '.join(TABLE)}")
     if not value or len(value) > _LONGEST:
-        raise ShipError(f"option {name} wants a value: {name}=...")
+        raise ShipError(f"option {name} needs a value: {name}=...")
     convert, _ = TABLE[name]
     try:
         setattr(settings, name, convert(value))

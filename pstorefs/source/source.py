@@ -1,7 +1,7 @@
 """What a source of records is, to the rest of the program.
 
-A directory is one (`directory.Store`, or `timeout.TimeoutStore` where it may hang). An object store
-is to be another: nothing here says that files lie in a file system.
+A directory is one (`directory.Store`, or `timeout.TimeoutStore` where it may hang); nothing here
+says that files lie in a file system.
 
 All calls may come from any thread, and several at once. They raise OSError: FileNotFoundError for
 what is gone, `ChangedError` for what is not what it was, TimeoutError for what does not answer.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.efivars import VariableStore
     from pstorefs.source.timeout import TimeoutStore
 
 #: A folder: the names on the way to it from the root. The root is the empty one.
@@ -65,5 +66,5 @@ class Erasable(Source, Protocol):
 
 
 if TYPE_CHECKING:
-    # What mypy holds: a directory keeps all of it.
-    _DIRECTORIES: list[type[Erasable]] = [Store, TimeoutStore]
+    # mypy checks that each keeps all of it.
+    _SOURCES: list[type[Erasable]] = [Store, TimeoutStore, VariableStore]

@@ -189,7 +189,7 @@ def real_path(path: str) -> str:
 
 
 def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
-    """The `Store` of a directory, a patient one where it may hang. OSError as of `Store`."""
+    """The `Store` of a directory, a `TimeoutStore` where it may hang. OSError as of `Store`."""
     real = real_path(path)
     kind = TimeoutStore if mountinfo.may_hang(real) else Store
     return kind(real, pinned=pinned, optional=optional)

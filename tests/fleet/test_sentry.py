@@ -409,7 +409,7 @@ def test_a_dsn_alone_needs_no_store_and_keeps_keep_from_what_it_lacks(
     done = command(tmp_path, *words, "--check")
     assert (done.returncode, "--check is about a store" in done.stderr) == (1, True)
     done = command(tmp_path, "--sentry")
-    assert (done.returncode, "wants a DSN" in done.stderr) == (1, True)
+    assert (done.returncode, "needs a DSN" in done.stderr) == (1, True)
     (tmp_path / "ship.conf").write_text(
         f"sentry = {receiver.dsn}\narchive = {archive}\nstate = {tmp_path}/other\n"
     )

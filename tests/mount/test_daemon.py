@@ -1,4 +1,4 @@
-"""The program: background and foreground, signals, a dead mount, one-line errors with a way out."""
+"""The program: background and foreground, signals, a dead mount, errors of one line."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_mount_that_died_a_moment_ago_is_replaced(source: Path, mount: MountMa
 
 
 def one_line(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
-    """An error is one line that names the thing and the way out, and an exit status."""
+    """An error is one line that names the thing and what to do, and an exit status."""
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith("pstorefs: ")
     assert done.stderr.count("\n") == 1, done.stderr

@@ -676,8 +676,8 @@ def test_an_archive_without_dumps_is_a_page_without_crashes(tmp_path: Path) -> N
 
 
 WRONG = [
-    ([], 1, "--report-html wants URL|DIRECTORY after it"),
-    (["{here}"], 1, "--report-html wants FILE after it"),
+    ([], 1, "--report-html needs URL|DIRECTORY after it"),
+    (["{here}"], 1, "--report-html needs FILE after it"),
     (["{here}", "page", "more"], 1, "too many arguments: more"),
     (["{here}", ""], 1, "an empty word"),
     (["{here}", "page", "--json"], 1, "--json does not go with --report-html"),

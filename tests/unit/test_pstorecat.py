@@ -172,7 +172,7 @@ def test_report_of_a_long_log_is_that_of_its_end(tmp_path: Path) -> None:
         (["--json", "--logcat", "-"], "--logcat goes with neither --report nor --json"),
         (["--report", "--logcat", "-"], "--logcat goes with neither --report nor --json"),
         (["--logcat", "--report", "-"], "--logcat goes with neither --report nor --json"),
-        (["--report", "--vmlinux"], "--vmlinux wants FILE after it"),
+        (["--report", "--vmlinux"], "--vmlinux needs FILE after it"),
     ],
     ids=str,
 )

@@ -42,8 +42,8 @@ def test_the_first_question_of_a_command_line_is_asked(words: list[str], kind: s
 
 
 REFUSED = [
-    (["--show"], "--show wants NAME after it"),
-    (["--show", "--json"], "--show wants NAME after it"),
+    (["--show"], "--show needs NAME after it"),
+    (["--show", "--json"], "--show needs NAME after it"),
     (["--list", "-o", "uid=0"], "option uid is for a mount, not for --list: use archive, "),
     (["--check", "-o", "endpoint=http://x"], "option endpoint is for a mount, not for --check"),
     (["--show", "latest", "s3://b/p"], "s3://b/p is a fleet's store: mount it, or "),
