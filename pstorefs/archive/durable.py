@@ -22,7 +22,7 @@ NEW, OLD = ".pstorefs-new-", ".pstorefs-old-"
 MANY = 64
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: should a FIFO stand there, do not wait for its other end.
+# O_NONBLOCK: should a FIFO be there, do not wait for its other end.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE = 0o700, 0o600
@@ -189,7 +189,7 @@ def read_stamped(parent: int, name: str, limit: int) -> tuple[Stamp, bytes]:
 
 
 def exists(parent: int, name: str) -> bool:
-    """Whether something stands under a name, be it a dangling symbolic link."""
+    """Whether something has a name, be it a dangling symbolic link."""
     try:
         os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def exists(parent: int, name: str) -> bool:
 def move_new(parent: int, name: str, target: int, new: str) -> None:
     """Rename onto nothing. Python has no RENAME_NOREPLACE; the archive's lock makes this enough."""
     if exists(target, new):
-        raise error(errno.EEXIST, f"{new} stands there already")
+        raise error(errno.EEXIST, f"{new} is there already")
     os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
 
 

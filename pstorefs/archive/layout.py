@@ -60,7 +60,7 @@ _LARGEST_NUMBER = 1 << 63
 class Fact(NamedTuple):
     """What the engine did with one record. Times are seconds since 1970, boots are boot_ids.
 
-    Before a record is erased, `clearing` is written; afterwards `cleared`. A record that stands in
+    Before a record is erased, `clearing` is written; afterwards `cleared`. A record that is in
     the store although it is cleared came back.
     """
 

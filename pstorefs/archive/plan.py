@@ -42,7 +42,7 @@ class Job:
     dump: Dump
     #: Its directory in the archive.
     directory: str
-    #: Whether that stands there already.
+    #: Whether that is there already.
     exists: bool
     #: Records of the store that are not saved yet, and their names in raw/.
     new: list[tuple[Record, str]]
@@ -169,7 +169,7 @@ class Planner:
         directory = dump.name if exists else self._free_name(dump)
         sums = dict(self._sums[directory])
         job = Job(dump, directory, exists, [], {}, [], sums)
-        # Also what stands there and could not be read.
+        # Also what is there and could not be read.
         taken = {*sums, *self._candidates.listing.dumps.get(directory, ())}
         for record in ours:
             place = self._saved.get(_identity(record))

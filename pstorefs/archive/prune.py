@@ -1,7 +1,7 @@
 """What `-o keep=` removes from the archive. Nothing else in this program does.
 
 Oldest first, by when they were saved: a machine whose clock was wrong has dumps of any date. Never
-a dump whose records still stand in the store or that is still to be shipped to a fleet's store (if
+a dump whose records are still in the store or that is still to be shipped to a fleet's store (if
 one is configured), and never the first and the newest of a signature: the one tells when a fault
 began, the other what it looks like now. Where that one is damaged, the next one as well.
 Nor a directory that is not called as this program calls dumps: somebody has put a copy there.

@@ -48,7 +48,7 @@ _UNFIT = dict.fromkeys(
 )
 _LONG_GAP = re.compile(f"{UNKNOWN.decode()}{{9,}}")
 _ODD = re.compile(rb"[^\t\n\x20-\x7e]")
-# Log lines of several CPUs can stand slightly out of order; more than this is no disorder.
+# Log lines of several CPUs can be slightly out of order; more than this is no disorder.
 _DISORDER_SECONDS = 60
 # Damaged lines in a row that still looked right, at most, in experiments with deflate (flips in
 # real records): a wrong match copies whole lines. So many lines before the first bad one are

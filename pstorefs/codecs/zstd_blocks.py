@@ -1,7 +1,7 @@
 """What is in a compressed block of zstd (RFC 8878, section 3.1.1.3): literals, then sequences.
 
-All literals of the block stand first, by themselves: raw, one byte repeated, or Huffman coded in
-one stream or in four, each of which gives a quarter. Behind them stand the sequences, FSE coded in
+All literals of the block come first: raw, one byte repeated, or Huffman coded in
+one stream or in four, each of which gives a quarter. Behind them are the sequences, FSE coded in
 one stream: "so many literals, then a match of that length and distance". Streams are read backwards
 (``fse``). Hence, of a block that is cut off, literals can be had and their places can not.
 
@@ -135,7 +135,7 @@ def read_literals(content: bytes, state: State) -> tuple[list[Part], int]:
 
 
 def _four_streams(section: bytes, length: int, size: int, table: HuffmanTable) -> list[Part]:
-    """Decode streams whose lengths, but for the last one's, stand before them."""
+    """Decode streams whose lengths, but for the last one's, are before them."""
     lengths = [int.from_bytes(section[place : place + 2], "little") for place in (0, 2, 4)]
     lengths.append(length - 6 - sum(lengths))
     quarter = (size + 3) // 4

@@ -173,7 +173,7 @@ def _facts(each: Group) -> boots.Facts:
 
 
 def _ties(facts: Sequence[boots.Facts], dumping: set[int]) -> dict[int, int]:
-    """Records that are no dumps, to the dumps whose last lines stand in them."""
+    """Records that are no dumps, to the dumps whose last lines are in them."""
     logs = [
         index
         for index in range(len(facts))

@@ -1,7 +1,7 @@
 """Which dumps are of one boot, and which console log ends with which dump: on evidence only.
 
 * erst: the id carries the time of the boot's first record.
-* The last lines of a dump stand in a later one, times and all: the log went on in the same boot.
+* The last lines of a dump are in a later one, times and all: the log went on in the same boot.
 * Counts run on, and both boots began in the same seconds (the dump's time less its last line's).
 
 Within a boot every dump has its own count. What would put two dumps with one count together is no
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="Counted")
 
-# Lines at the end of a dump that must stand elsewhere. A console shows lines by their level: of
+# Lines at the end of a dump that must be elsewhere. A console shows lines by their level: of
 # those before an oops, which makes it show all, some may be absent; the last line may not.
 _TAIL = 4
 _TAIL_SHARED = 2
@@ -138,7 +138,7 @@ def tails_of(dumps: Iterable[tuple[int, Facts]]) -> Tails:
 
 
 def ending(tails: Tails, lines: AbstractSet[int]) -> int | None:
-    """The index of the latest dump whose last lines stand among these lines."""
+    """The index of the latest dump whose last lines are among these lines."""
     found = {
         index: (dump.count or 0, dump.time_ns or 0, dump.anchor)
         for key in tails.keys() & lines
@@ -155,7 +155,7 @@ def _stands(dump: Facts, lines: AbstractSet[int]) -> bool:
 
 
 def _by_lines(dumps: Sequence[Facts], rest: Sequence[int], sets: _Sets) -> None:
-    """Join dumps to later ones in which their last lines stand."""
+    """Join dumps to later ones in which their last lines are."""
     tails = tails_of((index, dumps[index]) for index in rest)
     for index in rest:
         dump = dumps[index]
@@ -249,7 +249,7 @@ class _Sets:
         return self._counts.get(root) or (set() if count is None else {count})
 
     def join(self, one: int, other: int) -> None:
-        """Join two sets, unless a count would stand in it twice."""
+        """Join two sets, unless a count would be in it twice."""
         one, other = sorted((self._root(one), self._root(other)))
         counts, more = self._counts_of(one), self._counts_of(other)
         if one == other or counts & more:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pstorefs.record.record import Record
 
-# Lines of several CPUs stand out of order by less than a second in the corpus. By more than this,
+# Lines of several CPUs are out of order by less than a second in the corpus. By more than this,
 # and the text of the higher part cannot be the older one.
 _DISORDER_US = 60 * 10**6
 # Disorder is rare: of two dumps that could take a record, a gap in time is the likelier.

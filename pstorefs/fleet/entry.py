@@ -1,7 +1,7 @@
 """A dump as one line: what its summary.json says, in columns of fixed types. Pure.
 
 A summary.json is hostile: it says what some machine wrote into a file. Each column has one type, or
-is null, whatever stands there, so that engines that read millions of these lines find one schema.
+is null, whatever is there, so that engines that read millions of these lines find one schema.
 
 =============== ===============================================================================
 column          value

@@ -1,4 +1,4 @@
-"""A reboot that no record tells of, as an entry of its own: -o unclean.
+"""A reboot without a record, as an entry of its own: -o unclean.
 
 Whoever looks why a machine was booted (cli/unclean.py) does so once a boot. What was found is
 frozen among the receipts before anything is sent: the journal forgets, and whatever is sent again

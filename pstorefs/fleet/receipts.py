@@ -33,7 +33,7 @@ SUMS = "SHA256SUMS"
 _BOOT, _LOCK, _NEW, _REBOOT = ".boot", ".lock", ".pstorefs-new-", ".reboot-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Bytes of a SHA256SUMS, and of what stands before it in a receipt.
+#: Bytes of a SHA256SUMS, and of what is before it in a receipt.
 _SUMS_BYTES, _HEAD_BYTES = 8 << 20, 4096
 _REBOOT_BYTES = 1 << 20
 _LONGEST_NAME = 200

@@ -70,7 +70,7 @@ class Remote(Protocol):
     """A store that is looked at."""
 
     def folders(self, prefix: str) -> list[str]:
-        """What stands between this prefix, which ends with a slash, and the next slash of keys.
+        """What is between this prefix, which ends with a slash, and the next slash of keys.
 
         `BadKeyError` as well.
         """

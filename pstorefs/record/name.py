@@ -77,7 +77,7 @@ class Name(NamedTuple):
 
 
 class Header(NamedTuple):
-    """A dump's header line, ``Panic#2 Part1``, and where it stands in the text."""
+    """A dump's header line, ``Panic#2 Part1``, and where it is in the text."""
 
     reason: str
     #: Oopses since boot, this one included.

@@ -53,7 +53,7 @@ class Reading(NamedTuple):
     broken: str = ""
     #: The bytes at the end of `text` that are the ECC notice.
     notice_length: int = 0
-    #: Where, in `text`, what is certain ends. Beyond stand marked lines and uncertain text.
+    #: Where, in `text`, what is certain ends. Beyond are marked lines and uncertain text.
     #: 0: the text is no text.
     certain_length: int = 0
 

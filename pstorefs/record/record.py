@@ -87,7 +87,7 @@ class Record:
     first: int | None
     last: int | None
     #: 64-bit fingerprints of its lines in their order, packed; lines at time zero are left out, as
-    #: they are the same in every boot. Of uncertain lines too: what stands elsewhere was right.
+    #: they are the same in every boot. Of uncertain lines too: what is elsewhere was right.
     lines: bytes
     #: It has no header line, and its text ends in a crash: the log of a console, mostly.
     crashed: bool = False

@@ -10,13 +10,13 @@ host            names of the machine, with their domain, in upper or lower case;
                 that it set; servers of NFS and CIFS; who built the kernel
 user            names of users: those that are given, of directories in /home, of audit records
 machine         machine ids and the like that are given
-serial          serial numbers that are given, and what stands behind the words; WWNs; IMEIs
+serial          serial numbers that are given, and what follows the words; WWNs; IMEIs
 uuid            UUIDs, also without dashes: of file systems, partitions, machines
 mac             hardware addresses of networks, but neither all zeros nor all ones
 ipv4, ipv6      addresses, but those of this host, of no host and of all hosts, and netmasks
 kernel-address  addresses of the kernel, and the offset by which it was moved
 ssid            names of wireless networks
-password        what stands behind such a word, and in a URL; command lines of audit records
+password        what follows such a word, and in a URL; command lines of audit records
 =============== ==================================================================================
 
 Symbols, modules, commands, versions and hardware names stay: without them a report is of no use.
@@ -56,7 +56,7 @@ _OWN = re.compile(rf"(?:{'|'.join(KINDS)})-\d+")
 _HEX = "0-9a-fA-F"
 _QUOTE = """["'<]"""
 
-#: Words behind which a secret stands. What is found so is replaced wherever it appears, if it could
+#: Words that a secret follows. What is found so is replaced wherever it appears, if it could
 #: be nothing else there. None holds a quote or ends in a backslash: JSON stays JSON.
 _BEHIND: tuple[tuple[str, str], ...] = (
     (HOST, r"(?:Hostname set to|Set hostname to) <([^<>\s]{1,253})>"),
@@ -213,7 +213,7 @@ class _Replacer:
         users = [name for name, kind in names.items() if kind == USER]
         others = [name for name in names if name not in {*hosts, *users}]
         forms = "|".join(f"(?P<f{n}>{form})" for n, (_, form) in enumerate(_FORMS))
-        # The MAC's group for its separator stands behind those around it.
+        # The MAC's group for its separator is behind those around it.
         forms = forms.replace(r"\2", "(?P=separator)").replace("([:-])", "(?P<separator>[:-])")
         # A name is a word of its own; of a host, what follows is its domain. A number may be part
         # of the name of a device.
@@ -231,7 +231,7 @@ class _Replacer:
         return self._pattern.sub(self._instead, text)
 
     def _named(self, kind: str, match: re.Match[str]) -> str:
-        """What stands behind a word, replaced if it is a secret."""
+        """What follows a word, replaced if it is a secret."""
         name = match[1].rstrip(". ")
         if not _is_secret(name):
             return match[0]

@@ -24,7 +24,7 @@ _INSTEAD = {
 
 
 def before_places(words: Sequence[str]) -> Sequence[str]:
-    """The words before ``--``: what stands behind it are places, whatever they are called."""
+    """The words before ``--``: those behind it are places, whatever they are called."""
     return words[: words.index("--")] if "--" in words else words
 
 

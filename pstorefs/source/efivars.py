@@ -32,7 +32,7 @@ from pstorefs.system import mountinfo
 CRASH_GUID = "cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0"
 #: Bytes of attributes before a variable's data (Documentation/filesystems/efivarfs.rst).
 ATTRIBUTES = 4
-# enum pstore_type_id; the number stands behind `type` in a variable's name.
+# enum pstore_type_id; the number follows `type` in a variable's name.
 _TYPES = (
     "dmesg",
     "mce",

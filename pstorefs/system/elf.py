@@ -16,7 +16,7 @@ _SYMTAB = 2
 _FUNCTION = 2
 _MOST_SECTIONS = 10_000
 _MOST_SYMBOLS = 4_000_000
-# A name may stand behind others that end in it, as linkers merge strings.
+# A name may be behind others that end in it, as linkers merge strings.
 _MOST_PLACES = 64
 _RELEASE = b"Linux version "
 _VERMAGIC = b"vermagic="
@@ -107,7 +107,7 @@ class Elf:
         return found
 
     def _places(self, strings: _Section, names: Iterable[str]) -> dict[int, str]:
-        """Where in a table of strings the names stand."""
+        """Where in a table of strings the names are."""
         found: dict[int, str] = {}
         end = strings.offset + strings.size
         for name in names:

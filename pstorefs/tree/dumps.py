@@ -277,7 +277,7 @@ class Dumps:
     def _changing(self, make: Callable[[], _Made]) -> _Made:
         """What is made of a dump now. `StaleError` if it changes at this very moment.
 
-        FileNotFoundError if it is gone: nobody tells who lists a directory to look it up again.
+        FileNotFoundError if it is gone: who lists a directory is not told to look it up again.
         """
         try:
             return make()

@@ -30,7 +30,7 @@ class Kinds:
         self._size = len(text) + 1
 
     def affinity(self, first: int, second: int) -> int:
-        """Score how much more often such a pair stands together than by chance."""
+        """Score how much more often such a pair appears than by chance."""
         kinds = _KINDS[first], _KINDS[second]
         by_chance = self._singles[kinds[0]] * self._singles[kinds[1]] / self._size
         # Two more of each, so that what was seen once is no law.

@@ -33,7 +33,7 @@ _DISTANCES = [
     *((1 + i, 0) for i in range(4)),
     *(((2 + i % 2 << i // 2 - 1) + 1, i // 2 - 1) for i in range(4, 30)),
 ]
-# In which order the lengths of the codes that encode code lengths stand.
+# The order of the lengths of the codes that encode code lengths.
 _CODE_LENGTH_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 _STORED, _FIXED, _DYNAMIC = 0, 1, 2
 _END_OF_BLOCK = 256

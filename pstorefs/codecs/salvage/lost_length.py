@@ -3,7 +3,7 @@
 Behind a break an LZ77 decoder may be in step again, and still have put out too little or too much.
 Where a match reaches back across the break it then copies the wrong place of the text, and all
 these matches are wrong by the same number of bytes, the shift. For each possible shift we ask how
-well the bytes that would be copied fit to what stands beside them. Two things tell:
+well the bytes that would be copied fit what is beside them. Two things tell:
 
 * Which kinds of character follow each other, learnt from the text: digits after digits, a space
   after a colon.
@@ -36,7 +36,7 @@ _MOST_SURPLUS = 1000
 # Text that is skipped behind the break: it may be out of step still.
 _NONSENSE = 350
 
-# Scores stand in bytes, with 0, "tells nothing", in the middle.
+# Scores are bytes; 0, "says nothing", is in the middle.
 _ZERO = 128
 # A match would begin before the text does. Unlikely, and no more: it may be nonsense.
 _BEFORE_TEXT = -6 * BIT
@@ -53,7 +53,7 @@ _MOST_SHIFTS = 6
 
 
 class _Joint(NamedTuple):
-    """A match that may reach across the break, and what stands beside it."""
+    """A match that may reach across the break, and what is beside it."""
 
     #: Places in the text, if the shift is 0.
     begin: int
@@ -68,7 +68,7 @@ class _Joint(NamedTuple):
 def estimate_shifts(text: bytes, behind: Sequence[int]) -> list[int]:
     """By how many bytes a match in ``behind`` that begins within ``text`` must begin later.
 
-    ``text`` is what stands before the break, ``behind`` are the tokens behind it (``holes``). All
+    ``text`` is what is before the break, ``behind`` are the tokens behind it (tokens.py). All
     shifts that are likely are given, mostly one; or none, if nothing can be told.
     """
     fit = _Fit(text[-_WINDOW:])
@@ -121,7 +121,7 @@ class _Fit:
         self._ends: dict[int, bytes] = {}
 
     def before(self, joint: _Joint) -> bytes:
-        """Score what stands before the match against the first byte it would copy."""
+        """Score what is before the match against the first byte it would copy."""
         literal = joint.previous
         if literal is not None and literal not in self._beginnings:
             scores = bytes(_ZERO + self._kinds.affinity(literal, byte) for byte in range(256))
@@ -129,7 +129,7 @@ class _Fit:
         return _around(self._beginnings[literal], joint.begin, _ZERO + _BEFORE_TEXT, _ZERO)
 
     def after(self, joint: _Joint) -> bytes:
-        """Score what stands behind the match against the last byte it would copy and the next."""
+        """Score what is behind the match against the last byte it would copy and the next."""
         literal = joint.following
         if literal is None:
             copied = _around(self.text, joint.end, 1, 1)

@@ -10,7 +10,7 @@ and stops. Three questions then have to be answered:
 2. How much text was lost in between? Copies reach back over the gap, so that a wrong answer makes
    them fetch the wrong words. Answers are tried (for 842 all, for the others what ``shift``
    finds), and those are taken whose outcome has the most triples of letters in common with the
-   undamaged text (``likeness``). Where none stands out, all text before the gap counts as lost.
+   undamaged text (log_model.py). Where none stands out, all text before the gap counts as lost.
 3. Which bytes are known? Those that stay the same whatever the lost text was: everything is
    decoded twice, with lost bytes 0x00 and 0xff, and once for each further length that the lost
    text may well have had, and compared.
@@ -63,7 +63,7 @@ _RUN = 24  # UNKNOWN bytes that stand for any larger number
 class Trail:
     """A stream, as seen by a salvage that may have to find its way in it.
 
-    A place is a number that says where in the data, and in what state, a decoder stands: 0 is the
+    A place is a number that says where in the data, and in what state, a decoder is: 0 is the
     beginning, and instructions lead to larger numbers.
     """
 
@@ -86,7 +86,7 @@ class Trail:
     #: Positions in the text are multiples of this.
     unit: int = 1
     #: tokens(place): what the instruction there does, in tokens (``holes``); only where copies are
-    #: relative to where they stand.
+    #: relative to where they are.
     tokens: Callable[[int], list[int]] | None = None
 
 

@@ -58,7 +58,7 @@ def play(tokens: Iterable[int], text: bytearray, limit: int) -> None:
 def play_behind(tokens: Iterable[int], text: bytes, shift: int | None, limit: int) -> array[int]:
     """Put out what tokens behind a break say.
 
-    Where they reach back into ``text``, which stands before the break, they begin ``shift`` bytes
+    Where they reach back into ``text``, which is before the break, they begin ``shift`` bytes
     later there than their distance says, if ``shift`` is known; if not, the bytes are lost.
     """
     before = _Before(text, shift)
@@ -82,7 +82,7 @@ def play_behind(tokens: Iterable[int], text: bytes, shift: int | None, limit: in
 
 
 class _Before:
-    """What stands before a break, as it is seen from behind it."""
+    """What is before a break, as it is seen from behind it."""
 
     def __init__(self, text: bytes, shift: int | None) -> None:
         # Bytes are handed over one by one: as a whole they would be taken for the array's memory.

@@ -6,7 +6,7 @@ Kernels write a record as one block, so that everything is at stake:
   text can be had but for literals of that one stream, around the damage.
 * Damage in the sequences: the text up to there, then the literals that follow, without what stood
   between them.
-* Cut off: the sequences stand last, hence only literals, in order. Of the stream that was cut
+* Cut off: the sequences are last, hence only literals, in order. Of the stream that was cut
   there is its end.
 """
 
@@ -44,7 +44,7 @@ class _TooMuchError(CodecError):
 
 @dataclass(slots=True)
 class _Salvage:
-    """The text so far and, once something was wrong, the tokens of what stands behind."""
+    """The text so far and, once something was wrong, the tokens of what is behind it."""
 
     limit: int
     text: bytearray = field(default_factory=bytearray)
@@ -53,13 +53,13 @@ class _Salvage:
     truncated: bool = False
     #: Bytes of input for ``text``.
     used: int = 0
-    #: Length of ``text`` and of what stands behind.
+    #: Length of ``text`` and of what is behind it.
     size: int = 0
     state: State = field(default_factory=State)
     blocks_left: int = _MOST_BLOCKS
 
     def put(self, tokens: Sequence[int], size: int | None = None) -> None:
-        """Add to the text or to what stands behind the break; literals if no size is given."""
+        """Add to the text or to what is behind the break; literals if no size is given."""
         self.size += len(tokens) if size is None else size
         if self.behind is None:
             play(tokens, self.text, self.limit)
