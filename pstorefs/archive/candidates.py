@@ -42,7 +42,7 @@ class Candidates:
         self._dumps: dict[str, dict[str, None]] = defaultdict(dict)
         self.shelf = Shelf(view, ARCHIVE)
         names, everything, odd = layout.dump_names(view)
-        self.listing = layout.Listing({}, (), everything)
+        self.listing = layout.Listing({}, everything)
         for sentence in odd:
             say(sentence)
         reach = Reach(records)

@@ -113,10 +113,9 @@ def raw_name(file: str, sha256: str, taken: Iterable[str]) -> str:
 
 
 class Listing(NamedTuple):
-    """The dumps of an archive: each raw/ with its files, and what was passed over, in sentences."""
+    """The dumps of an archive: each raw/ with its files."""
 
     dumps: dict[str, dict[str, Stamp]]
-    passed_over: tuple[str, ...]
     #: All names that are taken in it.
     names: frozenset[str] = frozenset()
 
@@ -124,7 +123,7 @@ class Listing(NamedTuple):
 def read_archive(store: Store) -> Listing:
     """List an archive, opened as a `Store`: all of it."""
     names, everything, odd = dump_names(store)
-    return Listing({name: read_raw(store, name, odd) for name in names}, tuple(odd), everything)
+    return Listing({name: read_raw(store, name, odd) for name in names}, everything)
 
 
 def dump_names(store: Store) -> tuple[list[str], frozenset[str], list[str]]:

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import keys
+from pstorefs.fleet.grouped import label_in
 from pstorefs.system.printable import counted, printable
 from pstorefs.system.utc import rfc3339
 
@@ -51,7 +52,7 @@ def status_text(store: str, crashes: Grouped, listed: float, trouble: str, now: 
     if trouble:
         lines.insert(1, ("Trouble:", printable(trouble)))
     text = "".join(f"{name:<12}{value}\n" for name, value in lines)
-    labels = Counter(map(_label, recent))
+    labels = Counter(map(label_in, recent))
     new = [label for label in labels if crashes.labels[label][0][:16] >= _stamp(moment - _WEEK)]
     new.sort(key=lambda label: crashes.labels[label][0], reverse=True)
     frequent = [label for label, _ in labels.most_common(_MOST_ROWS)]
@@ -102,10 +103,6 @@ def _since(crashes: Grouped, moment: datetime.datetime) -> list[str]:
 def _stamp(moment: datetime.datetime) -> str:
     """As names begin. All that do not begin with a time sort behind those that do."""
     return f"{moment:%Y%m%dT%H%M%SZ}"
-
-
-def _label(name: str) -> str:
-    return name.split("_", 2)[2].rsplit("_", 3)[0]
 
 
 def _machine(name: str) -> str:
