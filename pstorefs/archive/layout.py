@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from pstorefs.source.directory import Stamp, Store
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
-SUMMARY = "summary.json"
+SUMMARY, REPORT = "summary.json", "report.txt"
 #: The joined text of a dump.
 TEXT = "dmesg.txt"
 #: What may be composed beside them.
-COMPOSED = (TEXT, "report.txt", SUMMARY, "console.txt", "logcat.txt")
+COMPOSED = (TEXT, REPORT, SUMMARY, "console.txt", "logcat.txt")
 #: Bytes of one record, at most: as source/directory.py's own bound.
 LONGEST_RECORD = 32 << 20
 

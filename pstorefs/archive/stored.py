@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 #: Bytes of a summary.json and of a report.txt that are read.
 SUMMARY_BYTES = 1 << 20
-_SAVED, _SUMMARY = "saved", "summary.json"
+_SAVED = "saved"
 _END, _DIGEST = b"\n}\n", b',\n "digest": "'
 _encoded = json.JSONEncoder().encode
 # What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
@@ -134,7 +134,7 @@ def _found(directory: int, limit: int) -> _Found:
     if os.stat(layout.RAW, dir_fd=directory, follow_symlinks=False).st_size > limit:
         raise durable.error(errno.EFBIG, f"{layout.RAW} holds too many records")
     stamps, raw = _look(directory)
-    summary = durable.read_small(directory, _SUMMARY, limit)
+    summary = durable.read_small(directory, layout.SUMMARY, limit)
     sums = durable.read_small(directory, layout.SUMS, layout.SUMS_BYTES)
     finished = os.stat(layout.SUMS, dir_fd=directory, follow_symlinks=False).st_mtime_ns
     return _Found(stamps, raw, summary, sums, finished)
@@ -153,7 +153,7 @@ def _look(directory: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
         for file, stamp in there.items()
         if stamp.is_file and layout.raw_file(file) is not None
     }
-    for file in (_SUMMARY, layout.SUMS):
+    for file in (layout.SUMMARY, layout.SUMS):
         with suppress(FileNotFoundError):
             places.append(Stamp.of(os.stat(file, dir_fd=directory, follow_symlinks=False)))
     return (*places, *raw.values()), raw

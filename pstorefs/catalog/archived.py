@@ -325,7 +325,7 @@ class Archived:
         """report.txt as it was composed, of an archive of an earlier version."""
         try:
             with self.place.opened() as store:
-                return stored.small(store, known.name, "report.txt", stored.SUMMARY_BYTES)
+                return stored.small(store, known.name, layout.REPORT, stored.SUMMARY_BYTES)
         except TimeoutError:
             raise
         except OSError:

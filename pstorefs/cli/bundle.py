@@ -28,6 +28,7 @@ from functools import partial
 from typing import Any
 
 from pstorefs import __version__
+from pstorefs.archive.layout import SUMS
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
@@ -40,7 +41,6 @@ from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
 
-SUMS = "SHA256SUMS"
 MACHINE_FILE = "machine.json"
 REDACTED = "redacted.txt"
 #: The first line of redacted.txt.

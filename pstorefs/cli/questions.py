@@ -113,7 +113,7 @@ def named(catalog: Catalog, name: str) -> Listed:
             names = {raw.file for raw in raw_files(catalog.resolved(dump))}
             if name in names or name + ENCODED in names:
                 return dump
-    raise QuestionError(f"{name}: no such dump or record: pstorefs --list shows what there is")
+    raise QuestionError(f"{name}: no such record or dump: pstorefs --list shows what there is")
 
 
 def composed(catalog: Catalog, dump: Listed, file: str, *, own: bool) -> bytes:

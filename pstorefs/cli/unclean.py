@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from pstorefs.archive import durable
+from pstorefs.archive import durable, layout
 from pstorefs.fleet import entry, reboot, receipts
 from pstorefs.report.last_reboot import NOT_KNOWN, UNCLEAN, Cause, Crash, judge
 from pstorefs.system.last_boot import LastBoot, read_last_boot
@@ -93,7 +93,7 @@ def _summaries(archive: int, names: Iterable[str]) -> list[tuple[str, dict[str, 
         try:
             directory = durable.open_directory(archive, name)
             try:
-                data = durable.read_small(directory, "summary.json", _SUMMARY_BYTES)
+                data = durable.read_small(directory, layout.SUMMARY, _SUMMARY_BYTES)
             finally:
                 os.close(directory)
         except OSError:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pstorefs.archive.engine import archive, clear
-from pstorefs.archive.outcome import FAILED, Outcome, first_error
+from pstorefs.archive.outcome import Outcome, first_error, missing
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.control.language import Command
@@ -64,7 +64,7 @@ class Executor:
         names = command.names
         if len(names) > 1 and self._is_record(command.words):
             if all(map(self._is_record, names)):
-                words = f"this is one record, and {len(names)}: rename one in {self.store.path}"
+                words = f"this names one record, or {len(names)}: rename one in {self.store.path}"
                 return Result(errno.EINVAL, (words,))
             names = (command.words,)
         return self._change(command.verb, names)
@@ -94,7 +94,7 @@ class Executor:
             return Result(errno.EROFS, (f"{words} -o archive=DIR",))
         paths = [path for name in names if (path := self._find(name)) is not None]
         unknown = [name for name in names if self._find(name) is None]
-        outcomes = [Outcome(name, FAILED, "", errno.ENOENT, "", "no such dump") for name in unknown]
+        outcomes = [missing(name) for name in unknown]
         try:
             if verb == "clear":
                 found = [name for name in names if name not in unknown]
@@ -111,7 +111,7 @@ class Executor:
     def _records(self, names: Iterable[str]) -> Iterator[str]:
         """Paths of records; a dump stands for those of its records that the store holds.
 
-        A file that bears a dump's name is that file.
+        A file that has a dump's name is that file.
         """
         dumps = self.catalog.dumps()
         for name in names:

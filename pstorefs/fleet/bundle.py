@@ -17,13 +17,14 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pstorefs.archive.layout import REPORT, SUMMARY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Bytes of all files of a bundle, at most.
 MOST_BYTES = 64 << 20
 MOST_FILES = 20_000
-SUMMARY, REPORT = "summary.json", "report.txt"
 # The best that costs little: 6 is zlib's own choice.
 _LEVEL = 6
 # RFC 1952, by zlib: no name, no time.

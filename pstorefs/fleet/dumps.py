@@ -66,7 +66,7 @@ def brief(archive: int, name: str) -> Brief:
     try:
         directory = durable.open_directory(archive, name)
         try:
-            summary = entry.parse(durable.read_small(directory, bundle.SUMMARY, _SUMMARY_BYTES))
+            summary = entry.parse(durable.read_small(directory, layout.SUMMARY, _SUMMARY_BYTES))
         finally:
             os.close(directory)
     except OSError:
@@ -100,7 +100,7 @@ def read(archive: int, name: str) -> Saved:
     finally:
         os.close(directory)
         os.close(raw)
-    summary = entry.parse(files.get(bundle.SUMMARY, b""))
+    summary = entry.parse(files.get(layout.SUMMARY, b""))
     saved = {digest: fact.saved for (file, digest), fact in history.items() if file in sums}
     hashes = tuple(sums.values())
     return Saved(
@@ -132,7 +132,7 @@ def _composed(directory: int, room: int) -> dict[str, bytes]:
     files = {}
     for name in layout.COMPOSED:
         try:
-            limit = min(room, _SUMMARY_BYTES) if name == bundle.SUMMARY else room
+            limit = min(room, _SUMMARY_BYTES) if name == layout.SUMMARY else room
             data = _bounded(directory, name, limit)
         except FileNotFoundError:
             continue

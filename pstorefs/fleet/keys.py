@@ -32,6 +32,8 @@ import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from pstorefs.archive import layout
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,7 +50,6 @@ _OTHER = re.compile(r"[^A-Za-z0-9.]+", re.ASCII)
 _OTHER_BUT_TILDE = re.compile(r"[^A-Za-z0-9.~]+", re.ASCII)
 _OTHER_BUT_UNDERSCORE = re.compile(r"[^A-Za-z0-9._]+", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32}")
-_DUMP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII)
 _MACHINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}", re.ASCII)
 _ID16 = re.compile(r"[0-9a-f]{16}")
 _SHORT_DUMP = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,47}", re.ASCII)
@@ -97,7 +98,7 @@ def names(
 
     Raises ValueError for a machine or a dump that no key can hold.
     """
-    if not _MACHINE.fullmatch(machine) or not _DUMP.fullmatch(dump):
+    if not _MACHINE.fullmatch(machine) or not layout.is_dump_name(dump):
         raise ValueError(f"{dump} of {machine} cannot be part of a key")
     if not _ID16.match(dump_id):
         raise ValueError(f"{dump_id} is no id of a dump")

@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs import __version__
+from pstorefs.archive import layout
 from pstorefs.fleet import bundle, entry, keys, receipts, ship
 from pstorefs.settings.ship import NOBODY
 from pstorefs.system.utc import rfc3339
@@ -61,8 +62,8 @@ def parcel(job: ship.Job, reboot: Reboot) -> tuple[ship.Object, ship.Object]:
     name = f"{keys.REBOOT}{whose[:8]}"
     names = keys.names(machine, name, whose, reboot.booted, "", "", host)
     files = {
-        bundle.REPORT: reboot.text.encode(errors="replace"),
-        bundle.SUMMARY: json.dumps(summary, indent=1).encode() + b"\n",
+        layout.REPORT: reboot.text.encode(errors="replace"),
+        layout.SUMMARY: json.dumps(summary, indent=1).encode() + b"\n",
     }
     packed = bundle.pack(name, files, names.moment)
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import layout
 from pstorefs.fleet import entry, keys
-from pstorefs.fleet.bundle import MOST_BYTES, MOST_FILES, SUMMARY
+from pstorefs.fleet.bundle import MOST_BYTES, MOST_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ def unpack(data: bytes, dump: str, id16: str) -> Mapping[str, bytes]:
 
 def _reboot(files: Mapping[str, bytes]) -> str:
     """The id of a reboot without a record (reboot.py), of what its summary says."""
-    summary = entry.parse(files.get(SUMMARY, b""))
+    summary = entry.parse(files.get(layout.SUMMARY, b""))
     about = summary.get("machine")
     machine = about.get("machine_id") if isinstance(about, dict) else None
     return keys.reboot_id(str(machine), str(summary.get("boot")))

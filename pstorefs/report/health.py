@@ -67,7 +67,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         yield Finding(
             "archive-damaged",
             f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
-            "restore that dump from a backup; sha256sum -c SHA256SUMS in it tells which file",
+            "restore that dump from a backup; sha256sum -c SHA256SUMS in it says which file",
         )
     if own:
         for check in (_next_crash, _systemd_pstore, _hidden_in_efi):

@@ -32,7 +32,7 @@ _LONGEST_ANSWER = 64 << 10
 
 
 class Control(File):
-    """The node. `run` carries a command out; it may take long and is called by one thread."""
+    """The node. `run` carries a command out; it may take long, and is called once at a time."""
 
     __slots__ = ("_answers", "_lock", "_run")
 

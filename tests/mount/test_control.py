@@ -472,7 +472,7 @@ def test_a_name_with_a_blank_is_one_name(mount: MountMaker, tmp_path: Path, sour
     with pytest.raises(OSError, match="Invalid argument"):
         control.write_text(f"clear {odd.name}\n")
     assert {"copy", record, odd.name} <= set(os.listdir(source))
-    assert "this is one record, and 2" in control.read_text()
+    assert "this names one record, or 2" in control.read_text()
     (source / "copy").unlink()
     # What `archive` says of it, word for word.
     control.write_text("archive\n")

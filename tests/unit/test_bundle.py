@@ -125,9 +125,9 @@ def test_a_directory_that_is_missing_is_named(
 
 
 @pytest.mark.parametrize("words", [[], [NAME], ["--redact", NAME]])
-def test_it_wants_a_name_and_a_file(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_needs_a_name_and_a_file(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--bundle", *words]) == 1
-    assert "--bundle wants" in capfd.readouterr().err
+    assert "--bundle needs" in capfd.readouterr().err
 
 
 def test_secrets_of_a_machine(tmp_path: Path) -> None:

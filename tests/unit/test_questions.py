@@ -51,7 +51,7 @@ REFUSED = [
     (["--list", "/a", "/b"], "too many arguments: /b"),
     (["--list", ""], "an empty word"),
     (["--show", ""], "an empty word"),
-    (["--list", "-o"], "-o wants options"),
+    (["--list", "-o"], "-o needs options"),
     (["--list", "-o", "nonsense"], "unknown option nonsense"),
 ]
 
@@ -133,11 +133,11 @@ def test_show_for_programs_is_the_summary(store: Path, capfd: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["--show", "nothing"], 2, "no such dump or record"),
+        (["--show", "nothing"], 2, "no such record or dump"),
         (["--show", "latest"], 2, "no crash on record"),
         (["--list"], 0, ""),
         (["--list", "/not/there"], 2, "no such directory"),
-        (["--show"], 1, "wants NAME"),
+        (["--show"], 1, "needs NAME"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line_and_a_status(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pstorefs.fleet import bundle, entry, keys, reboot
+from pstorefs.archive.layout import REPORT
+from pstorefs.fleet import entry, keys, reboot
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.replaced import Replaced
 from pstorefs.fleet.unpack import UnfitError, unpack
@@ -129,9 +130,9 @@ class Fleet:
             raise UnreadableError(error.strerror or str(error)) from None
         except UnfitError as error:
             raise UnreadableError(f"its bundle is none: {error}") from None
-        if bundle.REPORT not in files:
-            raise UnreadableError(f"its bundle has no {bundle.REPORT}")
-        return files[bundle.REPORT][:most]
+        if REPORT not in files:
+            raise UnreadableError(f"its bundle has no {REPORT}")
+        return files[REPORT][:most]
 
 
 def _is_entry(name: str) -> bool:
