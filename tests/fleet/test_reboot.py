@@ -276,7 +276,7 @@ CUT_OFF = """
 import sys
 from pstorefs.cli import ship, unclean
 from pstorefs.system.last_boot import LastBoot
-unclean.read_last_boot = lambda _: LastBoot(1.78e9, False, 1.78e9 - 60, "wtmp")
+unclean.read_last_boot = lambda _: LastBoot(1.78e9, False, ended=1.78e9 - 60, source="wtmp")
 sys.exit(ship.main(sys.argv[1:]))
 """
 
