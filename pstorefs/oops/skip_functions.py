@@ -116,6 +116,10 @@ _SUFFIX = re.compile(
     r"(?:\.\d{1,20})?",
     re.ASCII,
 )
+#: Programs of BPF have their hash in their name, trampolines a number: of no other machine.
+_BPF = re.compile(
+    r"(?<=\Abpf_prog_)[0-9a-f]{16}(?=_|\Z)|(?<=\Abpf_trampoline_)\d{1,20}\Z", re.ASCII
+)
 #: Since 6.10 what allocates is called so, with a macro of the plain name around it.
 _NOPROF = re.compile(r"_noprof\Z")
 #: A function that takes a lock for its callers is called "..._lock".
@@ -146,10 +150,12 @@ _WAIT_WORD = re.compile(
 
 
 def plain(function: str) -> str:
-    """Return a function's name in the source: without what compilers add to it."""
+    """Return a function's name in the source: without what compilers and machines add to it."""
     name = demangle(function)
     if "." in name:
         name = _SUFFIX.sub("", name) or name
+    if name.startswith("bpf_"):
+        return _BPF.sub("ADDR", name)
     found = _SYSCALL.match(name)
     return name[found.end() :] if found is not None else name
 

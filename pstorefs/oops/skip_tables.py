@@ -221,14 +221,14 @@ TABLES = {
         # checksums, hashes, ciphers, sorting
         aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* hashlen_string hash_string
         full_name_hash sort(_r|_nonatomic)? csum_(partial|and|block)\w* _*csum_partial\w* do_csum
-        skb_checksum(_trimmed|_complete(_head)?)? libcrc32c\w*
+        skb_checksum(_trimmed)? libcrc32c\w*
         crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)?
         crypto_shash_(update|digest|final) _*(jhash|siphash|hsiphash|xxh32|xxh64|xxhash)\w*
         _*siphash_\w* cipher_crypt_one drbg_\w* rng_setkey
         crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w* sha(1|256|512|3)_\w* sort_r
         swap_words_\d\d do_swap (search|sort)_extable swap_ex cmp_ex_(sort|search)
         chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
-        gf128mul_\w* h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
+        h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
         md[45]_(transform|update|final)
         rmd\d+_(transform|update|final) shash_update_unaligned
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
@@ -261,9 +261,9 @@ TABLES = {
         nested_table_(alloc|free) rb_(erase|insert_color|first|last|next|prev|replace_node)\w*
         ____rb_erase_color __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w*
         timerqueue_\w* interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
-        (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w*
+        radix_tree_(?!next_chunk\b)\w* xas_\w* _*xa_\w*
         idr_(alloc|find|get|pre_get|remove|replace|layer)\w*
-        idr_(for_each|destroy|preload|init|mark_full) ida_\w*
+        idr_(destroy|preload|init|mark_full) ida_\w*
         _*rhashtable_\w*
         rht_(bucket|lock|unlock|key|head|ptr|assign|grow)\w* rhltable_\w* kfifo_\w* __kfifo_\w*
         assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
@@ -280,7 +280,7 @@ TABLES = {
         device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
         (devm_)?device_release dev_set_name cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
-        sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w* sysfs_warn_dup
+        sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w*
         create_dir folio_unlock unlock_page module_(get|put) try_module_get
         __module_get dput fast_dput __dentry_kill dget iput bus_(add|remove)_device
         percpu_ref_(get|put|tryget|is)\w* proc_register proc_(create|mkdir)\w*
@@ -301,7 +301,7 @@ TABLES = {
         __down_(read|write|common|interruptible|killable|timeout)\w* __up ___down_common
         downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w* rwbase_\w*
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w* _*percpu_rwsem_\w*
-        ldsem_\w* _*local_bh_(enable|disable)\w* _*local_irq_(save|restore|enable|disable)
+        ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)
         arch_local_\w* local_lock\w* cpus_(read|write)_(un|try)?lock (get|put)_online_cpus
         resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner owner_on_cpu
         _*raw_callee_save_\w*
@@ -394,8 +394,8 @@ TABLES = {
         (\w{1,60}_)?[kmzvc]*alloc(ate)?(_\w{1,60})? sock_w?malloc getname\w* dup_task_struct
         (\w{1,60}_)?(str|mem)n?dup(_\w{1,60})?
     """,
-    # taking the lock of a socket: looked through where the lock itself is the subject
-    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
+    # taking the lock of a socket, letting softirqs run: looked through where locks are the subject
+    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock local_bh_enable_ip",
     # sending messages to a device of the USB: of what was sent, the sender is the subject
     "messages": r"""
         usb_(start_wait_urb|bulk_msg|interrupt_msg|(internal_)?control_msg(_send|_recv)?)
@@ -469,13 +469,15 @@ TABLES = {
         ret_from_fork_(kernel|kernel_asm|user|user_asm) __x86_sys_\w* startup_64
         # arm, arm64
         ret_(fast|slow|from_user|to_user)\w* invoke_syscall el0_svc\w* do_el0_svc el0_sync\w*
-        el0t_64_sync\w* do_el0_svc_compat work_pending _*irq_(svc|usr) _*dabt_usr _*pabt_usr
+        el0t_(32|64)_sync\w* do_el0_svc_compat (slow_)?work_pending do_work_pending
+        _*irq_(svc|usr) _*dabt_usr _*pabt_usr
         vector_swi local_restart __primary_switched __enable_mmu
         # all others
         kernel_thread_(starter|helper|exit)? ret_from_kernel_thread ret_from_except\w* kthread
         system_call(_\w*)? tracesys\w* __sys_trace_return
         syscall_(return_slowpath|exit_\w+|trace_\w+) secondary_start_kernel cpu_bringup_and_idle
         __do_softirq exit_to_user_?mode_\w* syscall_exception handle_syscall do_trap_ecall_u
+        syscall_handler new_vmalloc_restore_context_a0 linux_sparc_syscall(32)? x32_sys_call
         call_on_stack handle_sys syscall_common system_call_\w* 0x0 asm_sysvec_\w*
         (sched|lock|entry|irqentry|softirqentry|kprobes|noinstr|cpuidle)_text_(start|end)
         syscall_call ret_from_(sys_call|intr|syscall) syscall_enter_from_user_mode\w*
@@ -501,6 +503,7 @@ TABLES = {
         entry_SYSCALL_\w* entry_SYSENTER_\w* entry_INT80\w* system_call\w* (__)?do_fast_syscall_32
         do_int80\w* do_SYSENTER_32 sysenter_dispatch tracesys_phase2 ret_fast_syscall do_syscall
         int_ret_from_sys_call stub_(clone|fork|vfork|execve) cstar_dispatch ia32_sysret syscall_call
+        syscall_handler handle_sys(64|n32)? linux_sparc_syscall(32)? x32_sys_call
         ret_from_syscall\w* syscall_common handle_syscall do_trap_ecall_u process_one_work
         process_scheduled_works kthread call_timer_fn expire_timers __run_timers __run_timer_base
         __hrtimer_run_queues __run_hrtimer tasklet_action\w* workqueue_softirq_action

@@ -224,8 +224,7 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
 
 def _what(report: Report) -> str:
     what = clean(report.groups.get("what", ""))
-    kasan = report.kind is not None and report.kind.error_class == "kasan"
-    if not kasan:
+    if report.kind is None or report.kind.error_class not in ("kasan", "ubsan"):
         return what
     return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 

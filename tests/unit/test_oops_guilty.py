@@ -67,7 +67,7 @@ HELPERS = (
     "skb_trim pskb_put sock_put get_page page_ref_add folio_get",
     # arithmetic, ciphers, transfers of devices, attributes of messages
     "__div0 Ldiv0_64 __aeabi_uidiv __udivdi3 div64_u64 gcd int_sqrt list_sort",
-    "__crypto_xor crypto_inc gf128mul_4k_lle chacha_permute chacha_block_generic adler32",
+    "__crypto_xor crypto_inc chacha_permute chacha_block_generic adler32",
     "poly1305_update blake2s_compress_generic md5_transform ghash_update des_encrypt",
     "err_printk check_unmap debug_dma_unmap_page dma_unmap_page_attrs add_dma_entry dma_map_page",
     "nla_memcpy __nla_put nla_put nla_reserve_64bit simple_read_from_buffer",
@@ -148,6 +148,12 @@ REAL = [
     "percpu_ref_kill_and_confirm",
     "rcuref_put_slowpath",
     "register_netdevice",
+    "__local_bh_enable_ip",
+    "sysfs_warn_dup",
+    "__skb_checksum_complete",
+    "gf128mul_4k_lle",
+    "idr_for_each",
+    "radix_tree_next_chunk",
     "format_decode",
     "unwind_next_frame",
     "rcu_note_context_switch",
@@ -175,6 +181,8 @@ ENTRIES = (
     "__irq_svc __irq_usr vector_swi ret_fast_syscall el0t_64_sync_handler invoke_syscall "
     "system_call_exception interrupt_return start_kernel_thread __do_syscall sysc_return "
     "ret_from_fork_kernel ret_from_syscall handle_syscall syscall_common do_syscall "
+    "syscall_handler _new_vmalloc_restore_context_a0 el0t_32_sync x32_sys_call slow_work_pending "
+    "do_work_pending linux_sparc_syscall "
 )
 TRACE = "BUG: sleeping function called from invalid context at a.c:1\n{cpu}Call Trace:\n{frames}"
 
@@ -261,6 +269,7 @@ def places(words: str) -> list[tuple[str, str | None]]:
         ("spin vcpu_run kvm_vcpu_ioctl vfs_ioctl __x64_sys_ioctl do_syscall_64", "kvm_vcpu_ioctl"),
         ("spin do_rmdir __x64_sys_rmdir do_syscall_64", "sys_rmdir"),
         ("spin do_mount sys_mount ret_fast_syscall", "mount"),
+        ("spin __sys_bpf __riscv_sys_bpf syscall_handler do_trap_ecall_u", "sys_bpf"),
         ("spin my_timer call_timer_fn __run_timers", "my_timer"),
         ("spin my_work process_one_work worker_thread", "my_work"),
         ("spin my_release __fput ____fput task_work_run", "my_release"),

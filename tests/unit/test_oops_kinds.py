@@ -252,6 +252,15 @@ ROWS = [
         ),
         "WARNING: bad unlock balance in giver",
     ),
+    # The same with what a program prints on the same console
+    (
+        (
+            f"WARNING: bad unlock balance detected!\n{LINE}a/1 is trying to release lock (x) at:\n"
+            "executing program 3:\nr0 = socket(1, 2)\nclose(r0)\n\n[<ffff8100>] giver+0x1/0x2\n"
+            + trace("dump_stack", "outer")
+        ),
+        "WARNING: bad unlock balance in giver",
+    ),
     # A hang: what takes one lock is looked through, what takes two is a place
     (
         HUNG + trace("__schedule", "down_write", "lock_mount", *ENTRY),
@@ -453,7 +462,23 @@ ROWS = [
         "KMSAN: kernel-infoleak in leaker",
     ),
     ("BUG: KCSAN: data-race in __x64_sys_a / b.isra.0\n", "KCSAN: data-race in sys_a / b"),
-    ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free read in user"),
+    ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free in user"),
+    ("BUG: KFENCE: invalid read in user+0x1/0x2\n", "KFENCE: invalid read in user"),
+    (
+        "UBSAN: shift out of bounds at shifter+0x1/0x2\nOops: invalid opcode: 0000 [#1] SMP\n"
+        f"{CPU}RIP: 0010:shifter+0x1/0x2\n" + trace("outer"),
+        "UBSAN: shift-out-of-bounds in shifter",
+    ),
+    (
+        "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP\n"
+        f"{CPU}pc : indexer+0x1/0x2\nlr : indexer+0x1/0x2\n" + trace("outer"),
+        "UBSAN: array-index-out-of-bounds in indexer",
+    ),
+    (
+        "Oops: Oops: 0000 [#1] SMP\n"
+        f"{CPU}RIP: 0010:bpf_prog_2c29ac5cdc6b1842_filter+0x1/0x2\n" + trace("outer"),
+        "Oops in bpf_prog_ADDR_filter",
+    ),
     (
         "UBSAN: Undefined behaviour in a.c:1:2\n"
         + old("dump_stack", "ubsan_epilogue", "__ubsan_handle_shift_out_of_bounds", "shifter"),
@@ -510,7 +535,7 @@ ROWS = [
     ),
     (
         "WARNING: kernel stack regs at ffff8801 in a task:42 has bad 'bp' value           (null)\n",
-        "WARNING: kernel stack regs has bad value",
+        "WARNING: kernel stack regs has bad 'bp' value",
     ),
     (
         "WARNING: kernel stack frame pointer at ffff8800 in a:1 has bad value ffffffff85632fb0\n",
