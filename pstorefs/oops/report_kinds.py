@@ -114,6 +114,13 @@ KINDS: tuple[Kind, ...] = (
         rf"(?: in {_PLACE}| in | at |$)",
         then=("slab",),  # up to 4.8 it goes on with "BUG cache (Not tainted): kasan: bad access"
     ),
+    # 4.12 and before
+    _kind(
+        "kasan",
+        "BUG: Double free or freeing an invalid pointer",
+        "KASAN: invalid-free",
+        Blame.TRACE,
+    ),
     _kind(
         "kmsan",
         "BUG: KMSAN: ",

@@ -113,7 +113,7 @@ _SYSCALL = re.compile(
 #: What compilers append to the names of the parts and copies that they make of a function.
 _SUFFIX = re.compile(
     r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|localalias|unlikely|__uniq|cfi_jt|cfi)"
-    r"(?:\.\d{1,20})?",
+    r"(?:\.\d{1,20})?|\$[0-9a-f]{32}\b",  # the latter is clang's ThinLTO's
     re.ASCII,
 )
 #: Programs of BPF have their hash in their name, trampolines a number: of no other machine.
@@ -152,7 +152,7 @@ _WAIT_WORD = re.compile(
 def plain(function: str) -> str:
     """Return a function's name in the source: without what compilers and machines add to it."""
     name = demangle(function)
-    if "." in name:
+    if "." in name or "$" in name:
         name = _SUFFIX.sub("", name) or name
     if name.startswith("bpf_"):
         return _BPF.sub("ADDR", name)

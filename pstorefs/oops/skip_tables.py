@@ -41,7 +41,7 @@ TABLES = {
         force_signal_inject bad_el0_sync panic_bad_stack handle_bad_stack __bad_stack
         do_program_check do_trap_error do_report_trap
         (machine_check|unrecoverable|system_reset|monitor_event)_exception illegal_op do_ov do_cpu
-        kernel_stack_overflow do_watch spurious_fault
+        kernel_stack_overflow do_watch spurious_fault df_exception bkpt_handler
         do_kernel_cp_fault
         # printing and stopping
         _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
@@ -100,7 +100,7 @@ TABLES = {
         graph_(un)?lock (match|find)_held_lock find_usage_(forwards|backwards) __bfs
         alloc_list_entry save_trace is_dynamic_key static_obj (count|inc)_\w*chains? zap_class
         debug_locks_off debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
-        debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin)_\w*
+        debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin|percpu_counter)_\w*
         debug_smp_processor_id warn_bogus_irq_restore
         (timer|work|hrtimer|rcuhead|percpu_counter)_is_static_object _*might_(sleep|fault|resched)
         ___might_sleep __might_(sleep|fault)\w* __cant_(sleep|migrate) __schedule_(bug|debug|loop)
@@ -109,7 +109,8 @@ TABLES = {
         _*rcu_\w+_held rcu_read_(lock|unlock)(_\w*)? _*rcu_read_(lock|unlock)\w*
         rcu_lock_(acquire|release) trace_(hard|soft)irqs_(on|off)\w* trace_preempt_(on|off)
         trace_(call|ret)\w*_user preempt_(count_add|count_sub|schedule\w*|latency_\w+)
-        lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release) mark_irqflags
+        lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release|sys_exit) mark_irqflags
+        lock_release_(non_)?nested
         check_(no_collision|lock_chain_key) __bfs_(backwards|forwards) hlock_id
         debug_show_(all|held)_locks print_(circular_bug|deadlock|usage_bug|irq_lock)_scenario
         print_(shortest_lock_dependencies|lock_held_at_exit|lock_class_header|lockdep_cache)
@@ -117,7 +118,8 @@ TABLES = {
         usage_(match|skip) noop_count class_equal lock_class_name (crossrelease|cross_release)\w*
         rcu_(preempt_)?sleep_check rcu_dynticks_curr_cpu_in_eqs might_alloc
         # objects of the allocators, pages, copies
-        check_bogus_address object_err slab_(err|fix|bug|pad_check)
+        check_bogus_address check_page_span check_kernel_text_object
+        object_err slab_(err|fix|bug|pad_check)
         slab_(free_freelist_hook|free_hook|(pre|post)_alloc_hook) check_(object|bytes\w*|slab)
         (alloc|free)_(consistency_checks|debug_processing) free_to_partial_list check_slab_free
         check_page_allocation debug_check_no_obj_freed (activate|fixup)_\w*obj\w*
@@ -139,10 +141,12 @@ TABLES = {
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
-        ftrace_call timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
+        ftrace_call (arch_)?ftrace_ops_(list|assist)_func
+        timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
-        cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* zap_(mem_\w+)? _*pfx_\w*
+        cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* handle_cfi_failure
+        zap_(mem_\w+)? _*pfx_\w*
         netdev_WARN ref_tracker_(alloc|free|dir_\w+) _*ref_tracker_\w*
         netdev_tracker_(free|alloc|dir_\w+) (__|do_)?ex_handler_\w* fill_pool
         (work|hrtimer|rcuhead)_fixup_\w* stub_timer debug_(activate|deactivate|assert_init)
@@ -328,6 +332,9 @@ TABLES = {
         rmqueue\w* __alloc_pages_\w* __rmqueue\w* (__)?alloc_percpu\w*
         pcpu_(alloc|create|populate|get|free|find|chunk|block|mem|next|post|destroy|depopulate)\w*
         (init|setup|restore)_(object|red_left) set_track\w* do_krealloc shutdown_cache
+        do_kmem_cache_create create_cache sysfs_slab_(add|alias)
+        alloc_single_from_(new_slab|partial) setup_cpu_cache enable_cpucache do_tune_cpucache
+        alloc_kmem_cache_cpus
         slab_out_of_memory mempool_\w* alloc_from_pool dma_pool_alloc sock_kmalloc dma_pool_free
         kvmemdup get_any_partial (get|set)_freepointer\w* freelist_(dereference|ptr\w*) _*ksize
         buffered_rmqueue warn_alloc_failed (remove|add|check|poison)_element

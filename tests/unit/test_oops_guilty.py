@@ -46,6 +46,9 @@ HELPERS = (
     "device_release kobject_put dev_set_name",
     "copy_from_sockptr_offset copy_page_from_iter find_nth_bit",
     "pcpu_get_vm_areas pcpu_create_chunk pcpu_alloc",
+    "lock_release_non_nested lock_sys_exit check_page_span ftrace_ops_list_func df_exception",
+    "sysfs_slab_add do_kmem_cache_create create_cache setup_cpu_cache alloc_single_from_partial",
+    "debug_percpu_counter_activate handle_cfi_failure lock_release_nested",
     "usb_kill_urb usb_kill_anchored_urbs",
     # families in full, also of 2.6 and of 7.x: each row is one file of the kernel
     "strnchrnul sysfs_streq match_string string_unescape stpcpy skip_atoi fourcc_string",
@@ -250,6 +253,8 @@ SYSCALLS = [
     ("f.isra.0.cold", "f"),
     ("f.constprop.12", "f"),
     ("f.llvm.1234567890", "f"),
+    ("f$707af9a22804d33c81801f27dcfe489b", "f"),
+    ("f$707af9a22804d33c81801f27dcfe489b.cfi_jt", "f"),
     ("system_call", "system_call"),
 ]
 

@@ -463,6 +463,11 @@ ROWS = [
     ),
     ("BUG: KCSAN: data-race in __x64_sys_a / b.isra.0\n", "KCSAN: data-race in sys_a / b"),
     ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free in user"),
+    (
+        "BUG: Double free or freeing an invalid pointer\nUnexpected shadow byte: 0xFB\n"
+        + trace("kasan_report_double_free", "kasan_slab_free", "kfree", "freer"),
+        "KASAN: invalid-free in freer",
+    ),
     ("BUG: KFENCE: invalid read in user+0x1/0x2\n", "KFENCE: invalid read in user"),
     (
         "UBSAN: shift out of bounds at shifter+0x1/0x2\nOops: invalid opcode: 0000 [#1] SMP\n"
