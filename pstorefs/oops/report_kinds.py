@@ -479,12 +479,13 @@ KINDS: tuple[Kind, ...] = (
         Blame.HEADER,
         rf"(?P<place>\S{{1,200}}:\d{{1,6}})(?:$| (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?)",
     ),
+    # with CONFIG_DEBUG_BUGVERBOSE_DETAILED the condition comes first
     _kind(
         "warning",
         "WARNING: ",
         "WARNING",
         Blame.HEADER,
-        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
+        rf"(?:\[.{{1,300}}\] )?(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
     ),
     # 2.6.18 and before, powerpc up to 3.x
     _kind(

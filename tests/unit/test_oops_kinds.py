@@ -462,6 +462,16 @@ ROWS = [
         "KMSAN: kernel-infoleak in leaker",
     ),
     ("BUG: KCSAN: data-race in __x64_sys_a / b.isra.0\n", "KCSAN: data-race in sys_a / b"),
+    (
+        "WARNING: [!ok || (a->b[1] > 2)] net/a.c:12 at warner+0x1/0x2, CPU#0: a/1\n"
+        f"{CPU}RIP: 0010:warner+0x1/0x2\n" + trace("outer"),
+        "WARNING in warner",
+    ),
+    (
+        f"WARNING: [{'x' * 90}] lib/refcount.c:28 at refcount_warn_saturate+0x1/0x2, CPU#0: a/1\n"
+        f"{CPU}RIP: 0010:refcount_warn_saturate+0x1/0x2\n" + trace("user"),
+        "WARNING: refcount bug in user",
+    ),
     ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free in user"),
     (
         "BUG: Double free or freeing an invalid pointer\nUnexpected shadow byte: 0xFB\n"
