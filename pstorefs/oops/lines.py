@@ -33,6 +33,8 @@ _STAMP = (
 )
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
+#: With CONFIG_PRINTK_CALLER, but printk.time=0.
+_CALLER = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}([TC]\d{1,10})\] ?", re.ASCII)
 #: Prefixes of lines without the kernel's own time: level, that of `dmesg -x`; then one time.
 _TIMES = (
     r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ",  # dmesg -T
@@ -152,6 +154,9 @@ def _parse(raw: str, start: int, end: int) -> Line:
             return Line(start, end, time, caller or vendor, text)
         # As Line() does it, in half the time: one is made for each line of each log.
         return tuple.__new__(Line, (start, end, time, caller or android or "", text))
+    found = _CALLER.match(raw) if raw[:1] in "<[" else None
+    if found is not None:
+        return Line(start, end, None, found[1], raw[found.end() :])
     found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
     if found is not None:
         return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])

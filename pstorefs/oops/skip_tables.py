@@ -341,6 +341,7 @@ TABLES = {
         _*alloc_workqueue(_key|_va)? alloc_ordered_workqueue apply_workqueue_attrs(_locked)?
         apply_wqattrs_(prepare|commit) alloc_(and_link_pwqs|unbound_pwq) get_unbound_pool
         init_(rescuer|pwq) create_worker link_pwq barn_\w* (alloc|rcu_free)_\w*sheaf\w*
+        (re)?fill_sheaf refill_objects alloc_from_pcs(_bulk)?
         __pcs_replace_\w* free_to_pcs\w* pcpu_unmap_pages __page_cache_alloc vm_area_alloc_pages
         sk_page_frag_refill __(napi|netdev)_alloc_frag_align sock_kzalloc filemap_alloc_folio
         __filemap_get_folio(_mpol)? pagecache_get_page grab_cache_page_write_begin

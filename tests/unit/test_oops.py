@@ -331,6 +331,7 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     "none": lambda _, line: line,
     "printk": lambda n, line: f"<4>[{n // 100:5}.{n % 100:06}] {line}",
     "caller": lambda n, line: f"[{n // 100:5}.{n % 100:06}][ T4711] {line}\r",
+    "caller without time": lambda _, line: f"<4>[ T4711] {line}",
     "journal": lambda _, line: f"Jul 27 11:35:35 host kernel: {line}",
     "rsyslog": lambda n, line: (
         f"2026-07-27T11:35:35.123456+02:00 host kernel: [{n:5}.000001] {line}"
