@@ -310,6 +310,9 @@ KINDS: tuple[Kind, ...] = (
             "Trap instruction in kernel code",
             "Unhandled kernel unaligned access",
             "Kernel unaligned instruction access",
+            "Kernel ade access",
+            "Kernel ale access",
+            "Bound check error",
         )
     ),
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
@@ -691,7 +694,8 @@ TRAP = Kind(
 )
 _TRAP_NAME = re.compile(
     r"(?:traps: |Oops: )*"
-    r"(?P<name>Oops|Internal error|(?:Machine check|[a-z][a-z0-9-]*)(?: [A-Za-z0-9()-]+){0,5}?)"
+    r"(?P<name>Oops|Internal error|Bad pagetable"
+    r"|(?:Machine check|[a-z][a-z0-9-]*)(?: [A-Za-z0-9()-]+){0,5}?)"
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )

@@ -562,6 +562,15 @@ ROWS = [
         "stack segment fault in user",
     ),
     (
+        "a: Corrupted page table at address 7f00\nPGD 1 P4D 1 PUD 80000000a0000225 BAD\n"
+        "Oops: Bad pagetable: 000d [#1] SMP\n" + CPU + "RIP: 0010:user+0x1/0x2\n",
+        "Bad pagetable in user",
+    ),
+    (
+        "Kernel ade access[#1]:\n" + CPU + "  ERA: 9000000003d2d1e4 user+0x1/0x2\n",
+        "Kernel ade access in user",
+    ),
+    (
         "BUG: Unable to handle kernel data access at 0x8000000041a25f20\nOops: Kernel access of bad"
         " area, sig: 11 [#1]\n" + CPU + "NIP [c00000000022d79c] user+0x1/0x2\n",
         "BUG: unable to handle kernel paging request in user",
