@@ -58,6 +58,8 @@ def table(commit: str, rows: dict[str, dict[str, str]]) -> str:
             f"| {release} | " + " | ".join(stages.get(stage, "") for stage in STAGES) + " |"
             for release, stages in rows.items()
         ),
+        "\nSkipped is what needs obstore, which only the stage `fleet` installs, or sos.",
+        "Deselected are the long forms, which the stage `slow` runs.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -654,6 +654,13 @@ KINDS: tuple[Kind, ...] = (
         "VFS: Close: file count is zero (use-after-free)",
         single=True,
     ),
+    # OpenZFS, outside of the kernel's tree: its assertions stop a thread, not the machine
+    _kind(
+        "bug",
+        "PANIC at ",
+        "PANIC at {literal}",
+        rest=rf"(?P<literal>[\w./-]{{1,80}}\.[ch]:\d{{1,6}}:{SYMBOL}\(\))$",
+    ),
     # The rest of the kernel's own bugs: literally
     _kind("bug", "BUG: ", "BUG: {literal}", Blame.NOBODY, r"(?P<literal>\S.{2,200})", vague=True),
     _kind(
@@ -743,6 +750,8 @@ PREFACES = (
     "skbuff: skb_",
     "skb_over_panic",
     "skb_under_panic",
+    "VERIFY",
+    "ASSERT",
 )
 
 #: What the first line of a report begins with, unless it is a `TRAP`.

@@ -50,8 +50,8 @@ UNCLEAN = (NOT_RECORDED, WATCHDOG_RESET, HARDWARE_ERROR, POWER_LOST)
 _REBOOT_SECONDS = 3600
 # Clocks are set while a machine boots.
 _CLOCK_SECONDS = 120
-# wtmp has whole seconds: what crashes after the shutdown was noted did so within it.
-_SHUTDOWN_SECONDS = 2
+# wtmp and records have whole seconds: what crashes after the shutdown was noted did so within it.
+_WHOLE_SECONDS = 2
 # A report so close to the kernel's last line is the end of it.
 _LAST_SECONDS = 60
 _NO_CRASH = ("warning", "none", "")
@@ -180,7 +180,9 @@ def _recent(boot: LastBoot, at: float | None) -> bool:
         return False
     if boot.ended is None:
         return at >= boot.booted - _REBOOT_SECONDS
-    slack = _SHUTDOWN_SECONDS if boot.orderly else _CLOCK_SECONDS
+    if boot.began is not None and at < boot.began - _WHOLE_SECONDS:
+        return False  # it ended the one before that
+    slack = _WHOLE_SECONDS if boot.orderly else _CLOCK_SECONDS
     return at >= boot.ended - slack
 
 

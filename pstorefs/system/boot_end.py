@@ -12,7 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from pstorefs.system.machine import Machine
 
@@ -25,8 +25,17 @@ _LAST_ENTRIES = 2000
 # Clocks are set while a machine boots.
 _CLOCK_SECONDS = 300
 
-#: Whether the boot before was shut down, its last sign of life in Unix time, who says so.
-End = tuple[bool, float, str]
+
+class End(NamedTuple):
+    """How the boot before ended. Times are Unix times; None: not known."""
+
+    orderly: bool
+    #: Its last sign of life.
+    at: float
+    #: Who says so.
+    source: str
+    #: When it began.
+    began: float | None = None
 
 
 def from_wtmp(machine: Machine) -> End | None:
@@ -68,12 +77,14 @@ def parse_wtmp(data: bytes) -> End | None:
     """The end of the boot before the newest one."""
     past: list[tuple[int, bytes, int]] = []
     ended: End | None = None
+    began: float | None = None
     for fields in _UTMP.iter_unpack(data[: len(data) // _UTMP.size * _UTMP.size]):
         kind, user, seconds = fields[0], fields[4].rstrip(b"\0"), fields[7]
         if kind == _BOOT_TIME:
             last = past[-1] if past else None
             orderly = last is not None and last[0] == _RUN_LEVEL and last[1] == b"shutdown"
-            ended = (orderly, float(last[2]), "wtmp") if last is not None else None
+            ended = End(orderly, float(last[2]), "wtmp", began) if last is not None else None
+            began = float(seconds) or None
         if seconds:
             past.append((kind, user, seconds))
     return ended
@@ -109,14 +120,16 @@ _GOODBYES = (
 
 def parse_journal_end(output: bytes) -> End | None:
     """The end of a boot, by the last entries of its journal."""
-    orderly, at = False, None
+    orderly, at, began = False, None, None
     for entry in _entries(output):
         with suppress(ValueError, LookupError, TypeError):
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
             # Any user may log any message; the kernel's have no user.
             if entry.get("_UID", "0") == "0":
                 orderly = orderly or str(entry.get("MESSAGE", "")).startswith(_GOODBYES)
-    return None if at is None else (orderly, at, "journal")
+            # By the clock of the last entry, which may have been set since.
+            began = at - int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
+    return None if at is None else End(orderly, at, "journal", began)
 
 
 def both(wtmp: End | None, journal: End | None) -> End | None:
@@ -127,10 +140,11 @@ def both(wtmp: End | None, journal: End | None) -> End | None:
     """
     if wtmp is None or journal is None:
         return wtmp or journal
-    ended = max(wtmp[1], journal[1])
-    if wtmp[0] == journal[0]:
-        return wtmp[0], ended, "wtmp and journal"
-    return True, ended, wtmp[2] if wtmp[0] else journal[2]
+    ended = max(wtmp.at, journal.at)
+    began = wtmp.began if journal.began is None else journal.began
+    if wtmp.orderly == journal.orderly:
+        return End(wtmp.orderly, ended, "wtmp and journal", began)
+    return End(True, ended, wtmp.source if wtmp.orderly else journal.source, began)
 
 
 def parse_journal_kernel(output: bytes) -> list[tuple[float, str]]:

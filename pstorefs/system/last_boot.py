@@ -62,7 +62,8 @@ class LastBoot:
     booted: float | None = None
     #: Whether the boot before was shut down.
     orderly: bool | None = None
-    #: Its last sign of life, and where that is written down.
+    #: When that one began; its last sign of life; where both are written down.
+    began: float | None = None
     ended: float | None = None
     source: str = ""
     evidence: tuple[Evidence, ...] = ()
@@ -74,11 +75,11 @@ def read_last_boot(machine: Machine) -> LastBoot:
     """Look everywhere. A journal is asked only of the machine that runs."""
     real = machine.root == "/"
     ended = boot_end.from_wtmp(machine)
-    if real and not (ended and ended[0]):
+    if real and not (ended and ended.orderly):
         last = ("-n", str(boot_end.END_ENTRIES))
         journal = boot_end.run("journalctl", "-q", "-b", "-1", *last, "-o", "json")
         ended = boot_end.both(ended, boot_end.parse_journal_end(journal))
-    orderly, at, source = ended or (None, None, "")
+    orderly = ended.orderly if ended else None
     lines, whole = _kernel_log(machine)
     if real and not whole:
         lines = boot_end.parse_journal_kernel(
@@ -100,8 +101,9 @@ def read_last_boot(machine: Machine) -> LastBoot:
     return LastBoot(
         booted=machine.boot_seconds,
         orderly=orderly,
-        ended=at,
-        source=source,
+        began=ended.began if ended else None,
+        ended=ended.at if ended else None,
+        source=ended.source if ended else "",
         evidence=evidence[:_MOST_EVIDENCE],
         kernel_text=text,
     )

@@ -220,6 +220,9 @@ class ComposedDirectory(Directory):
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
         known = self._known.get(name)
+        if isinstance(known, ComposedDirectory) and isinstance(node, ComposedDirectory):
+            known.attributes = node.attributes  # what is in it, it asks for each time
+            return name, known
         if _same(known, node):
             return name, known or node
         self._known[name] = node

@@ -45,6 +45,19 @@ def test_a_dump_is_one_text_oldest_line_first(source: Path, mount: MountMaker) -
     assert sorted(os.listdir(dump / "raw")) == [f"{name}.enc.z" for name in names]
 
 
+def test_what_does_not_change_keeps_its_inode_numbers(source: Path, mount: MountMaker) -> None:
+    # cp(1) gives up on a file whose number changes between its stat(2) and its open(2).
+    point = mount(source).point
+
+    def numbers() -> dict[Path, int]:
+        return {path: path.lstat().st_ino for path in sorted(point.rglob("*"))}
+
+    first = numbers()
+    assert point / "dumps" / PARTS_OF_ONE / "raw" in first
+    time.sleep(FRESH_SECONDS)
+    assert numbers() == first
+
+
 def test_the_kernels_own_tools_read_the_joined_text(source: Path, mount: MountMaker) -> None:
     point = mount(source).point
     text = point / "dumps" / PARTS_OF_ONE / "dmesg.txt"

@@ -74,6 +74,20 @@ CASES: list[tuple[str, LastBoot, Crash | None, str, str]] = [
         last_reboot.ORDERLY,
         "",
     ),
+    (
+        "a panic, and a short boot after it that was cut off",
+        replace(CUT, began=DIED - 30),
+        PANICKED._replace(time=DIED - 50),
+        last_reboot.POWER_LOST,
+        "why",
+    ),
+    (
+        "a panic early in a short boot",
+        replace(CUT, began=DIED - 30),
+        PANICKED._replace(time=DIED - 31),
+        last_reboot.RECORDED,
+        "",
+    ),
     ("an old record", CUT, PANICKED._replace(time=DIED - 9000), last_reboot.POWER_LOST, "why"),
     ("a record of the future", CUT, PANICKED._replace(time=BOOTED + 999), "power", ""),
     ("a record without a time", CUT, PANICKED._replace(time=None), last_reboot.POWER_LOST, ""),
@@ -267,12 +281,17 @@ def test_the_end_of_a_journal_says_whether_it_was_a_shutdown(
     _: str, messages: list[tuple[object, str | None]], orderly: bool
 ) -> None:
     rows = [
-        {"MESSAGE": message, "__REALTIME_TIMESTAMP": f"{END + at}000000"}
+        {
+            "MESSAGE": message,
+            "__REALTIME_TIMESTAMP": f"{END + at}000000",
+            "__MONOTONIC_TIMESTAMP": f"{90 + at}000000",
+        }
         | ({} if user is None else {"_UID": user})
         for at, (message, user) in enumerate(messages)
     ]
     output = "\n".join(map(json.dumps, rows)).encode()
-    assert boot_end.parse_journal_end(output) == (orderly, END + len(rows) - 1, "journal")
+    end = boot_end.End(orderly, END + len(rows) - 1, "journal", began=END - 90)
+    assert boot_end.parse_journal_end(output) == end
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": []}', b"\xff"])
@@ -281,19 +300,23 @@ def test_what_is_no_journal_is_no_end(line: bytes) -> None:
     assert boot_end.journal_text(line + b"\n" + entry(1, [1, 2])) == b"" or line == b"{}"
 
 
-BOTH: list[tuple[boot_end.End | None, boot_end.End | None, boot_end.End | None]] = [
+End = boot_end.End
+BOTH: list[tuple[End | None, End | None, End | None]] = [
     (None, None, None),
-    ((False, 1.0, "wtmp"), None, (False, 1.0, "wtmp")),
-    (None, (True, 2.0, "journal"), (True, 2.0, "journal")),
-    ((False, 1.0, "wtmp"), (False, 2.0, "journal"), (False, 2.0, "wtmp and journal")),
-    ((False, 1.0, "wtmp"), (True, 2.0, "journal"), (True, 2.0, "journal")),
-    ((True, 3.0, "wtmp"), (False, 2.0, "journal"), (True, 3.0, "wtmp")),
+    (End(False, 1.0, "wtmp"), None, End(False, 1.0, "wtmp")),
+    (None, End(True, 2.0, "journal"), End(True, 2.0, "journal")),
+    (End(False, 1.0, "wtmp"), End(False, 2.0, "journal"), End(False, 2.0, "wtmp and journal")),
+    (End(False, 1.0, "wtmp"), End(True, 2.0, "journal"), End(True, 2.0, "journal")),
+    (End(True, 3.0, "wtmp"), End(False, 2.0, "journal"), End(True, 3.0, "wtmp")),
+    # The journal knows the clock as it was set later
+    (End(True, 3.0, "wtmp", 0.5), End(False, 2.0, "journal", 0.7), End(True, 3.0, "wtmp", 0.7)),
+    (End(True, 3.0, "wtmp", 0.5), End(False, 2.0, "journal"), End(True, 3.0, "wtmp", 0.5)),
 ]
 
 
 @pytest.mark.parametrize(("wtmp", "journal", "said"), BOTH)
 def test_the_later_sign_of_life_counts_and_a_shutdown_that_one_saw(
-    wtmp: boot_end.End | None, journal: boot_end.End | None, said: boot_end.End | None
+    wtmp: End | None, journal: End | None, said: End | None
 ) -> None:
     assert boot_end.both(wtmp, journal) == said
 
@@ -309,18 +332,18 @@ def utmp(kind: int, user: bytes, seconds: int) -> bytes:
 
 BOOT, LOGIN, SHUTDOWN = (2, b"reboot"), (7, b"root"), (1, b"shutdown")
 WTMP = [
-    ("shut down", [BOOT, LOGIN, SHUTDOWN, BOOT], (True, 1002.0, "wtmp")),
-    ("cut off", [BOOT, LOGIN, BOOT], (False, 1001.0, "wtmp")),
-    ("cut off, then used", [BOOT, LOGIN, BOOT, LOGIN], (False, 1001.0, "wtmp")),
+    ("shut down", [BOOT, LOGIN, SHUTDOWN, BOOT], End(True, 1002.0, "wtmp", 1000.0)),
+    ("cut off", [BOOT, LOGIN, BOOT], End(False, 1001.0, "wtmp", 1000.0)),
+    ("cut off, then used", [BOOT, LOGIN, BOOT, LOGIN], End(False, 1001.0, "wtmp", 1000.0)),
+    ("its beginning is lost", [LOGIN, BOOT], End(False, 1000.0, "wtmp")),
+    ("the third boot", [BOOT, BOOT, BOOT], End(False, 1001.0, "wtmp", 1001.0)),
     ("the first boot", [BOOT, LOGIN], None),
     ("empty", [], None),
 ]
 
 
 @pytest.mark.parametrize(("_", "entries", "end"), WTMP, ids=[row[0] for row in WTMP])
-def test_wtmp(
-    _: str, entries: list[tuple[int, bytes]], end: tuple[bool, float, str] | None
-) -> None:
+def test_wtmp(_: str, entries: list[tuple[int, bytes]], end: End | None) -> None:
     data = b"".join(utmp(kind, user, 1000 + at) for at, (kind, user) in enumerate(entries))
     assert boot_end.parse_wtmp(data + b"rest") == end
 
@@ -346,7 +369,7 @@ def test_a_wtmp_that_does_not_know_this_boot_is_not_believed(
         "run/utmp": b"".join(utmp(*BOOT, at) for at in now),
     }
     end = boot_end.from_wtmp(tree(tmp_path, files))
-    assert end == ((False, float(boots[0]), "wtmp") if believed else None)
+    assert end == (End(False, boots[0], "wtmp", boots[0]) if believed else None)
 
 
 # The firmware's log

@@ -46,6 +46,11 @@ ROWS = [
         "Division by zero in kernel.\n" + trace("dump_stack", "__div0", "Ldiv0_64", "divider"),
         "Division by zero in kernel in divider",
     ),
+    (
+        "VERIFY(a == b) failed\nPANIC at a.c:137:f()\nShowing stack for process 42\n"
+        + trace("dump_stack", "spl_panic", "f"),
+        "PANIC at a.c:LINE:f()",
+    ),
     # The first line says more than those that follow it
     (
         "CFI failure at f+0x1/0x2 (target: g+0x0/0x10; expected type: 0x12345678)\n"
