@@ -24,8 +24,14 @@ ALWAYS = (
     "report", "checkers", "assertions", "memory", "containers", "locks", "alloc", "free", "skb",
     "timers", "entries",
 )  # fmt: skip
-#: Modules that hold nothing but helpers; a function of any other is never machinery.
-_HELPER_MODULES = ("libcrc32c", "crc32_generic", "crc32c_generic", "crc32c_intel", "rust_core")
+#: Modules whose helpers are machinery, as where they are built in. No function of any other is.
+_HELPER_MODULES = frozenset((
+    "crc7", "crc8", "crc16", "crc64", "crc_ccitt", "crc_itu_t", "crc_t10dif", "libcrc32c",
+    "crc32_generic", "crc32_pclmul", "crc32c_generic", "crc32c_intel", "crct10dif_common",
+    "aes_generic", "aesni_intel", "drbg", "libaes", "libblake2s", "libchacha", "libdes",
+    "libpoly1305", "libsha1", "libsha256", "libsha512", "sha256_generic", "sha512_generic",
+    "usbcore", "rust_core",
+))  # fmt: skip
 
 
 class _Table(NamedTuple):

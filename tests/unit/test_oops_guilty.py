@@ -215,6 +215,8 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert not is_machinery("kasan_report", module="test_kasan")
     assert is_machinery("assfail", module="xfs")
     assert is_machinery("crc32c", module="libcrc32c")
+    assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
+    assert not is_machinery("hub_event", "waits", module="usbcore")
     facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
     assert facts.function == "kasan_global_oob"
 
