@@ -36,8 +36,9 @@ _PRINTER = re.compile(
     r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+)\Z"
 )
 
-#: Lines after "at:" in which the place is looked for: one, and foreign ones in between.
-_FOREIGN = 3
+#: Lines after "at:" in which the place is looked for: one, and foreign ones in between, such as
+#: what a program prints on the same console.
+_FOREIGN = 8
 
 #: What all of the kernel waits for, by what a hang is then called.
 _OF_ALL = {

@@ -33,12 +33,14 @@ _STAMP = (
 )
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
+#: With CONFIG_PRINTK_CALLER, but printk.time=0.
+_CALLER = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}([TC]\d{1,10})\] ?", re.ASCII)
 #: Prefixes of lines without the kernel's own time: level, that of `dmesg -x`; then one time.
 _TIMES = (
     r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ",  # dmesg -T
     r"\[[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d[\d:.]{0,16}\] ",  # dmesg -e
     r"\[ *\+\d{1,10}\.\d{6}\] ",  # the same, within a minute
-    r"\[(?: *\d{1,10}\.\d{6} )?< *\d{1,10}\.\d{6}>\] ",  # dmesg -d
+    r"\[(?: *\d{1,10}\.\d{6} )?< *\d{1,10}\.\d{6} ?>\] ",  # dmesg -d, journalctl -o short-delta
     r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? ",  # dmesg --time-format=iso
     r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d{1,9} +\d{1,9} [A-Z] \S{0,24} *: ",  # logcat
 )
@@ -63,9 +65,16 @@ _VENDORS = tuple(
 _EXTENDED = re.compile(
     r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
 )
+#: Time, maybe its zone, or seconds since 1970 (journalctl -o short-unix); host, maybe facility and
+#: level (busybox); the form of RFC 5424.
 _SYSLOG = re.compile(
-    r"(?:.{0,30}?\d\d:\d\d:\d\d\S{0,20} )?(?:\S{1,64} )?kernel(?:\[\d{1,9}\])?: ", re.ASCII
+    r"(?:(?:.{0,30}?\d\d:\d\d:\d\d\S{0,20} (?:[A-Z]{2,5} )?|\d{9,11}\.\d{1,6} )(?:\S{1,64} ){0,2}"
+    r"|(?:\S{1,64} )?)kernel(?:\[\d{1,9}\])?: "
+    r"|<\d{1,3}>1 \S{1,40} \S{1,64} kernel \S{1,16} \S{1,16} - ",
+    re.ASCII,
 )
+#: What journalctl -o short-monotonic and short-delta print between the time and the text.
+_HOST = re.compile(r"\S{1,64} kernel(?:\[\d{1,9}\])?: ", re.ASCII)
 #: What `dmesg --color` and terminals add.
 _COLOUR = re.compile(r"\x1b\[[\d;]{0,16}m")
 
@@ -147,11 +156,16 @@ def _parse(raw: str, start: int, end: int) -> Line:
         seconds, micros, caller, android = found.groups()
         time = int(seconds + micros)  # there are six digits of microseconds
         text = raw[found.end() :]
+        if " kernel" in text[:72]:
+            text = _without_host(text)
         if text[:1] in _VENDOR_STARTS or text[1:2] in _VENDOR_STARTS:
             text, vendor = _without_vendor(text)
             return Line(start, end, time, caller or vendor, text)
         # As Line() does it, in half the time: one is made for each line of each log.
         return tuple.__new__(Line, (start, end, time, caller or android or "", text))
+    found = _CALLER.match(raw) if raw[:1] in "<[" else None
+    if found is not None:
+        return Line(start, end, None, found[1], raw[found.end() :])
     found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
     if found is not None:
         return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])
@@ -174,8 +188,16 @@ def _without_vendor(text: str) -> tuple[str, str]:
 
 
 def _without_prefix(raw: str) -> str:
-    found = _SYSLOG.match(raw) or _OTHER.match(raw)
-    return raw[found.end() :] if found is not None else raw
+    found = _SYSLOG.match(raw)
+    if found is not None:
+        return raw[found.end() :]
+    found = _OTHER.match(raw)
+    return _without_host(raw[found.end() :]) if found is not None else raw
+
+
+def _without_host(text: str) -> str:
+    found = _HOST.match(text)
+    return text[found.end() :] if found is not None else text
 
 
 _BLANKS = re.compile(r" {2,}")

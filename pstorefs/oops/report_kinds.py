@@ -114,6 +114,13 @@ KINDS: tuple[Kind, ...] = (
         rf"(?: in {_PLACE}| in | at |$)",
         then=("slab",),  # up to 4.8 it goes on with "BUG cache (Not tainted): kasan: bad access"
     ),
+    # 4.12 and before
+    _kind(
+        "kasan",
+        "BUG: Double free or freeing an invalid pointer",
+        "KASAN: invalid-free",
+        Blame.TRACE,
+    ),
     _kind(
         "kmsan",
         "BUG: KMSAN: ",
@@ -134,10 +141,25 @@ KINDS: tuple[Kind, ...] = (
         "BUG: KFENCE: ",
         "KFENCE: {what}",
         Blame.HEADER,
+        rf"(?P<what>use-after-free|out-of-bounds) (?:read|write)(?: in {_PLACE}| in |$)",
+    ),
+    _kind(
+        "kfence",
+        "BUG: KFENCE: ",
+        "KFENCE: {what}",
+        Blame.HEADER,
         rf"(?P<what>[\w -]{{1,60}}?)(?: in {_PLACE}| in |$)",
     ),
     _kind("ubsan", "UBSAN: Undefined behaviour in ", "UBSAN: undefined-behaviour", Blame.TRACE),
     _kind("ubsan", "UBSAN: ", "UBSAN: {what}", Blame.TRACE, r"(?P<what>[a-z][\w -]{2,40}) in "),
+    # where the check is an instruction (x86 since 6.13); the processor's exception follows
+    _kind(
+        "ubsan",
+        "UBSAN: ",
+        "UBSAN: {what}",
+        Blame.HEADER,
+        rf"(?P<what>[a-z][\w /-]{{2,60}}) at {_PLACE}",
+    ),
     # Faults of the memory management: arch/*/mm/fault.c
     _kind(
         "oops",
@@ -288,6 +310,9 @@ KINDS: tuple[Kind, ...] = (
             "Trap instruction in kernel code",
             "Unhandled kernel unaligned access",
             "Kernel unaligned instruction access",
+            "Kernel ade access",
+            "Kernel ale access",
+            "Bound check error",
         )
     ),
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
@@ -457,12 +482,13 @@ KINDS: tuple[Kind, ...] = (
         Blame.HEADER,
         rf"(?P<place>\S{{1,200}}:\d{{1,6}})(?:$| (?:{_PLACE}|(?P<function_old>{SYMBOL})\(\))?)",
     ),
+    # with CONFIG_DEBUG_BUGVERBOSE_DETAILED the condition comes first
     _kind(
         "warning",
         "WARNING: ",
         "WARNING",
         Blame.HEADER,
-        rf"(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
+        rf"(?:\[.{{1,300}}\] )?(?P<place>\S{{1,200}}:\d{{1,6}}) at (?:{_PLACE}|0x)",
     ),
     # 2.6.18 and before, powerpc up to 3.x
     _kind(
@@ -485,9 +511,16 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "warning",
         "WARNING: kernel stack ",
-        "WARNING: kernel stack {what} has bad value",
+        "WARNING: kernel stack frame pointer has bad value",
         Blame.NOBODY,
-        r"(?P<what>regs|frame pointer) at \S+ in .{1,64} has bad ",
+        r"frame pointer at \S+ in .{1,64} has bad value",
+    ),
+    _kind(
+        "warning",
+        "WARNING: kernel stack ",
+        "WARNING: kernel stack regs has bad {what} value",
+        Blame.NOBODY,
+        r"regs at \S+ in .{1,64} has bad (?P<what>'\w{1,3}') value",
     ),
     # Atomic context and its like: kernel/sched/core.c, lib/smp_processor_id.c
     _kind(
@@ -668,7 +701,8 @@ TRAP = Kind(
 )
 _TRAP_NAME = re.compile(
     r"(?:traps: |Oops: )*"
-    r"(?P<name>Oops|Internal error|(?:Machine check|[a-z][a-z0-9-]*)(?: [A-Za-z0-9()-]+){0,5}?)"
+    r"(?P<name>Oops|Internal error|Bad pagetable"
+    r"|(?:Machine check|[a-z][a-z0-9-]*)(?: [A-Za-z0-9()-]+){0,5}?)"
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )
@@ -759,6 +793,9 @@ def trap_name(text: str) -> str | None:
     later), "invalid opcode: 0000 [#2]", "Internal error: Oops: 96000004 [#1]", "Oops [#1]" (riscv).
     """
     head = text[: text.find("[#")].rstrip(": ")
+    found = _UBSAN.match(head)
+    if found is not None:
+        return f"UBSAN: {found['what'].replace(' ', '-')}"
     found = _INTERNAL.match(head)
     if found is not None:
         return "kernel BUG" if found["what"] == "Oops - BUG" else "Internal error"
@@ -773,6 +810,8 @@ def trap_name(text: str) -> str | None:
 
 #: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"
 _OOPS_OF = re.compile(r"Oops - (?P<what>BUG|[a-z][\w ()-]{2,50})$", re.ASCII)
+#: arm64, of a check that is an instruction: "Internal error: UBSAN: shift out of bounds: 00f2"
+_UBSAN = re.compile(r"Internal error: UBSAN: (?P<what>[a-z][a-z /-]{2,60})", re.ASCII)
 #: arm, arm64: "Internal error: Oops - BUG: 0", "Internal error: undefined instruction: 0"
 _INTERNAL = re.compile(
     r"Internal error: (?P<what>[A-Za-z][\w /-]*?|)(?::? [0-9a-f]{1,16})?$", re.ASCII

@@ -24,8 +24,14 @@ ALWAYS = (
     "report", "checkers", "assertions", "memory", "containers", "locks", "alloc", "free", "skb",
     "timers", "entries",
 )  # fmt: skip
-#: Modules that hold nothing but helpers; a function of any other is never machinery.
-_HELPER_MODULES = ("libcrc32c", "crc32_generic", "crc32c_generic", "crc32c_intel", "rust_core")
+#: Modules whose helpers are machinery, as where they are built in. No function of any other is.
+_HELPER_MODULES = frozenset((
+    "crc7", "crc8", "crc16", "crc64", "crc_ccitt", "crc_itu_t", "crc_t10dif", "libcrc32c",
+    "crc32_generic", "crc32_pclmul", "crc32c_generic", "crc32c_intel", "crct10dif_common",
+    "aes_generic", "aesni_intel", "drbg", "libaes", "libblake2s", "libchacha", "libdes",
+    "libpoly1305", "libsha1", "libsha256", "libsha512", "sha256_generic", "sha512_generic",
+    "usbcore", "rust_core",
+))  # fmt: skip
 
 
 class _Table(NamedTuple):
@@ -113,8 +119,12 @@ _SYSCALL = re.compile(
 #: What compilers append to the names of the parts and copies that they make of a function.
 _SUFFIX = re.compile(
     r"\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|localalias|unlikely|__uniq|cfi_jt|cfi)"
-    r"(?:\.\d{1,20})?",
+    r"(?:\.\d{1,20})?|\$[0-9a-f]{32}\b",  # the latter is clang's ThinLTO's
     re.ASCII,
+)
+#: Programs of BPF have their hash in their name, trampolines a number: of no other machine.
+_BPF = re.compile(
+    r"(?<=\Abpf_prog_)[0-9a-f]{16}(?=_|\Z)|(?<=\Abpf_trampoline_)\d{1,20}\Z", re.ASCII
 )
 #: Since 6.10 what allocates is called so, with a macro of the plain name around it.
 _NOPROF = re.compile(r"_noprof\Z")
@@ -146,10 +156,12 @@ _WAIT_WORD = re.compile(
 
 
 def plain(function: str) -> str:
-    """Return a function's name in the source: without what compilers add to it."""
+    """Return a function's name in the source: without what compilers and machines add to it."""
     name = demangle(function)
-    if "." in name:
+    if "." in name or "$" in name:
         name = _SUFFIX.sub("", name) or name
+    if name.startswith("bpf_"):
+        return _BPF.sub("ADDR", name)
     found = _SYSCALL.match(name)
     return name[found.end() :] if found is not None else name
 

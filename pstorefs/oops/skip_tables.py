@@ -41,7 +41,7 @@ TABLES = {
         force_signal_inject bad_el0_sync panic_bad_stack handle_bad_stack __bad_stack
         do_program_check do_trap_error do_report_trap
         (machine_check|unrecoverable|system_reset|monitor_event)_exception illegal_op do_ov do_cpu
-        kernel_stack_overflow do_watch spurious_fault
+        kernel_stack_overflow do_watch spurious_fault df_exception bkpt_handler
         do_kernel_cp_fault
         # printing and stopping
         _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
@@ -100,7 +100,7 @@ TABLES = {
         graph_(un)?lock (match|find)_held_lock find_usage_(forwards|backwards) __bfs
         alloc_list_entry save_trace is_dynamic_key static_obj (count|inc)_\w*chains? zap_class
         debug_locks_off debug_(lockdep_rcu_enabled|lock_alloc|mutex_\w+|rt_mutex_\w+)
-        debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin)_\w*
+        debug_(object|objects|print|timer|hrtimer|work|rcu_head|rwlock|spin|percpu_counter)_\w*
         debug_smp_processor_id warn_bogus_irq_restore
         (timer|work|hrtimer|rcuhead|percpu_counter)_is_static_object _*might_(sleep|fault|resched)
         ___might_sleep __might_(sleep|fault)\w* __cant_(sleep|migrate) __schedule_(bug|debug|loop)
@@ -109,7 +109,8 @@ TABLES = {
         _*rcu_\w+_held rcu_read_(lock|unlock)(_\w*)? _*rcu_read_(lock|unlock)\w*
         rcu_lock_(acquire|release) trace_(hard|soft)irqs_(on|off)\w* trace_preempt_(on|off)
         trace_(call|ret)\w*_user preempt_(count_add|count_sub|schedule\w*|latency_\w+)
-        lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release) mark_irqflags
+        lock_(repin_lock|set_subclass|sync|map_acquire\w*|map_release|sys_exit) mark_irqflags
+        lock_release_(non_)?nested
         check_(no_collision|lock_chain_key) __bfs_(backwards|forwards) hlock_id
         debug_show_(all|held)_locks print_(circular_bug|deadlock|usage_bug|irq_lock)_scenario
         print_(shortest_lock_dependencies|lock_held_at_exit|lock_class_header|lockdep_cache)
@@ -117,7 +118,8 @@ TABLES = {
         usage_(match|skip) noop_count class_equal lock_class_name (crossrelease|cross_release)\w*
         rcu_(preempt_)?sleep_check rcu_dynticks_curr_cpu_in_eqs might_alloc
         # objects of the allocators, pages, copies
-        check_bogus_address object_err slab_(err|fix|bug|pad_check)
+        check_bogus_address check_page_span check_kernel_text_object
+        object_err slab_(err|fix|bug|pad_check)
         slab_(free_freelist_hook|free_hook|(pre|post)_alloc_hook) check_(object|bytes\w*|slab)
         (alloc|free)_(consistency_checks|debug_processing) free_to_partial_list check_slab_free
         check_page_allocation debug_check_no_obj_freed (activate|fixup)_\w*obj\w*
@@ -139,10 +141,12 @@ TABLES = {
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
-        ftrace_call timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
+        ftrace_call (arch_)?ftrace_ops_(list|assist)_func
+        timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
-        cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* zap_(mem_\w+)? _*pfx_\w*
+        cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* handle_cfi_failure
+        zap_(mem_\w+)? _*pfx_\w*
         netdev_WARN ref_tracker_(alloc|free|dir_\w+) _*ref_tracker_\w*
         netdev_tracker_(free|alloc|dir_\w+) (__|do_)?ex_handler_\w* fill_pool
         (work|hrtimer|rcuhead)_fixup_\w* stub_timer debug_(activate|deactivate|assert_init)
@@ -221,14 +225,14 @@ TABLES = {
         # checksums, hashes, ciphers, sorting
         aes(ti|ni|_arm64|_generic)?_(encrypt|decrypt|enc|dec)\w* hashlen_string hash_string
         full_name_hash sort(_r|_nonatomic)? csum_(partial|and|block)\w* _*csum_partial\w* do_csum
-        skb_checksum(_trimmed|_complete(_head)?)? libcrc32c\w*
+        skb_checksum(_trimmed)? libcrc32c\w*
         crc(7|8|16|32|32c|64|_t10dif|_ccitt|_itu_t)(_\w*)?
         crypto_shash_(update|digest|final) _*(jhash|siphash|hsiphash|xxh32|xxh64|xxhash)\w*
         _*siphash_\w* cipher_crypt_one drbg_\w* rng_setkey
         crypto_(cipher|rng|shash|ahash|skcipher|aead|sha\d+|aes)_\w* sha(1|256|512|3)_\w* sort_r
         swap_words_\d\d do_swap (search|sort)_extable swap_ex cmp_ex_(sort|search)
         chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
-        gf128mul_\w* h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
+        h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
         md[45]_(transform|update|final)
         rmd\d+_(transform|update|final) shash_update_unaligned
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
@@ -261,9 +265,9 @@ TABLES = {
         nested_table_(alloc|free) rb_(erase|insert_color|first|last|next|prev|replace_node)\w*
         ____rb_erase_color __rb_(insert|erase)\w* rb_(set_parent|link_node)\w* rb_add\w*
         timerqueue_\w* interval_tree_(insert|remove|iter)\w* __anon_vma_interval_tree_\w*
-        (radix_tree|__radix_tree)_\w* xas_\w* _*xa_\w*
+        radix_tree_(?!next_chunk\b)\w* xas_\w* _*xa_\w*
         idr_(alloc|find|get|pre_get|remove|replace|layer)\w*
-        idr_(for_each|destroy|preload|init|mark_full) ida_\w*
+        idr_(destroy|preload|init|mark_full) ida_\w*
         _*rhashtable_\w*
         rht_(bucket|lock|unlock|key|head|ptr|assign|grow)\w* rhltable_\w* kfifo_\w* __kfifo_\w*
         assoc_array_\w* _*percpu_counter_(add|sum|set|destroy|init|compare|limited)\w*
@@ -280,7 +284,7 @@ TABLES = {
         device_(add|del|unregister|register|create)(_file|_vargs|_with_groups|_groups_vargs|_bin_file)?
         device_(initialize|destroy|link_\w+) (get|put)_device get_device_parent
         (devm_)?device_release dev_set_name cdev_device_(add|del) _?dev_hold _?dev_put get_kobj\w*
-        sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w* sysfs_warn_dup
+        sysfs_(create|add|merge|do_create|remove_(bin_file|dir|file|link|mount))\w*
         create_dir folio_unlock unlock_page module_(get|put) try_module_get
         __module_get dput fast_dput __dentry_kill dget iput bus_(add|remove)_device
         percpu_ref_(get|put|tryget|is)\w* proc_register proc_(create|mkdir)\w*
@@ -301,7 +305,7 @@ TABLES = {
         __down_(read|write|common|interruptible|killable|timeout)\w* __up ___down_common
         downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w* rwbase_\w*
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w* _*percpu_rwsem_\w*
-        ldsem_\w* _*local_bh_(enable|disable)\w* _*local_irq_(save|restore|enable|disable)
+        ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)
         arch_local_\w* local_lock\w* cpus_(read|write)_(un|try)?lock (get|put)_online_cpus
         resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner owner_on_cpu
         _*raw_callee_save_\w*
@@ -328,12 +332,16 @@ TABLES = {
         rmqueue\w* __alloc_pages_\w* __rmqueue\w* (__)?alloc_percpu\w*
         pcpu_(alloc|create|populate|get|free|find|chunk|block|mem|next|post|destroy|depopulate)\w*
         (init|setup|restore)_(object|red_left) set_track\w* do_krealloc shutdown_cache
+        do_kmem_cache_create create_cache sysfs_slab_(add|alias)
+        alloc_single_from_(new_slab|partial) setup_cpu_cache enable_cpucache do_tune_cpucache
+        alloc_kmem_cache_cpus
         slab_out_of_memory mempool_\w* alloc_from_pool dma_pool_alloc sock_kmalloc dma_pool_free
         kvmemdup get_any_partial (get|set)_freepointer\w* freelist_(dereference|ptr\w*) _*ksize
         buffered_rmqueue warn_alloc_failed (remove|add|check|poison)_element
         _*alloc_workqueue(_key|_va)? alloc_ordered_workqueue apply_workqueue_attrs(_locked)?
         apply_wqattrs_(prepare|commit) alloc_(and_link_pwqs|unbound_pwq) get_unbound_pool
         init_(rescuer|pwq) create_worker link_pwq barn_\w* (alloc|rcu_free)_\w*sheaf\w*
+        (re)?fill_sheaf refill_objects alloc_from_pcs(_bulk)?
         __pcs_replace_\w* free_to_pcs\w* pcpu_unmap_pages __page_cache_alloc vm_area_alloc_pages
         sk_page_frag_refill __(napi|netdev)_alloc_frag_align sock_kzalloc filemap_alloc_folio
         __filemap_get_folio(_mpol)? pagecache_get_page grab_cache_page_write_begin
@@ -394,8 +402,8 @@ TABLES = {
         (\w{1,60}_)?[kmzvc]*alloc(ate)?(_\w{1,60})? sock_w?malloc getname\w* dup_task_struct
         (\w{1,60}_)?(str|mem)n?dup(_\w{1,60})?
     """,
-    # taking the lock of a socket: looked through where the lock itself is the subject
-    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock",
+    # taking the lock of a socket, letting softirqs run: looked through where locks are the subject
+    "sockets": "lock_sock(_nested|_fast)? __lock_sock(_fast)? release_sock local_bh_enable_ip",
     # sending messages to a device of the USB: of what was sent, the sender is the subject
     "messages": r"""
         usb_(start_wait_urb|bulk_msg|interrupt_msg|(internal_)?control_msg(_send|_recv)?)
@@ -469,13 +477,15 @@ TABLES = {
         ret_from_fork_(kernel|kernel_asm|user|user_asm) __x86_sys_\w* startup_64
         # arm, arm64
         ret_(fast|slow|from_user|to_user)\w* invoke_syscall el0_svc\w* do_el0_svc el0_sync\w*
-        el0t_64_sync\w* do_el0_svc_compat work_pending _*irq_(svc|usr) _*dabt_usr _*pabt_usr
+        el0t_(32|64)_sync\w* do_el0_svc_compat (slow_)?work_pending do_work_pending
+        _*irq_(svc|usr) _*dabt_usr _*pabt_usr
         vector_swi local_restart __primary_switched __enable_mmu
         # all others
         kernel_thread_(starter|helper|exit)? ret_from_kernel_thread ret_from_except\w* kthread
         system_call(_\w*)? tracesys\w* __sys_trace_return
         syscall_(return_slowpath|exit_\w+|trace_\w+) secondary_start_kernel cpu_bringup_and_idle
         __do_softirq exit_to_user_?mode_\w* syscall_exception handle_syscall do_trap_ecall_u
+        syscall_handler new_vmalloc_restore_context_a0 linux_sparc_syscall(32)? x32_sys_call
         call_on_stack handle_sys syscall_common system_call_\w* 0x0 asm_sysvec_\w*
         (sched|lock|entry|irqentry|softirqentry|kprobes|noinstr|cpuidle)_text_(start|end)
         syscall_call ret_from_(sys_call|intr|syscall) syscall_enter_from_user_mode\w*
@@ -501,6 +511,7 @@ TABLES = {
         entry_SYSCALL_\w* entry_SYSENTER_\w* entry_INT80\w* system_call\w* (__)?do_fast_syscall_32
         do_int80\w* do_SYSENTER_32 sysenter_dispatch tracesys_phase2 ret_fast_syscall do_syscall
         int_ret_from_sys_call stub_(clone|fork|vfork|execve) cstar_dispatch ia32_sysret syscall_call
+        syscall_handler handle_sys(64|n32)? linux_sparc_syscall(32)? x32_sys_call
         ret_from_syscall\w* syscall_common handle_syscall do_trap_ecall_u process_one_work
         process_scheduled_works kthread call_timer_fn expire_timers __run_timers __run_timer_base
         __hrtimer_run_queues __run_hrtimer tasklet_action\w* workqueue_softirq_action

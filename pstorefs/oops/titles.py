@@ -64,10 +64,10 @@ def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -
 #: mm/{usercopy,vmalloc}.c: the line that says it, or the place of the warning.
 _REFINEMENTS = (
     _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
-    _refine("warning", r"WARNING: .{0,60}\blib/refcount\.c:", "WARNING: refcount bug", "refcount"),
+    _refine("warning", r"WARNING: .{0,400}\blib/refcount\.c:", "WARNING: refcount bug", "refcount"),
     _refine(
         "warning",
-        r"ODEBUG: |WARNING: .{0,60}\blib/debugobjects\.c:",
+        r"ODEBUG: |WARNING: .{0,400}\blib/debugobjects\.c:",
         "WARNING: ODEBUG bug",
         "debugobjects",
     ),
@@ -75,36 +75,36 @@ _REFINEMENTS = (
         "warning",
         # not each "kobject: ": with CONFIG_DEBUG_KOBJECT they stand between the lines of any report
         r"kobject: .{0,200}(?:is not initialized|attempted to be registered)|"
-        r"WARNING: .{0,60}\blib/kobject\.c:",
+        r"WARNING: .{0,400}\blib/kobject\.c:",
         "WARNING: kobject bug",
         "kobject",
     ),
     _refine(
         "warning",
-        r"proc_dir_entry |WARNING: .{0,60}\bfs/proc/generic\.c:\d{1,6} (?:at )?_*proc_register",
+        r"proc_dir_entry |WARNING: .{0,400}\bfs/proc/generic\.c:\d{1,6} (?:at )?_*proc_register",
         "WARNING: proc registration bug",
         "proc",
     ),
     _refine(
         "warning",
         # the keys of lock classes have warnings of their own
-        r"WARNING: .{0,60}\bkernel/locking/lockdep\.c:(?!\d{1,6} (?:at )?lockdep_(?:un)?register)",
+        r"WARNING: .{0,400}\bkernel/locking/lockdep\.c:(?!\d{1,6} (?:at )?lockdep_(?:un)?register)",
         "WARNING: locking bug",
         "lockdep",
         "sockets",
     ),
-    _refine("warning", r"WARNING: .{0,60}\bmm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
+    _refine("warning", r"WARNING: .{0,400}\bmm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
     # Of a size of 0 this function warns, of no other.
     _refine(
         "warning",
-        r"WARNING: .{0,60}\bmm/vmalloc\.c:\d{1,6} (?:at )?__vmalloc_node_range",
+        r"WARNING: .{0,400}\bmm/vmalloc\.c:\d{1,6} (?:at )?__vmalloc_node_range",
         "WARNING: zero-size vmalloc",
         "warning",
     ),
     # An allocation that no caller may ask for: too large, or with flags that exclude each other.
     _refine(
         "warning",
-        r"WARNING: .{0,60}\bmm/\w{1,20}\.c:\d{1,6} (?:at )?_*(?:do_)?k[vz]?malloc",
+        r"WARNING: .{0,400}\bmm/\w{1,20}\.c:\d{1,6} (?:at )?_*(?:do_)?k[vz]?malloc",
         "WARNING: kmalloc bug",
         "warning",
     ),
@@ -224,8 +224,7 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
 
 def _what(report: Report) -> str:
     what = clean(report.groups.get("what", ""))
-    kasan = report.kind is not None and report.kind.error_class == "kasan"
-    if not kasan:
+    if report.kind is None or report.kind.error_class not in ("kasan", "ubsan"):
         return what
     return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 

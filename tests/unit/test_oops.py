@@ -331,6 +331,11 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     "none": lambda _, line: line,
     "printk": lambda n, line: f"<4>[{n // 100:5}.{n % 100:06}] {line}",
     "caller": lambda n, line: f"[{n // 100:5}.{n % 100:06}][ T4711] {line}\r",
+    "caller without time": lambda _, line: f"<4>[ T4711] {line}",
+    "journal -o short-monotonic": lambda n, line: f"[{n:5}.000001] host kernel: {line}",
+    "journal -o short-delta": lambda n, line: f"[{n:5}.000001 <    0.000001 >] host kernel: {line}",
+    "journal -o short-full": lambda _, line: f"Mon 2026-07-27 11:35:35 CEST host kernel: {line}",
+    "journal -o short-unix": lambda _, line: f"1785144935.123456 host kernel: {line}",
     "journal": lambda _, line: f"Jul 27 11:35:35 host kernel: {line}",
     "rsyslog": lambda n, line: (
         f"2026-07-27T11:35:35.123456+02:00 host kernel: [{n:5}.000001] {line}"
@@ -342,6 +347,8 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     "first reltime": lambda _, line: f"[Nov23 07:22] {line}",
     "delta": lambda n, line: f"[{n:5}.000001 <    0.000001>] {line}",
     "colour": lambda n, line: f"\x1b[32m[{n:5}.000001] \x1b[0m\x1b[31m{line}\x1b[0m",
+    "rfc 5424": lambda _, line: f"<4>1 2026-07-27T11:35:35.123Z host kernel - - - {line}",
+    "busybox": lambda _, line: f"Jul 27 11:35:35 (none) kern.warn kernel: {line}",
     "messages": lambda _, line: f"Jul 27 11:35:35 kernel: {line}",
     "klogd": lambda _, line: f"Jul 27 11:35:35.123 host kernel[0]: {line}",
     "journal -o cat": lambda _, line: f"kernel: {line}",

@@ -46,6 +46,9 @@ HELPERS = (
     "device_release kobject_put dev_set_name",
     "copy_from_sockptr_offset copy_page_from_iter find_nth_bit",
     "pcpu_get_vm_areas pcpu_create_chunk pcpu_alloc",
+    "lock_release_non_nested lock_sys_exit check_page_span ftrace_ops_list_func df_exception",
+    "sysfs_slab_add do_kmem_cache_create create_cache setup_cpu_cache alloc_single_from_partial",
+    "debug_percpu_counter_activate handle_cfi_failure lock_release_nested",
     "usb_kill_urb usb_kill_anchored_urbs",
     # families in full, also of 2.6 and of 7.x: each row is one file of the kernel
     "strnchrnul sysfs_streq match_string string_unescape stpcpy skip_atoi fourcc_string",
@@ -67,7 +70,7 @@ HELPERS = (
     "skb_trim pskb_put sock_put get_page page_ref_add folio_get",
     # arithmetic, ciphers, transfers of devices, attributes of messages
     "__div0 Ldiv0_64 __aeabi_uidiv __udivdi3 div64_u64 gcd int_sqrt list_sort",
-    "__crypto_xor crypto_inc gf128mul_4k_lle chacha_permute chacha_block_generic adler32",
+    "__crypto_xor crypto_inc chacha_permute chacha_block_generic adler32",
     "poly1305_update blake2s_compress_generic md5_transform ghash_update des_encrypt",
     "err_printk check_unmap debug_dma_unmap_page dma_unmap_page_attrs add_dma_entry dma_map_page",
     "nla_memcpy __nla_put nla_put nla_reserve_64bit simple_read_from_buffer",
@@ -148,6 +151,12 @@ REAL = [
     "percpu_ref_kill_and_confirm",
     "rcuref_put_slowpath",
     "register_netdevice",
+    "__local_bh_enable_ip",
+    "sysfs_warn_dup",
+    "__skb_checksum_complete",
+    "gf128mul_4k_lle",
+    "idr_for_each",
+    "radix_tree_next_chunk",
     "format_decode",
     "unwind_next_frame",
     "rcu_note_context_switch",
@@ -175,6 +184,8 @@ ENTRIES = (
     "__irq_svc __irq_usr vector_swi ret_fast_syscall el0t_64_sync_handler invoke_syscall "
     "system_call_exception interrupt_return start_kernel_thread __do_syscall sysc_return "
     "ret_from_fork_kernel ret_from_syscall handle_syscall syscall_common do_syscall "
+    "syscall_handler _new_vmalloc_restore_context_a0 el0t_32_sync x32_sys_call slow_work_pending "
+    "do_work_pending linux_sparc_syscall "
 )
 TRACE = "BUG: sleeping function called from invalid context at a.c:1\n{cpu}Call Trace:\n{frames}"
 
@@ -204,6 +215,8 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert not is_machinery("kasan_report", module="test_kasan")
     assert is_machinery("assfail", module="xfs")
     assert is_machinery("crc32c", module="libcrc32c")
+    assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
+    assert not is_machinery("hub_event", "waits", module="usbcore")
     facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
     assert facts.function == "kasan_global_oob"
 
@@ -242,6 +255,8 @@ SYSCALLS = [
     ("f.isra.0.cold", "f"),
     ("f.constprop.12", "f"),
     ("f.llvm.1234567890", "f"),
+    ("f$707af9a22804d33c81801f27dcfe489b", "f"),
+    ("f$707af9a22804d33c81801f27dcfe489b.cfi_jt", "f"),
     ("system_call", "system_call"),
 ]
 
@@ -261,6 +276,7 @@ def places(words: str) -> list[tuple[str, str | None]]:
         ("spin vcpu_run kvm_vcpu_ioctl vfs_ioctl __x64_sys_ioctl do_syscall_64", "kvm_vcpu_ioctl"),
         ("spin do_rmdir __x64_sys_rmdir do_syscall_64", "sys_rmdir"),
         ("spin do_mount sys_mount ret_fast_syscall", "mount"),
+        ("spin __sys_bpf __riscv_sys_bpf syscall_handler do_trap_ecall_u", "sys_bpf"),
         ("spin my_timer call_timer_fn __run_timers", "my_timer"),
         ("spin my_work process_one_work worker_thread", "my_work"),
         ("spin my_release __fput ____fput task_work_run", "my_release"),

@@ -257,6 +257,15 @@ ROWS = [
         ),
         "WARNING: bad unlock balance in giver",
     ),
+    # The same with what a program prints on the same console
+    (
+        (
+            f"WARNING: bad unlock balance detected!\n{LINE}a/1 is trying to release lock (x) at:\n"
+            "executing program 3:\nr0 = socket(1, 2)\nclose(r0)\n\n[<ffff8100>] giver+0x1/0x2\n"
+            + trace("dump_stack", "outer")
+        ),
+        "WARNING: bad unlock balance in giver",
+    ),
     # A hang: what takes one lock is looked through, what takes two is a place
     (
         HUNG + trace("__schedule", "down_write", "lock_mount", *ENTRY),
@@ -458,7 +467,38 @@ ROWS = [
         "KMSAN: kernel-infoleak in leaker",
     ),
     ("BUG: KCSAN: data-race in __x64_sys_a / b.isra.0\n", "KCSAN: data-race in sys_a / b"),
-    ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free read in user"),
+    (
+        "WARNING: [!ok || (a->b[1] > 2)] net/a.c:12 at warner+0x1/0x2, CPU#0: a/1\n"
+        f"{CPU}RIP: 0010:warner+0x1/0x2\n" + trace("outer"),
+        "WARNING in warner",
+    ),
+    (
+        f"WARNING: [{'x' * 90}] lib/refcount.c:28 at refcount_warn_saturate+0x1/0x2, CPU#0: a/1\n"
+        f"{CPU}RIP: 0010:refcount_warn_saturate+0x1/0x2\n" + trace("user"),
+        "WARNING: refcount bug in user",
+    ),
+    ("BUG: KFENCE: use-after-free read in user+0x1/0x2\n", "KFENCE: use-after-free in user"),
+    (
+        "BUG: Double free or freeing an invalid pointer\nUnexpected shadow byte: 0xFB\n"
+        + trace("kasan_report_double_free", "kasan_slab_free", "kfree", "freer"),
+        "KASAN: invalid-free in freer",
+    ),
+    ("BUG: KFENCE: invalid read in user+0x1/0x2\n", "KFENCE: invalid read in user"),
+    (
+        "UBSAN: shift out of bounds at shifter+0x1/0x2\nOops: invalid opcode: 0000 [#1] SMP\n"
+        f"{CPU}RIP: 0010:shifter+0x1/0x2\n" + trace("outer"),
+        "UBSAN: shift-out-of-bounds in shifter",
+    ),
+    (
+        "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP\n"
+        f"{CPU}pc : indexer+0x1/0x2\nlr : indexer+0x1/0x2\n" + trace("outer"),
+        "UBSAN: array-index-out-of-bounds in indexer",
+    ),
+    (
+        "Oops: Oops: 0000 [#1] SMP\n"
+        f"{CPU}RIP: 0010:bpf_prog_2c29ac5cdc6b1842_filter+0x1/0x2\n" + trace("outer"),
+        "Oops in bpf_prog_ADDR_filter",
+    ),
     (
         "UBSAN: Undefined behaviour in a.c:1:2\n"
         + old("dump_stack", "ubsan_epilogue", "__ubsan_handle_shift_out_of_bounds", "shifter"),
@@ -515,7 +555,7 @@ ROWS = [
     ),
     (
         "WARNING: kernel stack regs at ffff8801 in a task:42 has bad 'bp' value           (null)\n",
-        "WARNING: kernel stack regs has bad value",
+        "WARNING: kernel stack regs has bad 'bp' value",
     ),
     (
         "WARNING: kernel stack frame pointer at ffff8800 in a:1 has bad value ffffffff85632fb0\n",
@@ -525,6 +565,15 @@ ROWS = [
     (
         "stack segment: 0000 [#1] SMP\n" + CPU + "RIP: 0010:user+0x1/0x2\n",
         "stack segment fault in user",
+    ),
+    (
+        "a: Corrupted page table at address 7f00\nPGD 1 P4D 1 PUD 80000000a0000225 BAD\n"
+        "Oops: Bad pagetable: 000d [#1] SMP\n" + CPU + "RIP: 0010:user+0x1/0x2\n",
+        "Bad pagetable in user",
+    ),
+    (
+        "Kernel ade access[#1]:\n" + CPU + "  ERA: 9000000003d2d1e4 user+0x1/0x2\n",
+        "Kernel ade access in user",
     ),
     (
         "BUG: Unable to handle kernel data access at 0x8000000041a25f20\nOops: Kernel access of bad"
