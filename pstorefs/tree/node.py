@@ -5,8 +5,24 @@
   the name up again.
 * A directory looks at the source each time it is asked.
 * The attributes of a node may have to be found first (a record has the size of its decoded text):
-  `fresh` says whether they are known, `find` finds them.
+  `fresh` says whether they are known, `find` finds them. Of a `lazy` node, which is composed, a
+  listing shows the name only; what was found holds for half a second.
 * A node's `lane` says how long its calls may take, and so which thread makes them.
+
+What a request of the kernel asks (mount/fuse.py, mount/listing.py):
+
+======= ======================================== =======================================
+request asks                                     in the lane
+======= ======================================== =======================================
+lookup  the directory: `lookup`, then `settle`   `lane_of` the name; `settle` needs none
+        the node: `find`, unless it is `fresh`   `lane`
+getattr the node: `find`; a file unless `fresh`  `lane`; of a directory `lane_of_find`
+readdir the directory: `names`, then `settle`    `lane`
+        each node: `find`, if not `fresh`/`lazy` `lane`
+open    the file: `open`                         `lane`
+read    what `open` gave: `read`                 that one's `lane`
+unlink  the directory: `remove`                  that of commands
+======= ======================================== =======================================
 
 Errors are OSErrors with an errno: they are the answer to the caller.
 """
