@@ -229,14 +229,3 @@ def split_entry(name: str) -> Entry:
     dump, host, rest = name.split("_", 2)
     label, kernel, machine, id16 = rest.rsplit("_", 3)
     return Entry(dump, host, label, _release(kernel), machine, id16)
-
-
-def parse_index(key: str) -> tuple[str, Entry] | None:
-    """An index key taken apart: date, and what its name says; None if it is none.
-
-    Keys are hostile: anybody can make them.
-    """
-    before, _, name = key.removesuffix(SUFFIX).rpartition("/")
-    date = before.removeprefix(f"{INDEX}/date=")
-    whole = f"{day_prefix(date)}{name}{SUFFIX}" == key
-    return (date, split_entry(name)) if whole and is_day(date) and is_entry(name) else None

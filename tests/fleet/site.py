@@ -117,6 +117,14 @@ def expected(archive_dir: Path) -> dict[tuple[str, str], dict[str, bytes]]:
     return found
 
 
+def parse_index(key: str) -> tuple[str, keys.Entry] | None:
+    """An index key taken apart: date, and what its name says; None if it is none."""
+    before, _, name = key.removesuffix(keys.SUFFIX).rpartition("/")
+    date = before.removeprefix(f"{keys.INDEX}/date=")
+    whole = f"{keys.day_prefix(date)}{name}{keys.SUFFIX}" == key
+    return (date, keys.split_entry(name)) if whole and keys.is_entry(name) else None
+
+
 def wrong(
     objects: Mapping[str, bytes], wanted: Mapping[tuple[str, str], Mapping[str, bytes]]
 ) -> dict[str, list[str]]:
@@ -127,7 +135,7 @@ def wrong(
     for key, line in lines.items():
         said = line["bundle"]
         data = bundles.get(said["key"])
-        names = keys.parse_index(key)
+        names = parse_index(key)
         if data is None:
             bad.append(f"{key} without its bundle")
         elif (len(data), hashlib.sha256(data).hexdigest()) != (said["size"], said["sha256"]):

@@ -160,7 +160,7 @@ def test_the_entry_says_why_and_its_bundle_has_the_evidence(
     assert (row["title"], row["class"], row["crash"]) == (reboot.TITLE, reboot.CLASS, False)
     assert row["reason"] == "power lost or hard reset"
     assert (row["host"], row["signature"], row["time"]) == ("rack-7", None, rfc3339(BOOTED * 10**9))
-    parsed = keys.parse_index(index)
+    parsed = site.parse_index(index)
     assert parsed is not None
     assert parsed[1].bundle_key == key == row["bundle"]["key"]
     files = unpack.unpack(data, parsed[1].dump, parsed[1].id16)
