@@ -1,9 +1,17 @@
 """Generated files and directories, which are in no store: made when somebody looks.
 
-Content may change between two looks (a record is archived, a dump gets a part). Once somebody has
-opened a file node it is frozen all the same: the place that composes is asked again at each `open`,
-and if it says something else by now, the caller is told to look the name up again. What seldom
-changes is frozen as soon as it was found, so that the kernel need not ask for its size each time.
+The life of a file's node:
+
+========= ======================================================================================
+listed    its name is known, no more
+looked up it is composed (`find`): size and rights are known, and hold for half a second
+opened    it is composed again and frozen: it shows this from now on, or nothing
+changed   the next `open` composes something else: `StaleError`. The kernel looks the name up again,
+          `settle` finds that the old node is not the `same`, and the new one is opened
+========= ======================================================================================
+
+What seldom changes is frozen as soon as it was looked up, so that the kernel need not ask for its
+size each time.
 """
 
 from __future__ import annotations
