@@ -138,11 +138,12 @@ class Tree:
         assert self.process is not None
         return memory_of(self.process.pid, "Pss")
 
-    def wake_ups(self) -> int:
-        """How often the program's threads went to sleep of their own will, so far."""
+    def wake_ups(self) -> dict[str, int]:
+        """How often each of the program's threads went to sleep of its own will, so far."""
         assert self.process is not None
         found = "".join(of_threads(self.process.pid))
-        return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", found, re.MULTILINE)))
+        line = r"^Pid:\t(\d+)$(?s:.*?)^voluntary_ctxt_switches:\t(\d+)"
+        return {thread: int(count) for thread, count in re.findall(line, found, re.MULTILINE)}
 
 
 def memory_of(process: int, what: str) -> float:
