@@ -170,10 +170,9 @@ def main(words: list[str]) -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     mirror = _mirror()
     rows = {RELEASES[release]: _release(release, stages, mirror) for release in releases}
-    commit = _said("git", "rev-parse", "--short", "HEAD").strip()
-    section = table(commit, rows)
-    print(section)
     if not words:
+        section = table(_said("git", "rev-parse", "--short", "HEAD").strip(), rows)
+        print(section)
         RESULTS.write_text(with_section(RESULTS.read_text(), section))
     return int(any("**" in said for stages in rows.values() for said in stages.values()))
 
