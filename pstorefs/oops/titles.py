@@ -60,14 +60,16 @@ def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -
     return _Refinement(base, re.compile(pattern, re.ASCII), title, refined, skip)
 
 
+#: A warning's first line, up to the file.
+_WARNING_AT = r"WARNING: .{0,400}\b"
 #: lib/{refcount,debugobjects,kobject,list_debug}.c, fs/proc/generic.c, kernel/locking/lockdep.c,
 #: mm/{usercopy,vmalloc}.c: the line that says it, or the place of the warning.
 _REFINEMENTS = (
     _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
-    _refine("warning", r"WARNING: .{0,400}\blib/refcount\.c:", "WARNING: refcount bug", "refcount"),
+    _refine("warning", rf"{_WARNING_AT}lib/refcount\.c:", "WARNING: refcount bug", "refcount"),
     _refine(
         "warning",
-        r"ODEBUG: |WARNING: .{0,400}\blib/debugobjects\.c:",
+        rf"ODEBUG: |{_WARNING_AT}lib/debugobjects\.c:",
         "WARNING: ODEBUG bug",
         "debugobjects",
     ),
@@ -75,36 +77,36 @@ _REFINEMENTS = (
         "warning",
         # not each "kobject: ": with CONFIG_DEBUG_KOBJECT they stand between the lines of any report
         r"kobject: .{0,200}(?:is not initialized|attempted to be registered)|"
-        r"WARNING: .{0,400}\blib/kobject\.c:",
+        rf"{_WARNING_AT}lib/kobject\.c:",
         "WARNING: kobject bug",
         "kobject",
     ),
     _refine(
         "warning",
-        r"proc_dir_entry |WARNING: .{0,400}\bfs/proc/generic\.c:\d{1,6} (?:at )?_*proc_register",
+        rf"proc_dir_entry |{_WARNING_AT}fs/proc/generic\.c:\d{{1,6}} (?:at )?_*proc_register",
         "WARNING: proc registration bug",
         "proc",
     ),
     _refine(
         "warning",
         # the keys of lock classes have warnings of their own
-        r"WARNING: .{0,400}\bkernel/locking/lockdep\.c:(?!\d{1,6} (?:at )?lockdep_(?:un)?register)",
+        rf"{_WARNING_AT}kernel/locking/lockdep\.c:(?!\d{{1,6}} (?:at )?lockdep_(?:un)?register)",
         "WARNING: locking bug",
         "lockdep",
         "sockets",
     ),
-    _refine("warning", r"WARNING: .{0,400}\bmm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
+    _refine("warning", rf"{_WARNING_AT}mm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
     # Of a size of 0 this function warns, of no other.
     _refine(
         "warning",
-        r"WARNING: .{0,400}\bmm/vmalloc\.c:\d{1,6} (?:at )?__vmalloc_node_range",
+        rf"{_WARNING_AT}mm/vmalloc\.c:\d{{1,6}} (?:at )?__vmalloc_node_range",
         "WARNING: zero-size vmalloc",
         "warning",
     ),
     # An allocation that no caller may ask for: too large, or with flags that exclude each other.
     _refine(
         "warning",
-        r"WARNING: .{0,400}\bmm/\w{1,20}\.c:\d{1,6} (?:at )?_*(?:do_)?k[vz]?malloc",
+        rf"{_WARNING_AT}mm/\w{{1,20}}\.c:\d{{1,6}} (?:at )?_*(?:do_)?k[vz]?malloc",
         "WARNING: kmalloc bug",
         "warning",
     ),

@@ -79,7 +79,7 @@ def read_last_boot(machine: Machine) -> LastBoot:
         last = ("-n", str(boot_end.END_ENTRIES))
         journal = boot_end.run("journalctl", "-q", "-b", "-1", *last, "-o", "json")
         ended = boot_end.both(ended, boot_end.parse_journal_end(journal))
-    orderly = ended.orderly if ended else None
+    orderly, at, source, began = ended or (None, None, "", None)
     lines, whole = _kernel_log(machine)
     if real and not whole:
         lines = boot_end.parse_journal_kernel(
@@ -101,9 +101,9 @@ def read_last_boot(machine: Machine) -> LastBoot:
     return LastBoot(
         booted=machine.boot_seconds,
         orderly=orderly,
-        began=ended.began if ended else None,
-        ended=ended.at if ended else None,
-        source=ended.source if ended else "",
+        began=began,
+        ended=at,
+        source=source,
         evidence=evidence[:_MOST_EVIDENCE],
         kernel_text=text,
     )
