@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 import zlib
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.peers import ROOT
-from tests.mount.programs import of_threads
+from tests.mount.programs import wake_ups
 from tests.records import capture, plain_name
 
 TEXT_SIZE = 17 << 10
@@ -139,11 +138,9 @@ class Tree:
         return memory_of(self.process.pid, "Pss")
 
     def wake_ups(self) -> dict[str, int]:
-        """How often each of the program's threads went to sleep of its own will, so far."""
+        """How often each of the program's threads was given a CPU, so far."""
         assert self.process is not None
-        found = "".join(of_threads(self.process.pid))
-        line = r"^Pid:\t(\d+)$(?s:.*?)^voluntary_ctxt_switches:\t(\d+)"
-        return {thread: int(count) for thread, count in re.findall(line, found, re.MULTILINE)}
+        return wake_ups(self.process.pid)
 
 
 def memory_of(process: int, what: str) -> float:

@@ -62,16 +62,22 @@ def of_threads(pid: int) -> list[str]:
     return found
 
 
-def wake_ups(pid: int) -> int:
-    """How often its threads were given a CPU, up to now."""
-    counts = re.findall(r"ctxt_switches:\s+(\d+)", "".join(of_threads(pid)))
-    return sum(map(int, counts))
+_SWITCHES = ("voluntary", "nonvoluntary")
+
+
+def wake_ups(pid: int) -> dict[str, int]:
+    """How often each of its threads was given a CPU, up to now."""
+    found = {}
+    for status in of_threads(pid):
+        fields = dict(re.findall(r"^(\w+):\t(\d+)$", status, re.MULTILINE))
+        found[fields["Pid"]] = sum(int(fields[f"{kind}_ctxt_switches"]) for kind in _SWITCHES)
+    return found
 
 
 def until_idle(pid: int, seconds: float = LOADED_SECONDS) -> None:
     """Wait until the process has not run for so long; fail if it never rests."""
     end = time.monotonic() + 100
-    before, since = -1, time.monotonic()
+    before, since = wake_ups(pid), time.monotonic()
     while time.monotonic() - since < seconds:
         assert time.monotonic() < end, f"it goes on running: {before} wake-ups"
         now = wake_ups(pid)
