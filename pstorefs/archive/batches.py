@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import directory, entry, layout, never_erased, relatives
+from pstorefs.archive import directory, entry, layout, never_erased, relatives, stored
 from pstorefs.archive.candidates import Candidates
 from pstorefs.archive.erase import clear_saved
 from pstorefs.archive.errors import explain
@@ -157,7 +157,9 @@ class Batches:
                 with suppress(OSError):
                     folder = store.stamp((), job.directory)
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
-                    self.entries[job.directory] = entry.of_dump(dump, stamps, folder, saved, text)
+                    mark = stored.mark_of(store, job.directory)
+                    made = entry.of_dump(dump, stamps, folder, saved, text, mark)
+                    self.entries[job.directory] = made
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:
         """What became of the records of batches that could not be done."""

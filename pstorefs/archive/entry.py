@@ -50,7 +50,7 @@ _NUMBER = r"-?\d{1,20}"
 _LINE = re.compile(
     rf"({layout.DUMP_NAME})\t({_NUMBER})\t({_NUMBER})\t({_NUMBER})\t([01]{{3}})"
     rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
-    r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)",
+    r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)(?:\t([0-9a-f]{0,16}))?",
     re.ASCII,
 )
 
@@ -77,6 +77,8 @@ class Entry(NamedTuple):
     #: The first 16 digits of the SHA-256 of dmesg.txt; None: its records have to be read for it.
     text: int | None
     tokens: str
+    #: See stored.unchanged; None: its summary.json has to be read in full.
+    mark: int | None = None
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -114,6 +116,7 @@ class Entry(NamedTuple):
             "" if self.tail is None else f"{self.tail:x}",
             "" if self.text is None else f"{self.text:x}",
             self.tokens,
+            "" if self.mark is None else f"{self.mark:x}",
         )
         text = "\t".join(map(str, fields)).encode()
         return b"%08x\t%s\n" % (zlib.crc32(text), text)
@@ -127,7 +130,7 @@ def parse(line: bytes) -> Entry | None:
     match = _LINE.fullmatch(text.decode("ascii", "replace"))
     if match is None:
         return None
-    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, digest, tokens = (
+    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, digest, tokens, mark = (
         match.groups()
     )
     return Entry(
@@ -145,6 +148,7 @@ def parse(line: bytes) -> Entry | None:
         int(tail, 16) if tail else None,
         int(digest, 16) if digest else None,
         tokens,
+        int(mark, 16) if mark else None,
     )
 
 
@@ -168,11 +172,17 @@ def of_stored(stored: Stored) -> Entry:
         tail=stored.tail,
         text=digits(stored.texts.get(layout.TEXT)),
         tokens=_joined(records, stored.start),
+        mark=stored.mark,
     )
 
 
 def of_dump(
-    dump: Dump, raw: dict[str, Stamp], directory: Stamp, saved: int, text: str | None = None
+    dump: Dump,
+    raw: dict[str, Stamp],
+    directory: Stamp,
+    saved: int,
+    text: str | None = None,
+    mark: int | None = None,
 ) -> Entry:
     """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known."""
     from pstorefs.archive.stored import mtime_of
@@ -196,6 +206,7 @@ def of_dump(
         tail=tail[-1] if tail and not facts.doubtful else None,
         text=digits(text),
         tokens=_joined(records, boots.start_of(facts)),
+        mark=mark,
     )
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pstorefs.archive import durable, entry, in_full, index, layout, stored
+from pstorefs.archive import in_full, index, layout, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
-from pstorefs.archive.stored import Stored
+from pstorefs.archive.stored import Stored, Unchanged
 from pstorefs.catalog import bounds
+from pstorefs.catalog.by_index import ByIndex
 from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
 from pstorefs.source import looked
@@ -50,8 +51,7 @@ class Archived:
         self._rotten: dict[str, list[str]] = {}
         #: Dumps whose summary.json agrees with everything, and whose records are not what it says.
         self._doubted: dict[str, tuple[Stamp, ...]] = {}
-        #: Dumps whose dmesg.txt is not what the index says.
-        self._spoilt: set[Entry] = set()
+        self.by_index = ByIndex(place)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -145,8 +145,7 @@ class Archived:
             self.entries = {e.name: e for e in sorted(entries.values(), key=lambda e: e.age)}
             kept = {name: each for name, each in self.full.items() if name in self._wanted}
             self.full = {**{n: f for n, f in kept.items() if n in entries}, **apart}
-            with self._keeping:
-                self._spoilt = {d for d in self._spoilt if entries.get(d.name) == d}
+            self.by_index.keep(entries)
         self._root, self._index = stamps, stamps[1]
         self._settled = self._is_settled(store, stamps[0], begun)
         return not unchanged
@@ -194,15 +193,23 @@ class Archived:
         self._keep(name, found)
         return found
 
+    def unchanged(self, dump: Entry, *, wait: bool) -> Unchanged | None:
+        """As `ByIndex.unchanged`, unless its records were found to be others."""
+        found = self.by_index.unchanged(dump, wait=wait)
+        if found is None or self._doubted.get(dump.name) == found.stamps:
+            return None
+        self._stamps.put(dump.name, (time.monotonic(), found.stamps))
+        return found
+
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:
         """What `text` gives, if it is small."""
         with self.place.at_hand() as store:
             return self._text(store, known, file, bounds.QUICK_BYTES) if store else None
 
     @property
-    def is_current(self) -> bool:
-        """Whether `look` has nothing to do."""
-        return not self.place.may_hang and looked.holds_on(self._last.ended)
+    def may_hang(self) -> bool:
+        """Whether a look may take seconds, as far as the last one found out."""
+        return self.place.may_hang
 
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
@@ -278,48 +285,6 @@ class Archived:
         except OSError:
             return None
         return data if stored.digest(data) == known.texts.get(file) else None
-
-    def digest_of_text(self, dump: Entry) -> int | None:
-        """Of dmesg.txt, by the index; None if the dump has to be read for it."""
-        return None if dump in self._spoilt else dump.text
-
-    def text_stamp(self, dump: Entry) -> Stamp:
-        """dmesg.txt as it lies there now. `ChangedError` if it is not to be believed.
-
-        TimeoutError if the archive hangs.
-        """
-        try:
-            with self.place.opened() as store:
-                stamp = store.stamp((dump.name,), layout.TEXT)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self.spoil(dump) from error
-        if not stamp.is_file or stamp.size > bounds.LONGEST_TEXT:
-            raise self.spoil(dump)
-        return stamp
-
-    def saved_text(self, dump: Entry, expected: int, limit: int) -> tuple[Stamp, bytes]:
-        """dmesg.txt as it was saved, of at most `limit` bytes. Errors as of `text_stamp`."""
-        try:
-            with self.place.opened() as store:
-                stamp, data = store.within(
-                    (dump.name,),
-                    lambda directory: durable.read_stamped(directory, layout.TEXT, limit),
-                )
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self.spoil(dump) from error
-        if entry.digits(stored.digest(data)) != expected:
-            raise self.spoil(dump)
-        return stamp, data
-
-    def spoil(self, dump: Entry) -> ChangedError:
-        """Show its dmesg.txt by its summary or its records from now on. The error to raise."""
-        with self._keeping:
-            self._spoilt.add(dump)
-        return ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
 
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""

@@ -13,7 +13,8 @@ Freshness. A look holds for half a second (source/looked.py). What is looked at,
 * an archived dump of which more is used (its other files are read, status names it): its
   directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most once in half a second.
   A change there that leaves the dump's directory as it was, such as a record that somebody removed
-  from raw/, is found at that moment.
+  from raw/, is found at that moment. Where the index has a mark of just these, nothing but
+  summary.json is read to show that.
 * archived dumps that may be one with a record of the store, or that are not as this program
   writes them, are read in full, and looked at as the store is.
 """

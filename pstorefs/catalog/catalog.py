@@ -12,6 +12,7 @@ which is replaced and never changed. Texts are read and composed under no lock.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,8 @@ class Catalog:
         if self.archive is not None:
             self._places.append(self.archive)
         self._view = View()
+        #: Until when, by time.monotonic(), nobody has to look again.
+        self._holds_until = looked.NEVER
         self._building = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
         self._facts: Recent[Facts] = Recent(bounds.FACTS_KEPT)
@@ -78,15 +81,19 @@ class Catalog:
         known = None if now else self.at_hand()
         if known is not None:
             return known
-        ended = looked.NEVER
+        ends: list[float] = []
         for place in self._places:
             # Records go from the store to an archive: who misses one here must find it there.
-            ended = max(ended, place.look(now=now, after=ended))
+            ends.append(place.look(now=now, after=max(ends, default=looked.NEVER)))
         if self._view.versions != self._versions():
             with self._building:
                 versions = self._versions()
                 if self._view.versions != versions:
                     self._view = self._build(versions)
+        hangs = any(place.may_hang for place in self._places)
+        self._holds_until = (
+            looked.NEVER if hangs else looked.end_of(min(ends, default=looked.NEVER))
+        )
         return self._view
 
     def _versions(self) -> tuple[int, ...]:
@@ -94,11 +101,7 @@ class Catalog:
 
     def at_hand(self) -> View | None:
         """What `view` gives, if it has nothing to look at: for who must not wait."""
-        view = self._view
-        for place in self._places:
-            if not place.is_current:
-                return None
-        return view if view.versions == self._versions() else None
+        return self._view if time.monotonic() < self._holds_until else None
 
     def resolved_at_hand(self, name: str) -> Stored | None:
         """What `resolved` gives of an archived dump, if that takes no time: or None."""

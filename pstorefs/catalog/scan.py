@@ -50,9 +50,9 @@ class Scan:
         self._lock = threading.Lock()
 
     @property
-    def is_current(self) -> bool:
-        """Whether `look` has nothing to do."""
-        return not self.place.may_hang and looked.holds_on(self._last.ended)
+    def may_hang(self) -> bool:
+        """Whether a look may take seconds, as far as the last one found out."""
+        return self.place.may_hang
 
     def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.

@@ -44,11 +44,12 @@ In an archive there are two more keys for this program, `saved` and `digest`: se
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.archive.stored import laid_out
+from pstorefs.archive.stored import laid_out, value_of
 from pstorefs.dump import Dump
 from pstorefs.dump.part import Part
 from pstorefs.oops import Facts, Frame, Location, Other
@@ -58,6 +59,9 @@ from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
+_BEGIN = b'{\n "schema": %d,\n' % SCHEMA
+# What `completed` changes, in the order of its lines.
+_COMPLETED = ("program", "reading_kernel", "machine", "boot", "boot_order", "boot_dumps")
 #: What a record is in a dump.
 PART, COPY, LOG = "part", "copy", "log"
 
@@ -130,6 +134,29 @@ def completed(keys: Mapping[str, Any], context: Context) -> dict[str, Any]:
             for sibling in context.siblings
         ],
     }
+
+
+def completed_text(text: bytes, context: Context) -> bytes | None:
+    """`completed` of what `summary` made, without reading the rest; None: of another schema."""
+    if not text.startswith(_BEGIN):
+        return None
+    places = [_place(text, key) for key in _COMPLETED]
+    known = {key: text[place] for key, place in zip(_COMPLETED, places, strict=True)}
+    keys = {key: json.loads(known[key]) for key in ("machine", "boot", "boot_order")}
+    new = completed(keys, context)
+    pieces: list[bytes] = []
+    at = 0
+    for key, place in zip(_COMPLETED, places, strict=True):
+        pieces += text[at : place.start], value_of(new[key]).encode()
+        at = place.stop
+    return b"".join((*pieces, text[at:]))
+
+
+def _place(text: bytes, key: str) -> slice:
+    """Where the value of a key is: a line in quotes begins the next one."""
+    head = b'\n "%s": ' % key.encode()
+    begin = text.index(head) + len(head)
+    return slice(begin, text.index(b',\n "', begin))
 
 
 def _record(record: Record, part: int | None, use: str) -> dict[str, Any]:

@@ -20,9 +20,14 @@ def holds(looked: float) -> bool:
     return time.monotonic() <= looked + CURRENT_SECONDS
 
 
+def end_of(looked: float) -> float:
+    """Until when it holds for who must not wait: he needs a moment more."""
+    return looked + CURRENT_SECONDS - MARGIN_SECONDS
+
+
 def holds_on(looked: float) -> bool:
     """Whether it holds for a moment more: for who must not wait."""
-    return time.monotonic() < looked + CURRENT_SECONDS - MARGIN_SECONDS
+    return time.monotonic() < end_of(looked)
 
 
 class LastLook:

@@ -8,27 +8,19 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.layout import RAW, TEXT
 from pstorefs.archive.stored import Stored, mtime_of
-from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
-from pstorefs.report.context import Context
-from pstorefs.report.material import (
-    NotAtHandError,
-    SavedAtHand,
-    context_of,
-    material,
-    raw_files,
-)
+from pstorefs.report.material import material, raw_files
 from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
-from pstorefs.system.recent import Recent
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
+from pstorefs.tree.dump_contents import Contents
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
@@ -43,14 +35,6 @@ class _NoDumpError(FileNotFoundError):
 
     def __init__(self, name: str) -> None:
         super().__init__(errno.ENOENT, "no such dump", name)
-
-
-class _File(NamedTuple):
-    """A file of a dump that was made lately."""
-
-    #: What it was made of: the stamps of an archived dump, the id of another.
-    version: object
-    content: bytes
 
 
 class DumpDirectory(Directory):
@@ -134,9 +118,7 @@ class Dumps:
     ) -> None:
         self.catalog = catalog
         self._owners = owners
-        self._machine = machine
-        self._own = own
-        self._made_lately: Recent[_File] = Recent(bounds.MADE_BYTES, lambda file: len(file.content))
+        self.contents = Contents(catalog, machine, owners.may_name, own=own)
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
         self.root.knows_all = lambda: catalog.at_hand() is not None
@@ -193,35 +175,6 @@ class Dumps:
             return archived and self.catalog.resolved_at_hand(name) is not None
         return archived
 
-    def _has_made(self, file: str, name: str) -> bool:
-        """Whether one of its files is made, or was now, in no time."""
-        view = self.catalog.at_hand()
-        dump = view.dumps.get(name) if view else None
-        if view is None or not isinstance(dump, Entry):
-            return False
-        if self._made_before(file, dump, wait=False) is not None:
-            return True
-        known = self.catalog.resolved_at_hand(name)
-        if known is None or view.boot_of(dump):
-            return False
-        try:
-            content = files.FILES[file](SavedAtHand(self.catalog, known), self.context(dump))
-        except NotAtHandError:
-            return False
-        if content is not None:
-            self._made_lately.put(self._key(file, name), _File(known.stamps, content))
-        return content is not None
-
-    def _made_before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
-        """A file of an archived dump that was made, if nothing changed since."""
-        archive = self.catalog.archive
-        if archive is None or not isinstance(dump, Entry):
-            return None
-        made = self._made_lately.get(self._key(file, dump.name))
-        if made is None or made.version != archive.stamps(dump.name, wait=wait):
-            return None
-        return made.content
-
     def _dump(self, name: str) -> Listed:
         """A dump. Raises FileNotFoundError."""
         dump = self.catalog.dumps().get(name)
@@ -253,11 +206,11 @@ class Dumps:
         owner = partial(self._owner_now, name)
         archive = self.catalog.archive
         if file == TEXT and archive is not None and isinstance(dump, Entry):
-            digest = archive.digest_of_text(dump)
+            digest = archive.by_index.digest_of_text(dump)
             if digest is not None:
-                return SavedText(archive, dump, digest, owner, self.root.knows_all)
-        make = partial(self._changing, partial(self._made, file, name))
-        at_hand = partial(self._has_made, file, name)
+                return SavedText(archive.by_index, dump, digest, owner, self.root.knows_all)
+        make = partial(self._changing, lambda: self.contents.of(file, self._dump(name)))
+        at_hand = partial(self.contents.at_hand, file, name)
         return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))
 
     def _has(self, file: str, name: str) -> bool:
@@ -306,40 +259,6 @@ class Dumps:
         if record is None:
             raise StaleError
         return self.catalog.stored(record)
-
-    def _made(self, file: str, name: str) -> bytes:
-        """A file of a dump."""
-        dump = self._dump(name)
-        # Looked up, opened and asked for its size: the same for as long as nothing changes.
-        content = self._made_before(file, dump, wait=True)
-        if content is not None:
-            return content
-        known = self.catalog.resolved(dump)
-        version = known.stamps if isinstance(known, Stored) else known.id
-        key = self._key(file, name)
-        made = self._made_lately.get(key)
-        if made is not None and made.version == version:
-            return made.content
-        context = Context() if file in files.PLAIN else self.context(dump)
-        content = files.FILES[file](material(self.catalog, known), context)
-        if content is None:
-            raise StaleError
-        self._made_lately.put(key, _File(version, content))
-        return content
-
-    def _key(self, file: str, name: str) -> tuple[object, ...]:
-        """What a file of a dump depends on, beside the dump itself."""
-        return name, file, self.catalog.generation, self._machine.hostname
-
-    def context(self, dump: Listed) -> Context:
-        """The other dumps of that boot, and who reads."""
-        return context_of(
-            self.catalog,
-            dump,
-            self._machine,
-            own=self._own,
-            may_name=lambda other: self._owners.may_name(other, dump),
-        )
 
 
 def _mtime(dump: Listed) -> int:

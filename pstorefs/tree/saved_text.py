@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
-from pstorefs.catalog.archived import Archived
+from pstorefs.catalog.by_index import ByIndex
 from pstorefs.source import looked
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.tree.node import COMPOSE, QUICK, File, Lane, Opened, Snapshot, StaleError
@@ -33,7 +33,7 @@ class SavedText(File):
 
     def __init__(
         self,
-        archive: Archived,
+        archive: ByIndex,
         dump: Entry,
         digest: int,
         owner: Callable[[], Owner],

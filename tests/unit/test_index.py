@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ def context_of(catalog: Catalog, name: str) -> Context:
     """What a mount says of a dump beyond it."""
     owners = Owners(Store("", optional=True), Access(), catalog)
     dumps = Dumps(catalog, owners, NOBODY, own=False)
-    return dumps.context(catalog.dumps()[name])
+    return dumps.contents.context(catalog.dumps()[name])
 
 
 def shown(catalog: Catalog, name: str) -> dict[str, bytes | None]:
@@ -106,8 +107,9 @@ def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -
         assert in_full
         # Its records do not say what was made of them.
         assert in_full.entry() == each._replace(
-            saved=in_full.stamps[1].mtime_ns // 10**9, text=None
+            saved=in_full.stamps[1].mtime_ns // 10**9, text=None, mark=None
         )
+        assert each.mark == known.mark is not None
         assert each.text == int(stored.digest((saved / name / "dmesg.txt").read_bytes())[:16], 16)
         assert entry.parse(each.line().removesuffix(b"\n")) == each
     store.close()
@@ -231,6 +233,7 @@ def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
     node.find()
     assert node.lane == QUICK
     store.may_hang = True
+    catalog.dumps(now=True)
     assert node.lane == COMPOSE
 
 
@@ -244,15 +247,87 @@ def test_the_directory_of_a_dump_that_was_just_removed_is_gone_and_not_stale(sav
         folder.names()
 
 
+def test_summary_json_of_an_archived_dump_is_shown_without_reading_what_it_says(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = catalog_of(saved)
+    expected = {name: shown(catalog, name)["summary.json"] for name in dumps_in(saved)}
+    read = stored.read
+    for name, content in expected.items():
+
+        def other(store: Store, which: str, name: str = name) -> stored.Stored | None:
+            assert which != name, "only the title of another dump of its boot is looked up"
+            return read(store, which)
+
+        monkeypatch.setattr(stored, "read", other)
+        assert contents(file_of(tree_of(catalog_of(saved)), name, "summary.json")) == content
+
+
+def a_bit(dump: Path) -> None:
+    """Of a record, with its time set back."""
+    path = min((dump / "raw").iterdir())
+    before, data = path.stat(), path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def a_record_less(dump: Path) -> None:
+    min((dump / "raw").iterdir()).unlink()
+
+
+def another_time(dump: Path) -> None:
+    os.utime(min((dump / "raw").iterdir()), ns=(1, 1))
+
+
+def other_sums(dump: Path) -> None:
+    tampered(dump / "SHA256SUMS")
+
+
+def other_words(dump: Path) -> None:
+    path = dump / "summary.json"
+    path.write_bytes(path.read_bytes().replace(b'"crash": true', b'"crash": null'))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [a_bit, a_record_less, another_time, other_sums, other_words],
+    ids=lambda f: f.__name__,
+)
+def test_summary_json_is_read_anew_where_anything_of_the_dump_is_not_as_it_was(
+    change: Callable[[Path], None], saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", 0)
+    catalog = catalog_of(saved)
+    name = max(dumps_in(saved), key=lambda each: len(list((saved / each / "raw").iterdir())))
+    tree = tree_of(catalog)
+    before = file_of(tree, name, "summary.json")
+    contents(before)
+    change(saved / name)
+    assert catalog.archive
+    dump = catalog.dumps()[name]
+    assert isinstance(dump, Entry)
+    assert catalog.archive.unchanged(dump, wait=True) is None
+    expected = shown(catalog, name)["summary.json"]
+    assert contents(file_of(tree, name, "summary.json")) == expected
+
+
+def test_a_line_of_an_earlier_version_is_as_good_but_for_the_mark(saved: Path) -> None:
+    for each in indexed(saved).values():
+        checksum, _, text = each.line().partition(b"\t")
+        del checksum
+        text = text.rpartition(b"\t")[0]
+        assert entry.parse(b"%08x\t%s" % (zlib.crc32(text), text)) == each._replace(mark=None)
+
+
 def tree_of(catalog: Catalog) -> Dumps:
     return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), NOBODY, own=False)
 
 
-def file_of(tree: Dumps, name: str) -> File:
-    """What a look-up of its dmesg.txt gives."""
+def file_of(tree: Dumps, name: str, file: str = "dmesg.txt") -> File:
+    """What a look-up of one of its files gives."""
     folder = tree.root.lookup(name)
     assert isinstance(folder, Directory)
-    node = folder.lookup("dmesg.txt")
+    node = folder.lookup(file)
     assert isinstance(node, File)
     return node
 
