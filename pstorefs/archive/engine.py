@@ -112,7 +112,8 @@ def _index(view: Store, descriptor: int, entries: Mapping[str, Entry], policy: P
     try:
         index.update(view, descriptor, lambda name: entries.get(name) or entry_of(view, name))
     except Exception as error:  # noqa: BLE001 - it is a cache: whoever reads does without
-        policy.say(f"the index is not up to date: {type(error).__name__}: {error}")
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        policy.say(f"the archive's index is not up to date, and lists take longer: {why}")
 
 
 def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:

@@ -64,5 +64,10 @@ class Lanes:
         pace.waiting += 1
         try:
             return await trio.to_thread.run_sync(call, *arguments, limiter=limiter, **how)
+        except RuntimeError as error:
+            # Python has no other word for it: memory or the limit of processes is used up.
+            if "start new thread" not in str(error):
+                raise
+            raise MemoryError(str(error)) from error
         finally:
             pace.waiting -= 1

@@ -212,13 +212,13 @@ def _times(text: bytes) -> tuple[int | None, int | None]:
 
 
 def _fingerprints(text: bytes) -> bytes:
-    numbers: array[int] = array("Q")
     found = _LINE.findall(text, max(0, len(text) - _MOST_TEXT))
-    for line, seconds, micros in found[-_MOST_LINES:]:
-        time = int(seconds + micros)
-        if time:
-            numbers.append((time & 0xFFFFFFFF) << 32 | zlib.crc32(line))
-    return numbers.tobytes()
+    numbers = [
+        (time & 0xFFFFFFFF) << 32 | zlib.crc32(line)
+        for line, seconds, micros in found[-_MOST_LINES:]
+        if (time := int(seconds + micros))
+    ]
+    return array("Q", numbers).tobytes()
 
 
 def _micros(seconds: bytes, micros: bytes) -> int:

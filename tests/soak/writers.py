@@ -54,6 +54,7 @@ class Writers:
             Actor(f"{name} records", self.change, 0.12),
             Actor(f"{name} folders", self.folder, 0.5),
             Actor(f"{name} administrator", self.administrate, 2.0),
+            Actor(f"{name} earlier version", self.age, 3.0),
         ]
 
     # Commands
@@ -269,6 +270,11 @@ class Writers:
         self.site.ended([old for old, _ in moved])
 
     # The archive
+
+    def age(self, rng: random.Random) -> None:
+        """The archive becomes one of an earlier version, in parts."""
+        with self.stage.operation("aged", self.site.name, quiet=False):
+            self.site.age(rng)
 
     def administrate(self, rng: random.Random) -> None:
         """Old dumps are deleted, and now and then all."""

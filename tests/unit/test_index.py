@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +34,7 @@ from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
 from pstorefs.tree.saved_text import SavedText
+from tests.aged import of_schema_1, without_mark
 from tests.records import capture
 
 NOBODY = Machine("/nonexistent")
@@ -313,10 +313,7 @@ def test_summary_json_is_read_anew_where_anything_of_the_dump_is_not_as_it_was(
 
 def test_a_line_of_an_earlier_version_is_as_good_but_for_the_mark(saved: Path) -> None:
     for each in indexed(saved).values():
-        checksum, _, text = each.line().partition(b"\t")
-        del checksum
-        text = text.rpartition(b"\t")[0]
-        assert entry.parse(b"%08x\t%s" % (zlib.crc32(text), text)) == each._replace(mark=None)
+        assert entry.parse(without_mark(each.line())) == each._replace(mark=None)
 
 
 def tree_of(catalog: Catalog) -> Dumps:
@@ -441,15 +438,6 @@ def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
         for name, dump in after.dumps().items()
     }
     assert said == {name: shown(after, name) for name in listed}
-
-
-def of_schema_1(keys: dict[str, Any]) -> None:
-    """As an earlier version wrote it."""
-    for key in ("saved", "digest", "report"):
-        del keys[key]
-    for record in keys["records"]:
-        del record["use"]
-    keys["schema"] = 1
 
 
 def test_an_archive_of_an_earlier_version_is_known_without_its_records_too(
