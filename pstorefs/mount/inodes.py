@@ -19,7 +19,8 @@ from pstorefs.source.looked import CURRENT_SECONDS
 from pstorefs.tree.node import Directory, Node
 from pstorefs.tree.rights import Attributes
 
-#: Names and attributes are at most so old, in seconds: the contract with the user.
+#: Names and attributes are at most so old, in seconds: the contract with the user. Or nothing has
+#: changed where they come from: watch.py.
 FRESH_SECONDS = 1.0
 # What is generated was found so long before it is shown, at most.
 _REST_SECONDS = FRESH_SECONDS - CURRENT_SECONDS
