@@ -161,6 +161,15 @@ KINDS: tuple[Kind, ...] = (
         rf"(?P<what>[a-z][\w /-]{{2,60}}) at {_PLACE}",
     ),
     # Faults of the memory management: arch/*/mm/fault.c
+    # arm up to 3.x writes to 0 where it has said "kernel BUG at" (`OLD_BUG`)
+    _kind(
+        "oops",
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000000",
+        "BUG: unable to handle kernel NULL pointer dereference",
+        Blame.POINTER,
+        "$",
+        trap=True,
+    ),
     _kind(
         "oops",
         (
@@ -238,9 +247,15 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         r"Code=\d",
     ),
+    # mips; a program's is its own affair
+    *(
+        _kind("oops", f"{name}, ", name, Blame.POINTER, r"epc == ", dies=True)
+        for name in ("Data bus error", "Instruction bus error")
+    ),
     # powerpc
     _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
-    # m68k has no count of oopses
+    # arc and m68k have no count of oopses
+    _kind("oops", "Oops", "Oops", Blame.POINTER, r"$", vague=True),
     _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", trap=True),
     _kind(
         "oops",
@@ -717,6 +732,9 @@ LOST_OOPS = Kind("oops", (), "", "Oops", Blame.POINTER)
 LOST_PANIC = Kind("panic", (), "", "kernel panic", Blame.POINTER)
 #: What is known of these is too little to recognise the same bug by.
 UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
+#: What writes to address 0 in this function: arm up to 3.x had no instruction for a BUG.
+OLD_BUG = "__bug"
+BUG = Kind("bug", (), "", "kernel BUG", Blame.POINTER)
 #: Functions in the trace of a report whose beginning is lost, and what it was by them.
 _LOST_BY_FRAME = {
     "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER),

@@ -76,6 +76,7 @@ _POINTERS = (
     r"PC: \[<[0-9a-f]{8}>\] ",  # m68k
     r"TPC: <",  # sparc
     r"pc is at ",  # alpha
+    r"ip is at ",  # ia64
     r"\[ERET +\]: ",  # arc
 )
 POINTER = re.compile("|".join(_POINTERS), re.ASCII)
@@ -96,7 +97,7 @@ CALLER = re.compile("|".join(_CALLERS), re.ASCII)
 #: The words with which such lines begin.
 REGISTERS = (
     "RIP", "EIP", "IP:", "pc ", "PC", "epc", "NIP [", "Krnl PSW", "ERA:", "IAOQ[0]", "TPC:", "lr ",
-    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "[ERET", "[BLINK",
+    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "ip is", "[ERET", "[BLINK",
 )  # fmt: skip
 BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 PLAIN = re.compile(WHERE, re.ASCII)
