@@ -62,8 +62,15 @@ _VENDORS = tuple(
         r" ?(?:\[[\d: ]{1,24}\])?\[pid:(?P<pid>\d{1,9}),cpu(?P<cpu>\d{1,3}),[^\]]{1,24}\] ?",
     )
 )
-#: MediaTek, since 4.19: "swapper/0: [name:bug&]text", after its other prefix or after a caller.
-_MODULE = re.compile(r"[ -]?(?:[^\[\]]{1,24}: )?\[name:[\w-]{1,32}&\]", re.ASCII)
+#: MediaTek: "[name:bug&]text" after its other prefix. Since 4.19 "[T1000123] swapper/0: ", the
+#: caller and its name, and the module's only in some lines: a log of that form is known by these.
+_MODULE = re.compile(r" ?\[name:[\w-]{1,32}&\]", re.ASCII)
+_TASK = re.compile(
+    r"^([^\[\n]{0,8}\[ *\d{1,10}\.\d{6}\] ?\[ *[TC]\d{1,10}\])[ -]{0,3}[^\[\]]{1,20}?: "
+    r"(?:\[name:[\w-]{1,32}&\])?",
+    re.ASCII,
+)
+_TASK_AND_MODULE = re.compile(_TASK.pattern.removesuffix("?"), re.ASCII)
 #: netconsole's extended form and /dev/kmsg: level, number, microseconds, flags; then the text.
 _EXTENDED = re.compile(
     r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
@@ -100,17 +107,20 @@ def split(text: bytes) -> list[Line]:
     """
     at = _start(text)
     raws = text[at:].decode("latin-1").split("\n")
-    starts = []
+    starts, ends = [], []
     for raw in raws:
         starts.append(at)
-        at += len(raw) + 1
+        ends.append(at + len(raw))
+        at = ends[-1] + 1
     indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
+    if b": [name:" in text and any(map(_TASK_AND_MODULE.search, raws)):
+        raws = [_TASK.sub(r"\1 ", raw, count=1) for raw in raws]
     result = [
-        _parse(raw[indent:] if indent else raw, start, start + len(raw))
+        _parse(raw[indent:] if indent else raw, start, end)
         if each
-        else Line(start, start + len(raw), None, "", "")
-        for raw, start, each in zip(raws, starts, worth, strict=True)
+        else Line(start, end, None, "", "")
+        for raw, start, end, each in zip(raws, starts, ends, worth, strict=True)
     ]
     if result and result[-1].start == result[-1].end:
         result.pop()

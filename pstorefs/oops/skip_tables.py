@@ -548,7 +548,7 @@ TABLES = {
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
         call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
-        kthread_worker_fn irq_work_(single|run_list)
+        kthread_worker_fn irq_work_(single|run_list) run_workqueue worker_thread
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
     """,

@@ -89,6 +89,43 @@ TITLES = {
         " __cfi_slowpath_diag+0x1c/0x20\n culprit+0x10/0x20\n caller+0x10/0x20\n",
         "kernel panic: CFI failure in culprit",
     ),
+    "x86-64-2.6.18-count": (
+        "general protection fault: 0000 [1] SMP \nCPU 1 \nPid: 58, comm: init Not tainted 2.6.18-92 #1\n"
+        "RIP: 0010:[<ffffffff88033912>]  [<ffffffff88033912>] culprit+0x10/0x20\n"
+        "Call Trace:\n [<ffffffff88037662>] caller+0xc1/0x213\n",
+        "general protection fault in culprit",
+    ),
+    "x86-64-2.6.32-nmi": (
+        "BUG: NMI Watchdog detected LOCKUP on CPU1, ip ffffffff814f03a1, registers:\nCPU 1 \n"
+        "Pid: 58, comm: init Not tainted 2.6.32-220 #1\n"
+        "RIP: 0010:[<ffffffff814f03a1>]  [<ffffffff814f03a1>] _spin_lock+0x21/0x30\n"
+        "Call Trace:\n [<ffffffffa00e7d12>] culprit+0x42/0xb0 [mod]\n"
+        " [<ffffffff8108b2b0>] worker_thread+0x170/0x2a0\n [<ffffffff81090886>] kthread+0x96/0xa0\n",
+        "Watchdog detected hard LOCKUP in culprit",
+    ),
+    "x86-64-2.6.18-page": (
+        "Bad page state in process 'init'\nBacktrace:\n\nCall Trace:\n"
+        " [<ffffffff8020b7f2>] bad_page+0x69/0x91\n [<ffffffff8020b8f2>] free_hot_cold_page+0x69/0x91\n"
+        " [<ffffffff8020b9f2>] culprit+0x69/0x91\n",
+        "BUG: Bad page state in culprit",
+    ),
+    "powerpc-xmon": (
+        "cpu 0x3: Vector: 300 (Data Access) at [c00000007f1a2b60]\n"
+        "    pc: d000000000123456: culprit+0x5c/0x110 [mod]\n"
+        "    lr: d000000000123450: caller+0x5c/0x110 [mod]\n    sp: c00000007f1a2de0\n"
+        "   msr: 8000000000009033\n   dar: 28\n dsisr: 40000000\n    pid   = 58, comm = init\n"
+        "enter ? for help\n[c00000007f1a2e10] d000000000123450 caller+0x5c/0x110 [mod]\n",
+        "BUG: unable to handle kernel paging request in culprit",
+    ),
+    "arm-lockdep-history": (
+        "WARNING: inconsistent lock state\n5.10.0 #3 Not tainted\n"
+        "{HARDIRQ-ON-W} state was registered at:\n  lock_acquire+0x1c/0x80\n  earlier+0x1c/0x80\n"
+        "stack backtrace:\n" + CPU +
+        "[<c010f1a0>] (unwind_backtrace) from [<c010b2a4>] (show_stack+0x10/0x14)\n"
+        "[<c010b2a4>] (show_stack) from [<c06d2b00>] (mark_lock+0x10/0x14)\n"
+        "[<c06d2b00>] (mark_lock) from [<c05d2c00>] (culprit+0x10/0x14)\n",
+        "inconsistent lock state in culprit",
+    ),
     "regmap-lock": (
         "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:97\n"
         "in_atomic(): 1, irqs_disabled(): 128, pid: 58, name: init\n" + CPU +
@@ -163,3 +200,20 @@ def test_a_stall_without_an_activity_is_not_called_after_its_clock() -> None:
     for callee, caller in itertools.pairwise(steps):
         text += f"[<c010f1a0>] ({callee}) from [<c010b2a4>] ({caller}+0x10/0x14)\n"
     assert parse_console(text.encode()).title == "BUG: soft lockup in irq_exit"
+
+
+def test_a_log_that_names_the_task_in_each_line_has_it_taken_off_in_each() -> None:
+    log = (
+        "[  12.345678][T1000058] init: [name:traps&]Internal error: Oops: 96000044 [#1] PREEMPT SMP\n"
+        "[  12.345678][T1000058] init: pc : culprit+0x5c/0x110\n"
+        "[  12.345678][T1000058] kworker/u16:3:  culprit+0x5c/0x110\n"
+    )
+    assert [line.text for line in split(log.encode())] == [
+        "Internal error: Oops: 96000044 [#1] PREEMPT SMP",
+        "pc : culprit+0x5c/0x110",
+        " culprit+0x5c/0x110",
+    ]
+    ends = [line.end for line in split(log.encode())]
+    assert [log[end] for end in ends] == ["\n"] * 3
+    plain = "[  12.345678][   T58] WARNING: CPU: 1 PID: 58 at a.c:1 f+0x1/0x2\n"
+    assert split(plain.encode())[0].text.startswith("WARNING: CPU")
