@@ -99,8 +99,9 @@ class _Splitter:
         self._open: dict[str, Report] = {}
         self._found: list[Report] = []
         self._lost_head_possible = True
-        #: An open report on a stall: the stalled CPUs print their own part of it.
+        #: An open report on a stall: the stalled CPUs print their own part of it, these callers.
         self._stall: Report | None = None
+        self._stalled: set[str] = set()
         #: Without callers: open reports beside the one that printed last, the latest first.
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
@@ -156,7 +157,7 @@ class _Splitter:
             self._announce(number, caller, text, report)
         elif report is not None:
             self._continue(number, caller, text, report)
-        elif self._stall is not None and not self._stall.ended:
+        elif self._stall is not None and self._is_of_stall(caller, text):
             self._continue(number, None, text, self._stall)
         elif self._lost_head_possible and is_body(text):
             self._open_report(Report(number, None, number, number, lost_head=True), caller)
@@ -171,6 +172,12 @@ class _Splitter:
             self._take_foreign(number, caller, text, report)
         elif self._stall is not None and not self._stall.ended:
             self._take_foreign(number, None, text, self._stall)
+
+    def _is_of_stall(self, caller: str, text: str) -> bool:
+        """Whether another caller's line is what a stalled CPU prints: it says so at first."""
+        if text.startswith("NMI backtrace"):
+            self._stalled.add(caller)
+        return caller in self._stalled and self._stall is not None and not self._stall.ended
 
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
@@ -194,6 +201,7 @@ class _Splitter:
             report.lines += range(first, number)
             self._open_report(report, caller)
             self._stall = report if kind.blame is Blame.PLACES else None
+            self._stalled.clear()
         self._floor = number + 1
         report.last = number
         report.lines.append(number)
