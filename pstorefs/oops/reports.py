@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.asides import Aside
 from pstorefs.oops.body_lines import (
     REGISTERS,
     is_body,
@@ -22,7 +23,7 @@ from pstorefs.oops.body_lines import (
     is_tail,
     is_trace,
 )
-from pstorefs.oops.foreign import END, GAP, is_announcement, is_foreign
+from pstorefs.oops.foreign import END, GAP, ends_with_row, is_announcement, is_foreign
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import (
@@ -49,9 +50,6 @@ ANNOUNCED = 16
 REPORTS_MAX = 4096
 #: Lines after an end trace within which the kernel prints the registers again.
 AGAIN = 40
-
-#: Reports that end with a row of =; to others it announces the next one.
-FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 
 
 @dataclass(slots=True)
@@ -102,6 +100,7 @@ class _Splitter:
         #: An open report on a stall: the stalled CPUs print their own part of it, these callers.
         self._stall: Report | None = None
         self._stalled: set[str] = set()
+        self._aside = Aside()
         #: Without callers: open reports beside the one that printed last, the latest first.
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
@@ -135,6 +134,8 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        if not caller and self._open and self._aside.takes(text):
+            return
         if is_foreign(text) and (caller or not self._waiting):
             self._pass(number, caller, text)
             return
@@ -255,22 +256,13 @@ class _Splitter:
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
         if report is None or (report.body and text.startswith((*CUT_HERE, "="))):
-            if report is not None and text[0] == "=" and self._ends_with_row(report):
+            if report is not None and text[0] == "=" and ends_with_row(report):
                 self._end(number, caller, traced=True)
             else:
                 self._open_report(Report(number, None, number, number, lines=[number]), caller)
         else:  # announced twice, such as by "list_add corruption" and "cut here"; or part of it
             report.last = number
             report.lines.append(number)
-
-    @staticmethod
-    def _ends_with_row(report: Report) -> bool:
-        kasan = report.kind is not None and report.kind.error_class == "kasan"
-        return (
-            report.kind is not None
-            and report.kind.error_class in FRAMED
-            and (report.traced or not kasan)
-        )
 
     def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
         if is_stopping(text):
