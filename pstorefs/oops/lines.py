@@ -27,10 +27,11 @@ LINES_MAX = 1 << 16
 _PASTED_LINES = 5
 
 #: Within the brackets Motorola (`,0`) and Amlogic (`@1`) have the CPU, LG has the wall clock,
-#: Huawei an `s`. After them Qualcomm has "c1 3456", the CPU and the PID, and Unisoc "c1".
+#: Huawei an `s`. Before the caller dmesg of util-linux 2.41 prints a blank. After them Qualcomm and
+#: Google have "c1   3456", the CPU and the PID, and Unisoc "c1".
 _STAMP = (
     r"\[ *(\d{1,10})\.(\d{6})s?(?:[,@]\d{1,3}| / [\d :.-]{1,24})?\]"
-    r"(?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3}(?: +\d{1,9})?) )?"
+    r"(?: ?\[ *([TC]\d{1,10})\])? ?(?:c(\d{1,3})(?: +(\d{1,9}))? )?"
 )
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
@@ -95,7 +96,7 @@ class Line(NamedTuple):
     start: int
     end: int
     time: int | None  # microseconds since boot
-    caller: str  # "T123", "C0", "c1 3456"; empty if the log has none
+    caller: str  # "T123", "C0"; empty if the log has none
     text: str  # Latin-1: one character per byte; see clean()
 
 
@@ -166,19 +167,20 @@ def _parse(raw: str, start: int, end: int) -> Line:
         raw = raw.lstrip("\x00")
         found = _ANYWHERE.search(raw, 0, PREFIX_MAX + 32)
     if found is not None:
-        seconds, micros, caller, android = found.groups()
+        seconds, micros, caller, cpu, pid = found.groups()
         time = int(seconds + micros)  # there are six digits of microseconds
+        caller = caller or (_vendor_caller(cpu, pid) if cpu is not None else "")
         text = raw[found.end() :]
         if " kernel" in text[:72]:
             text = _without_host(text)
         if "[name:" in text[:72]:
             text, caller = _without_module(text, caller)
-            return Line(start, end, time, caller or android or "", text)
+            return Line(start, end, time, caller, text)
         if text[:1] in _VENDOR_STARTS or text[1:2] in _VENDOR_STARTS:
             text, vendor = _without_vendor(text)
             return Line(start, end, time, caller or vendor, text)
         # As Line() does it, in half the time: one is made for each line of each log.
-        return tuple.__new__(Line, (start, end, time, caller or android or "", text))
+        return tuple.__new__(Line, (start, end, time, caller, text))
     found = _CALLER.match(raw) if raw[:1] in "<[" else None
     if found is not None:
         return Line(start, end, None, found[1], raw[found.end() :])
@@ -197,17 +199,23 @@ def _without_vendor(text: str) -> tuple[str, str]:
     for pattern in _VENDORS:
         found = pattern.match(text)
         if found is not None:
-            idle = int(found["pid"]) == 0  # each CPU has an idle task, and all have the PID 0
-            caller = f"C{found['cpu']}" if idle else f"T{found['pid']}"
-            return text[found.end() :], caller
+            return text[found.end() :], _vendor_caller(found["cpu"], found["pid"])
     return text, ""
 
 
-def _without_module(text: str, caller: str | None) -> tuple[str, str | None]:
+def _without_module(text: str, caller: str) -> tuple[str, str]:
     """Take off what MediaTek prints before the text: its prefix, the task's name, the module's."""
     text, vendor = _without_vendor(text)
     found = _MODULE.match(text)
     return text[found.end() :] if found is not None else text, caller or vendor
+
+
+def _vendor_caller(cpu: str, pid: str | None) -> str:
+    """Return the task that printed, on whichever CPU: in a long report it may come to another one.
+
+    Each CPU has an idle task, and all have the PID 0.
+    """
+    return f"T{pid}" if pid is not None and int(pid) else f"C{cpu}"
 
 
 def _without_prefix(raw: str) -> str:

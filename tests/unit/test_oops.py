@@ -331,6 +331,8 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     "none": lambda _, line: line,
     "printk": lambda n, line: f"<4>[{n // 100:5}.{n % 100:06}] {line}",
     "caller": lambda n, line: f"[{n // 100:5}.{n % 100:06}][ T4711] {line}\r",
+    "caller of dmesg": lambda n, line: f"[{n // 100:5}.{n % 100:06}] [ T4711] {line}",
+    "phone on any CPU": lambda n, line: f"[{n // 100:5}.{n % 100:06}] c{n % 3}   4711 {line}",
     "caller without time": lambda _, line: f"<4>[ T4711] {line}",
     "journal -o short-monotonic": lambda n, line: f"[{n:5}.000001] host kernel: {line}",
     "journal -o short-delta": lambda n, line: f"[{n:5}.000001 <    0.000001 >] host kernel: {line}",
@@ -575,6 +577,13 @@ def test_another_cpus_report_in_between_without_callers_ends_nothing(line: int) 
 def test_stalled_cpu_prints_its_part_itself() -> None:
     text = prefixed(RCU, "caller") + prefixed(stall(""), "caller").replace(b" T4711", b"    C1")
     assert parse_console(text).function == "real_work"
+
+
+def test_what_others_print_during_a_stall_is_no_part_of_it() -> None:
+    other = ("Call Trace:", " do_sys_openat2+0x1/0x2", " do_syscall_64+0x1/0x2")
+    of_others = [f"[    1.000001][ T4444] {line}" for line in other]
+    head, *rest = prefixed(RCU + stall(""), "caller").decode().splitlines()
+    assert parse_console("\n".join([head, *of_others, *rest]).encode()).function == "real_work"
 
 
 def test_signature_knows_nothing_of_machine_boot_and_build() -> None:

@@ -217,6 +217,9 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert is_machinery("crc32c", module="libcrc32c")
     assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
     assert not is_machinery("hub_event", "waits", module="usbcore")
+    assert is_machinery("log_space_wait", "waits", module="somefs")  # in a hang it says so
+    assert not is_machinery("log_space_wait", module="somefs")
+    assert not is_machinery("log_space_check", "waits", module="somefs")
     facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
     assert facts.function == "kasan_global_oob"
 
