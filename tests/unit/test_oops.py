@@ -433,6 +433,23 @@ def test_panic_before_the_trace_of_its_warning_lends_it_its_own() -> None:
     assert facts.span.last_line == text.count("\n") - 1
 
 
+@pytest.mark.parametrize("between", ["ubsan", "warning"])
+def test_panic_is_that_of_the_report_of_its_own_caller(between: str) -> None:
+    """Another task reports something of the same class between a warning and its panic."""
+    other = {
+        "ubsan": "UBSAN: shift-out-of-bounds in fs/b.c:1:2\nCall Trace:\n other+0x1/0x2\n",
+        "warning": "WARNING: CPU: 2 PID: 5 at net/b.c:7 other+0x1/0x2\n",
+    }[between]
+    parts = (
+        ("T7", "WARNING: CPU: 1 PID: 7 at lib/a.c:7 kfree+0x1/0x2\n"),
+        ("T5", other),
+        ("T7", f"{PANIC}panic_on_warn set ...\nCall Trace:\n panic+0x1/0x2\n guilty+0x1/0x2\n"),
+    )
+    lines = [f"[    1.000000][  {who}] {line}" for who, text in parts for line in text.splitlines()]
+    facts = parse_dump("\n".join(lines).encode(), "Panic")
+    assert (facts.title, facts.panic) == ("WARNING in guilty", "panic_on_warn set ...")
+
+
 def test_panic_whose_line_is_missing_takes_no_older_title() -> None:
     facts = parse_dump(oops().encode(), "Panic", 2)
     assert (facts.title, facts.found) == ("kernel panic (its line is not in the text)", False)
