@@ -168,7 +168,7 @@ TABLES = {
     "assertions": r"""
         (btrfs_)?assertfail (xfs_)?ass(fail|warn) xfs_asswarn ocfs2_bug jfs_error_bug bch2_bug
         bch2_inconsistent_error bch2_fatal_error bch2_(fs_)?inconsistent bch2_prt_\w* ceph_bug
-        drbd_assert\w* rust_helper_BUG rust_helper_bug rust_helper_WARN
+        drbd_assert\w*
         _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w*
         f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
     """,
@@ -208,7 +208,8 @@ TABLES = {
         copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
         copy_page_(to_iter(_nofault)?|from_iter|from_iter_atomic) __arch_clear_user arm_copy_\w*
         arm_clear_user
-        __asm_copy_\w* copy_safe_\w* _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
+        __asm_copy_\w* (fallback_scalar|enter_vector|asm_vector|riscv_v)_usercopy(_sum_enabled)?
+        copy_safe_\w* _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
         fault_in_(safe_|subpage_)?(readable|writeable|iov)\w* probe_kernel_(read|write)
         _*probe_kernel_\w* iterate_(and_advance|iovec|bvec|xarray|ubuf|folioq)\w*
         csum_(and_)?copy\w* copy_folio_(to|from)_iter\w* hash_and_copy_to_iter
@@ -236,7 +237,7 @@ TABLES = {
         bitmap_(from|to)_arr(32|64)
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
         _*raw_(read|write)[bwlq] _*(rep_)?(in|out)s?[bwl](_p)? io(read|write)(8|16|32|64)\w*
-        logic_(in|out)[bwl]
+        logic_(in|out)[bwl] _*raw_(read|write)s[bwlq]
         _*(read|write)[bwlq](_relaxed)? mmio(set|cpy) read_word_at_a_time get_unaligned\w*
         _*(get|put)_unaligned\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w*
         cpumask_(next|any)\w* bitmap_print_\w* devm_bitmap_\w* __bitmap_weight_\w* _*genradix_\w*
@@ -256,6 +257,8 @@ TABLES = {
         rmd\d+_(transform|update|final) shash_update_unaligned
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
         des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
+        # by which Rust calls what is inline in C: rust/helpers
+        rust_helper_\w*
         # arithmetic that a processor lacks
         div0 Ldiv0(_64)? aeabi_u?idiv(mod)? aeabi_u?ldivmod u?(div|mod|divmod)[sd]i[34]
         div64_[us]64(_rem)? div_[us]64_rem iter_div_u64_rem mul_u64_u64_div_u64\w* gcd
