@@ -187,7 +187,11 @@ def _parse(raw: str, start: int, end: int) -> Line:
     found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
     if found is not None:
         return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])
-    return Line(start, end, None, "", _without_prefix(raw))
+    text = _without_prefix(raw)
+    found = _CALLER.match(text) if text[:1] == "[" else None
+    if found is not None:
+        return Line(start, end, None, found[1], text[found.end() :])
+    return Line(start, end, None, "", text)
 
 
 #: What a vendor's prefix begins with, as its first character or its second.

@@ -343,6 +343,8 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
         f"2026-07-27T11:35:35.123456+02:00 host kernel: [{n:5}.000001] {line}"
     ),
     "prompt": lambda n, line: f"host login: [{n:5}.000001] {line}",
+    "dmesg's caller": lambda n, line: f"[{n:5}.000001] [    T47] {line}",
+    "human with a caller": lambda _, line: f"[Mon Nov 23 07:22:25 2026] [   T47] {line}",
     "human": lambda _, line: f"[Mon Nov 23 07:22:25 2026] {line}",
     "decoded": lambda _, line: f"kern  :alert : [Mon Nov 23 07:22:25 2026] {line}",
     "reltime": lambda n, line: f"[  +0.{n:06}] {line}",

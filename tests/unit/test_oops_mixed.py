@@ -145,6 +145,34 @@ def test_reports_mixed_line_by_line_are_both_found(one: str, two: str, chance: f
     assert wrong <= 1
 
 
+FORCED = """\
+FAULT_INJECTION: forcing a failure.
+name failslab, interval 1, probability 0, space 0, times 0
+CPU: 3 PID: 99 Comm: t3 Not tainted 6.1.5 #7
+Hardware name: QEMU
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x20
+ should_fail_ex+0x1/0x20
+ kmem_cache_alloc+0x1/0x20
+ innocent+0x1/0x20
+ </TASK>
+"""
+
+
+@pytest.mark.parametrize("one", KINDS)
+def test_what_a_test_makes_fail_is_no_report_and_takes_no_place_in_one(one: str) -> None:
+    first, title = report(one, 1, "alpha")
+    forced = FORCED.splitlines()
+    assert read(forced)[1] == {"no report in the text"}
+    for line in range(len(first) + 1):
+        if first[:line].count("Call Trace:") > first[:line].count(" </TASK>"):
+            continue  # one trace is printed at a time (printk_cpu_sync)
+        facts, titles = read(first[:line] + forced + first[line:])
+        assert titles == {title}, line
+        assert "innocent" not in {frame.function for frame in facts.trace}, line
+
+
 def test_a_report_after_another_without_an_end_takes_its_own_lines() -> None:
     """The same task's, and soon: nothing of the second one goes to the first."""
     first, _ = report("warning", 1, "alpha")
