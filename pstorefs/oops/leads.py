@@ -1,4 +1,4 @@
-"""What leads to a panic before its line, and where in the text that begins.
+"""What leads to a panic or an exception before its line, and where in the text that begins.
 
 A panic's message is often the last word only: the line on the device, the machine check's banks or
 the list of disks are printed before it, by no form of their own. One row for each: what the message
@@ -60,6 +60,29 @@ def first_of(message: str, lines: Sequence[Line], floor: int, head: int) -> int:
             break
         if line.text and wanted.match(line.text):
             first = number
+    return first
+
+
+#: What the memory management says of a fault between its first line and the exception's name:
+#: arch/{x86,arm,arm64,powerpc,s390}/mm/fault.c
+_OF_A_FAULT = re.compile(
+    r"#PF: |PGD |\*p[dm]|(?:Mem|Data) abort info:|  [A-Z][A-Za-z0-9]{1,5} = |pgd = |"
+    r"(?:user|swapper) pgtable: |\[[0-9a-f]{8,16}\] |Failing address: |Fault in |Faulting ",
+    re.ASCII,
+)
+
+
+def first_of_fault(lines: Sequence[Line], floor: int, head: int) -> int:
+    """Return the index of the first line of a fault whose own first line is lost.
+
+    `head` is that with the exception's name. Nothing before the line `floor` is looked at.
+    """
+    first = head
+    while first > max(floor, head - REACH):
+        line = lines[first - 1]
+        if line.caller != lines[head].caller or _OF_A_FAULT.match(line.text) is None:
+            break
+        first -= 1
     return first
 
 

@@ -717,12 +717,14 @@ LOST_OOPS = Kind("oops", (), "", "Oops", Blame.POINTER)
 LOST_PANIC = Kind("panic", (), "", "kernel panic", Blame.POINTER)
 #: What is known of these is too little to recognise the same bug by.
 UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
-#: Functions in the trace of a report whose beginning is lost, and what it was by them.
+#: Functions in the trace of a report whose beginning is lost, and what it was by them. Each is
+#: called for that alone.
 _LOST_BY_FRAME = {
     "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER),
-    "page_fault_oops": Kind(
-        "oops", (), "", "BUG: unable to handle kernel paging request", Blame.POINTER
-    ),
+    "page_fault_oops": Kind("oops", (), "", "{fault}", Blame.POINTER),
+    "die_addr": Kind("oops", (), "", "general protection fault", Blame.POINTER),
+    "handle_invalid_op": Kind("bug", (), "", "kernel BUG", Blame.POINTER),
+    "watchdog_timer_fn": Kind("soft-lockup", (), "", "BUG: soft lockup", Blame.PLACES, "stalls"),
 }
 
 

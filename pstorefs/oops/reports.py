@@ -23,7 +23,7 @@ from pstorefs.oops.body_lines import (
     is_trace,
 )
 from pstorefs.oops.foreign import END, GAP, is_announcement, is_foreign
-from pstorefs.oops.leads import first_of
+from pstorefs.oops.leads import first_of, first_of_fault
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import (
     CUT_HERE,
@@ -105,7 +105,7 @@ class _Splitter:
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
-        #: Line after the last report of a known kind: a panic's leads are not looked for before.
+        #: Line after the last report of a known kind: what leads to one is not looked for before.
         self._floor = 0
 
     def run(self) -> list[Report]:
@@ -190,6 +190,8 @@ class _Splitter:
             first = number
             if kind.error_class == "panic":
                 first = first_of(groups.get("message", ""), self._lines, self._floor, number)
+            elif kind.trap:
+                first = first_of_fault(self._lines, self._floor, number)
             report = Report(first, kind, number, groups=groups)
             report.lines += range(first, number)
             self._open_report(report, caller)

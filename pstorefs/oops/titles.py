@@ -139,6 +139,19 @@ _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\
 _RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
 #: What a processor calls an exception, and developers another way.
 _TRAPS = {"stack segment": "stack segment fault"}
+#: What a fault is called whose first line is lost, by whether the address is in the first page: the
+#: kernel's own rule (arch/*/mm/fault.c).
+_FAULTS = {
+    True: "BUG: unable to handle kernel NULL pointer dereference",
+    False: "BUG: unable to handle kernel paging request",
+}
+_PAGE = 4096
+#: The address of a fault: x86, riscv, powerpc, arm and arm64.
+_FAULT_AT = re.compile(
+    r"(?:CR2: |status: .{1,60}badaddr: |CFAR: .{1,60}DAR: |DAR: |(?P<table>\[))"
+    r"(?P<address>[0-9a-f]{8,16})(?(table)\] (?:\*?pgd=|user address but active_mm is swapper)|\b)",
+    re.ASCII,
+)
 #: What KASAN called differently: a free of what is not allocated, whether it was or never was; and
 #: in 4.0, with blanks in its words.
 _KASAN_WORDS = {
@@ -216,7 +229,8 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
     return template.format(
         what=_what(report),
         literal=_generalise(clean(groups.get("literal", ""))),
-        trap=_trap_title(report.trap or first_line),
+        trap=_trap_title(report.trap or first_line, own),
+        fault=_FAULTS[_faults_at_null(own) or False],
         access=_access(own),
         racers=_racers(groups.get("racers", "")),
         head=groups.get("head", "WARNING"),
@@ -231,9 +245,18 @@ def _what(report: Report) -> str:
     return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 
 
-def _trap_title(text: str) -> str:
+def _trap_title(text: str, own: list[Line]) -> str:
     name = trap_name(text) or "Oops"
+    if name == "Oops" or text.startswith("Internal error: Oops: "):
+        null = _faults_at_null(own)
+        name = name if null is None else _FAULTS[null]
     return clean(_TRAPS.get(name, name))
+
+
+def _faults_at_null(own: list[Line]) -> bool | None:
+    """Whether an access in the first page failed; None: the lines say of no address."""
+    found = next(filter(None, (_FAULT_AT.match(line.text) for line in own)), None)
+    return int(found["address"], 16) < _PAGE if found is not None else None
 
 
 def _access(own: list[Line]) -> str:
