@@ -12,6 +12,7 @@ from pstorefs.oops.skip_functions import (
     interrupted,
     is_checker,
     is_entry,
+    is_in,
     plain,
 )
 
@@ -39,6 +40,9 @@ _PRINTER = re.compile(
 #: Lines after "at:" in which the place is looked for: one, and foreign ones in between, such as
 #: what a program prints on the same console.
 _FOREIGN = 8
+
+#: What the line before another trace ends with.
+_HEADS = ("trace:", "Trace:", " lock:", " at:")
 
 #: What all of the kernel waits for, by what a hang is then called.
 _OF_ALL = {
@@ -81,7 +85,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         found = first(_frames_after("page last allocated", lines), tables)
     if found is None and named is not None:
         found = first((named,), tables)
-    return found or _from_trace(body, tables) or _in_need(named, pointer, *body.places)
+    return found or _from_trace(body, tables) or _in_need(tables, named, pointer, *body.places)
 
 
 def _pointer(body: Body) -> tuple[str, str | None] | None:
@@ -94,10 +98,13 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
     return pointer.function, pointer.module
 
 
-def _in_need(*places: tuple[str, str | None] | None) -> str | None:
-    """Return machinery where nothing else is known, but no check, printer or entry."""
+def _in_need(tables: str, *places: tuple[str, str | None] | None) -> str | None:
+    """Return machinery where nothing else is known, but no check, printer or entry.
+
+    Nor what the report's own `tables` hold: each task that hangs is in schedule().
+    """
     for place in places:
-        if place is None or is_checker(place[0]) or is_entry(place[0]):
+        if place is None or is_checker(place[0]) or is_entry(place[0]) or is_in(place[0], tables):
             continue
         if _PRINTER.match(place[0]) is None:
             return plain(place[0])
@@ -107,8 +114,10 @@ def _in_need(*places: tuple[str, str | None] | None) -> str | None:
 def _who_called(named: str, body: Body) -> str:
     """Return the caller that the line names, or who called that if it only checks."""
     names = [function for function, _ in body.places]
-    after = names[names.index(named) :] if named in names else []
-    return plain(next((name for name in (named, *after) if not is_checker(name)), named))
+    if named not in names:
+        return plain(named) if not is_checker(named) else first(body.places) or plain(named)
+    after = names[names.index(named) :]
+    return plain(next((name for name in after if not is_checker(name)), named))
 
 
 def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:
@@ -131,17 +140,20 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
 def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]:
     """Return the frames of the trace that follows a line with these words."""
     found: list[tuple[str, str | None]] = []
-    began = False
+    expected = 0
     for line in lines:
         if line.text.endswith("[inline]"):  # the real function follows
             continue
-        frame = _BARE.match(line.text) if began else None
+        frame = _BARE.match(line.text) if expected else None
         if frame is not None:
             found.append((frame["function"], None))
-        elif began:
+            expected = _FOREIGN
+        elif words in line.text:
+            expected = _FOREIGN
+        elif found and (not line.text or line.text.endswith(_HEADS)):
             break
-        began = words in line.text
-        began = began or frame is not None
+        elif expected:
+            expected -= 1
     return found
 
 

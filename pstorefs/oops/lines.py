@@ -97,6 +97,8 @@ def split(text: bytes) -> list[Line]:
     """
     at = _start(text)
     raws = text[at:].decode("latin-1").split("\n")
+    if raws[-1] and b"+0x" in text:
+        raws[-1] = _CUT_NAME.sub(r"\1", raws[-1])
     starts = []
     for raw in raws:
         starts.append(at)
@@ -112,6 +114,12 @@ def split(text: bytes) -> list[Line]:
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result
+
+
+#: A function at the end of a text that ends within a line: who knows how its name goes on.
+_CUT_NAME = re.compile(
+    r"((?:\A {1,8}|\]  |\bat: |RIP: 0010:|pc : |lr : )(?:\? )?)[A-Za-z_][\w.$]{0,500}\Z", re.ASCII
+)
 
 
 def _start(text: bytes) -> int:

@@ -113,7 +113,7 @@ class _Splitter:
             if line.text:
                 self._take(number, line.caller, line.text)
         for report in self._found:
-            if report.lost_head:
+            if report.lost_head or (report.kind is None and report.body):
                 self._judge_lost(report)
         return [
             report for report in self._found if report.kind is not None and self._is_one(report)
@@ -131,7 +131,11 @@ class _Splitter:
         body = read_body(report, self._lines)
         named = body.pointer is not None and body.pointer.function is not None
         if named or (report.traced and report.ended):
-            report.kind = lost_kind(frame.function for frame in body.frames)
+            report.lost_head = True
+            functions = [frame.function for frame in body.frames]
+            if report.ended and self._lines[report.first].text.startswith(CUT_HERE):
+                functions.append("__warn")  # the other one, BUG(), counts an oops
+            report.kind = lost_kind(functions)
 
     def _take(self, number: int, caller: str, text: str) -> None:
         if is_foreign(text) and (caller or not self._waiting):

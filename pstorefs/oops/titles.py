@@ -184,7 +184,7 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class, skip = _refined(report, own)
-    shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
+    shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"

@@ -89,3 +89,72 @@ def test_a_report_without_its_first_lines_is_known_by_who_printed_it(frames: str
         f"{frames} caller+0x1/0x20\n __x64_sys_munmap+0x1/0x20\n do_syscall_64+0x1/0x20\n"
     )
     assert parse_console(text.encode()).title == TRACES[frames]
+
+
+CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (
+            (
+                "------------[ cut here ]------------\nrefcount_t: addition on 0; use-after-free.\n"
+                f"Modules linked in:\n{CPU}RIP: 0010:culprit+0x1/0x20\nCall Trace:\n{TRACE}"
+                "---[ end trace 0000000000000000 ]---\n"
+            ),
+            "WARNING: refcount bug in culprit",
+        ),
+        # a list of tasks, rows of a program
+        (f"{'=' * 66}\n{CPU}Call Trace:\n{TRACE}", "no report in the text"),
+        (f"{'=' * 66}\nResults\n{'=' * 66}\n", "no report in the text"),
+    ],
+)
+def test_a_report_that_is_announced_is_one_without_its_first_line(text: str, title: str) -> None:
+    assert parse_console(text.encode()).title == title
+
+
+#: Texts that end within a name, and the title without it.
+CUT_NAMES = {
+    f"INFO: task cp:42 blocked for more than 120 seconds.\n{CPU}Call Trace:\n schedule+0x1/0x2\n"
+    " cul": "INFO: task hung",
+    f"BUG: kernel NULL pointer dereference\n{CPU}Code: +0x1/0x2\nRIP: 0010:culp": NULL,
+    "WARNING: possible recursive locking detected\ncp/42 is trying to acquire lock:\n"
+    "ffff88810d5a3c40 (&a->b){+.+.}, at: first+0x1/0x2\nbut task is already holding lock:\n"
+    "ffff88810d5a3c40 (&a->b){+.+.}, at: cul": "possible deadlock in first",
+    f"BUG: kernel NULL pointer dereference, address: 00\n{CPU}RIP: 0010:culprit+0x1/0x2\n"
+    "Kernel panic - not syncing: Fatal exception": f"{NULL} in culprit",
+}
+
+
+@pytest.mark.parametrize("text", CUT_NAMES)
+def test_the_beginning_of_a_name_is_no_function(text: str) -> None:
+    assert parse_console(text.encode()).title == CUT_NAMES[text]
+    assert parse_console(text.encode()).panic in (None, "Fatal exception")
+
+
+@pytest.mark.parametrize("foreign", ["eth0: renamed from veth1", "sshd[7]: publickey from ::1"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_message_with_the_word_from_is_no_trace(name: str, foreign: str) -> None:
+    head, rest, title = FAULTS[name]
+    assert parse_console(f"{head}{foreign}\n{rest}".encode()).title == f"{title} in culprit"
+
+
+@pytest.mark.parametrize(
+    ("first", "frame"),
+    [
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU\n", "sched_show_task"),
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU\n", "watchdog_timer_fn"),
+        ("INFO: task cp:42 blocked for more than 120 seconds.\n", "schedule"),
+        ("INFO: task cp:42 blocked for more than 120 seconds.\n", "schedule_timeout"),
+    ],
+)
+def test_what_a_detector_and_all_who_wait_have_in_common_is_no_place(
+    first: str, frame: str
+) -> None:
+    facts = parse_console(f"{first}{CPU}Call Trace:\n __x+0x1/0x2\n {frame}+0x1/0x2\n".encode())
+    assert facts.title.endswith("in __x")
+    facts = parse_console(f"{first}{CPU}Call Trace:\n {frame}+0x1/0x2\n".encode())
+    assert facts.title in ("INFO: rcu detected stall", "INFO: task hung")
+    assert not facts.signature

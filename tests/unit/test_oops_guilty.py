@@ -332,3 +332,30 @@ def test_a_hostile_symbol_costs_little(piece: str) -> None:
 def test_rusts_own_functions_are_machinery() -> None:
     assert is_rust_runtime("_RNvNtCs9jEwPDbx20M_4core9panicking9panic_fmt")
     assert not is_rust_runtime("_RNvMs0_NtC6kernel3strNtB5_4CStr3len")
+
+
+@pytest.mark.parametrize("suffix", ["", ".isra.0", ".part.0", ".constprop.0.isra.0", ".llvm.123"])
+def test_what_compilers_append_does_not_change_whom_a_report_blames(suffix: str) -> None:
+    lock = (
+        f"BUG: spinlock recursion on CPU#1, cp/42\n{CPU}Call Trace:\n do_raw_spin_lock+0x1/0x2\n"
+        f" _raw_spin_lock+0x1/0x2\n __task_rq_lock{suffix}+0x1/0x2\n culprit{suffix}+0x1/0x2\n"
+    )
+    assert parse_console(lock.encode()).title == "BUG: spinlock recursion in culprit"
+    urb = (
+        f"WARNING: CPU: 1 PID: 42 at drivers/usb/core/urb.c:494 usb_submit_urb{suffix}+0x1/0x2\n"
+        f"{CPU}RIP: 0010:usb_submit_urb{suffix}+0x1/0x2\nCall Trace:\n culprit+0x1/0x2\n"
+    )
+    assert parse_console(urb.encode()).title == "WARNING in culprit/usb_submit_urb"
+
+
+@pytest.mark.parametrize("foreign", ["", "eth0: renamed from veth1\n", "login: \naudit: x\n"])
+def test_a_message_between_the_frames_of_a_history_ends_it_not(foreign: str) -> None:
+    page = (
+        "BUG: Bad page state in process cp  pfn:7deea\npage last allocated via order 0, pid 1\n"
+        f"{foreign} post_alloc_hook+0x1/0x2\n{foreign} __alloc_pages+0x1/0x2\n{foreign}"
+        " culprit+0x1/0x2\npage last free pid 5083 tgid 5083 stack trace:\n"
+        f" free_unref_page+0x1/0x2\n other+0x1/0x2\n{CPU}Call Trace:\n another+0x1/0x2\n"
+    )
+    assert parse_console(page.encode()).title == "BUG: Bad page state in culprit"
+    only = page.replace(" culprit+0x1/0x2\n", "")
+    assert parse_console(only.encode()).title == "BUG: Bad page state in another"
