@@ -117,6 +117,8 @@ def test_a_report_that_is_announced_is_one_without_its_first_line(text: str, tit
 
 #: Texts that end within a name, and the title without it.
 CUT_NAMES = {
+    f"BUG: spinlock recursion on CPU#1, cp/42\n{CPU}Call Trace:\n [<ffffffff81d90a29>] f+0x1/0x2\n"
+    " [<ffffffff81d90a30>] cul": "BUG: spinlock recursion in f",
     f"INFO: task cp:42 blocked for more than 120 seconds.\n{CPU}Call Trace:\n schedule+0x1/0x2\n"
     " cul": "INFO: task hung",
     f"BUG: kernel NULL pointer dereference\n{CPU}Code: +0x1/0x2\nRIP: 0010:culp": NULL,
