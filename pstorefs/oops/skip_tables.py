@@ -139,9 +139,17 @@ TABLES = {
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
         err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
+        # what these call to write back and forget the caches of arm and arm64, 4.x to 6.x
+        dma_direct_(un)?map_(page|sg) dma_direct_sync_(single|sg)_for_(cpu|device)
+        arch_sync_dma_for_(cpu|device)(_all)? dma_cache_maint_page arch_dma_prep_coherent
+        __dma_page_(cpu_to_dev|dev_to_cpu) _*dma_(inv|clean|flush|map|unmap)_area
+        dcache_(clean|inval|clean_inval)_po[cup] __(clean|inval|flush)_dcache_area(_po[cup])?
+        v[67](wbi|k)?_dma_(inv|clean|flush)_range v[67]_dma_(un)?map_area arm_dma_(un)?map_(page|sg)
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
-        ftrace_call (arch_)?ftrace_ops_(list|assist)_func
+        ftrace_call (arch_)?ftrace_ops_(list|assist)_func ftrace_stub(_graph)?
+        # in place of a return address
+        return_to_handler _*kretprobe_trampoline (arch_)?rethook_trampoline
         timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
@@ -179,6 +187,8 @@ TABLES = {
         _*(sysfs_)?match_string string_(un)?escape\w* stpcpy memset_explicit _*memzero bstr_printf
         flags_string fourcc_string fwnode_(full_name_)?string (restricted|default)_pointer
         pointer_string string_truncate (ip4|ip6)_addr_string_sa (rtc|date|time)_str num_to_str
+        __copy_tofrom_user(_power7|_base)? __asm_mem(cpy|set|move) copypage_power7
+        (fallback_scalar|__asm_vector|enter_vector)_usercopy(_sum_enabled)?
         __copy_(to|from)_user_(std|memcpy) strlen_user do_str(ncpy_from|nlen)_user
         match_(token|strlcpy|strdup|int|uint|u64|hex|octal|number|wildcard) simple_strntou?ll?
         memory_intersects kstrto\w* _*kstrto\w* simple_strto\w*
@@ -303,6 +313,7 @@ TABLES = {
         rtlock_slow\w* rt_spin_\w* atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
         __down_(read|write|common|interruptible|killable|timeout)\w* __up ___down_common
+        class_\w+_(constructor|destructor|lock_ptr|lock_err)
         downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w* rwbase_\w*
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w* _*percpu_rwsem_\w*
         ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)

@@ -359,3 +359,30 @@ def test_a_message_between_the_frames_of_a_history_ends_it_not(foreign: str) -> 
     assert parse_console(page.encode()).title == "BUG: Bad page state in culprit"
     only = page.replace(" culprit+0x1/0x2\n", "")
     assert parse_console(only.encode()).title == "BUG: Bad page state in another"
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        # by architecture, kernel, processor and tracer there are other ones between these two
+        "__asm_memcpy fallback_scalar_usercopy_sum_enabled",
+        "__copy_tofrom_user_power7 copypage_power7",
+        "dcache_clean_poc arch_sync_dma_for_device dma_direct_map_sg dma_map_sg_attrs",
+        "__dma_map_area __dma_page_cpu_to_dev v7_dma_clean_range",
+        "class_mutex_constructor class_raw_spinlock_irqsave_destructor mutex_lock_interruptible",
+        "return_to_handler kretprobe_trampoline arch_rethook_trampoline ftrace_stub",
+    ],
+)
+def test_what_depends_on_the_machine_and_the_kernel_is_looked_through(functions: str) -> None:
+    inner, *outer = functions.split()
+    frames = "".join(f" {name}+0x1/0x2\n" for name in (*outer, "culprit", "caller"))
+    facts = parse_console(
+        f"BUG: unable to handle page fault for address: ffffc90000bb0000\n{CPU}"
+        f"RIP: 0010:{inner}+0x1/0x2\nCall Trace:\n{frames}".encode()
+    )
+    assert facts.title == "BUG: unable to handle kernel paging request in culprit"
+    plainly = parse_console(
+        f"BUG: unable to handle page fault for address: ffffc90000bb0000\n{CPU}"
+        f"RIP: 0010:memcpy+0x1/0x2\nCall Trace:\n culprit+0x1/0x2\n caller+0x1/0x2\n".encode()
+    )
+    assert (facts.signature, facts.stack) == (plainly.signature, plainly.stack)
