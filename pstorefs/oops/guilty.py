@@ -78,7 +78,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     elif how is Blame.PLACES:
         found = _of_a_stall(interrupted(body.places), tables)
     elif how is Blame.POINTER and pointer is not None:
-        found = first((pointer,), tables)
+        found = first((pointer, *_caller(body)), tables)
     elif how is Blame.FORMER:
         found = first(_frames_after("which became", lines), tables)
     elif how is Blame.PAGE:
@@ -96,6 +96,21 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
     if pointer is None or pointer.function is None:
         return None
     return pointer.function, pointer.module
+
+
+def _caller(body: Body) -> tuple[tuple[str, str | None], ...]:
+    """Return who called the function that ran, by the register that holds the return address.
+
+    A function that has called another one finds an address of its own there. One that has not need
+    not have a frame: the trace goes on with the caller's caller (arm64 up to 6.12, powerpc). Checks
+    that the compiler calls have rules of their own for registers.
+    """
+    here, by = body.pointer, body.caller
+    if here is None or by is None or by.function is None or here.function is None:
+        return ()
+    if is_checker(here.function):
+        return ()
+    return ((by.function, by.module),) if plain(by.function) != plain(here.function) else ()
 
 
 def _in_need(tables: str, *places: tuple[str, str | None] | None) -> str | None:

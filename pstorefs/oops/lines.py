@@ -118,7 +118,8 @@ def split(text: bytes) -> list[Line]:
 
 #: A function at the end of a text that ends within a line: who knows how its name goes on.
 _CUT_NAME = re.compile(
-    r"((?:\A {1,8}|\]  |>\] |\bat: |RIP: 0010:|pc : |lr : )(?:\? )?)[A-Za-z_][\w.$]{0,500}\Z", re.ASCII
+    r"((?:\A {1,8}|\]  |>\] |\bat: |RIP: 0010:|pc : |lr : )(?:\? )?)[A-Za-z_][\w.$]{0,500}\Z",
+    re.ASCII,
 )
 
 

@@ -386,3 +386,33 @@ def test_what_depends_on_the_machine_and_the_kernel_is_looked_through(functions:
         f"RIP: 0010:memcpy+0x1/0x2\nCall Trace:\n culprit+0x1/0x2\n caller+0x1/0x2\n".encode()
     )
     assert (facts.signature, facts.stack) == (plainly.signature, plainly.stack)
+
+
+LEAVES = {
+    "arm64": "pc : {here}+0x18/0x230\nlr : {by}+0x50/0x80\nCall trace:\n {here}+0x18/0x230\n",
+    "arm": "PC is at {here}+0x18/0x230\nLR is at {by}+0x50/0x80\nCall trace:\n",
+    "riscv": "epc : {here}+0x18/0x230\n ra : {by}+0x50/0x80\n[<ffffffff80006a8c>] {here}+0x1/0x9\n",
+    "powerpc": "NIP [c0080000001105f8] {here}+0x18/0x230\nLR [c0080000001103c4] {by}+0x50/0x80\n"
+    "Call Trace:\n[c0000000022afbf0] [c0080000001103c4] {by}+0x50/0x80 (unreliable)\n",
+}
+
+
+@pytest.mark.parametrize("machine", LEAVES)
+@pytest.mark.parametrize(
+    ("here", "by", "guilty"),
+    [
+        ("memcpy", "culprit", "culprit"),
+        ("memcpy", "memcpy", "outer"),  # it has called another function since
+        ("memcpy", "_copy_to_iter", "outer"),
+        ("culprit", "other", "culprit"),
+        ("__asan_load8", "culprit", "outer"),
+    ],
+)
+def test_a_helper_without_a_frame_was_called_by_whom_the_register_says(
+    machine: str, here: str, by: str, guilty: str
+) -> None:
+    body = LEAVES[machine].format(here=here, by=by)
+    first = "Unable to handle kernel paging request at virtual address ffff80000d000000\n"
+    text = f"{first}{CPU}{body} outer+0x1/0x2\n"
+    title = parse_console(text.encode()).title
+    assert title == f"BUG: unable to handle kernel paging request in {guilty}"
