@@ -63,6 +63,8 @@ def first_of(message: str, lines: Sequence[Line], floor: int, head: int) -> int:
     return first
 
 
+_SHORTLY = 8  # lines
+
 #: What the memory management says of a fault between its first line and the exception's name:
 #: arch/{x86,arm,arm64,powerpc,s390}/mm/fault.c
 _OF_A_FAULT = re.compile(
@@ -78,11 +80,12 @@ def first_of_fault(lines: Sequence[Line], floor: int, head: int) -> int:
     `head` is that with the exception's name. Nothing before the line `floor` is looked at.
     """
     first = head
-    while first > max(floor, head - REACH):
-        line = lines[first - 1]
-        if line.caller != lines[head].caller or _OF_A_FAULT.match(line.text) is None:
+    for number in range(head - 1, max(floor, head - REACH) - 1, -1):
+        line = lines[number]
+        if line.caller != lines[head].caller or first - number > _SHORTLY:
             break
-        first -= 1
+        if _OF_A_FAULT.match(line.text):
+            first = number
     return first
 
 
@@ -96,7 +99,6 @@ _MADE_AFTER = (
     (re.compile(r"(?:sysrq|SysRq) ?: Trigger a crash", re.ASCII), "sysrq"),
     (re.compile(r"lkdtm: Performing ", re.ASCII), "lkdtm"),
 )
-_SHORTLY = 8  # lines
 
 
 def made_by(report: Report, body: Body, lines: Sequence[Line]) -> str | None:

@@ -141,6 +141,8 @@ def test_the_beginning_of_a_name_is_no_function(text: str) -> None:
 def test_a_message_with_the_word_from_is_no_trace(name: str, foreign: str) -> None:
     head, rest, title = FAULTS[name]
     assert parse_console(f"{head}{foreign}\n{rest}".encode()).title == f"{title} in culprit"
+    cut = rest.replace("Internal error", f"{foreign}\nInternal error")
+    assert parse_console(cut.encode()).title == f"{title} in culprit"
 
 
 @pytest.mark.parametrize(
