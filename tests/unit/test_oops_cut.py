@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pstorefs.oops import parse_console
+from pstorefs.oops import parse_console, parse_dump
 
 NULL = "BUG: unable to handle kernel NULL pointer dereference"
 PAGING = "BUG: unable to handle kernel paging request"
@@ -162,3 +162,35 @@ def test_what_a_detector_and_all_who_wait_have_in_common_is_no_place(
     facts = parse_console(f"{first}{CPU}Call Trace:\n {frame}+0x1/0x2\n".encode())
     assert facts.title in ("INFO: rcu detected stall", "INFO: task hung")
     assert not facts.signature
+
+
+@pytest.mark.parametrize(
+    ("frame", "message", "title"),
+    [
+        ("handle_invalid_op", "Fatal exception", "kernel BUG in culprit"),
+        ("page_fault_oops", "Fatal exception in interrupt", f"{PAGING} in culprit"),
+        ("watchdog_timer_fn", "softlockup: hung tasks", "BUG: soft lockup in sys_munmap"),
+        ("x", "Fatal exception", None),
+    ],
+)
+def test_a_panic_is_called_after_its_report_whose_first_lines_are_lost(
+    frame: str, message: str, title: str | None
+) -> None:
+    text = (
+        f"Call Trace:\n <IRQ>\n ? {frame}+0x1/0x2\n </IRQ>\n culprit+0x1/0x2\n"
+        " __x64_sys_munmap+0x1/0x20\n do_syscall_64+0x1/0x20\n"
+        f"---[ end trace 0000000000000000 ]---\nRIP: 0010:culprit+0x1/0x20\n"
+        f"Kernel panic - not syncing: {message}\n"
+    ).encode()
+    for facts in (parse_console(text), parse_dump(text, "Panic", 1), parse_dump(text, "")):
+        assert facts.panic == message
+        if title is not None:
+            assert facts.title == title
+
+
+def test_a_task_that_waits_in_zfs_hangs_where_it_called_the_wait() -> None:
+    text = (
+        f"INFO: task txg_sync:42 blocked for more than 120 seconds.\n{CPU}Call Trace:\n"
+        " schedule+0x1/0x2\n __cv_timedwait_common+0x1/0x2 [spl]\n culprit+0x1/0x2 [zfs]\n"
+    )
+    assert parse_console(text.encode()).title == "INFO: task hung in culprit"
