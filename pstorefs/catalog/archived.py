@@ -54,6 +54,12 @@ class Archived:
         self.by_index = ByIndex(place)
 
     @property
+    def root(self) -> tuple[int, int] | None:
+        """Device and inode of the archive's directory at the last look; None: it was not there."""
+        stamp = self._root[0] if self._root else None
+        return (stamp.device, stamp.inode) if stamp and stamp.inode else None
+
+    @property
     def unreadable(self) -> dict[str, str]:
         """What could not be read, by path, with the reason."""
         found = dict(self._failure)

@@ -15,6 +15,8 @@ Freshness. A look holds for half a second (source/looked.py). What is looked at,
   A change there that leaves the dump's directory as it was, such as a record that somebody removed
   from raw/, is found at that moment. Where the index has a mark of just these, nothing but
   summary.json is read to show that.
+* what the kernel may keep of an archived dump and its dmesg.txt until something changes there:
+  mount/watch.py.
 * archived dumps that may be one with a record of the store, or that are not as this program
   writes them, are read in full, and looked at as the store is.
 """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import os
 
     from pstorefs.control.executor import Executor
+    from pstorefs.mount.watch import Watch
+    from pstorefs.tree.dumps import Dumps
 
 #: What only a fleet's mount imports, by the beginning of the name: 2 MiB, with sqlite3 and tarfile.
 _OF_A_FLEET = (
@@ -60,6 +62,11 @@ class Backing(Protocol):
         """The numbers for df(1)."""
         ...
 
+    @property
+    def watch(self) -> Watch | None:
+        """Whether it is known at once that something changed. To be asked after `tree`."""
+        ...
+
     def needs(self, module: str, /) -> bool:
         """Whether it may import this module of ours at some later time."""
         ...
@@ -78,18 +85,25 @@ class Records:
         self.statvfs = store.statvfs
         self.close = store.close
         self.changes = may_change(settings, store)
+        self.watch: Watch | None = None
 
     def tree(self) -> Directory:
         """See `Backing`."""
-        return tree(self._settings, self._store)
+        from pstorefs.mount.watch import Watch
+
+        root, dumps = tree(self._settings, self._store)
+        if dumps is not None:
+            self.watch = Watch(dumps.where, dumps.opened)
+            dumps.lasts = self.watch.lasts
+        return root
 
     def needs(self, module: str, /) -> bool:
         """See `Backing`."""
         return module == _UNSHIPPED or not module.startswith(_OF_A_FLEET)
 
 
-def tree(settings: Settings, store: Store) -> Directory:
-    """What the mount looks like."""
+def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
+    """What the mount looks like, and what is in dumps/, if it has that."""
     machine = Machine()
     target = settings.target
     rm = _removal(settings, store, target)
@@ -98,15 +112,14 @@ def tree(settings: Settings, store: Store) -> Directory:
     executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
     rights = access(settings)
     if settings.plain or store.pinned:
-        return mirrored(
-            Mirror(store, rights, decoded, remove=lambda path: executor().remove(path).check())
-        )
+        remove = lambda path: executor().remove(path).check()  # noqa: E731
+        return mirrored(Mirror(store, rights, decoded, remove=remove)), None
     from pstorefs.tree.places import Places
     from pstorefs.tree.root import Root
 
     places = Places(rights, executor(), machine, own=settings.default_source)
     mirror = Mirror(store, rights, decoded, remove=places.remove)
-    return Root(mirrored(mirror, renamed=True), places.root)
+    return Root(mirrored(mirror, renamed=True), places.root), places.dumps
 
 
 def _executor(

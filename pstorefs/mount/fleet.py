@@ -36,6 +36,7 @@ class FleetStore:
 
     may_hang = True
     changes = False
+    watch = None
 
     def __init__(self, settings: Settings, mountpoint: str) -> None:
         self._settings = settings

@@ -10,7 +10,7 @@ Three rules keep what is shown fresh although the kernel caches it:
 * `open` compares with the source and answers ESTALE on a mismatch: the kernel then looks the name
   up again and opens the new node automatically, and no reader sees an error.
 * So file content may stay in the page cache without limit (keep_cache), and names and attributes
-  for `FRESH_SECONDS`.
+  for a second, or until something changes (inodes.py, watch.py).
 
 What may take long runs in a thread of its lane (lanes.py): who asked waits, the mount does not.
 """
@@ -23,12 +23,14 @@ import itertools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import pyfuse3
+import trio
 
-from pstorefs.mount.inodes import FRESH_SECONDS, Inodes
-from pstorefs.mount.lanes import Lanes
+from pstorefs.mount.inodes import Inodes
+from pstorefs.mount.lanes import GIVE_UP, Lanes
 from pstorefs.mount.listing import Listings
 from pstorefs.tree.node import QUICK, Directory, File, Lane, Link, Node, Opened, Writer
 
@@ -121,11 +123,14 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             raise pyfuse3.FUSEError(errno.ENOENT)
         node = settled[1]
         entry = self.inodes.entry(node)
-        entry.entry_timeout = FRESH_SECONDS
-        if not node.lazy:
-            entry.attr_timeout = FRESH_SECONDS
         node.lookups += 1
         return entry
+
+    async def ask_again(self) -> None:
+        """Have the kernel ask for the attributes of whatever it keeps for long: see watch.py."""
+        numbers = self.inodes.lasting()
+        if numbers:
+            await trio.to_thread.run_sync(_expire, numbers, **GIVE_UP)
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         """The kernel drops what it learned from lookups, so many of each inode."""
@@ -267,6 +272,13 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Refused, as in a read-only file system; what is composed cannot be removed at all."""
         self.inodes.directory(parent_inode).remove_folder(os.fsdecode(name))
+
+
+def _expire(numbers: list[int]) -> None:
+    """In a thread: there may be 100,000. This takes no lock of the kernel's."""
+    for number in numbers:
+        with suppress(OSError):  # it forgot that one
+            pyfuse3.invalidate_inode(number, attr_only=True)
 
 
 def _look_up(directory: Directory, name: str, lane: Lane) -> tuple[Node | None, bool]:

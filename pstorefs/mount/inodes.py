@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import errno
 import itertools
+import time
 from collections.abc import Iterable
 
 import pyfuse3
 
+from pstorefs.mount.watch import LASTING_SECONDS
 from pstorefs.source.looked import CURRENT_SECONDS
 from pstorefs.tree.node import Directory, Node
 from pstorefs.tree.rights import Attributes
 
-#: Names and attributes are at most so old, in seconds: the contract with the user.
+#: Names and attributes are at most so old, in seconds: the contract with the user. Or nothing has
+#: changed where they come from: watch.py.
 FRESH_SECONDS = 1.0
 # What is generated was found so long before it is shown, at most.
 _REST_SECONDS = FRESH_SECONDS - CURRENT_SECONDS
@@ -28,6 +31,8 @@ class Inodes:
 
     def __init__(self, root: Directory) -> None:
         self.nodes: dict[int, Node] = {pyfuse3.ROOT_INODE: root}
+        #: Whether the kernel was told to keep anything for long.
+        self._lasting = False
         self._numbers = itertools.count(pyfuse3.ROOT_INODE + 1)
         root.number = pyfuse3.ROOT_INODE
 
@@ -45,8 +50,11 @@ class Inodes:
             raise pyfuse3.FUSEError(errno.ENOTDIR)
         return node
 
-    def entry(self, node: Node) -> pyfuse3.EntryAttributes:
-        """The attributes of a node as pyfuse3 wants them, made once. Gives it its number, too."""
+    def entry(self, node: Node, found_at: float | None = None) -> pyfuse3.EntryAttributes:
+        """The attributes of a node as pyfuse3 wants them, made once. Gives it its number, too.
+
+        `found_at`: when the node was found, by time.monotonic(), if that was not just now.
+        """
         if node.number == 0:
             node.number = next(self._numbers)
         self.nodes[node.number] = node
@@ -59,10 +67,21 @@ class Inodes:
         if made is None or made[0] is not attributes:
             node.entry = made = attributes, _entry_attributes(node.number, attributes)
         entry: pyfuse3.EntryAttributes = made[1]
-        if lazy:
+        entry.entry_timeout = entry.attr_timeout = FRESH_SECONDS
+        if (found or not lazy) and node.lasts(found_at or time.monotonic()):
+            entry.entry_timeout = entry.attr_timeout = LASTING_SECONDS
+            self._lasting = True
+        elif lazy:
             # If not found, as in a listing: the kernel asks for them when somebody looks at it.
             entry.attr_timeout = _REST_SECONDS if found else 0
         return entry
+
+    def lasting(self) -> list[int]:
+        """The numbers of all that the kernel may keep for long: once, until it is told so again."""
+        if not self._lasting:
+            return []
+        self._lasting = False
+        return [number for number, node in self.nodes.items() if node.may_last]
 
     def forget(self, counts: Iterable[tuple[int, int]]) -> None:
         """The kernel drops these numbers, each of them as often as `count` says."""
@@ -91,5 +110,4 @@ def _entry_attributes(number: int, attributes: Attributes) -> pyfuse3.EntryAttri
     entry.st_blksize = 4096
     entry.st_blocks = attributes.blocks
     entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = attributes.mtime_ns
-    entry.entry_timeout = entry.attr_timeout = FRESH_SECONDS
     return entry

@@ -20,16 +20,16 @@ _ENCODING = sys.getfilesystemencoding()
 class Listing:
     """A directory's entries, and when they were found. Another reader may be given the same."""
 
-    __slots__ = ("_made", "entries", "reusable")
+    __slots__ = ("entries", "made", "reusable")
 
     def __init__(self, entries: list[tuple[bytes, Node]], made: float, *, reusable: bool) -> None:
         self.entries = entries
         self.reusable = reusable
-        self._made = made
+        self.made = made
 
     def left(self, now: float) -> float:
         """For how many seconds it may still be shown: what the kernel keeps of it counts, too."""
-        return self._made + FRESH_SECONDS - now
+        return self.made + FRESH_SECONDS - now
 
 
 class Listings:
@@ -68,7 +68,7 @@ class Listings:
         left = listing.left(time.monotonic())
         for position in range(start, len(listing.entries)):
             name, node = listing.entries[position]
-            entry = self._inodes.entry(node)
+            entry = self._inodes.entry(node, listing.made)
             if listing.reusable:
                 entry.entry_timeout = entry.attr_timeout = max(0.0, left)
             if not pyfuse3.readdir_reply(token, name, entry, position + 1):

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pstorefs
@@ -78,7 +78,7 @@ def mount_and_serve(
         malloc.share()
         gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
         gc.enable()
-        trio.run(_answer_requests, backing.needs)
+        trio.run(_answer_requests, backing, adapter.ask_again)
     finally:
         privileges.regain()
         pyfuse3.close(unmount=own is None or own.unmount())
@@ -97,7 +97,7 @@ def _prepare(mountpoint: str) -> None:
     logging.getLogger("pyfuse3").addFilter(is_news)
 
 
-async def _answer_requests(needs: Callable[[str], bool]) -> None:
+async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[None]]) -> None:
     """Until it is unmounted, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
 
     What waits longer than that for a source or an archive that hangs is given up; a command is not.
@@ -126,12 +126,14 @@ async def _answer_requests(needs: Callable[[str], bool]) -> None:
     async def load_later() -> None:
         await trio.sleep(_LOAD_SECONDS)
         # On a busy machine it takes half a minute; a mount that is gone ends at once.
-        await trio.to_thread.run_sync(load_the_rest, needs, **GIVE_UP)
+        await trio.to_thread.run_sync(load_the_rest, backing.needs, **GIVE_UP)
 
     async with trio.open_nursery() as nursery:
         pace.gone = end_soon
         await nursery.start(end_on_signal)
         nursery.start_soon(load_later)
+        if backing.watch is not None:
+            nursery.start_soon(backing.watch.keep, ask_again)
         await pyfuse3.main(max_tasks=_MOST_REQUESTS)
         nursery.cancel_scope.cancel()
 

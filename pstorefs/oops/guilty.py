@@ -76,7 +76,10 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
         found = _hangs_on(body)
     elif how is Blame.PLACES:
-        found = _of_a_stall(interrupted(body.places), tables)
+        places = interrupted(body.places)
+        found = _of_a_stall(places, tables)
+        if found is None and len(places) < len(body.places):  # the trace begins in the detector
+            found = _in_need("", *places)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer, *_caller(body)), tables)
     elif how is Blame.FORMER:

@@ -14,7 +14,7 @@ TABLES = {
         # from an exception to the printer, on all architectures
         __dynamic_(pr|dev|netdev)_debug do_exit_on_oops _*report_bug(_entry)? (fixup|handle|do)_bug
         __handle_bug (bug|cfi|reserved_fault)_handler (bug|brk|kasan|cfi|ubsan|fault)_(brk_)?handler
-        call_(break|undef|el1_break)_hook
+        call_(break|undef|el1_break)_hook __bug
         do_el1_(brk64|breakpoint|undef|bti|gcs|fpac|mops|watchpt|softstep) is_valid_bugaddr
         do_(error_trap|trap|trap_no_signal|invalid_op|divide_error|int3|debug|bounds|overflow)
         do_(general_protection|double_fault|stack_segment|segment_not_present|alignment_check)
@@ -42,7 +42,7 @@ TABLES = {
         do_program_check do_trap_error do_report_trap
         (machine_check|unrecoverable|system_reset|monitor_event)_exception illegal_op do_ov do_cpu
         kernel_stack_overflow do_watch spurious_fault df_exception bkpt_handler
-        do_kernel_cp_fault
+        do_kernel_cp_fault ia64_(do_page_fault|leave_kernel|native_leave_kernel|fault|bad_break)
         # printing and stopping
         _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
         _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
@@ -139,12 +139,17 @@ TABLES = {
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
         err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
-        # what these call to write back and forget the caches of arm and arm64, 4.x to 6.x
-        dma_direct_(un)?map_(page|sg) dma_direct_sync_(single|sg)_for_(cpu|device)
-        arch_sync_dma_for_(cpu|device)(_all)? dma_cache_maint_page arch_dma_prep_coherent
-        __dma_page_(cpu_to_dev|dev_to_cpu) _*dma_(inv|clean|flush|map|unmap)_area
-        dcache_(clean|inval|clean_inval)_po[cup] __(clean|inval|flush)_dcache_area(_po[cup])?
-        v[67](wbi|k)?_dma_(inv|clean|flush)_range v[67]_dma_(un)?map_area arm_dma_(un)?map_(page|sg)
+        # the same of one architecture, down to the instructions for the cache
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|sg|single)(_attrs)?
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_sync_\w+_for_(cpu|device)
+        dma_direct_(un)?map_(page|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
+        _*swiotlb_(un)?map(_page|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
+        _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)(_all)?
+        dma_cache_maint(_page)? _*dma_page_(cpu_to_dev|dev_to_cpu)
+        (arm9\d\w?|fa|feroceon|v[4567]\w{0,3}|xsc3|xscale)_dma_(clean|flush|inv|map|unmap)_(area|range)
+        _*(inval|clean|flush)_(cache_range|dcache_area)(_po[cu])? v7_flush_kern_dcache_area
+        _*dma_(clean|flush|inv|map|unmap)_(area|range) dcache_(clean|inval|clean_inval)_po[cu]
+        r4k_dma_cache_(inv|wback_inv) r4k_blast_\w* blast_(d|s)cache\d*(_page|_range)?
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
         ftrace_call (arch_)?ftrace_ops_(list|assist)_func ftrace_stub(_graph)?
@@ -214,6 +219,14 @@ TABLES = {
         copy_page_(to|from)_iter_iovec copy_pipe_to_iter iov_iter_copy_from_user_atomic
         sg_(next|last|nents\w*|init_table|init_one|miter_\w+|zero_buffer|p?copy_\w+)
         _*sg_(alloc|free)_\w+ sgl_(alloc|free)\w*
+        # the same on other architectures: powerpc, mips and alpha, riscv, sparc, s390, parisc
+        __copy_tofrom_user\w* backwards_memcpy cacheable_memcpy enter_vmx_(user)?copy
+        _*bzero _*copy_user copy_user_(fast|inatomic|zeroing\w*) __constant_c_memset memset_c(_e)?
+        fallback_scalar_usercopy\w* (enter|asm)_vector_usercopy
+        (GEN|M7|NG[24]?|U[13])(memcpy|memset|bzero|copy_(from|to|in)_user)
+        copy_(from|to)_user_mv(cos|cp|cs) clear_user_(mvcos|xc) pa_memcpy(_internal)? lclear_user
+        __generic_copy_(from|to)_user __xtensa_copy_user __strncpy_user _*do_div64
+        _*raw_(read|write)s[bwl]
         # bits, atomics, single accesses
         load_unaligned_zeropad _*(READ|WRITE)_ONCE\w*
         bitmap_(zero|fill|copy|subset|equal|parse|find_next_zero_area|find_free_region)\w*
@@ -319,7 +332,9 @@ TABLES = {
         ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)
         arch_local_\w* local_lock\w* cpus_(read|write)_(un|try)?lock (get|put)_online_cpus
         resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner owner_on_cpu
-        _*raw_callee_save_\w*
+        # big kernel lock, up to 2.6.38; out of line, up to 2.6.19; yielding to who has it, powerpc
+        _*(un)?lock_kernel text\.lock\.\w+ _*down_failed\w* (splpar_)?(spin|rw)_yield
+        _*raw_callee_save_\w* regmap_(un)?lock_\w+
         osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w* _raw_\w+_unlock_irq\w*
         __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w* refcount_dec_and_\w*lock\w*
         _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock lockref_\w*
@@ -514,7 +529,8 @@ TABLES = {
         irq_(svc|usr) el1t?_irq el1h_64_irq el0_irq el0t_64_irq
         ret_from_exception handle_exception handle_int rollback_handle_int handle_vint
         decrementer_common(_virt)? hardware_interrupt_common(_virt)? timer_interrupt
-        ext_(int_handler|no_vtime) (ext|io)_int_handler
+        ext_(int_handler|no_vtime) (ext|io)_int_handler tl0_irq\d+ hardware_interrupt_entry
+        (auto|user)_(irq|int)handler(_fixup)? do_entInt except_vec_vi_handler
     """,
     # arguments of a system call, files' methods: what a stall is called by is what these called
     "dispatch": r"""
@@ -537,7 +553,7 @@ TABLES = {
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
         call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
-        kthread_worker_fn irq_work_(single|run_list)
+        kthread_worker_fn irq_work_(single|run_list) run_workqueue worker_thread
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
     """,

@@ -69,7 +69,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         ),
         (r"hung_task: ", ("hung-task",)),
         (r"softlockup: ", ("soft-lockup",)),
-        (r".{0,40}[Hh]ard (?:LOCKUP|lockup)", ("hard-lockup",)),
+        (r".{0,40}[Hh]ard (?:LOCKUP|lockup)|nmi watchdog|Non maskable interrupt", ("hard-lockup",)),
         (r"RCU Stall", ("rcu-stall",)),
     )
 )

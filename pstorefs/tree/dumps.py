@@ -6,7 +6,9 @@ There may be 100,000: a dump's node is small, and nothing of a dump is looked at
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +19,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.material import material, raw_files
-from pstorefs.source.directory import has_changed
+from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.dump_contents import Contents
@@ -40,13 +42,15 @@ class _NoDumpError(FileNotFoundError):
 class DumpDirectory(Directory):
     """The directory of one dump. What is in it is made when somebody looks."""
 
-    __slots__ = ("_dumps", "_inside", "name")
+    __slots__ = ("_dumps", "_inside", "archived", "name")
 
     def __init__(self, dumps: Dumps, name: str, attributes: Attributes) -> None:
         super().__init__(attributes)
         self._dumps = dumps
         self._inside: ComposedDirectory | None = None
         self.name = name
+        #: Whether all of it is in the archive.
+        self.archived = False
 
     @property
     def lane(self) -> Lane:
@@ -57,6 +61,15 @@ class DumpDirectory(Directory):
         """See `Node`."""
         self.attributes = self._dumps.describe(self.name)
         return self.attributes
+
+    @property
+    def may_last(self) -> bool:
+        """See `Node`."""
+        return True
+
+    def lasts(self, since: float) -> bool:
+        """See `Node`."""
+        return self.archived and self._dumps.lasts(since)
 
     def lane_of(self, name: str) -> Lane:
         """See `Directory`."""
@@ -122,6 +135,32 @@ class Dumps:
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
         self.root.knows_all = lambda: catalog.at_hand() is not None
+        #: Whether what was found in the archive at a moment may be kept for long.
+        self.lasts: Callable[[float], bool] = lambda _: False
+
+    def where(self) -> object:
+        """Which directories `opened` gives, and what is known of all; None: that is not known now.
+
+        Whatever a program of ours changes of an archived dump changes one of these directories.
+        """
+        archive = self.catalog.archive
+        if archive is None or archive.root is None or self.catalog.at_hand() is None:
+            return None
+        return archive.root, self._owners.root, self.catalog.generation
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[list[int], object]]:
+        """Descriptors of the archive's directory and the source's, and which these are. OSError."""
+        if self.catalog.archive is None:
+            raise FileNotFoundError(errno.ENOENT, "no archive")
+        with (
+            self.catalog.archive.place.opened() as store,
+            store.folder(()) as archive,
+            self._owners.root_opened() as source,
+        ):
+            stamps = [Stamp.of(os.fstat(directory)) for directory in (archive, source)]
+            where = ((stamp.device, stamp.inode) for stamp in stamps)
+            yield [archive, source], (*where, self.catalog.generation)
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()
@@ -156,7 +195,8 @@ class Dumps:
         if known is None:
             new = DumpDirectory(self, dump.name, attributes)
             known = self._directories.setdefault(dump.name, new)
-        elif known.attributes != attributes:
+        known.archived = isinstance(dump, Entry)
+        if known.attributes != attributes:
             known.attributes = attributes
         return known
 
@@ -185,6 +225,13 @@ class Dumps:
     def _owner_now(self, name: str) -> Owner:
         return self._owners.of_dump(self._dump(name))
 
+    def _owner_of(self, entry: Entry) -> Owner:
+        """The same, as long as the dump is just this: else a record has joined it, say."""
+        dump = self._dump(entry.name)
+        if dump is not entry and dump != entry:
+            raise StaleError
+        return self._owners.of_dump(dump)
+
     def describe(self, name: str) -> Attributes:
         """The attributes of the directory of a dump. Raises FileNotFoundError."""
         dump = self._dump(name)
@@ -208,7 +255,9 @@ class Dumps:
         if file == TEXT and archive is not None and isinstance(dump, Entry):
             digest = archive.by_index.digest_of_text(dump)
             if digest is not None:
-                return SavedText(archive.by_index, dump, digest, owner, self.root.knows_all)
+                owner = partial(self._owner_of, dump)
+                at_hand = self.root.knows_all
+                return SavedText(archive.by_index, dump, digest, owner, at_hand, self.lasts)
         make = partial(self._changing, lambda: self.contents.of(file, self._dump(name)))
         at_hand = partial(self.contents.at_hand, file, name)
         return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))

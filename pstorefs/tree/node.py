@@ -113,6 +113,16 @@ class Node:
         """Of a lazy node: whether `open` shows what `find` found, or else raises `StaleError`."""
         return True
 
+    @property
+    def may_last(self) -> bool:
+        """Whether `lasts` is ever true."""
+        return False
+
+    def lasts(self, since: float) -> bool:
+        """Whether the kernel may keep name and attributes, found at that moment, for long."""
+        del since
+        return False
+
     def find(self) -> Attributes:
         """The attributes now. From any thread, and again; of several at once, each is answered.
 

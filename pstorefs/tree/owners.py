@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
@@ -21,6 +22,15 @@ class Owners:
         self._catalog = catalog
         #: As the root was last, and of what is archived.
         self._known: tuple[Stamp, Owner, Owner] | None = None
+
+    @property
+    def root(self) -> tuple[int, int] | None:
+        """Device and inode of the source's root, as it was last."""
+        return (self._known[0].device, self._known[0].inode) if self._known else None
+
+    def root_opened(self) -> AbstractContextManager[int]:
+        """A descriptor of it, for the time of a block. OSError."""
+        return self._store.folder(())
 
     def of_root(self) -> Owner:
         """As the source's root: of what says nothing of any record."""

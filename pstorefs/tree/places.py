@@ -36,6 +36,11 @@ class Places:
         )
         self.root = ComposedDirectory(self._entries, lambda: owners.of_root().directory(0))
 
+    @property
+    def dumps(self) -> Dumps:
+        """What is in dumps/."""
+        return self._dumps
+
     def remove(self, path: str) -> None:
         """Rm of a record, by its path in the source. OSError if it fails; control says why."""
         result = self._executor.remove(path)

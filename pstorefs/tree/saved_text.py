@@ -29,7 +29,16 @@ _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
 class SavedText(File):
     """The text of one archived dump, of one state of its file."""
 
-    __slots__ = ("_archive", "_at_hand", "_checked", "_digest", "_dump", "_owner", "_stamp")
+    __slots__ = (
+        "_archive",
+        "_at_hand",
+        "_checked",
+        "_digest",
+        "_dump",
+        "_lasts",
+        "_owner",
+        "_stamp",
+    )
 
     def __init__(
         self,
@@ -38,8 +47,11 @@ class SavedText(File):
         digest: int,
         owner: Callable[[], Owner],
         at_hand: Callable[[], bool],
+        lasts: Callable[[float], bool] = lambda _: False,
     ) -> None:
         super().__init__(_NOT_YET)
+        #: See `Node.lasts`: of all that is archived.
+        self._lasts = lasts
         #: Whether `owner` has nothing to look at.
         self._at_hand = at_hand
         self._archive = archive
@@ -66,6 +78,15 @@ class SavedText(File):
     def fresh(self) -> bool:
         """See `Node`."""
         return looked.holds(self._checked)
+
+    @property
+    def may_last(self) -> bool:
+        """See `Node`."""
+        return True
+
+    def lasts(self, since: float) -> bool:
+        """See `Node`."""
+        return self._stamp is not None and self._lasts(since)
 
     def find(self) -> Attributes:
         """See `Node`."""

@@ -1,0 +1,115 @@
+"""For how long the kernel may keep what it knows of archived dumps: until something changes there.
+
+Names and attributes are a second old at most (inodes.py). Whoever reads 10,000 dumps looks each up
+again when its second is over, and that is half of all requests. But an archive seldom changes, and
+inotify(7) tells when it does. So what lies there is kept for `LASTING_SECONDS`, and
+
+* from the moment of a change on, nothing is kept for more than a second, for `_SETTLE_SECONDS`:
+  what was looked at before may still be shown, and answers may be on their way;
+* half a second later the kernel is told to ask again for the attributes of whatever it keeps. That
+  says as well whether a name is still there, as nobody comes past a directory without asking.
+
+Watched are the archive's directory and the source's, whose rights those of the archive are. What
+changes elsewhere (somebody writes to a dump's own directory; a record joins a dump, which is in a
+folder of the source) is found by who opens the file, and by the next one who looks at all dumps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from pstorefs.mount.lanes import GIVE_UP
+from pstorefs.source.looked import CURRENT_SECONDS
+
+if TYPE_CHECKING:
+    from pstorefs.system.inotify import Inotify
+
+#: Time enough to list and to read 100,000 dumps.
+LASTING_SECONDS = 60.0
+_SETTLE_SECONDS = 1.0
+# Between two tries to watch what could not be watched.
+_RETRY_SECONDS = 1.0
+
+
+class Watch:
+    """The directories of one mount. Used by the thread of the event loop only.
+
+    ``where``: which directories were looked at last, and what was found in all, as anything that
+    can be compared; None: that is not known at the moment. ``opened``: descriptors of them, to be
+    used within a block, and what `where` says of these directories. OSError if there are none.
+    """
+
+    def __init__(
+        self,
+        where: Callable[[], object],
+        opened: Callable[[], AbstractContextManager[tuple[list[int], object]]],
+    ) -> None:
+        self._where, self._opened = where, opened
+        #: What is watched; None: nothing.
+        self._watched: object = None
+        self._quiet = False
+        self._changed = 0.0
+        self._wanted: Any = None
+        self._watching: Any = None
+
+    def lasts(self, since: float) -> bool:
+        """Whether what was found at a moment, by time.monotonic(), may be kept for long."""
+        where = self._where()
+        if where is None or self._wanted is None:
+            return False
+        if where != self._watched:
+            self._watched = None
+            self._wanted.set()
+            if self._watching is not None:
+                self._watching.cancel()
+            return False
+        settled = time.monotonic() > self._changed + _SETTLE_SECONDS
+        return self._quiet and settled and since > self._changed
+
+    async def keep(self, forget: Callable[[], Awaitable[None]]) -> None:
+        """Watch, as soon as `lasts` was asked; `forget` has the kernel ask again."""
+        while True:
+            self._wanted = trio.Event()
+            await self._wanted.wait()
+            try:
+                inotify, watched = await trio.to_thread.run_sync(self._start, **GIVE_UP)
+            except (OSError, AttributeError):
+                await trio.sleep(_RETRY_SECONDS)
+                continue
+            try:
+                with trio.CancelScope() as self._watching:
+                    self._watched = watched
+                    await self._until_lost(inotify, forget)
+            finally:
+                self._watched = self._watching = None
+                inotify.close()
+            await forget()
+
+    async def _until_lost(self, inotify: Inotify, forget: Callable[[], Awaitable[None]]) -> None:
+        whole = True
+        while whole:
+            self._changed, self._quiet = time.monotonic(), True
+            await trio.lowlevel.wait_readable(inotify.descriptor)
+            self._quiet = False
+            await trio.sleep(CURRENT_SECONDS)
+            whole = inotify.drain()
+            await forget()
+
+    def _start(self) -> tuple[Inotify, object]:
+        """In a thread of its own: a disk may be slow."""
+        from pstorefs.system.inotify import Inotify
+
+        inotify = Inotify()
+        try:
+            with self._opened() as (directories, watched):
+                for directory in directories:
+                    inotify.watch(directory)
+        except BaseException:
+            inotify.close()
+            raise
+        return inotify, watched
