@@ -89,6 +89,29 @@ def first_of_fault(lines: Sequence[Line], floor: int, head: int) -> int:
     return first
 
 
+#: What a fault is called whose first line is lost: in the first page, and elsewhere.
+NULL = "BUG: unable to handle kernel NULL pointer dereference"
+PAGING = "BUG: unable to handle kernel paging request"
+_PAGE = 4096
+#: The address of a fault: x86, riscv, powerpc, arm and arm64.
+_FAULT_AT = re.compile(
+    r"(?:CR2: |status: .{1,60}badaddr: |CFAR: .{1,60}DAR: |DAR: |(?P<table>\[))"
+    r"(?P<address>[0-9a-f]{8,16})(?(table)\] (?:\*?pgd=|user address but active_mm is swapper)|\b)",
+    re.ASCII,
+)
+
+
+def fault_title(lines: Sequence[Line]) -> str | None:
+    """Return what a fault is called, by its address: the kernel's own rule (arch/*/mm/fault.c).
+
+    None if the lines say of no address.
+    """
+    found = next(filter(None, (_FAULT_AT.match(line.text) for line in lines)), None)
+    if found is None:
+        return None
+    return NULL if int(found["address"], 16) < _PAGE else PAGING
+
+
 #: Functions whose place in a trace says that somebody made the crash, and by what.
 _MADE_IN = (
     (re.compile(r"sysrq_handle_crash\b", re.ASCII), "sysrq"),

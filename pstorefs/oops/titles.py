@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
+from pstorefs.oops.leads import PAGING, fault_title
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import (
     BUG,
@@ -148,19 +149,6 @@ _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\
 _RUST_OLD = re.compile(r"'(?P<message>.*)', \S{1,200}:\d{1,6}:\d{1,6}$", re.ASCII)
 #: What a processor calls an exception, and developers another way.
 _TRAPS = {"stack segment": "stack segment fault"}
-#: What a fault is called whose first line is lost, by whether the address is in the first page: the
-#: kernel's own rule (arch/*/mm/fault.c).
-_FAULTS = {
-    True: "BUG: unable to handle kernel NULL pointer dereference",
-    False: "BUG: unable to handle kernel paging request",
-}
-_PAGE = 4096
-#: The address of a fault: x86, riscv, powerpc, arm and arm64.
-_FAULT_AT = re.compile(
-    r"(?:CR2: |status: .{1,60}badaddr: |CFAR: .{1,60}DAR: |DAR: |(?P<table>\[))"
-    r"(?P<address>[0-9a-f]{8,16})(?(table)\] (?:\*?pgd=|user address but active_mm is swapper)|\b)",
-    re.ASCII,
-)
 #: What KASAN called differently: a free of what is not allocated, whether it was or never was; and
 #: in 4.0, with blanks in its words.
 _KASAN_WORDS = {
@@ -241,7 +229,7 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
         what=_what(report),
         literal=_generalise(clean(groups.get("literal", ""))),
         trap=_trap_title(report.trap or first_line, own),
-        fault=_FAULTS[_faults_at_null(own) or False],
+        fault=fault_title(own) or PAGING,
         access=_access(own),
         racers=_racers(groups.get("racers", "")),
         head=groups.get("head", "WARNING"),
@@ -259,15 +247,8 @@ def _what(report: Report) -> str:
 def _trap_title(text: str, own: list[Line]) -> str:
     name = trap_name(text) or "Oops"
     if name == "Oops" or text.startswith("Internal error: Oops: "):
-        null = _faults_at_null(own)
-        name = name if null is None else _FAULTS[null]
+        name = fault_title(own) or name
     return clean(_TRAPS.get(name, name))
-
-
-def _faults_at_null(own: list[Line]) -> bool | None:
-    """Whether an access in the first page failed; None: the lines say of no address."""
-    found = next(filter(None, (_FAULT_AT.match(line.text) for line in own)), None)
-    return int(found["address"], 16) < _PAGE if found is not None else None
 
 
 def _access(own: list[Line]) -> str:
