@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from pstorefs.oops.starts import BLANKS, by_first
+from pstorefs.oops.trace_forms import FROM
 
 #: The lines by which the body of a report shows itself.
 _BODY = (
@@ -83,8 +84,6 @@ REGISTERS = (
     "RIP: 0010:", "RIP: e030:", "RIP: 0000:", "RIP  [<", "EIP is at", "EIP: ", "PC is at", "pc : ",
     "epc", "NIP [", "Krnl PSW", "ERA: ", "IAOQ[0]", "PC: [<", "TPC: <",
 )  # fmt: skip
-#: With these lines a trace header is not needed: what follows is one (arm before 6.9, riscv).
-_FRAMES = re.compile(r"\s*(?:\[<[0-9a-f]{8,16}>\] )?\(?[A-Za-z_][\w.$]*.{0,80} from \S", re.ASCII)
 _FRAME = re.compile(
     r"(?:\s+|\s*\[<[0-9a-f]{8,16}>\] )(?:\? )?[A-Za-z_][\w.$]*\+0x[0-9a-f]{1,16}/", re.ASCII
 )
@@ -126,7 +125,7 @@ def has_part_form(text: str) -> bool:
 
 def is_trace(text: str) -> bool:
     """Whether a call trace begins with this line, or this is a line of one without a header."""
-    return text.startswith(_TRACES) or (" from " in text and _FRAMES.match(text) is not None)
+    return text.startswith(_TRACES) or (" from " in text and FROM.match(text) is not None)
 
 
 def is_frame(text: str) -> bool:

@@ -31,17 +31,20 @@ _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
 
-#: What prints a report is never what it is about, nor who gives the processor away: each trace of
-#: a task that waits has it.
+#: What finds and prints a report is never what it is about, nor who gives the processor away: each
+#: trace of a task that waits has it.
 _NEVER = re.compile(
     r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+|report_bug"
-    r"|sched_show_task|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
+    r"|sched_show_task|watchdog_(?:timer_fn|overflow_callback)|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
     r"|(?:io_|preempt_)?schedule(?:_\w+)?|context_switch|switch_to\w*)\Z"
 )
 
 #: Lines after "at:" in which the place is looked for: one, and foreign ones in between, such as
 #: what a program prints on the same console.
 _FOREIGN = 8
+
+#: What the line before another trace ends with.
+_HEADS = ("trace:", "Trace:", " lock:", " at:")
 
 #: What all of the kernel waits for, by what a hang is then called.
 _OF_ALL = {
@@ -80,7 +83,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         if found is None and len(places) < len(body.places):  # the trace begins in the detector
             found = _in_need(*places)
     elif how is Blame.POINTER and pointer is not None:
-        found = first((pointer,), tables)
+        found = first((pointer, *_caller(body)), tables)
     elif how is Blame.FORMER:
         found = first(_frames_after("which became", lines), tables)
     elif how is Blame.PAGE:
@@ -100,6 +103,21 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
     return pointer.function, pointer.module
 
 
+def _caller(body: Body) -> tuple[tuple[str, str | None], ...]:
+    """Return who called the function that ran, by the register that holds the return address.
+
+    A function that has called another one finds an address of its own there. One that has not need
+    not have a frame: the trace goes on with the caller's caller (arm64 up to 6.12, powerpc). Checks
+    that the compiler calls have rules of their own for registers.
+    """
+    here, by = body.pointer, body.caller
+    if here is None or by is None or by.function is None or here.function is None:
+        return ()
+    if is_checker(here.function):
+        return ()
+    return ((by.function, by.module),) if plain(by.function) != plain(here.function) else ()
+
+
 def _in_need(*places: tuple[str, str | None] | None) -> str | None:
     """Return machinery where nothing else is known, but no check, printer, entry or scheduler."""
     for place in places:
@@ -113,8 +131,10 @@ def _in_need(*places: tuple[str, str | None] | None) -> str | None:
 def _who_called(named: str, body: Body) -> str:
     """Return the caller that the line names, or who called that if it only checks."""
     names = [function for function, _ in body.places]
-    after = names[names.index(named) :] if named in names else []
-    return plain(next((name for name in (named, *after) if not is_checker(name)), named))
+    if named not in names:
+        return plain(named) if not is_checker(named) else first(body.places) or plain(named)
+    after = names[names.index(named) :]
+    return plain(next((name for name in after if not is_checker(name)), named))
 
 
 def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:
@@ -137,17 +157,20 @@ def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | No
 def _frames_after(words: str, lines: list[Line]) -> list[tuple[str, str | None]]:
     """Return the frames of the trace that follows a line with these words."""
     found: list[tuple[str, str | None]] = []
-    began = False
+    expected = 0
     for line in lines:
         if line.text.endswith("[inline]"):  # the real function follows
             continue
-        frame = _BARE.match(line.text) if began else None
+        frame = _BARE.match(line.text) if expected else None
         if frame is not None:
             found.append((frame["function"], None))
-        elif began:
+            expected = _FOREIGN
+        elif words in line.text:
+            expected = _FOREIGN
+        elif found and (not line.text or line.text.endswith(_HEADS)):
             break
-        began = words in line.text
-        began = began or frame is not None
+        elif expected:
+            expected -= 1
     return found
 
 

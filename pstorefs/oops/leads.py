@@ -1,4 +1,4 @@
-"""What leads to a panic before its line, and where in the text that begins.
+"""What leads to a panic or an exception before its line, and where in the text that begins.
 
 A panic's message is often the last word only: the line on the device, the machine check's banks or
 the list of disks are printed before it, by no form of their own. One row for each: what the message
@@ -63,6 +63,55 @@ def first_of(message: str, lines: Sequence[Line], floor: int, head: int) -> int:
     return first
 
 
+_SHORTLY = 8  # lines
+
+#: What the memory management says of a fault between its first line and the exception's name:
+#: arch/{x86,arm,arm64,powerpc,s390}/mm/fault.c
+_OF_A_FAULT = re.compile(
+    r"#PF: |PGD |\*p[dm]|(?:Mem|Data) abort info:|  [A-Z][A-Za-z0-9]{1,5} = |pgd = |"
+    r"(?:user|swapper) pgtable: |\[[0-9a-f]{8,16}\] |Failing address: |Fault in |Faulting ",
+    re.ASCII,
+)
+
+
+def first_of_fault(lines: Sequence[Line], floor: int, head: int) -> int:
+    """Return the index of the first line of a fault whose own first line is lost.
+
+    `head` is that with the exception's name. Nothing before the line `floor` is looked at.
+    """
+    first = head
+    for number in range(head - 1, max(floor, head - REACH) - 1, -1):
+        line = lines[number]
+        if line.caller != lines[head].caller or first - number > _SHORTLY:
+            break
+        if _OF_A_FAULT.match(line.text):
+            first = number
+    return first
+
+
+#: What a fault is called whose first line is lost: in the first page, and elsewhere.
+NULL = "BUG: unable to handle kernel NULL pointer dereference"
+PAGING = "BUG: unable to handle kernel paging request"
+_PAGE = 4096
+#: The address of a fault: x86, riscv, powerpc, arm and arm64.
+_FAULT_AT = re.compile(
+    r"(?:CR2: |status: .{1,60}badaddr: |CFAR: .{1,60}DAR: |DAR: |(?P<table>\[))"
+    r"(?P<address>[0-9a-f]{8,16})(?(table)\] (?:\*?pgd=|user address but active_mm is swapper)|\b)",
+    re.ASCII,
+)
+
+
+def fault_title(lines: Sequence[Line]) -> str | None:
+    """Return what a fault is called, by its address: the kernel's own rule (arch/*/mm/fault.c).
+
+    None if the lines say of no address.
+    """
+    found = next(filter(None, (_FAULT_AT.match(line.text) for line in lines)), None)
+    if found is None:
+        return None
+    return NULL if int(found["address"], 16) < _PAGE else PAGING
+
+
 #: Functions whose place in a trace says that somebody made the crash, and by what.
 _MADE_IN = (
     (re.compile(r"sysrq_handle_crash\b", re.ASCII), "sysrq"),
@@ -73,7 +122,6 @@ _MADE_AFTER = (
     (re.compile(r"(?:sysrq|SysRq) ?: Trigger a crash", re.ASCII), "sysrq"),
     (re.compile(r"lkdtm: Performing ", re.ASCII), "lkdtm"),
 )
-_SHORTLY = 8  # lines
 
 
 def made_by(report: Report, body: Body, lines: Sequence[Line]) -> str | None:

@@ -113,6 +113,8 @@ def split(text: bytes) -> list[Line]:
         starts.append(at)
         ends.append(at + len(raw))
         at = ends[-1] + 1
+    if raws[-1] and b"+0x" in text:
+        raws[-1] = _CUT_NAME.sub(r"\1", raws[-1])
     indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
     if b": [name:" in text and any(map(_TASK_AND_MODULE.search, raws)):
@@ -126,6 +128,13 @@ def split(text: bytes) -> list[Line]:
     if result and result[-1].start == result[-1].end:
         result.pop()
     return result
+
+
+#: A function at the end of a text that ends within a line: who knows how its name goes on.
+_CUT_NAME = re.compile(
+    r"((?:\A {1,8}|\]  |>\] |\bat: |RIP: 0010:|pc : |lr : )(?:\? )?)[A-Za-z_][\w.$]{0,500}\Z",
+    re.ASCII,
+)
 
 
 def _start(text: bytes) -> int:

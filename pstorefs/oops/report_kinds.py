@@ -777,12 +777,14 @@ UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
 #: What writes to address 0 in this function: arm up to 3.x had no instruction for a BUG.
 OLD_BUG = "__bug"
 BUG = Kind("bug", (), "", "kernel BUG", Blame.POINTER)
-#: Functions in the trace of a report whose beginning is lost, and what it was by them.
+#: Functions in the trace of a report whose beginning is lost, and what it was by them. Each is
+#: called for that alone.
 _LOST_BY_FRAME = {
     "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER),
-    "page_fault_oops": Kind(
-        "oops", (), "", "BUG: unable to handle kernel paging request", Blame.POINTER
-    ),
+    "page_fault_oops": Kind("oops", (), "", "{fault}", Blame.POINTER),
+    "die_addr": Kind("oops", (), "", "general protection fault", Blame.POINTER),
+    "handle_invalid_op": BUG,
+    "watchdog_timer_fn": Kind("soft-lockup", (), "", "BUG: soft lockup", Blame.PLACES, "stalls"),
 }
 
 

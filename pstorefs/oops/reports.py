@@ -24,7 +24,7 @@ from pstorefs.oops.body_lines import (
     is_trace,
 )
 from pstorefs.oops.foreign import END, GAP, ends_with_row, is_announcement, is_foreign
-from pstorefs.oops.leads import first_of
+from pstorefs.oops.leads import first_of, first_of_fault
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import (
     CUT_HERE,
@@ -105,7 +105,7 @@ class _Splitter:
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
-        #: Line after the last report of a known kind: a panic's leads are not looked for before.
+        #: Line after the last report of a known kind: what leads to one is not looked for before.
         self._floor = 0
 
     def run(self) -> list[Report]:
@@ -113,7 +113,7 @@ class _Splitter:
             if line.text:
                 self._take(number, line.caller, line.text)
         for report in self._found:
-            if report.lost_head:
+            if report.lost_head or (report.kind is None and report.body):
                 self._judge_lost(report)
         return [
             report for report in self._found if report.kind is not None and self._is_one(report)
@@ -131,7 +131,11 @@ class _Splitter:
         body = read_body(report, self._lines)
         named = body.pointer is not None and body.pointer.function is not None
         if named or (report.traced and report.ended):
-            report.kind = lost_kind(frame.function for frame in body.frames)
+            report.lost_head = True
+            functions = [frame.function for frame in body.frames]
+            if report.ended and self._lines[report.first].text.startswith(CUT_HERE):
+                functions.append("__warn")  # the other one, BUG(), counts an oops
+            report.kind = lost_kind(functions)
 
     def _take(self, number: int, caller: str, text: str) -> None:
         if not caller and self._open and self._aside.takes(text):
@@ -198,6 +202,8 @@ class _Splitter:
             first = number
             if kind.error_class == "panic":
                 first = first_of(groups.get("message", ""), self._lines, self._floor, number)
+            elif kind.trap:
+                first = first_of_fault(self._lines, self._floor, number)
             report = Report(first, kind, number, groups=groups)
             report.lines += range(first, number)
             self._open_report(report, caller)

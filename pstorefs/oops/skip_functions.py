@@ -30,7 +30,7 @@ _HELPER_MODULES = frozenset((
     "crc32_generic", "crc32_pclmul", "crc32c_generic", "crc32c_intel", "crct10dif_common",
     "aes_generic", "aesni_intel", "drbg", "libaes", "libblake2s", "libchacha", "libdes",
     "libpoly1305", "libsha1", "libsha256", "libsha512", "sha256_generic", "sha512_generic",
-    "usbcore", "rust_core",
+    "usbcore", "rust_core", "spl",
 ))  # fmt: skip
 
 
@@ -176,6 +176,12 @@ def is_entry(function: str) -> bool:
     return not function or function[0].isdigit() or _table("entries").match(function)
 
 
+def is_in(function: str, tables: str) -> bool:
+    """Whether one of the tables, blank-separated, holds a function."""
+    name = _SUFFIX.sub("", function)
+    return any(_table(table).match(name) for table in tables.split())
+
+
 @lru_cache(maxsize=8192)
 def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
     """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.
@@ -208,7 +214,10 @@ def first(functions: Iterable[tuple[str, str | None]], tables: str = "") -> str 
             faulty = name in _FAULTS
         elif not (
             module is None
-            and ((locking and _LOCK_WRAPPER.match(function)) or (faulty and function == _FAULT))
+            and (
+                (locking and _LOCK_WRAPPER.match(_SUFFIX.sub("", function)))
+                or (faulty and function == _FAULT)
+            )
         ):
             return plain(function)
     return None

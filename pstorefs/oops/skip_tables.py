@@ -144,7 +144,7 @@ TABLES = {
         (arm|arm_coherent|arm_iommu|mips|iommu)_dma_sync_\w+_for_(cpu|device)
         dma_direct_(un)?map_(page|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
         _*swiotlb_(un)?map(_page|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
-        _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)
+        _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)(_all)?
         dma_cache_maint(_page)? _*dma_page_(cpu_to_dev|dev_to_cpu)
         (arm9\d\w?|fa|feroceon|v[4567]\w{0,3}|xsc3|xscale)_dma_(clean|flush|inv|map|unmap)_(area|range)
         _*(inval|clean|flush)_(cache_range|dcache_area)(_po[cu])? v7_flush_kern_dcache_area
@@ -152,7 +152,9 @@ TABLES = {
         r4k_dma_cache_(inv|wback_inv) r4k_blast_\w* blast_(d|s)cache\d*(_page|_range)?
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
-        ftrace_call (arch_)?ftrace_ops_(list|assist)_func
+        ftrace_call (arch_)?ftrace_ops_(list|assist)_func ftrace_stub(_graph)?
+        # in place of a return address
+        return_to_handler _*kretprobe_trampoline (arch_)?rethook_trampoline
         timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
@@ -190,6 +192,8 @@ TABLES = {
         _*(sysfs_)?match_string string_(un)?escape\w* stpcpy memset_explicit _*memzero bstr_printf
         flags_string fourcc_string fwnode_(full_name_)?string (restricted|default)_pointer
         pointer_string string_truncate (ip4|ip6)_addr_string_sa (rtc|date|time)_str num_to_str
+        __copy_tofrom_user(_power7|_base)? __asm_mem(cpy|set|move) copypage_power7
+        (fallback_scalar|__asm_vector|enter_vector)_usercopy(_sum_enabled)?
         __copy_(to|from)_user_(std|memcpy) strlen_user do_str(ncpy_from|nlen)_user
         match_(token|strlcpy|strdup|int|uint|u64|hex|octal|number|wildcard) simple_strntou?ll?
         memory_intersects kstrto\w* _*kstrto\w* simple_strto\w*
@@ -325,6 +329,7 @@ TABLES = {
         rtlock_slow\w* rt_spin_\w* atomic_dec_and_mutex_lock
         _*(down|up)(_(read|write|interruptible|killable|trylock|timeout|common|non_owner)\w*)?
         __down_(read|write|common|interruptible|killable|timeout)\w* __up ___down_common
+        class_\w+_(constructor|destructor|lock_ptr|lock_err)
         downgrade_write rwsem_\w* _*rwsem_\w* call_rwsem_\w* rwbase_\w*
         percpu_(down|up)_(read|write)\w* _*percpu_(down|up)_\w* percpu_rwsem_\w* _*percpu_rwsem_\w*
         ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)

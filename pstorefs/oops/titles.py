@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
+from pstorefs.oops.leads import PAGING, fault_title
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import (
     BUG,
@@ -182,7 +183,7 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class, skip = _refined(report, own)
-    shared = error_class == "warning" and report.groups.get("function") == _SHARED_BLAME
+    shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
@@ -227,7 +228,8 @@ def _fill(template: str, report: Report, own: list[Line]) -> str:
     return template.format(
         what=_what(report),
         literal=_generalise(clean(groups.get("literal", ""))),
-        trap=_trap_title(report.trap or first_line),
+        trap=_trap_title(report.trap or first_line, own),
+        fault=fault_title(own) or PAGING,
         access=_access(own),
         racers=_racers(groups.get("racers", "")),
         head=groups.get("head", "WARNING"),
@@ -242,8 +244,10 @@ def _what(report: Report) -> str:
     return _KASAN_WORDS.get(what) or what.replace(" ", "-")
 
 
-def _trap_title(text: str) -> str:
+def _trap_title(text: str, own: list[Line]) -> str:
     name = trap_name(text) or "Oops"
+    if name == "Oops" or text.startswith("Internal error: Oops: "):
+        name = fault_title(own) or name
     return clean(_TRAPS.get(name, name))
 
 

@@ -145,6 +145,10 @@ def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     first = min(whole, key=lambda one: one.head, default=None)
     if first is None:
         return Choice(reports[0] if reports else None, None, "no report in the text")
+    if _class(first) == "panic":
+        cause = cause_of(first, lines, reports)
+        if cause is not None and cause.kind is not LOST:  # cut, but its trace says what it was
+            return Choice(cause, first)
     for one in reports:
         if _class(one) == "panic":
             led = one is first or cause_of(one, lines, reports) is first
@@ -228,7 +232,8 @@ def _causes(panic: Report) -> tuple[str, ...]:
 def _is_of(report: Report, classes: tuple[str, ...]) -> bool:
     if _class(report) in classes:
         return True
-    died = report.die is not None or report.kind is LOST
+    unsaid = report.lost_head and _class(report) in OOPSES
+    died = report.die is not None or unsaid
     return died and ("die" in classes or "die at once" in classes)
 
 

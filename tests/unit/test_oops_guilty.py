@@ -337,3 +337,87 @@ def test_a_hostile_symbol_costs_little(piece: str) -> None:
 def test_rusts_own_functions_are_machinery() -> None:
     assert is_rust_runtime("_RNvNtCs9jEwPDbx20M_4core9panicking9panic_fmt")
     assert not is_rust_runtime("_RNvMs0_NtC6kernel3strNtB5_4CStr3len")
+
+
+@pytest.mark.parametrize("suffix", ["", ".isra.0", ".part.0", ".constprop.0.isra.0", ".llvm.123"])
+def test_what_compilers_append_does_not_change_whom_a_report_blames(suffix: str) -> None:
+    lock = (
+        f"BUG: spinlock recursion on CPU#1, cp/42\n{CPU}Call Trace:\n do_raw_spin_lock+0x1/0x2\n"
+        f" _raw_spin_lock+0x1/0x2\n __task_rq_lock{suffix}+0x1/0x2\n culprit{suffix}+0x1/0x2\n"
+    )
+    assert parse_console(lock.encode()).title == "BUG: spinlock recursion in culprit"
+    urb = (
+        f"WARNING: CPU: 1 PID: 42 at drivers/usb/core/urb.c:494 usb_submit_urb{suffix}+0x1/0x2\n"
+        f"{CPU}RIP: 0010:usb_submit_urb{suffix}+0x1/0x2\nCall Trace:\n culprit+0x1/0x2\n"
+    )
+    assert parse_console(urb.encode()).title == "WARNING in culprit/usb_submit_urb"
+
+
+@pytest.mark.parametrize("foreign", ["", "eth0: renamed from veth1\n", "login: \naudit: x\n"])
+def test_a_message_between_the_frames_of_a_history_ends_it_not(foreign: str) -> None:
+    page = (
+        "BUG: Bad page state in process cp  pfn:7deea\npage last allocated via order 0, pid 1\n"
+        f"{foreign} post_alloc_hook+0x1/0x2\n{foreign} __alloc_pages+0x1/0x2\n{foreign}"
+        " culprit+0x1/0x2\npage last free pid 5083 tgid 5083 stack trace:\n"
+        f" free_unref_page+0x1/0x2\n other+0x1/0x2\n{CPU}Call Trace:\n another+0x1/0x2\n"
+    )
+    assert parse_console(page.encode()).title == "BUG: Bad page state in culprit"
+    only = page.replace(" culprit+0x1/0x2\n", "")
+    assert parse_console(only.encode()).title == "BUG: Bad page state in another"
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        # by architecture, kernel, processor and tracer there are other ones between these two
+        "__asm_memcpy fallback_scalar_usercopy_sum_enabled",
+        "__copy_tofrom_user_power7 copypage_power7",
+        "dcache_clean_poc arch_sync_dma_for_device dma_direct_map_sg dma_map_sg_attrs",
+        "__dma_map_area __dma_page_cpu_to_dev v7_dma_clean_range",
+        "class_mutex_constructor class_raw_spinlock_irqsave_destructor mutex_lock_interruptible",
+        "return_to_handler kretprobe_trampoline arch_rethook_trampoline ftrace_stub",
+    ],
+)
+def test_what_depends_on_the_machine_and_the_kernel_is_looked_through(functions: str) -> None:
+    inner, *outer = functions.split()
+    frames = "".join(f" {name}+0x1/0x2\n" for name in (*outer, "culprit", "caller"))
+    facts = parse_console(
+        f"BUG: unable to handle page fault for address: ffffc90000bb0000\n{CPU}"
+        f"RIP: 0010:{inner}+0x1/0x2\nCall Trace:\n{frames}".encode()
+    )
+    assert facts.title == "BUG: unable to handle kernel paging request in culprit"
+    plainly = parse_console(
+        f"BUG: unable to handle page fault for address: ffffc90000bb0000\n{CPU}"
+        f"RIP: 0010:memcpy+0x1/0x2\nCall Trace:\n culprit+0x1/0x2\n caller+0x1/0x2\n".encode()
+    )
+    assert (facts.signature, facts.stack) == (plainly.signature, plainly.stack)
+
+
+LEAVES = {
+    "arm64": "pc : {here}+0x18/0x230\nlr : {by}+0x50/0x80\nCall trace:\n {here}+0x18/0x230\n",
+    "arm": "PC is at {here}+0x18/0x230\nLR is at {by}+0x50/0x80\nCall trace:\n",
+    "riscv": "epc : {here}+0x18/0x230\n ra : {by}+0x50/0x80\n[<ffffffff80006a8c>] {here}+0x1/0x9\n",
+    "powerpc": "NIP [c0080000001105f8] {here}+0x18/0x230\nLR [c0080000001103c4] {by}+0x50/0x80\n"
+    "Call Trace:\n[c0000000022afbf0] [c0080000001103c4] {by}+0x50/0x80 (unreliable)\n",
+}
+
+
+@pytest.mark.parametrize("machine", LEAVES)
+@pytest.mark.parametrize(
+    ("here", "by", "guilty"),
+    [
+        ("memcpy", "culprit", "culprit"),
+        ("memcpy", "memcpy", "outer"),  # it has called another function since
+        ("memcpy", "_copy_to_iter", "outer"),
+        ("culprit", "other", "culprit"),
+        ("__asan_load8", "culprit", "outer"),
+    ],
+)
+def test_a_helper_without_a_frame_was_called_by_whom_the_register_says(
+    machine: str, here: str, by: str, guilty: str
+) -> None:
+    body = LEAVES[machine].format(here=here, by=by)
+    first = "Unable to handle kernel paging request at virtual address ffff80000d000000\n"
+    text = f"{first}{CPU}{body} outer+0x1/0x2\n"
+    title = parse_console(text.encode()).title
+    assert title == f"BUG: unable to handle kernel paging request in {guilty}"

@@ -1,0 +1,196 @@
+"""Reports of which lines are lost: what is left still tells which bug it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from pstorefs.oops import parse_console, parse_dump
+
+NULL = "BUG: unable to handle kernel NULL pointer dereference"
+PAGING = "BUG: unable to handle kernel paging request"
+X86_TRACE = (
+    "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\nRIP: 0010:culprit+0x1/0x20\n"
+    "CR2: {address} CR3: 000000010a2f8000 CR4: 0000000000750ee0\n"
+    "Call Trace:\n <TASK>\n caller+0x1/0x20\n outer+0x1/0x20\n"
+)
+ARM64_TRACE = (
+    "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\npc : culprit+0x1/0x20\nlr : caller+0x1/0x20\n"
+    "Call trace:\n culprit+0x1/0x20\n caller+0x1/0x20\n outer+0x1/0x20\n"
+)
+#: First lines of a fault, what follows them, and the title.
+FAULTS = {
+    "x86 at null": (
+        "BUG: kernel NULL pointer dereference, address: 0000000000000038\n",
+        "Oops: 0000 [#1] PREEMPT SMP\n" + X86_TRACE.format(address="0000000000000038"),
+        NULL,
+    ),
+    "x86 elsewhere": (
+        "BUG: unable to handle page fault for address: ffffc90000bb0000\n",
+        "Oops: Oops: 0002 [#1] SMP NOPTI\n" + X86_TRACE.format(address="ffffc90000bb0000"),
+        PAGING,
+    ),
+    "arm64 at null": (
+        "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000010\n",
+        "[0000000000000010] user address but active_mm is swapper\n"
+        "Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP\n" + ARM64_TRACE,
+        NULL,
+    ),
+    "arm64 elsewhere": (
+        "Unable to handle kernel paging request at virtual address ffffffd080000000\n",
+        "[ffffffd080000000] pgd=1000000000000003, p4d=0000000000000000\n"
+        "Internal error: Oops: 96000005 [#1] SMP\n" + ARM64_TRACE,
+        PAGING,
+    ),
+    "powerpc at null": (
+        "BUG: Kernel NULL pointer dereference on read at 0x00000008\n",
+        ("Oops: Kernel access of bad area, sig: 11 [#1]\nNIP [c0080000001105f8] culprit+0x18/0x28\n"
+        "CFAR: c0000000000f57dc DAR: 0000000000000008 DSISR: 40000000 IRQMASK: 0\n"
+        "Call Trace:\n[c0000000022afbf0] [c0080000001103c4] caller+0x14c/0x170\n"
+        "[c0000000022afbf0] [c0080000001103c4] outer+0x14c/0x170\n"),
+        NULL,
+    ),
+    "riscv elsewhere": (
+        "Unable to handle kernel paging request at virtual address ff6000027fc00000\n",
+        ("Oops [#1]\nepc : culprit+0x1/0x20\n ra : caller+0x1/0x20\n"
+        "status: 0000000200000120 badaddr: ff6000027fc00000 cause: 000000000000000d\n"
+        "[<ffffffff80006a8c>] culprit+0x1/0x20\n[<ffffffff80006a8c>] caller+0x1/0x20\n"),
+        PAGING,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_the_same_bug_without_its_first_line(name: str) -> None:
+    head, rest, title = FAULTS[name]
+    whole = parse_console((head + rest).encode())
+    cut = parse_console((head[9:] + rest).encode())
+    assert cut.title == whole.title == f"{title} in culprit"
+    assert cut.signature == whole.signature
+    assert cut.stack == whole.stack
+
+
+#: What the trace of a report holds whose beginning is lost, and its title.
+TRACES = {
+    " ? __die_body+0x1/0x2\n ? page_fault_oops+0x1/0x2\n": f"{PAGING} in culprit",
+    " ? die_addr+0x1/0x2\n ? exc_general_protection+0x1/0x2\n": (
+        "general protection fault in culprit"
+    ),
+    " ? do_error_trap+0x1/0x2\n ? handle_invalid_op+0x1/0x2\n": "kernel BUG in culprit",
+    " ? watchdog_timer_fn+0x1/0x2\n ? asm_sysvec_apic_timer_interrupt+0x1/0x2\n": (
+        "BUG: soft lockup in sys_munmap"
+    ),
+}
+
+
+@pytest.mark.parametrize("frames", TRACES)
+def test_a_report_without_its_first_lines_is_known_by_who_printed_it(frames: str) -> None:
+    text = (
+        "RIP: 0010:culprit+0x1/0x20\nCall Trace:\n <TASK>\n"
+        f"{frames} caller+0x1/0x20\n __x64_sys_munmap+0x1/0x20\n do_syscall_64+0x1/0x20\n"
+    )
+    assert parse_console(text.encode()).title == TRACES[frames]
+
+
+CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (
+            (
+                "------------[ cut here ]------------\nrefcount_t: addition on 0; use-after-free.\n"
+                f"Modules linked in:\n{CPU}RIP: 0010:culprit+0x1/0x20\nCall Trace:\n{TRACE}"
+                "---[ end trace 0000000000000000 ]---\n"
+            ),
+            "WARNING: refcount bug in culprit",
+        ),
+        # a list of tasks, rows of a program
+        (f"{'=' * 66}\n{CPU}Call Trace:\n{TRACE}", "no report in the text"),
+        (f"{'=' * 66}\nResults\n{'=' * 66}\n", "no report in the text"),
+    ],
+)
+def test_a_report_that_is_announced_is_one_without_its_first_line(text: str, title: str) -> None:
+    assert parse_console(text.encode()).title == title
+
+
+#: Texts that end within a name, and the title without it.
+CUT_NAMES = {
+    f"BUG: spinlock recursion on CPU#1, cp/42\n{CPU}Call Trace:\n [<ffffffff81d90a29>] f+0x1/0x2\n"
+    " [<ffffffff81d90a30>] cul": "BUG: spinlock recursion in f",
+    f"INFO: task cp:42 blocked for more than 120 seconds.\n{CPU}Call Trace:\n schedule+0x1/0x2\n"
+    " cul": "INFO: task hung",
+    f"BUG: kernel NULL pointer dereference\n{CPU}Code: +0x1/0x2\nRIP: 0010:culp": NULL,
+    "WARNING: possible recursive locking detected\ncp/42 is trying to acquire lock:\n"
+    "ffff88810d5a3c40 (&a->b){+.+.}, at: first+0x1/0x2\nbut task is already holding lock:\n"
+    "ffff88810d5a3c40 (&a->b){+.+.}, at: cul": "possible deadlock in first",
+    f"BUG: kernel NULL pointer dereference, address: 00\n{CPU}RIP: 0010:culprit+0x1/0x2\n"
+    "Kernel panic - not syncing: Fatal exception": f"{NULL} in culprit",
+}
+
+
+@pytest.mark.parametrize("text", CUT_NAMES)
+def test_the_beginning_of_a_name_is_no_function(text: str) -> None:
+    assert parse_console(text.encode()).title == CUT_NAMES[text]
+    assert parse_console(text.encode()).panic in (None, "Fatal exception")
+
+
+@pytest.mark.parametrize("foreign", ["eth0: renamed from veth1", "sshd[7]: publickey from ::1"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_message_with_the_word_from_is_no_trace(name: str, foreign: str) -> None:
+    head, rest, title = FAULTS[name]
+    assert parse_console(f"{head}{foreign}\n{rest}".encode()).title == f"{title} in culprit"
+    cut = rest.replace("Internal error", f"{foreign}\nInternal error")
+    assert parse_console(cut.encode()).title == f"{title} in culprit"
+
+
+@pytest.mark.parametrize(
+    ("first", "frame"),
+    [
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU\n", "sched_show_task"),
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU\n", "watchdog_timer_fn"),
+        ("INFO: task cp:42 blocked for more than 120 seconds.\n", "schedule"),
+        ("INFO: task cp:42 blocked for more than 120 seconds.\n", "schedule_timeout"),
+    ],
+)
+def test_what_a_detector_and_all_who_wait_have_in_common_is_no_place(
+    first: str, frame: str
+) -> None:
+    facts = parse_console(f"{first}{CPU}Call Trace:\n __x+0x1/0x2\n {frame}+0x1/0x2\n".encode())
+    assert facts.title.endswith("in __x")
+    facts = parse_console(f"{first}{CPU}Call Trace:\n {frame}+0x1/0x2\n".encode())
+    assert facts.title in ("INFO: rcu detected stall", "INFO: task hung")
+    assert not facts.signature
+
+
+@pytest.mark.parametrize(
+    ("frame", "message", "title"),
+    [
+        ("handle_invalid_op", "Fatal exception", "kernel BUG in culprit"),
+        ("page_fault_oops", "Fatal exception in interrupt", f"{PAGING} in culprit"),
+        ("watchdog_timer_fn", "softlockup: hung tasks", "BUG: soft lockup in sys_munmap"),
+        ("x", "Fatal exception", None),
+    ],
+)
+def test_a_panic_is_called_after_its_report_whose_first_lines_are_lost(
+    frame: str, message: str, title: str | None
+) -> None:
+    text = (
+        f"Call Trace:\n <IRQ>\n ? {frame}+0x1/0x2\n </IRQ>\n culprit+0x1/0x2\n"
+        " __x64_sys_munmap+0x1/0x20\n do_syscall_64+0x1/0x20\n"
+        f"---[ end trace 0000000000000000 ]---\nRIP: 0010:culprit+0x1/0x20\n"
+        f"Kernel panic - not syncing: {message}\n"
+    ).encode()
+    for facts in (parse_console(text), parse_dump(text, "Panic", 1), parse_dump(text, "")):
+        assert facts.panic == message
+        if title is not None:
+            assert facts.title == title
+
+
+def test_a_task_that_waits_in_zfs_hangs_where_it_called_the_wait() -> None:
+    text = (
+        f"INFO: task txg_sync:42 blocked for more than 120 seconds.\n{CPU}Call Trace:\n"
+        " schedule+0x1/0x2\n __cv_timedwait_common+0x1/0x2 [spl]\n culprit+0x1/0x2 [zfs]\n"
+    )
+    assert parse_console(text.encode()).title == "INFO: task hung in culprit"
