@@ -70,6 +70,8 @@ def _files(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[st
     def unreadable(folder: tuple[str, ...], error: OSError) -> None:
         if not folder:
             raise error
+        if isinstance(error, FileNotFoundError):
+            return  # it vanished meanwhile, as files do
         say(f"{'/'.join(folder)}: passed over: {error.strerror or error}")
 
     return {found.path: found.stamp for found in walk(store, unreadable)}

@@ -189,6 +189,8 @@ _SAVED: dict[str, Checker] = {
 _SHAPES = {"summary": _object(_SUMMARY), "saved": _object(_SAVED)}
 
 
+#: All keys of a summary.json that this version shows.
+KEYS = (*_SUMMARY, *_RECORD, *_PLACE)
 #: Keys that a summary.json may lack: they came later.
 ADDED = ("stack", "caller", "interrupted", "made_by", "cut")
 

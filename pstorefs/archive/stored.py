@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.archive import durable, layout
-from pstorefs.archive.shape import shaped
+from pstorefs.archive.shape import KEYS, shaped
 from pstorefs.record.record import ARCHIVE
 from pstorefs.source.directory import Stamp, stamps_in
 
@@ -81,12 +81,12 @@ class Stored:
     @property
     def mark(self) -> int | None:
         """See `unchanged`; None: summary.json says something else than it was found to."""
-        whole = json.loads(self.summary)
-        for key in (_SAVED, "digest"):
-            whole.pop(key, None)
-        # Other dumps of its boot are looked for each time: `shaped` drops them.
-        agrees = {**whole, "boot_dumps": []} == self.keys
-        return _mark(self) if agrees and laid_out(whole) == shown(self.summary) else None
+        try:
+            # Other dumps of its boot are looked for each time: `shaped` drops them.
+            whole = {**self.keys, "boot_dumps": json.loads(self.summary)["boot_dumps"]}
+            return _mark(self) if laid_out(whole) == shown(self.summary) else None
+        except (KeyError, RecursionError):  # of what no version wrote
+            return None
 
 
 class Unchanged(NamedTuple):
@@ -166,30 +166,36 @@ def mark_of(store: Store, name: str) -> int | None:
 
 
 def _small(directory: int, limit: int) -> Unchanged:
-    stamps, _ = _look(directory)
+    stamps, _ = _look_within(directory, limit)
     return Unchanged(stamps, durable.read_small(directory, layout.SUMMARY, limit))
 
 
 def _mark(dump: Stored | Unchanged) -> int:
     """64 bits of a SHA-256 over summary.json and whatever a stamp says, but for the device.
 
-    That may have another number after the next boot.
+    That may have another number after the next boot. Also over the keys that are known: a version
+    that knows more of them shows them as null, and has to read it.
     """
     stamps = [(*stamp[:-1], stamp.inode, stamp.ctime_ns) for stamp in dump.stamps]
-    digest = hashlib.sha256(repr(stamps).encode())
+    digest = hashlib.sha256(repr((KEYS, stamps)).encode())
     digest.update(dump.summary)
     return int.from_bytes(digest.digest()[:8], "big")
 
 
 def _found(directory: int, limit: int) -> _Found:
     """All that tells what a dump is, but for its records. OSError, also if it is too large."""
-    if os.stat(layout.RAW, dir_fd=directory, follow_symlinks=False).st_size > limit:
-        raise durable.error(errno.EFBIG, f"{layout.RAW} holds too many records")
-    stamps, raw = _look(directory)
+    stamps, raw = _look_within(directory, limit)
     summary = durable.read_small(directory, layout.SUMMARY, limit)
     sums = durable.read_small(directory, layout.SUMS, layout.SUMS_BYTES)
     finished = os.stat(layout.SUMS, dir_fd=directory, follow_symlinks=False).st_mtime_ns
     return _Found(stamps, raw, summary, sums, finished)
+
+
+def _look_within(directory: int, limit: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
+    """`_look`, if the list of its records is of about `limit` bytes at most. OSError if not."""
+    if os.stat(layout.RAW, dir_fd=directory, follow_symlinks=False).st_size > limit:
+        raise durable.error(errno.EFBIG, f"{layout.RAW} holds too many records")
+    return _look(directory)
 
 
 def _look(directory: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:

@@ -101,7 +101,12 @@ class Catalog:
 
     def at_hand(self) -> View | None:
         """What `view` gives, if it has nothing to look at: for who must not wait."""
-        return self._view if time.monotonic() < self._holds_until else None
+        view = self._view
+        if time.monotonic() >= self._holds_until:
+            return None
+        # A place may have been looked at since, alone: texts of records that were there would be
+        # shown with the rights of those that are there.
+        return view if view.versions == self._versions() else None
 
     def resolved_at_hand(self, name: str) -> Stored | None:
         """What `resolved` gives of an archived dump, if that takes no time: or None."""

@@ -74,9 +74,13 @@ _CAUSES = (
     (re.compile(r"(InvalidCertificate)\(\s{0,99}(?:NotValidYet|Expired)"), RETRY),
     (re.compile(r"(InvalidCertificate)"), REFUSED),
     (re.compile(r"kind: (Timeout)"), RETRY),
+    # 301 of S3, which says the region in a header that obstore does not show.
+    (re.compile(r"(redirect without LOCATION)"), REFUSED),
 )
 LATE = "no answer in time"
+_REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
+    "redirect without LOCATION": _REGION,
     "InvalidCertificate": "the store's certificate is not trusted: see ca=, and the clock",
     "Timeout": LATE,
 }
@@ -99,8 +103,8 @@ _PASSING_CODES = frozenset(
 _OWN_FAULT = (400, 411, 413, 414, 422)
 _PASSING = (408, 409, 425, 429)
 _HINTS = {
-    301: "the bucket is in another region: give region=",
-    307: "the bucket is in another region: give region=",
+    301: _REGION,
+    307: _REGION,
     401: "the credentials are not accepted",
     403: "the credentials are not accepted, or do not allow it",
     404: "no such bucket",
@@ -109,6 +113,8 @@ _HINTS_OF_CODES = {
     "NoSuchKey": "no such object",
     "BlobNotFound": "no such object",
     "ContainerNotFound": "no such container",
+    # A request that is signed for another region than that of the bucket.
+    "AuthorizationHeaderMalformed": _REGION,
     # Azure says this also of a SAS that has expired, and of a machine whose clock is wrong.
     "AuthenticationFailed": "the credentials are not accepted, or have expired, or the clock is"
     " wrong",
@@ -156,9 +162,10 @@ def judge(kind: Kind, said: str) -> Outcome:
         return Outcome(RETRY, words, store_wide=True)
     if _NO_TOKEN in said.partition("\n")[0]:
         return Outcome(REFUSED, f"{words}: no token is given for these credentials", True)
-    if hint := _HINTS_OF_CODES.get(code) or _HINTS.get(status):
+    hint = _HINTS_OF_CODES.get(code) or _HINTS.get(status)
+    if hint:
         words = f"{words}: {hint}"
-    return Outcome(REFUSED, words, store_wide=status not in _OWN_FAULT)
+    return Outcome(REFUSED, words, store_wide=bool(hint) or status not in _OWN_FAULT)
 
 
 def _unanswered(kind: Kind, said: str) -> Outcome:

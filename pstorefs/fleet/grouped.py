@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Grouped:
     """Names of index entries, in each group sorted: so by time. Never changed once it is made."""
 
-    __slots__ = ("_hosts", "days", "labels")
+    __slots__ = ("_hosts", "_machines", "days", "labels")
 
     def __init__(self, days: Mapping[str, Sequence[str]]) -> None:
         #: By date, each once.
@@ -26,6 +26,7 @@ class Grouped:
         #: By the label of the signature.
         self.labels = self._grouped(label_in)
         self._hosts: Mapping[str, Sequence[str]] | None = None
+        self._machines: int | None = None
 
     @property
     def hosts(self) -> Mapping[str, Sequence[str]]:
@@ -33,6 +34,14 @@ class Grouped:
         if self._hosts is None:
             self._hosts = self._grouped(_host)
         return self._hosts
+
+    @property
+    def machines(self) -> int:
+        """How many machines there are, by their own names. Counted when somebody asks."""
+        if self._machines is None:
+            every = self.days.values()
+            self._machines = len({name.rsplit("_", 2)[1] for names in every for name in names})
+        return self._machines
 
     @property
     def total(self) -> int:

@@ -9,7 +9,7 @@
         ├── .reboot-BOOT                       why that boot began: see reboot.py
         └── 20171204T222309Z-panic-1           a receipt, called as the dump
 
-A receipt is a line of JSON (id, signature, when it was shipped), then the SHA256SUMS of what was
+A receipt is a line of JSON (id, signature, SHA-256 of the bundle), then the SHA256SUMS of what was
 shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A receipt is
 written when the store has answered for the bundle and for the index entry; without one a dump is
 shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.

@@ -10,9 +10,9 @@ from pstorefs.oops.report_kinds import SYMBOL
 if TYPE_CHECKING:
     import re
 
-#: powerpc's old ABI has a dot before the name of a function.
+#: powerpc's old ABI has a dot before the name of a function, x86-64's before 2.6.25 its module.
 WHERE = (
-    rf"\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
+    rf"(?::(?P<module_before>[\w-]{{1,64}}):)?\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
     r"(?: +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
 )
 
@@ -57,7 +57,7 @@ def location_of(found: re.Match[str]) -> Location:
         groups["function"],
         int(offset, base) if offset else None,
         int(size, 16) if size else None,
-        groups.get("module"),
+        groups.get("module") or groups.get("module_before"),
     )
 
 

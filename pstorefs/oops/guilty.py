@@ -31,9 +31,12 @@ _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
 
-#: What prints a report is never what it is about.
-_PRINTER = re.compile(
-    r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+)\Z"
+#: What prints a report is never what it is about, nor who gives the processor away: each trace of
+#: a task that waits has it.
+_NEVER = re.compile(
+    r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+|report_bug"
+    r"|sched_show_task|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
+    r"|(?:io_|preempt_)?schedule(?:_\w+)?|context_switch|switch_to\w*)\Z"
 )
 
 #: Lines after "at:" in which the place is looked for: one, and foreign ones in between, such as
@@ -72,7 +75,10 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
         found = _hangs_on(body)
     elif how is Blame.PLACES:
-        found = _of_a_stall(interrupted(body.places), tables)
+        places = interrupted(body.places)
+        found = _of_a_stall(places, tables)
+        if found is None and len(places) < len(body.places):  # the trace begins in the detector
+            found = _in_need(*places)
     elif how is Blame.POINTER and pointer is not None:
         found = first((pointer,), tables)
     elif how is Blame.FORMER:
@@ -95,11 +101,11 @@ def _pointer(body: Body) -> tuple[str, str | None] | None:
 
 
 def _in_need(*places: tuple[str, str | None] | None) -> str | None:
-    """Return machinery where nothing else is known, but no check, printer or entry."""
+    """Return machinery where nothing else is known, but no check, printer, entry or scheduler."""
     for place in places:
         if place is None or is_checker(place[0]) or is_entry(place[0]):
             continue
-        if _PRINTER.match(place[0]) is None:
+        if _NEVER.match(place[0]) is None:
             return plain(place[0])
     return None
 

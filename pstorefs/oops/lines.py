@@ -26,10 +26,12 @@ LINES_MAX = 1 << 16
 # A report that somebody pasted has more lines; one line with blanks before it is a quotation.
 _PASTED_LINES = 5
 
-#: Huawei has an `s` after the time, LG the wall clock within the brackets.
+#: Within the brackets Motorola (`,0`) and Amlogic (`@1`) have the CPU, LG has the wall clock,
+#: Huawei an `s`. Before the caller dmesg of util-linux 2.41 prints a blank. After them Qualcomm and
+#: Google have "c1   3456", the CPU and the PID, and Unisoc "c1".
 _STAMP = (
-    r"\[ *(\d{1,10})\.(\d{6})s?(?: / [\d :.-]{1,24})?\]"
-    r"(?:\[ *([TC]\d{1,10})\])? ?(?:(c\d{1,3} +\d{1,9}) )?"
+    r"\[ *(\d{1,10})\.(\d{6})s?(?:[,@]\d{1,3}| / [\d :.-]{1,24})?\]"
+    r"(?: ?\[ *([TC]\d{1,10})\])? ?(?:c(\d{1,3})(?: +(\d{1,9}))? )?"
 )
 _KERNEL = re.compile(r"(?:<\d{1,3}>)?" + _STAMP, re.ASCII)
 _ANYWHERE = re.compile(_STAMP, re.ASCII)
@@ -51,8 +53,8 @@ _OTHER = re.compile(
 _VENDORS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
-        # MediaTek: "-(2)[1:swapper/0]text", " (0)[123:kworker/1:1]text"; `-`: interrupts are off
-        r" ?(?:<\d>)?[ -]?\((?P<cpu>\d{1,3})\)\[(?P<pid>\d{1,9}):[^\]]{1,24}\] ?",
+        # MediaTek: "-(2)[1:swapper/0]text", "<1>.(1)[123:kworker/1:1]text"; `-`: interrupts are off
+        r" ?(?:<\d>)?[ .-]?\((?P<cpu>\d{1,3})\)\[(?P<pid>\d{1,9}):[^\]]{1,24}\] ?",
         # Samsung: "I[0:      swapper/0:    0] text", " [1:  kworker/1:0:   34] text"
         r" ?[A-Z]?\[ ?(?P<cpu>\d{1,3}): *[^\]]{1,24}?: *(?P<pid>\d{1,9})\] ?",
         # Sony: "(CPU:0-pid:1:swapper/0)", then the text
@@ -61,6 +63,15 @@ _VENDORS = tuple(
         r" ?(?:\[[\d: ]{1,24}\])?\[pid:(?P<pid>\d{1,9}),cpu(?P<cpu>\d{1,3}),[^\]]{1,24}\] ?",
     )
 )
+#: MediaTek: "[name:bug&]text" after its other prefix. Since 4.19 "[T1000123] swapper/0: ", the
+#: caller and its name, and the module's only in some lines: a log of that form is known by these.
+_MODULE = re.compile(r" ?\[name:[\w-]{1,32}&\]", re.ASCII)
+_TASK = re.compile(
+    r"^([^\[\n]{0,8}\[ *\d{1,10}\.\d{6}\] ?\[ *[TC]\d{1,10}\])[ -]{0,3}[^\[\]]{1,20}?: "
+    r"(?:\[name:[\w-]{1,32}&\])?",
+    re.ASCII,
+)
+_TASK_AND_MODULE = re.compile(_TASK.pattern.removesuffix("?"), re.ASCII)
 #: netconsole's extended form and /dev/kmsg: level, number, microseconds, flags; then the text.
 _EXTENDED = re.compile(
     r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
@@ -85,7 +96,7 @@ class Line(NamedTuple):
     start: int
     end: int
     time: int | None  # microseconds since boot
-    caller: str  # "T123", "C0", "c1 3456"; empty if the log has none
+    caller: str  # "T123", "C0"; empty if the log has none
     text: str  # Latin-1: one character per byte; see clean()
 
 
@@ -97,17 +108,20 @@ def split(text: bytes) -> list[Line]:
     """
     at = _start(text)
     raws = text[at:].decode("latin-1").split("\n")
-    starts = []
+    starts, ends = [], []
     for raw in raws:
         starts.append(at)
-        at += len(raw) + 1
+        ends.append(at + len(raw))
+        at = ends[-1] + 1
     indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
+    if b": [name:" in text and any(map(_TASK_AND_MODULE.search, raws)):
+        raws = [_TASK.sub(r"\1 ", raw, count=1) for raw in raws]
     result = [
-        _parse(raw[indent:] if indent else raw, start, start + len(raw))
+        _parse(raw[indent:] if indent else raw, start, end)
         if each
-        else Line(start, start + len(raw), None, "", "")
-        for raw, start, each in zip(raws, starts, worth, strict=True)
+        else Line(start, end, None, "", "")
+        for raw, start, end, each in zip(raws, starts, ends, worth, strict=True)
     ]
     if result and result[-1].start == result[-1].end:
         result.pop()
@@ -153,23 +167,31 @@ def _parse(raw: str, start: int, end: int) -> Line:
         raw = raw.lstrip("\x00")
         found = _ANYWHERE.search(raw, 0, PREFIX_MAX + 32)
     if found is not None:
-        seconds, micros, caller, android = found.groups()
+        seconds, micros, caller, cpu, pid = found.groups()
         time = int(seconds + micros)  # there are six digits of microseconds
+        caller = caller or (_vendor_caller(cpu, pid) if cpu is not None else "")
         text = raw[found.end() :]
         if " kernel" in text[:72]:
             text = _without_host(text)
+        if "[name:" in text[:72]:
+            text, caller = _without_module(text, caller)
+            return Line(start, end, time, caller, text)
         if text[:1] in _VENDOR_STARTS or text[1:2] in _VENDOR_STARTS:
             text, vendor = _without_vendor(text)
             return Line(start, end, time, caller or vendor, text)
         # As Line() does it, in half the time: one is made for each line of each log.
-        return tuple.__new__(Line, (start, end, time, caller or android or "", text))
+        return tuple.__new__(Line, (start, end, time, caller, text))
     found = _CALLER.match(raw) if raw[:1] in "<[" else None
     if found is not None:
         return Line(start, end, None, found[1], raw[found.end() :])
     found = _EXTENDED.match(raw) if raw[:1].isdigit() else None
     if found is not None:
         return Line(start, end, int(found[1]), found[2] or "", raw[found.end() :])
-    return Line(start, end, None, "", _without_prefix(raw))
+    text = _without_prefix(raw)
+    found = _CALLER.match(text) if text[:1] == "[" else None
+    if found is not None:
+        return Line(start, end, None, found[1], text[found.end() :])
+    return Line(start, end, None, "", text)
 
 
 #: What a vendor's prefix begins with, as its first character or its second.
@@ -181,10 +203,23 @@ def _without_vendor(text: str) -> tuple[str, str]:
     for pattern in _VENDORS:
         found = pattern.match(text)
         if found is not None:
-            idle = int(found["pid"]) == 0  # each CPU has an idle task, and all have the PID 0
-            caller = f"C{found['cpu']}" if idle else f"T{found['pid']}"
-            return text[found.end() :], caller
+            return text[found.end() :], _vendor_caller(found["cpu"], found["pid"])
     return text, ""
+
+
+def _without_module(text: str, caller: str) -> tuple[str, str]:
+    """Take off what MediaTek prints before the text: its prefix, the task's name, the module's."""
+    text, vendor = _without_vendor(text)
+    found = _MODULE.match(text)
+    return text[found.end() :] if found is not None else text, caller or vendor
+
+
+def _vendor_caller(cpu: str, pid: str | None) -> str:
+    """Return the task that printed, on whichever CPU: in a long report it may come to another one.
+
+    Each CPU has an idle task, and all have the PID 0.
+    """
+    return f"T{pid}" if pid is not None and int(pid) else f"C{cpu}"
 
 
 def _without_prefix(raw: str) -> str:
@@ -233,7 +268,7 @@ def stamped(text: bytes) -> list[bytes]:
     return result
 
 
-_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(\[ *\d{1,10}\.\d{6}\])")
+_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(\[ *\d{1,10}\.\d{6}(?:[,@]\d{1,3})?\])")
 
 
 def times(lines: list[Line]) -> tuple[int | None, int | None]:

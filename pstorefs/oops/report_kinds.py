@@ -161,6 +161,15 @@ KINDS: tuple[Kind, ...] = (
         rf"(?P<what>[a-z][\w /-]{{2,60}}) at {_PLACE}",
     ),
     # Faults of the memory management: arch/*/mm/fault.c
+    # arm up to 3.x writes to 0 where it has said "kernel BUG at" (`OLD_BUG`)
+    _kind(
+        "oops",
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000000",
+        "BUG: unable to handle kernel NULL pointer dereference",
+        Blame.POINTER,
+        "$",
+        trap=True,
+    ),
     _kind(
         "oops",
         (
@@ -238,9 +247,46 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         r"Code=\d",
     ),
+    # mips; a program's is its own affair
+    *(
+        _kind("oops", f"{name}, ", name, Blame.POINTER, r"epc == ", dies=True)
+        for name in ("Data bus error", "Instruction bus error")
+    ),
+    # powerpc, where xmon stops the machine before it says anything else
+    _kind(
+        "oops",
+        "cpu 0x",
+        "BUG: unable to handle kernel paging request",
+        Blame.POINTER,
+        r"[0-9a-f]{1,4}: Vector: [34][08]0 \(",
+    ),
+    _kind(
+        "oops",
+        "cpu 0x",
+        "{what}",
+        Blame.POINTER,
+        r"[0-9a-f]{1,4}: Vector: [0-9a-f]{3,4} \((?P<what>[A-Z][A-Za-z -]{2,40})\) at \[",
+    ),
     # powerpc
     _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
-    # m68k has no count of oopses
+    # x86-64 before 2.6.25 counts oopses without a #
+    _kind(
+        "oops",
+        tuple(
+            f"{name}: "
+            for name in (
+                *("Oops", "general protection fault", "invalid opcode", "divide error"),
+                *("stack segment", "double fault", "int3"),
+            )
+        ),
+        "{trap}",
+        Blame.POINTER,
+        r"[0-9a-f]{4} \[(?P<die>\d{1,9})\]",
+        skip="memory",
+        trap=True,
+    ),
+    # arc and m68k have no count of oopses
+    _kind("oops", "Oops", "Oops", Blame.POINTER, r"$", vague=True),
     _kind("oops", "Oops: ", "Oops", Blame.POINTER, r"[0-9a-f]{8}$", trap=True),
     _kind(
         "oops",
@@ -424,6 +470,15 @@ KINDS: tuple[Kind, ...] = (
         "Watchdog detected hard LOCKUP",
         Blame.PLACES,
         r"(?:CPU\d{1,6}: )?Watchdog detected hard LOCKUP(?: on cpu (?P<cpu>\d{1,6}))?",
+        skip="stalls",
+    ),
+    # x86 before 2.6.37
+    _kind(
+        "hard-lockup",
+        ("BUG: NMI Watchdog detected LOCKUP on ", "NMI Watchdog detected LOCKUP on "),
+        "Watchdog detected hard LOCKUP",
+        Blame.PLACES,
+        r"CPU ?(?P<cpu>\d{1,6})",
         skip="stalls",
     ),
     # powerpc: the CPU that hangs is the subject, not the one that notices it
@@ -706,6 +761,8 @@ _TRAP_NAME = re.compile(
     r"(?:$| - |[:,] | [0-9a-f]{4}$)",
     re.ASCII,
 )
+#: Where the count of oopses begins, and the words on the exception end.
+_COUNT = re.compile(r"\[#|(?<=[0-9a-f]{4} )\[\d", re.ASCII)
 #: What ends the words on an exception: its error code, or the signal that it would be elsewhere.
 _ERROR_CODE = re.compile(r"[ :][0-9a-f]{4,16}(?: ilc:\d)?$|sig: \d{1,2}$", re.ASCII)
 
@@ -717,6 +774,9 @@ LOST_OOPS = Kind("oops", (), "", "Oops", Blame.POINTER)
 LOST_PANIC = Kind("panic", (), "", "kernel panic", Blame.POINTER)
 #: What is known of these is too little to recognise the same bug by.
 UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
+#: What writes to address 0 in this function: arm up to 3.x had no instruction for a BUG.
+OLD_BUG = "__bug"
+BUG = Kind("bug", (), "", "kernel BUG", Blame.POINTER)
 #: Functions in the trace of a report whose beginning is lost, and what it was by them.
 _LOST_BY_FRAME = {
     "__warn": Kind("warning", (), "", "WARNING", Blame.POINTER),
@@ -792,7 +852,7 @@ def trap_name(text: str) -> str | None:
     "Oops: 0002 [#1] SMP", "Oops: general protection fault, probably for ...: 0000 [#1]" (6.10 and
     later), "invalid opcode: 0000 [#2]", "Internal error: Oops: 96000004 [#1]", "Oops [#1]" (riscv).
     """
-    head = text[: text.find("[#")].rstrip(": ")
+    head = _COUNT.split(text, maxsplit=1)[0].rstrip(": ")
     found = _UBSAN.match(head)
     if found is not None:
         return f"UBSAN: {found['what'].replace(' ', '-')}"

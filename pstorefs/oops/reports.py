@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.asides import Aside
 from pstorefs.oops.body_lines import (
     REGISTERS,
     is_body,
@@ -22,7 +23,7 @@ from pstorefs.oops.body_lines import (
     is_tail,
     is_trace,
 )
-from pstorefs.oops.foreign import END, GAP, is_announcement, is_foreign
+from pstorefs.oops.foreign import END, GAP, ends_with_row, is_announcement, is_foreign
 from pstorefs.oops.leads import first_of
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
 from pstorefs.oops.report_kinds import (
@@ -49,9 +50,6 @@ ANNOUNCED = 16
 REPORTS_MAX = 4096
 #: Lines after an end trace within which the kernel prints the registers again.
 AGAIN = 40
-
-#: Reports that end with a row of =; to others it announces the next one.
-FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 
 
 @dataclass(slots=True)
@@ -99,8 +97,10 @@ class _Splitter:
         self._open: dict[str, Report] = {}
         self._found: list[Report] = []
         self._lost_head_possible = True
-        #: An open report on a stall: the stalled CPUs print their own part of it.
+        #: An open report on a stall: the stalled CPUs print their own part of it, these callers.
         self._stall: Report | None = None
+        self._stalled: set[str] = set()
+        self._aside = Aside()
         #: Without callers: open reports beside the one that printed last, the latest first.
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
@@ -134,6 +134,8 @@ class _Splitter:
             report.kind = lost_kind(frame.function for frame in body.frames)
 
     def _take(self, number: int, caller: str, text: str) -> None:
+        if not caller and self._open and self._aside.takes(text):
+            return
         if is_foreign(text) and (caller or not self._waiting):
             self._pass(number, caller, text)
             return
@@ -156,7 +158,7 @@ class _Splitter:
             self._announce(number, caller, text, report)
         elif report is not None:
             self._continue(number, caller, text, report)
-        elif self._stall is not None and not self._stall.ended:
+        elif self._stall is not None and self._is_of_stall(caller, text):
             self._continue(number, None, text, self._stall)
         elif self._lost_head_possible and is_body(text):
             self._open_report(Report(number, None, number, number, lost_head=True), caller)
@@ -171,6 +173,12 @@ class _Splitter:
             self._take_foreign(number, caller, text, report)
         elif self._stall is not None and not self._stall.ended:
             self._take_foreign(number, None, text, self._stall)
+
+    def _is_of_stall(self, caller: str, text: str) -> bool:
+        """Whether another caller's line is what a stalled CPU prints: it says so at first."""
+        if text.startswith("NMI backtrace"):
+            self._stalled.add(caller)
+        return caller in self._stalled and self._stall is not None and not self._stall.ended
 
     def _begin(self, number: int, caller: str, kind: Kind, match: re.Match[str]) -> None:
         report = self._open.get(caller)
@@ -194,6 +202,7 @@ class _Splitter:
             report.lines += range(first, number)
             self._open_report(report, caller)
             self._stall = report if kind.blame is Blame.PLACES else None
+            self._stalled.clear()
         self._floor = number + 1
         report.last = number
         report.lines.append(number)
@@ -247,22 +256,13 @@ class _Splitter:
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
         if report is None or (report.body and text.startswith((*CUT_HERE, "="))):
-            if report is not None and text[0] == "=" and self._ends_with_row(report):
+            if report is not None and text[0] == "=" and ends_with_row(report):
                 self._end(number, caller, traced=True)
             else:
                 self._open_report(Report(number, None, number, number, lines=[number]), caller)
         else:  # announced twice, such as by "list_add corruption" and "cut here"; or part of it
             report.last = number
             report.lines.append(number)
-
-    @staticmethod
-    def _ends_with_row(report: Report) -> bool:
-        kasan = report.kind is not None and report.kind.error_class == "kasan"
-        return (
-            report.kind is not None
-            and report.kind.error_class in FRAMED
-            and (report.traced or not kasan)
-        )
 
     def _continue(self, number: int, caller: str | None, text: str, report: Report) -> None:
         if is_stopping(text):

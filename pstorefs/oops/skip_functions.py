@@ -180,18 +180,18 @@ def is_entry(function: str) -> bool:
 def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
     """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.
 
-    A module's own function is never machinery, but for its assertions: what it is called may well
-    be what some helper is called (kasan_test, lkdtm).
+    A module's own function is never machinery, but for its assertions and where it says that it
+    waits: what it is called may well be what some helper is called (kasan_test, lkdtm).
     """
     if not function or function[0].isdigit():
         return True
     name = _NOPROF.sub("", _SUFFIX.sub("", function) or function)
+    if "waits" in tables and _WAIT_WORD.match(name):
+        return True
     if module is not None and module not in _HELPER_MODULES:
         return _table("assertions").match(name)
     if name.startswith(("_R", "_ZN")):
         return is_rust_runtime(name)
-    if "waits" in tables and _WAIT_WORD.match(name):
-        return True
     return any(_table(table).match(name) for table in (*ALWAYS, *tables.split()))
 
 

@@ -14,7 +14,7 @@ TABLES = {
         # from an exception to the printer, on all architectures
         __dynamic_(pr|dev|netdev)_debug do_exit_on_oops _*report_bug(_entry)? (fixup|handle|do)_bug
         __handle_bug (bug|cfi|reserved_fault)_handler (bug|brk|kasan|cfi|ubsan|fault)_(brk_)?handler
-        call_(break|undef|el1_break)_hook
+        call_(break|undef|el1_break)_hook __bug
         do_el1_(brk64|breakpoint|undef|bti|gcs|fpac|mops|watchpt|softstep) is_valid_bugaddr
         do_(error_trap|trap|trap_no_signal|invalid_op|divide_error|int3|debug|bounds|overflow)
         do_(general_protection|double_fault|stack_segment|segment_not_present|alignment_check)
@@ -42,7 +42,7 @@ TABLES = {
         do_program_check do_trap_error do_report_trap
         (machine_check|unrecoverable|system_reset|monitor_event)_exception illegal_op do_ov do_cpu
         kernel_stack_overflow do_watch spurious_fault df_exception bkpt_handler
-        do_kernel_cp_fault
+        do_kernel_cp_fault ia64_(do_page_fault|leave_kernel|native_leave_kernel|fault|bad_break)
         # printing and stopping
         _*dump_stack(_lvl|_print_info)? _*walk_stackframe notrace_walk_stackframe
         _*show_(stack|regs|trace|registers)(_log_lvl|_print_info)?
@@ -139,6 +139,17 @@ TABLES = {
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
         err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
+        # the same of one architecture, down to the instructions for the cache
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|sg|single)(_attrs)?
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_sync_\w+_for_(cpu|device)
+        dma_direct_(un)?map_(page|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
+        _*swiotlb_(un)?map(_page|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
+        _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)
+        dma_cache_maint(_page)? _*dma_page_(cpu_to_dev|dev_to_cpu)
+        (arm9\d\w?|fa|feroceon|v[4567]\w{0,3}|xsc3|xscale)_dma_(clean|flush|inv|map|unmap)_(area|range)
+        _*(inval|clean|flush)_(cache_range|dcache_area)(_po[cu])? v7_flush_kern_dcache_area
+        _*dma_(clean|flush|inv|map|unmap)_(area|range) dcache_(clean|inval|clean_inval)_po[cu]
+        r4k_dma_cache_(inv|wback_inv) r4k_blast_\w* blast_(d|s)cache\d*(_page|_range)?
         (delete|lookup)_object\w* find_and_remove_object
         # debugobjects, references, fault injection, tracing, compilers
         ftrace_call (arch_)?ftrace_ops_(list|assist)_func
@@ -157,7 +168,7 @@ TABLES = {
     "assertions": r"""
         (btrfs_)?assertfail (xfs_)?ass(fail|warn) xfs_asswarn ocfs2_bug jfs_error_bug bch2_bug
         bch2_inconsistent_error bch2_fatal_error bch2_(fs_)?inconsistent bch2_prt_\w* ceph_bug
-        drbd_assert\w* rust_helper_BUG rust_helper_bug rust_helper_WARN
+        drbd_assert\w*
         _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w*
         f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
     """,
@@ -197,13 +208,22 @@ TABLES = {
         copy(in|out|_from_user_iter|_to_user_iter) _*clear_user\w*
         copy_page_(to_iter(_nofault)?|from_iter|from_iter_atomic) __arch_clear_user arm_copy_\w*
         arm_clear_user
-        __asm_copy_\w* copy_safe_\w* _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
+        __asm_copy_\w* (fallback_scalar|enter_vector|asm_vector|riscv_v)_usercopy(_sum_enabled)?
+        copy_safe_\w* _*(get|put)_user_(nocheck_|asm_|bad_?)?\w?\d*
         fault_in_(safe_|subpage_)?(readable|writeable|iov)\w* probe_kernel_(read|write)
         _*probe_kernel_\w* iterate_(and_advance|iovec|bvec|xarray|ubuf|folioq)\w*
         csum_(and_)?copy\w* copy_folio_(to|from)_iter\w* hash_and_copy_to_iter
         copy_page_(to|from)_iter_iovec copy_pipe_to_iter iov_iter_copy_from_user_atomic
         sg_(next|last|nents\w*|init_table|init_one|miter_\w+|zero_buffer|p?copy_\w+)
         _*sg_(alloc|free)_\w+ sgl_(alloc|free)\w*
+        # the same on other architectures: powerpc, mips and alpha, riscv, sparc, s390, parisc
+        __copy_tofrom_user\w* backwards_memcpy cacheable_memcpy enter_vmx_(user)?copy
+        _*bzero _*copy_user copy_user_(fast|inatomic|zeroing\w*) __constant_c_memset memset_c(_e)?
+        fallback_scalar_usercopy\w* (enter|asm)_vector_usercopy
+        (GEN|M7|NG[24]?|U[13])(memcpy|memset|bzero|copy_(from|to|in)_user)
+        copy_(from|to)_user_mv(cos|cp|cs) clear_user_(mvcos|xc) pa_memcpy(_internal)? lclear_user
+        __generic_copy_(from|to)_user __xtensa_copy_user __strncpy_user _*do_div64
+        _*raw_(read|write)s[bwl]
         # bits, atomics, single accesses
         load_unaligned_zeropad _*(READ|WRITE)_ONCE\w*
         bitmap_(zero|fill|copy|subset|equal|parse|find_next_zero_area|find_free_region)\w*
@@ -217,7 +237,7 @@ TABLES = {
         bitmap_(from|to)_arr(32|64)
         _*bitmap_(and|andnot|or|xor|set|clear|weight|complement|intersects|shift_\w+|replace)
         _*raw_(read|write)[bwlq] _*(rep_)?(in|out)s?[bwl](_p)? io(read|write)(8|16|32|64)\w*
-        logic_(in|out)[bwl]
+        logic_(in|out)[bwl] _*raw_(read|write)s[bwlq]
         _*(read|write)[bwlq](_relaxed)? mmio(set|cpy) read_word_at_a_time get_unaligned\w*
         _*(get|put)_unaligned\w* _*read_once\w* __read_once_size\w* native_(read|write)_msr\w*
         cpumask_(next|any)\w* bitmap_print_\w* devm_bitmap_\w* __bitmap_weight_\w* _*genradix_\w*
@@ -237,6 +257,8 @@ TABLES = {
         rmd\d+_(transform|update|final) shash_update_unaligned
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
         des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
+        # by which Rust calls what is inline in C: rust/helpers
+        rust_helper_\w*
         # arithmetic that a processor lacks
         div0 Ldiv0(_64)? aeabi_u?idiv(mod)? aeabi_u?ldivmod u?(div|mod|divmod)[sd]i[34]
         div64_[us]64(_rem)? div_[us]64_rem iter_div_u64_rem mul_u64_u64_div_u64\w* gcd
@@ -308,7 +330,9 @@ TABLES = {
         ldsem_\w* local_bh_(enable|disable|disable_ip) _*local_irq_(save|restore|enable|disable)
         arch_local_\w* local_lock\w* cpus_(read|write)_(un|try)?lock (get|put)_online_cpus
         resilient_\w*lock\w* percpu_(init|free)_rwsem mutex_get_owner owner_on_cpu
-        _*raw_callee_save_\w*
+        # big kernel lock, up to 2.6.38; out of line, up to 2.6.19; yielding to who has it, powerpc
+        _*(un)?lock_kernel text\.lock\.\w+ _*down_failed\w* (splpar_)?(spin|rw)_yield
+        _*raw_callee_save_\w* regmap_(un)?lock_\w+
         osq_(lock|unlock) mcs_spin_\w* seqcount_\w* do_(read|write)_seq\w* _raw_\w+_unlock_irq\w*
         __srcu_read_(un)?lock srcu_(read_)?(un)?lock\w* refcount_dec_and_\w*lock\w*
         _*atomic_dec_and_lock\w* futex_(hash_)?q?_?(un)?lock lockref_\w*
@@ -503,7 +527,8 @@ TABLES = {
         irq_(svc|usr) el1t?_irq el1h_64_irq el0_irq el0t_64_irq
         ret_from_exception handle_exception handle_int rollback_handle_int handle_vint
         decrementer_common(_virt)? hardware_interrupt_common(_virt)? timer_interrupt
-        ext_(int_handler|no_vtime) (ext|io)_int_handler
+        ext_(int_handler|no_vtime) (ext|io)_int_handler tl0_irq\d+ hardware_interrupt_entry
+        (auto|user)_(irq|int)handler(_fixup)? do_entInt except_vec_vi_handler
     """,
     # arguments of a system call, files' methods: what a stall is called by is what these called
     "dispatch": r"""
@@ -526,7 +551,7 @@ TABLES = {
         __sock_(sendmsg|recvmsg) __netif_receive_skb\w* __napi_poll napi_poll net_rx_action
         rcu_do_batch process_backlog handle_irq_event\w* __handle_irq_event_percpu
         call_usermodehelper_exec\w* ret_from_fork(_asm)? do_dentry_open __do_fault do_page_mkwrite
-        kthread_worker_fn irq_work_(single|run_list)
+        kthread_worker_fn irq_work_(single|run_list) run_workqueue worker_thread
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
     """,

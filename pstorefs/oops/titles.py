@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.lines import Line, clean
-from pstorefs.oops.report_kinds import LOST, SYMBOL, Blame, lost_kind, trap_name
+from pstorefs.oops.report_kinds import (
+    BUG,
+    LOST,
+    OLD_BUG,
+    SYMBOL,
+    Blame,
+    lost_kind,
+    trap_name,
+)
 from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.skip_functions import first, is_machinery, plain
 
@@ -124,6 +132,7 @@ _PANICS = (
     (re.compile(r"corrupted stack end detected inside scheduler"), "corrupted stack end"),
     (re.compile(r"stack-protector: Kernel stack is corrupted in: "), "stack is corrupted"),
     (re.compile(r"Couldn't open N_TTY ldisc"), "Couldn't open N_TTY ldisc"),
+    (re.compile(r"CFI failure \(target: "), "CFI failure"),
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
 )
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
@@ -168,6 +177,8 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
             return _compose("WARNING", "warning", blame(report, "", own, body), body), body
         head, function = _panic_head(report, body)
         return _compose(head, "panic", function, body, alone=True), body
+    if body.pointer is not None and body.pointer.function == OLD_BUG:
+        report = replace(report, kind=BUG)
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
     head, error_class, skip = _refined(report, own)
@@ -281,6 +292,8 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
         function = plain(found["function"]) if found is not None else None
         if function is None or _ADDRESS.fullmatch(function):  # of a module that has no symbols
             function = first(body.places)
+    elif short == "CFI failure":  # the target is what was called, not who called it
+        function = first(body.places)
     elif short == "corrupted stack end":
         function = first(body.places, "waits")
     return f"kernel panic: {short}", function

@@ -133,6 +133,8 @@ class _Reader:
             self._tasks.take(text)
 
     def _begin_trace(self, text: str) -> None:
+        if self._traces == 1 and not self._frames:  # a header before the header of the same trace
+            self._traces = 0
         if self._traces == 0:  # what came before is the history of a lock
             self._frames.clear()
             self._places[:] = self._places[:1] if self._pointer is not None else []

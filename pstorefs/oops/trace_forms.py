@@ -13,9 +13,10 @@ from pstorefs.oops.report_kinds import SYMBOL
 
 _ADDRESS = r"\[<?(?:0x)?[0-9a-f]{8,16}>?\]"
 #: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
-#: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc); "? f" (x86).
+#: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc), "[sp] ip f" (xmon);
+#: "? f" (x86).
 FRAME = re.compile(
-    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?P<unsure>\? ?)?\(?{WHERE}(?![\w+])"
+    rf"\s*\(?(?:{_ADDRESS}\)? *){{0,2}}(?:[0-9a-f]{{16}} )?(?P<unsure>\? ?)?\(?{WHERE}(?![\w+])"
     r"\)?(?P<unreliable> \(unreliable\))?",
     re.ASCII,
 )
@@ -37,7 +38,11 @@ BRACED = re.compile(
     re.ASCII,
 )
 #: What a trace begins with; frames may follow in the same line (m68k, old x86).
-HEADERS = ("Call Trace", "Call trace", "Backtrace", "  backtrace", "Trace:", "Stack Trace:")
+#: Lockdep announces its own, after those of the past: on arm that is all there is before it.
+HEADERS = (
+    *("Call Trace", "Call trace", "Backtrace", "  backtrace", "Trace:", "Stack Trace:"),
+    "stack backtrace:",
+)
 #: After these the traces are those of other times and tasks.
 HISTORY = (
     "Allocated by",
@@ -76,7 +81,9 @@ _POINTERS = (
     r"PC: \[<[0-9a-f]{8}>\] ",  # m68k
     r"TPC: <",  # sparc
     r"pc is at ",  # alpha
+    r"ip is at ",  # ia64
     r"\[ERET +\]: ",  # arc
+    r" +pc: [0-9a-f]{8,16}: ",  # powerpc, xmon
 )
 POINTER = re.compile("|".join(_POINTERS), re.ASCII)
 #: The same for the register that says who called: it tells more where the pointer is bare.
@@ -91,12 +98,13 @@ _CALLERS = (
     r"PR is at ",  # sh
     r"ra is at ",  # alpha
     r"\[BLINK +\]: ",  # arc
+    r" +lr: [0-9a-f]{8,16}: ",  # powerpc, xmon
 )
 CALLER = re.compile("|".join(_CALLERS), re.ASCII)
 #: The words with which such lines begin.
 REGISTERS = (
     "RIP", "EIP", "IP:", "pc ", "PC", "epc", "NIP [", "Krnl PSW", "ERA:", "IAOQ[0]", "TPC:", "lr ",
-    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "[ERET", "[BLINK",
+    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "ip is", "[ERET", "[BLINK",
 )  # fmt: skip
 BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 PLAIN = re.compile(WHERE, re.ASCII)

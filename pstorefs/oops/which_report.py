@@ -69,7 +69,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         ),
         (r"hung_task: ", ("hung-task",)),
         (r"softlockup: ", ("soft-lockup",)),
-        (r".{0,40}[Hh]ard (?:LOCKUP|lockup)", ("hard-lockup",)),
+        (r".{0,40}[Hh]ard (?:LOCKUP|lockup)|nmi watchdog|Non maskable interrupt", ("hard-lockup",)),
         (r"RCU Stall", ("rcu-stall",)),
     )
 )
@@ -184,10 +184,16 @@ def _is_fatal(report: Report) -> bool:
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:
-    """Return the report that a panic's message speaks of, or None: then the panic is its own."""
+    """Return the report that a panic's message speaks of, or None: then the panic is its own.
+
+    Whoever reports panics itself: what another task or processor printed in between is not it.
+    """
     classes = _causes(panic)
     before = [one for one in reports if one.first < panic.first and one is not panic]
-    cause = next((one for one in reversed(before) if _is_of(one, classes)), None)
+    fits = [one for one in before if _is_of(one, classes)]
+    caller = lines[panic.head].caller
+    fits = [one for one in fits if caller and lines[one.head].caller == caller] or fits
+    cause = fits[-1] if fits else None
     if cause is not None and "die at once" in classes and not _at_once(cause, panic, lines):
         return None
     if cause is None or classes != ("hung-task",):

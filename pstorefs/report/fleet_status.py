@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,20 +41,22 @@ class _Row(NamedTuple):
 def status_text(store: str, crashes: Grouped, listed: float, trouble: str, now: float) -> bytes:
     """`status`. Times are Unix time; `trouble`: what could not be listed."""
     moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
-    recent = _since(crashes, moment - _WEEK)
-    day = [name for name in recent if name[:16] >= _stamp(moment - _DAY)]
+    recent = _between(crashes, moment - _WEEK, moment + _DAY)
+    day = _between(crashes, moment - _DAY, moment + _DAY)
+    signatures = len(crashes.labels.keys() - {keys.NONE})
     lines = [
         ("Store:", f"{printable(store)}, listed {rfc3339(int(listed) * _SECOND) or 'never'}"),
-        ("Machines:", f"{len(crashes.hosts)} crashed"),
+        ("Machines:", f"{crashes.machines} crashed"),
         ("Last day:", _count(day)),
         ("Last week:", _count(recent)),
-        ("In all:", f"{_crashes(crashes.total)}, {counted(len(crashes.labels), 'signature')}"),
+        ("In all:", f"{_crashes(crashes.total)}, {counted(signatures, 'signature')}"),
     ]
     if trouble:
         lines.insert(1, ("Trouble:", printable(trouble)))
     text = "".join(f"{name:<12}{value}\n" for name, value in lines)
     labels = Counter(map(label_in, recent))
-    new = [label for label in labels if crashes.labels[label][0][:16] >= _stamp(moment - _WEEK)]
+    known = _known(crashes, labels, moment - _WEEK)
+    new = [label for label in labels if label not in known]
     new.sort(key=lambda label: crashes.labels[label][0], reverse=True)
     frequent = [label for label, _ in labels.most_common(_MOST_ROWS)]
     text += _table("New signatures of the last week", [_row(crashes, each) for each in new])
@@ -84,24 +87,42 @@ def _hosts(entries: Iterable[keys.Entry]) -> dict[str, int]:
     return dict(found.most_common(_MOST_NAMES))
 
 
-def _since(crashes: Grouped, moment: datetime.datetime) -> list[str]:
-    """The crashes of a week since a moment; those without a time count by their day.
+def _between(crashes: Grouped, first: datetime.datetime, last: datetime.datetime) -> list[str]:
+    """The crashes since a moment, until the end of the day of another one.
 
-    What lies further in the future than tomorrow is of a clock that was wrong.
+    Those without a time count by their day. What is further in the future is of a clock that was
+    wrong.
     """
-    date, stamp = moment.date().isoformat(), _stamp(moment)
-    last = (moment + _WEEK + _DAY).date().isoformat()
+    stamp = _stamp(first)
     return [
         name
         for day, names in crashes.days.items()
-        if date <= day <= last
+        if first.date().isoformat() <= day <= last.date().isoformat()
         for name in names
         if name[:16] >= stamp
     ]
 
 
+def _known(crashes: Grouped, labels: Iterable[str], moment: datetime.datetime) -> set[str]:
+    """Those labels that a crash had before a moment, and the one that is no signature."""
+    date, stamp = moment.date().isoformat(), _stamp(moment)
+    undated = {
+        label_in(name)
+        for day, names in crashes.days.items()
+        if day < date
+        for name in names[_dated(names) :]
+    }
+    dated = {label for label in labels if crashes.labels[label][0][:16] < stamp}
+    return dated | undated | {keys.NONE}
+
+
+def _dated(names: Sequence[str]) -> int:
+    """How many begin with a time, of names that are sorted: those are before all others."""
+    return bisect_left(names, ":")  # behind the digits
+
+
 def _stamp(moment: datetime.datetime) -> str:
-    """As names begin. All that do not begin with a time sort behind those that do."""
+    """As names begin that have a time."""
     return f"{moment:%Y%m%dT%H%M%SZ}"
 
 
@@ -120,7 +141,8 @@ def _crashes(number: int) -> str:
 def _row(crashes: Grouped, label: str) -> _Row:
     names = crashes.labels[label]
     machines = len(set(map(_machine, names)))
-    return _Row(label, len(names), machines, _iso(names[0][:16]), _iso(names[-1][:16]))
+    dated = names[: _dated(names)] or ("",)
+    return _Row(label, len(names), machines, _iso(dated[0][:16]), _iso(dated[-1][:16]))
 
 
 def _iso(stamp: str) -> str:

@@ -62,6 +62,8 @@ SCHEMA = 2
 _BEGIN = b'{\n "schema": %d,\n' % SCHEMA
 # What `completed` changes, in the order of its lines.
 _COMPLETED = ("program", "reading_kernel", "machine", "boot", "boot_order", "boot_dumps")
+# All bytes of such a text: JSON in ASCII.
+_PLAIN = b"\n" + bytes(range(0x20, 0x7F))
 #: What a record is in a dump.
 PART, COPY, LOG = "part", "copy", "log"
 
@@ -137,17 +139,24 @@ def completed(keys: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def completed_text(text: bytes, context: Context) -> bytes | None:
-    """`completed` of what `summary` made, without reading the rest; None: of another schema."""
-    if not text.startswith(_BEGIN):
+    """`completed` of what `summary` made, without reading the rest; None: of another schema.
+
+    Also None of what it cannot have made: an index can be forged, and then it is read in full.
+    """
+    if not text.startswith(_BEGIN) or text.translate(None, _PLAIN):
         return None
-    places = [_place(text, key) for key in _COMPLETED]
-    known = {key: text[place] for key, place in zip(_COMPLETED, places, strict=True)}
-    keys = {key: json.loads(known[key]) for key in ("machine", "boot", "boot_order")}
-    new = completed(keys, context)
+    try:
+        places = [_place(text, key) for key in _COMPLETED]
+        known = {key: text[place] for key, place in zip(_COMPLETED, places, strict=True)}
+        keys = {key: json.loads(known[key]) for key in ("machine", "boot", "boot_order")}
+        new = completed(keys, context)
+        values = [value_of(new[key]).encode() for key in _COMPLETED]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
     pieces: list[bytes] = []
     at = 0
-    for key, place in zip(_COMPLETED, places, strict=True):
-        pieces += text[at : place.start], value_of(new[key]).encode()
+    for value, place in zip(values, places, strict=True):
+        pieces += text[at : place.start], value
         at = place.stop
     return b"".join((*pieces, text[at:]))
 

@@ -212,16 +212,16 @@ class Store:
     @contextmanager
     def folder(self, folder: tuple[str, ...]) -> Iterator[int]:
         """A descriptor of a folder, for the time of the block: the same one, whatever happens."""
-        root = self._root
-        if root is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-        # One call, for a root may be exchanged meanwhile.
-        if folder:
-            descriptor = os.open(folder[0], _DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
-        else:
-            descriptor = os.dup(root)
+        with self._lock:
+            if self._root is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+            root = self._root if folder else os.dup(self._root)
+        # A folder is opened in one call, for a root may be exchanged meanwhile.
+        names = iter(folder)
+        first = next(names, None)
+        descriptor = os.open(first, _DIRECTORY | os.O_NOFOLLOW, dir_fd=root) if first else root
         try:
-            for name in folder[1:]:
+            for name in names:
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below

@@ -22,13 +22,13 @@ from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Link, Node
 from pstorefs.tree.rights import Access, Attributes, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pstorefs.fleet.bundles import Bundles
     from pstorefs.fleet.days import Days
     from pstorefs.fleet.grouped import Grouped
 
-SUMMARY = "summary.json"
+STATUS, SUMMARY = "status", "summary.json"
 _DIRECTORY_MODE, _FILE_MODE = 0o500, 0o400
 
 
@@ -101,6 +101,10 @@ class _Keyed(Light, Directory):
         key = self._find(self._fleet.days.view(), name)
         return None if key is None else self._node(key)
 
+    def settle(self, name: str, node: Node) -> tuple[str, Node]:
+        """See `Directory`."""
+        return name, _settled(self._nodes, name, node)
+
     def _node(self, key: str) -> Node:
         node = self._nodes.get(key)
         # Of two threads that make one, both get the same.
@@ -160,9 +164,11 @@ class _Signature(_Keyed):
         names = crashes.labels.get(self._label, ())
         return name if name == SUMMARY and names else grouped.find(names, name)
 
+    def _node(self, key: str) -> Node:
+        # Another one each time, as it may have changed: see `_settled`.
+        return _file(self._fleet, self._summary) if key == SUMMARY else super()._node(key)
+
     def _make(self, key: str) -> Node:
-        if key == SUMMARY:
-            return ComposedFile(self._summary, lambda: self._fleet.owner, self._fleet.mounted_ns)
         return DumpDirectory(self._fleet.bundles, key, self._fleet.owner)
 
     def _summary(self) -> bytes:
@@ -230,7 +236,7 @@ class Root(Directory):
             "days": _Groups(fleet, "days"),
             "machines": _Groups(fleet, "hosts"),
             "signatures": _Groups(fleet, "labels"),
-            "status": ComposedFile(self._status, lambda: fleet.owner, fleet.mounted_ns),
+            STATUS: _file(fleet, self._status),
         }
 
     def names(self) -> list[tuple[str, Node]]:
@@ -239,12 +245,35 @@ class Root(Directory):
 
     def lookup(self, name: str) -> Node | None:
         """See `Directory`."""
-        return self._entries.get(name)
+        return _file(self._fleet, self._status) if name == STATUS else self._entries.get(name)
+
+    def settle(self, name: str, node: Node) -> tuple[str, Node]:
+        """See `Directory`."""
+        return name, _settled(self._entries, name, node)
 
     def _status(self) -> bytes:
         crashes = self._fleet.days.view()
         listed, trouble = self._fleet.days.state
         return fleet_status.status_text(self._fleet.store, crashes, listed, trouble, time.time())
+
+
+def _file(fleet: Fleet, compose: Callable[[], bytes]) -> ComposedFile:
+    return ComposedFile(compose, lambda: fleet.owner, fleet.mounted_ns)
+
+
+def _settled(known: dict[str, Node], name: str, node: Node) -> Node:
+    """The node to show in the place of one that was just looked up.
+
+    That of a generated file shows one content for ever (composed.py), so each look-up makes
+    another; of two that show the same it is the one that the kernel knows already.
+    """
+    if not isinstance(node, ComposedFile):
+        return node
+    old = known.get(name)
+    if isinstance(old, ComposedFile) and old.same(node):
+        return old
+    known[name] = node
+    return node
 
 
 def _called(crashes: Grouped | None, name: str) -> str:

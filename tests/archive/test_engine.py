@@ -22,7 +22,7 @@ from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import Stamp, Store
 from pstorefs.system import mountinfo
 from tests.archive import drive, judge
 from tests.records import capture
@@ -493,6 +493,28 @@ def test_links_and_fifos_in_the_source_are_not_followed(tmp_path: Path) -> None:
     assert (scene.source / "dmesg-erst-1").is_symlink()
     assert (tmp_path / "secret").exists()
     assert b"secret" not in {path.read_bytes() for path in judge.saved(scene.target)}
+
+
+@pytest.mark.parametrize(("error", "expected"), [(errno.ENOENT, []), (errno.EACCES, ["folder"])])
+def test_a_folder_that_vanishes_meanwhile_is_no_news_and_one_that_is_closed_is(
+    error: int, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = erst(tmp_path)
+    (scene.source / "folder").mkdir()
+    scan = Store.scan
+
+    def scanned(store: Store, folder: tuple[str, ...]) -> dict[str, Stamp]:
+        if folder == ("folder",):
+            raise OSError(error, os.strerror(error))
+        return scan(store, folder)
+
+    monkeypatch.setattr(Store, "scan", scanned)
+    said: list[str] = []
+    store = Store(str(scene.source))
+    outcomes = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
+    store.close()
+    assert {outcome.result for outcome in outcomes} == {"cleared"}
+    assert [sentence.partition(":")[0] for sentence in said] == expected
 
 
 # An archive that others had their hands in

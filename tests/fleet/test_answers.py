@@ -50,6 +50,9 @@ PUTS = [
     ("s3", says(409, "ConditionalRequestConflict"), RETRY, "409"),
     ("s3", says(403, "AccessDenied", "BlobAlreadyExists"), REFUSED, "do not allow it"),
     ("s3", says(404, "NoSuchBucket"), REFUSED, "no such bucket"),
+    # As AWS says it, with no place to go to: whoever takes it for passing never hears of it.
+    ("s3", says(301, "PermanentRedirect"), REFUSED, "give region="),
+    ("s3", says(400, "AuthorizationHeaderMalformed"), REFUSED, "give region="),
     ("az", says(409, "BlobAlreadyExists"), EXISTS, ""),
     ("az", says(409, "BlobImmutableDueToPolicy"), EXISTS, ""),
     ("az", says(403, "UnauthorizedBlobOverwrite"), EXISTS, ""),

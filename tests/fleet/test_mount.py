@@ -225,6 +225,31 @@ def test_nobody_gets_more_than_who_mounts_unless_told(
         assert path.stat().st_mode & 0o777 == file
 
 
+def test_status_and_summary_can_be_read_before_and_after_another_machine_has_sent(
+    tmp_path: Path, fleet: Maker
+) -> None:
+    directory = tmp_path / "spool"
+    directory.mkdir()
+    first, second = (crash(n, NOW, label="oops-f-12345678", machine=f"m{n}") for n in (1, 2))
+    write(directory, [first])
+    mount = fleet(f"file://{directory}")
+    status, summary = (
+        mount.point / "status",
+        mount.point / "signatures/oops-f-12345678/summary.json",
+    )
+    with status.open() as held:
+        assert " 1 crash," in status.read_text()
+        assert json.loads(summary.read_bytes())["count"] == 1
+        write(directory, [second])
+        end = time.monotonic() + 40
+        while json.loads(summary.read_bytes())["count"] != 2:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        assert " 2 crashes," in status.read_text()
+        assert " 2 crashes," in status.read_text()
+        assert " 1 crash," in held.read()  # who has opened it goes on seeing what it was
+
+
 @pytest.mark.slow
 def test_a_dump_that_grew_is_shown_once(tmp_path: Path, fleet: Maker) -> None:
     directory = tmp_path / "spool"

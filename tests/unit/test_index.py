@@ -311,6 +311,87 @@ def test_summary_json_is_read_anew_where_anything_of_the_dump_is_not_as_it_was(
     assert contents(file_of(tree, name, "summary.json")) == expected
 
 
+def forged(dump: Path, entry: Entry, summary: bytes) -> None:
+    """Exchange summary.json, and give the index a mark that fits."""
+    (dump / "summary.json").write_bytes(summary)
+    store = Store(str(dump.parent))
+    found = stored.Unchanged(stored.look(store, dump.name)[0], summary)
+    line = entry._replace(mark=stored._mark(found)).line()
+    store.close()
+    with (dump.parent / index.NAME).open("ab") as file:
+        file.write(line)
+
+
+_HEAD = b'{\n "schema": 2,\n'
+FORGERIES: dict[str, Callable[[bytes], bytes]] = {
+    "the terminal": lambda text: text.replace(b'"title": "', b'"title": "\x1b[2J'),
+    "beyond ASCII": lambda text: text.replace(b'"title": "', '"title": "\u009b'.encode()),
+    "nothing": lambda _: b"",
+    "no keys": lambda _: _HEAD + b' "saved": {}\n}\n',
+    "no object": lambda text: text.replace(b'"machine": {', b'"machine": [{}], "x": {'),
+    "no JSON": lambda text: text.replace(b'"machine": {', b'"machine": {{'),
+    "too deep": lambda text: text.replace(b'"machine": {', b'"machine": ' + b"[" * 5000),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_summary_with_a_fitting_mark_is_read_in_full(
+    forgery: Callable[[bytes], bytes], saved: Path
+) -> None:
+    name = dumps_in(saved)[0]
+    path = saved / name / "summary.json"
+    expected = contents(file_of(tree_of(catalog_of(saved)), name, path.name))
+    before = path.read_bytes()
+    assert forgery(before) != before
+    forged(saved / name, indexed(saved)[name], forgery(before))
+    catalog = catalog_of(saved)
+    dump = catalog.dumps()[name]
+    assert isinstance(dump, Entry)
+    assert catalog.archive
+    assert catalog.archive.unchanged(dump, wait=True), "the mark fits"
+    assert contents(file_of(tree_of(catalog), name, path.name)) == expected
+
+
+@pytest.mark.parametrize("key", ["boot_dumps", "unknown"])
+def test_a_summary_that_is_nested_too_deep_hides_no_other_dump(key: str, saved: Path) -> None:
+    """What can be decoded here may be too deep a few calls further down, and for the encoder."""
+    names = dumps_in(saved)
+    keys = json.loads((saved / names[0] / "summary.json").read_bytes())
+    del keys["saved"], keys["digest"]
+    text = stored.laid_out({**keys, key: 0})
+    for depth in range(900, 1000):
+        nested = b'"%s": %s%s' % (key.encode(), b"[" * depth, b"]" * depth)
+        (saved / names[0] / "summary.json").write_bytes(
+            text.replace(b'"%s": 0' % key.encode(), nested)
+        )
+        (saved / index.NAME).unlink(missing_ok=True)
+        assert sorted(catalog_of(saved).dumps()) == names
+
+
+def test_a_mark_is_of_no_use_to_a_version_that_knows_more_keys(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows them as null, and what was written before has none of them."""
+    catalog = catalog_of(saved)
+    assert catalog.archive
+    dumps = [each for each in catalog.dumps().values() if isinstance(each, Entry)]
+    assert [each for each in dumps if catalog.archive.unchanged(each, wait=True)] == dumps
+    monkeypatch.setattr(stored, "KEYS", (*stored.KEYS, "another"))
+    assert not [each for each in dumps if catalog.archive.unchanged(each, wait=True)]
+
+
+def test_who_must_not_wait_lists_no_more_records_than_a_small_directory_has(saved: Path) -> None:
+    name = dumps_in(saved)[0]
+    store = Store(str(saved))
+    size = (saved / name / "raw").stat().st_size
+    mark = indexed(saved)[name].mark
+    assert mark
+    assert stored.unchanged(store, name, mark, 1 << 20)
+    with pytest.raises(OSError, match="too many records"):
+        stored.unchanged(store, name, mark, size - 1)
+    store.close()
+
+
 def test_a_line_of_an_earlier_version_is_as_good_but_for_the_mark(saved: Path) -> None:
     for each in indexed(saved).values():
         assert entry.parse(without_mark(each.line())) == each._replace(mark=None)
@@ -524,6 +605,32 @@ def test_a_dump_of_the_same_name_as_an_archived_one_takes_another_name(
     store = Store(str(source))
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
     assert len(catalog.dumps()) == len(dumps_in(saved)) + 1
+    store.close()
+
+
+def test_no_text_is_shown_with_the_rights_of_another_record_of_its_name(tmp_path: Path) -> None:
+    """Somebody else looks at the store alone, just after a record took the place of another."""
+    path = tmp_path / "dmesg-ramoops-0"
+
+    def put(words: str, mode: int) -> None:
+        path.unlink(missing_ok=True)
+        path.write_text(f"Panic#1 Part1\n<6>[    9.000000] {words}\n")
+        path.chmod(mode)
+        os.utime(path, ns=(10**18, 10**18))
+
+    tmp_path.chmod(0o755)
+    put("secret", 0o600)
+    store = Store(str(tmp_path))
+    catalog = Catalog([Place(STORE, store)])
+    (name,) = catalog.dumps()
+    tree = Dumps(catalog, Owners(store, Access(), catalog), NOBODY, own=False)
+    closed = file_of(tree, name)
+    assert (closed.find().mode & 0o777, b"secret" in contents(closed)) == (0o400, True)
+    put("for all", 0o644)
+    catalog._scans[STORE].look(now=True)
+    open_to_all = file_of(tree, name)
+    assert open_to_all.find().mode & 0o777 == 0o444
+    assert b"for all" in contents(open_to_all)
     store.close()
 
 

@@ -331,6 +331,8 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
     "none": lambda _, line: line,
     "printk": lambda n, line: f"<4>[{n // 100:5}.{n % 100:06}] {line}",
     "caller": lambda n, line: f"[{n // 100:5}.{n % 100:06}][ T4711] {line}\r",
+    "caller of dmesg": lambda n, line: f"[{n // 100:5}.{n % 100:06}] [ T4711] {line}",
+    "phone on any CPU": lambda n, line: f"[{n // 100:5}.{n % 100:06}] c{n % 3}   4711 {line}",
     "caller without time": lambda _, line: f"<4>[ T4711] {line}",
     "journal -o short-monotonic": lambda n, line: f"[{n:5}.000001] host kernel: {line}",
     "journal -o short-delta": lambda n, line: f"[{n:5}.000001 <    0.000001 >] host kernel: {line}",
@@ -341,6 +343,8 @@ PREFIXES: dict[str, Callable[[int, str], str]] = {
         f"2026-07-27T11:35:35.123456+02:00 host kernel: [{n:5}.000001] {line}"
     ),
     "prompt": lambda n, line: f"host login: [{n:5}.000001] {line}",
+    "dmesg's caller": lambda n, line: f"[{n:5}.000001] [    T47] {line}",
+    "human with a caller": lambda _, line: f"[Mon Nov 23 07:22:25 2026] [   T47] {line}",
     "human": lambda _, line: f"[Mon Nov 23 07:22:25 2026] {line}",
     "decoded": lambda _, line: f"kern  :alert : [Mon Nov 23 07:22:25 2026] {line}",
     "reltime": lambda n, line: f"[  +0.{n:06}] {line}",
@@ -429,6 +433,23 @@ def test_panic_before_the_trace_of_its_warning_lends_it_its_own() -> None:
     assert facts.title == "WARNING: refcount bug in guilty"
     assert facts.span is not None
     assert facts.span.last_line == text.count("\n") - 1
+
+
+@pytest.mark.parametrize("between", ["ubsan", "warning"])
+def test_panic_is_that_of_the_report_of_its_own_caller(between: str) -> None:
+    """Another task reports something of the same class between a warning and its panic."""
+    other = {
+        "ubsan": "UBSAN: shift-out-of-bounds in fs/b.c:1:2\nCall Trace:\n other+0x1/0x2\n",
+        "warning": "WARNING: CPU: 2 PID: 5 at net/b.c:7 other+0x1/0x2\n",
+    }[between]
+    parts = (
+        ("T7", "WARNING: CPU: 1 PID: 7 at lib/a.c:7 kfree+0x1/0x2\n"),
+        ("T5", other),
+        ("T7", f"{PANIC}panic_on_warn set ...\nCall Trace:\n panic+0x1/0x2\n guilty+0x1/0x2\n"),
+    )
+    lines = [f"[    1.000000][  {who}] {line}" for who, text in parts for line in text.splitlines()]
+    facts = parse_dump("\n".join(lines).encode(), "Panic")
+    assert (facts.title, facts.panic) == ("WARNING in guilty", "panic_on_warn set ...")
 
 
 def test_panic_whose_line_is_missing_takes_no_older_title() -> None:
@@ -575,6 +596,13 @@ def test_another_cpus_report_in_between_without_callers_ends_nothing(line: int) 
 def test_stalled_cpu_prints_its_part_itself() -> None:
     text = prefixed(RCU, "caller") + prefixed(stall(""), "caller").replace(b" T4711", b"    C1")
     assert parse_console(text).function == "real_work"
+
+
+def test_what_others_print_during_a_stall_is_no_part_of_it() -> None:
+    other = ("Call Trace:", " do_sys_openat2+0x1/0x2", " do_syscall_64+0x1/0x2")
+    of_others = [f"[    1.000001][ T4444] {line}" for line in other]
+    head, *rest = prefixed(RCU + stall(""), "caller").decode().splitlines()
+    assert parse_console("\n".join([head, *of_others, *rest]).encode()).function == "real_work"
 
 
 def test_signature_knows_nothing_of_machine_boot_and_build() -> None:

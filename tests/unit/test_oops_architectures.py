@@ -545,12 +545,12 @@ PANICS = {
         "INFO: task init:58 blocked for more than 4 seconds.\n      Not tainted 6.1.192 #2\n"
         '"echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.\n'
         "task:init            state:D stack:0     pid:58    ppid:1      flags:0x00000000\n"
-        " __schedule from schedule+0x64/0xcc\n schedule from waiter+0x18/0x1c [mod]\n"
-        " waiter [mod] from caller+0x124/0x144 [mod]\n"
+        " __schedule from schedule+0x64/0xcc\n schedule from sleeper+0x18/0x1c [mod]\n"
+        " sleeper [mod] from caller+0x124/0x144 [mod]\n"
         f"{PANIC}hung_task: blocked tasks\nCPU: 0 PID: 22 Comm: khungtaskd Not tainted 6.1.192 #2\n"
         "Hardware name: Generic DT based system\n unwind_backtrace from show_stack+0x10/0x14\n"
         " show_stack from panic+0x104/0x364\n panic from watchdog+0x2f4/0x300\n" + STOPPED,
-        "INFO: task hung in waiter", 58, "INFO: task", " panic from",
+        "INFO: task hung in sleeper", 58, "INFO: task", " panic from",
     ),
     "arm-warning": (
         "------------[ cut here ]------------\n"

@@ -76,6 +76,8 @@ HELPERS = (
     "nla_memcpy __nla_put nla_put nla_reserve_64bit simple_read_from_buffer",
     "usercopy_abort __check_object_size check_copy_size _copy_to_user",
     "__phys_addr cache_from_obj kmem_cache_free __virt_to_phys_nodebug",
+    "__raw_readsw __raw_writesl fallback_scalar_usercopy_sum_enabled enter_vector_usercopy",
+    "refcount_warn_saturate rust_helper_refcount_inc rust_helper_get_task_struct",
     "rep_insb inb_p outl_p __ioread32_copy shash_update_unaligned md4_transform rmd160_transform",
     "__lse_atomic_sub __ll_sc_atomic64_add_return __aarch64_ldadd4_relax __cmpwait_case_32",
     "put_device release_nodes devres_release_all __unregister_client device_for_each_child",
@@ -217,6 +219,9 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert is_machinery("crc32c", module="libcrc32c")
     assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
     assert not is_machinery("hub_event", "waits", module="usbcore")
+    assert is_machinery("log_space_wait", "waits", module="somefs")  # in a hang it says so
+    assert not is_machinery("log_space_wait", module="somefs")
+    assert not is_machinery("log_space_check", "waits", module="somefs")
     facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
     assert facts.function == "kasan_global_oob"
 

@@ -658,6 +658,21 @@ def key(text: str) -> str:
     return parse_console(text.encode()).signature
 
 
+@pytest.mark.parametrize(
+    ("frames", "title"),
+    [
+        (("__schedule", "schedule"), "INFO: task hung"),
+        (("__switch_to", "__schedule", "schedule"), "INFO: task hung"),
+        (("context_switch", "__schedule", "schedule", "do_wait"), "INFO: task hung in do_wait"),
+    ],
+)
+def test_a_hang_is_never_called_after_the_scheduler(frames: tuple[str, ...], title: str) -> None:
+    text = "INFO: task a:1 blocked for more than 120 seconds.\n" + trace(*frames)
+    facts = parse_console(text.encode())
+    assert facts.title == title
+    assert bool(facts.signature) == (title != "INFO: task hung")
+
+
 def test_signature_is_null_where_it_would_be_that_of_other_bugs() -> None:
     assert key("BUG: sleeping function called from invalid context at a.c:1\n") == ""
     assert key("INFO: task a:1 blocked for more than 120 seconds.\n" + CPU) == ""

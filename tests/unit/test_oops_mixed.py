@@ -79,6 +79,26 @@ KINDS = {
     "kasan": (KASAN, "KASAN: slab-use-after-free Read in {f}"),
     "sleep": (SLEEP, "BUG: sleeping function called from invalid context in {f}"),
 }
+#: No crash: an allocation that failed, on purpose and because there was no memory.
+ASIDE = """\
+FAULT_INJECTION: forcing a failure.
+name failslab, interval 1, probability 0, space 0, times 0
+CPU: 2 PID: 42 Comm: t2 Not tainted 6.1.5 #7
+Hardware name: QEMU
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x20
+ should_failslab+0x1/0x20
+ unlucky+0x1/0x20
+ do_syscall_64+0x1/0x20
+RIP: 0033:0x7f2
+RSP: 002b:00007f2 EFLAGS: 00000246
+ </TASK>
+"""
+NO_MEMORY = ASIDE.replace(
+    "FAULT_INJECTION: forcing a failure.", "t2: page allocation failure: order:4, mode:0xcc0"
+)
+UNMARKED = ASIDE.replace(" <TASK>\n", "").replace(" </TASK>\n", "")  # up to 5.12
 #: What no first line and no function tells apart but the order of the lines: see docs/titles.md.
 ALIKE = {("sleep", "sleep")}
 #: Before the CPU line nothing says whose it is; or no register says where it was.
@@ -125,6 +145,34 @@ def test_reports_mixed_line_by_line_are_both_found(one: str, two: str, chance: f
     assert wrong <= 1
 
 
+FORCED = """\
+FAULT_INJECTION: forcing a failure.
+name failslab, interval 1, probability 0, space 0, times 0
+CPU: 3 PID: 99 Comm: t3 Not tainted 6.1.5 #7
+Hardware name: QEMU
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x1/0x20
+ should_fail_ex+0x1/0x20
+ kmem_cache_alloc+0x1/0x20
+ innocent+0x1/0x20
+ </TASK>
+"""
+
+
+@pytest.mark.parametrize("one", KINDS)
+def test_what_a_test_makes_fail_is_no_report_and_takes_no_place_in_one(one: str) -> None:
+    first, title = report(one, 1, "alpha")
+    forced = FORCED.splitlines()
+    assert read(forced)[1] == {"no report in the text"}
+    for line in range(len(first) + 1):
+        if first[:line].count("Call Trace:") > first[:line].count(" </TASK>"):
+            continue  # one trace is printed at a time (printk_cpu_sync)
+        facts, titles = read(first[:line] + forced + first[line:])
+        assert titles == {title}, line
+        assert "innocent" not in {frame.function for frame in facts.trace}, line
+
+
 def test_a_report_after_another_without_an_end_takes_its_own_lines() -> None:
     """The same task's, and soon: nothing of the second one goes to the first."""
     first, _ = report("warning", 1, "alpha")
@@ -134,3 +182,24 @@ def test_a_report_after_another_without_an_end_takes_its_own_lines() -> None:
     assert [frame.function for frame in facts.trace] == [
         "alpha_caller", "alpha_caller_two", "do_syscall_64",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("aside", [ASIDE, NO_MEMORY, UNMARKED])
+def test_a_trace_of_what_is_no_crash_takes_nothing_and_gives_nothing(kind: str, aside: str) -> None:
+    lines, title = report(kind, 1, "alpha")
+    if aside is UNMARKED:
+        lines = [line for line in lines if "TASK>" not in line]
+    alone = read(lines)[0]
+    for at in range(1 + lines[0].startswith(("-", "=")), len(lines)):
+        facts, titles = read(lines[:at] + aside.splitlines() + lines[at:])
+        assert titles == {title}, at
+        assert (facts.pid, facts.trace) == (alone.pid, alone.trace), at
+
+
+@pytest.mark.parametrize("shown", range(1, len(ASIDE.splitlines())))
+def test_of_such_a_trace_whose_end_is_lost_the_next_report_keeps_its_own(shown: int) -> None:
+    first, _ = report("warning", 2, "beta")
+    second, title = report("oops", 1, "alpha")
+    _, titles = read([*first[:5], *ASIDE.splitlines()[:shown], *second])
+    assert title in titles
