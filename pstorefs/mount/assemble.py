@@ -93,8 +93,8 @@ class Records:
 
         root, dumps = tree(self._settings, self._store)
         if dumps is not None:
-            self.watch = Watch(dumps.where, dumps.opened)
-            dumps.lasts = self.watch.lasts
+            self.watch = Watch(dumps.where, dumps.opened, dumps.follow)
+            dumps.lasts, dumps.root.passed = self.watch.lasts, self.watch.passed
         return root
 
     def needs(self, module: str, /) -> bool:

@@ -30,7 +30,7 @@ import pyfuse3
 import trio
 
 from pstorefs.mount.inodes import Inodes
-from pstorefs.mount.lanes import GIVE_UP, Lanes
+from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.listing import Listings
 from pstorefs.tree.node import QUICK, Directory, File, Lane, Link, Node, Opened, Writer
 
@@ -129,8 +129,13 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     async def ask_again(self) -> None:
         """Have the kernel ask for the attributes of whatever it keeps for long: see watch.py."""
         numbers = self.inodes.lasting()
-        if numbers:
-            await trio.to_thread.run_sync(_expire, numbers, **GIVE_UP)
+        if not numbers:
+            return
+        try:
+            # Never given up: when the mount ends, what it writes to is taken away.
+            await trio.to_thread.run_sync(_expire, numbers)
+        except (RuntimeError, MemoryError):  # no further thread
+            _expire(numbers)
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         """The kernel drops what it learned from lookups, so many of each inode."""

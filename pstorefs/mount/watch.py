@@ -9,9 +9,12 @@ inotify(7) tells when it does. So what lies there is kept for `LASTING_SECONDS`,
 * half a second later the kernel is told to ask again for the attributes of whatever it keeps. That
   says as well whether a name is still there, as nobody comes past a directory without asking.
 
-Watched are the archive's directory and the source's, whose rights those of the archive are. What
-changes elsewhere (somebody writes to a dump's own directory; a record joins a dump, which is in a
-folder of the source) is found by who opens the file, and by the next one who looks at all dumps.
+Watched are the archive's directory and the source's, whose rights those of the archive are. Nobody
+tells when their paths lead elsewhere: a directory above is renamed, a symbolic link replaced, a
+disk mounted there. So once a second whoever comes past dumps/ has the paths followed again: he may
+still be shown what was there, and the next one is not. What changes elsewhere (somebody writes to a
+dump's own directory; a record joins a dump, which is in a folder of the source) is found by who
+opens the file, and by the next one who looks at all dumps.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ LASTING_SECONDS = 60.0
 _SETTLE_SECONDS = 1.0
 # Between two tries to watch what could not be watched.
 _RETRY_SECONDS = 1.0
+# Nothing is opened, or no thread is to be had, for want of descriptors, memory or processes;
+# AttributeError: this C library has no inotify.
+_FAILURES = (OSError, RuntimeError, MemoryError, AttributeError)
 
 
 class Watch:
@@ -42,20 +48,28 @@ class Watch:
     ``where``: which directories were looked at last, and what was found in all, as anything that
     can be compared; None: that is not known at the moment. ``opened``: descriptors of them, to be
     used within a block, and what `where` says of these directories. OSError if there are none.
+    ``follow``: look at everything now, and say as `where` what was found. From any thread.
     """
 
     def __init__(
         self,
         where: Callable[[], object],
         opened: Callable[[], AbstractContextManager[tuple[list[int], object]]],
+        follow: Callable[[], object],
     ) -> None:
-        self._where, self._opened = where, opened
+        self._where, self._opened, self._follow = where, opened, follow
         #: What is watched; None: nothing.
         self._watched: object = None
         self._quiet = False
         self._changed = 0.0
         self._wanted: Any = None
         self._watching: Any = None
+        self._passed: Any = None
+
+    def passed(self) -> None:
+        """Somebody comes past the directory of all dumps."""
+        if self._passed is not None:
+            self._passed.set()
 
     def lasts(self, since: float) -> bool:
         """Whether what was found at a moment, by time.monotonic(), may be kept for long."""
@@ -78,15 +92,18 @@ class Watch:
             await self._wanted.wait()
             try:
                 inotify, watched = await trio.to_thread.run_sync(self._start, **GIVE_UP)
-            except (OSError, AttributeError):
+            except _FAILURES:
                 await trio.sleep(_RETRY_SECONDS)
                 continue
             try:
                 with trio.CancelScope() as self._watching:
                     self._watched = watched
-                    await self._until_lost(inotify, forget)
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._until_elsewhere, watched, nursery.cancel_scope)
+                        await self._until_lost(inotify, forget)
+                        nursery.cancel_scope.cancel()
             finally:
-                self._watched = self._watching = None
+                self._watched = self._watching = self._passed = None
                 inotify.close()
             await forget()
 
@@ -99,6 +116,18 @@ class Watch:
             await trio.sleep(CURRENT_SECONDS)
             whole = inotify.drain()
             await forget()
+
+    async def _until_elsewhere(self, watched: object, ends: trio.CancelScope) -> None:
+        where = watched
+        while where == watched:
+            self._passed = trio.Event()
+            await self._passed.wait()
+            try:
+                where = await trio.to_thread.run_sync(self._follow, **GIVE_UP)
+            except _FAILURES:
+                where = None
+            await trio.sleep(CURRENT_SECONDS if where == watched else 0)
+        ends.cancel()
 
     def _start(self) -> tuple[Inotify, object]:
         """In a thread of its own: a disk may be slow."""

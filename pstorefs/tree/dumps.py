@@ -103,10 +103,18 @@ class DumpDirectory(Directory):
 class _Root(ComposedDirectory):
     """dumps/ itself: its directories are the same nodes each time."""
 
-    __slots__ = ("knows_all",)
+    __slots__ = ("knows_all", "passed")
 
     #: Whether all dumps were looked at a moment ago.
     knows_all: Callable[[], bool]
+    #: Called when the kernel asks for this directory.
+    passed: Callable[[], None]
+
+    def lasts(self, since: float) -> bool:
+        """See `Node`: never, so that somebody notices when its path leads elsewhere."""
+        del since
+        self.passed()
+        return False
 
     def lane_of(self, name: str) -> Lane:
         """See `Directory`."""
@@ -135,6 +143,7 @@ class Dumps:
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
         self.root.knows_all = lambda: catalog.at_hand() is not None
+        self.root.passed = lambda: None
         #: Whether what was found in the archive at a moment may be kept for long.
         self.lasts: Callable[[float], bool] = lambda _: False
 
@@ -143,8 +152,17 @@ class Dumps:
 
         Whatever a program of ours changes of an archived dump changes one of these directories.
         """
+        return None if self.catalog.at_hand() is None else self._where()
+
+    def follow(self) -> object:
+        """The same, looked at now: all paths are followed. May take long."""
+        self.catalog.view()
+        self._owners.of_root()
+        return self._where()
+
+    def _where(self) -> object:
         archive = self.catalog.archive
-        if archive is None or archive.root is None or self.catalog.at_hand() is None:
+        if archive is None or archive.root is None or archive.may_hang:
             return None
         return archive.root, self._owners.root, self.catalog.generation
 

@@ -132,8 +132,15 @@ class SavedText(File):
             raise
 
     def same(self, other: SavedText) -> bool:
-        """Whether this one may be handed out instead of the other, which was just looked up."""
+        """Whether this one may be handed out instead of the other, which was just looked up.
+
+        If so, what was found of the other was found of this one: it need not be looked at again.
+        """
         if self._dump != other._dump:
             return False
-        known = self._stamp, self.attributes
-        return other._stamp is None or known == (other._stamp, other.attributes)
+        if other._stamp is None:
+            return True
+        alike = (self._stamp, self.attributes) == (other._stamp, other.attributes)
+        if alike:
+            self._checked = max(self._checked, other._checked)
+        return alike

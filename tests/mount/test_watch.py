@@ -169,6 +169,32 @@ def test_another_archive_in_its_place_is_seen(kept: Kept, tmp_path: Path) -> Non
     assert comes_true(lambda: not kept.text(kept.names[0]).exists())
 
 
+def _renamed_above(kept: Kept) -> None:
+    kept.archive.parent.rename(kept.archive.parent.with_name("other"))
+
+
+def _replaced_above(kept: Kept) -> None:
+    _renamed_above(kept)
+    shutil.copytree(kept.archive.parent.with_name("other"), kept.archive.parent)
+    shutil.rmtree(kept.archive / kept.names[0])
+
+
+def _covered(kept: Kept) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "disk", str(kept.archive)], check=True)
+
+
+@pytest.mark.parametrize("change", [_renamed_above, _replaced_above, _covered])
+def test_a_path_that_leads_elsewhere_is_followed(
+    kept: Kept, change: Callable[[Kept], None]
+) -> None:
+    """Nothing happens in a directory that is watched."""
+    change(kept)
+    try:
+        assert comes_true(lambda: not kept.text(kept.names[0]).exists())
+    finally:
+        subprocess.run(["umount", "-l", str(kept.archive)], check=False, stderr=subprocess.DEVNULL)
+
+
 def test_who_works_in_a_dumps_directory_stays_there(kept: Kept) -> None:
     """Nothing is taken out of the kernel's tree of names: getcwd(2) would fail."""
     stay, go = kept.names[:2]
