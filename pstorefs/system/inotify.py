@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
-from pstorefs.system import libc
+from pstorefs.system import libc, mountinfo
 
 # sys/inotify.h
 _MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED = 0x2, 0x4, 0x8, 0xC0
@@ -15,6 +16,8 @@ _ONLY_DIRECTORY = 0x1000000
 _CHANGES = _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 #: After one of these it is not known what else happened, or will.
 _ENDS = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
+#: Other machines change these, and nobody is told here.
+_SHARED = ("virtiofs", "gfs2", "ocfs2", "vboxsf")
 _HEAD = struct.Struct("iIII")
 _BUFFER = 64 << 10
 
@@ -28,6 +31,8 @@ class Inotify:
 
     def watch(self, directory: int) -> None:
         """Watch a directory, by a descriptor that is open on it."""
+        if mountinfo.kind_of(os.fstat(directory).st_dev) in _SHARED:
+            raise OSError(errno.EOPNOTSUPP, "others change it unseen")
         path = f"/proc/self/fd/{directory}".encode()
         libc.call("inotify_add_watch", self.descriptor, path, _CHANGES | _ONLY_DIRECTORY)
 

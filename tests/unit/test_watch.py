@@ -14,6 +14,8 @@ import trio
 from pstorefs.mount.fuse import Adapter
 from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.watch import Watch
+from pstorefs.system import mountinfo
+from pstorefs.system.inotify import Inotify
 from pstorefs.tree.node import Directory
 from pstorefs.tree.rights import Attributes
 
@@ -27,6 +29,20 @@ class _Lasting(Directory):
 
     def lasts(self, since: float) -> bool:
         return since > 0
+
+
+def test_what_other_machines_change_is_not_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, inotify = os.open(tmp_path, os.O_RDONLY), Inotify()
+    try:
+        inotify.watch(directory)
+        monkeypatch.setattr(mountinfo, "kind_of", lambda _: "virtiofs")
+        with pytest.raises(OSError, match="unseen"):
+            inotify.watch(directory)
+    finally:
+        inotify.close()
+        os.close(directory)
 
 
 def test_the_kernel_is_told_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
