@@ -160,6 +160,8 @@ def test_another_archive_in_its_place_is_seen(kept: Kept, tmp_path: Path) -> Non
     kept.archive.rename(tmp_path / "elsewhere")
     shutil.copytree(tmp_path / "elsewhere" / kept.names[1], kept.archive / kept.names[1])
     assert comes_true(lambda: not (kept.dumps / name).exists())
+    # Somebody may have looked before all of it was copied, and that holds for a moment.
+    assert comes_true(kept.text(kept.names[1]).exists)
     assert kept.text(kept.names[1]).read_bytes()
     # What was there is not watched any more, and what is there now is.
     kept.names = [kept.names[1]]
