@@ -228,13 +228,22 @@ class ComposedDirectory(Directory):
         if isinstance(known, ComposedDirectory) and isinstance(node, ComposedDirectory):
             known.attributes = node.attributes  # what is in it, it asks for each time
             return name, known
-        if _same(known, node):
-            return name, known or node
-        self._known[name] = node
-        return name, node
+        return name, settled(self._known, name, node)
 
 
-def _same(known: Node | None, node: Node) -> bool:
+def settled(known: dict[str, Node], name: str, node: Node) -> Node:
+    """The node to show in the place of one that was just looked up.
+
+    That is the one that is known, if it shows the same; else the new one is known from now on.
+    """
+    old = known.get(name)
+    if old is not None and _same(old, node):
+        return old
+    known[name] = node
+    return node
+
+
+def _same(known: Node, node: Node) -> bool:
     """Whether the node that the kernel knows already will do."""
     if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
         return known.same(node)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pstorefs.fleet import grouped, keys
 from pstorefs.report import fleet_status
 from pstorefs.tree.bundle import NOT_KEPT, DumpDirectory, Light, mtime_of
-from pstorefs.tree.composed import ComposedFile
+from pstorefs.tree.composed import ComposedFile, settled
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Link, Node
 from pstorefs.tree.rights import Access, Attributes, Owner
 
@@ -101,10 +101,6 @@ class _Keyed(Light, Directory):
         key = self._find(self._fleet.days.view(), name)
         return None if key is None else self._node(key)
 
-    def settle(self, name: str, node: Node) -> tuple[str, Node]:
-        """See `Directory`."""
-        return name, _settled(self._nodes, name, node)
-
     def _node(self, key: str) -> Node:
         node = self._nodes.get(key)
         # Of two threads that make one, both get the same.
@@ -164,8 +160,12 @@ class _Signature(_Keyed):
         names = crashes.labels.get(self._label, ())
         return name if name == SUMMARY and names else grouped.find(names, name)
 
+    def settle(self, name: str, node: Node) -> tuple[str, Node]:
+        """See `Directory`."""
+        return name, settled(self._nodes, name, node) if name == SUMMARY else node
+
     def _node(self, key: str) -> Node:
-        # Another one each time, as it may have changed: see `_settled`.
+        # Another one each time, as it may have changed: `settle` says which one is shown.
         return _file(self._fleet, self._summary) if key == SUMMARY else super()._node(key)
 
     def _make(self, key: str) -> Node:
@@ -249,7 +249,7 @@ class Root(Directory):
 
     def settle(self, name: str, node: Node) -> tuple[str, Node]:
         """See `Directory`."""
-        return name, _settled(self._entries, name, node)
+        return name, settled(self._entries, name, node)
 
     def _status(self) -> bytes:
         crashes = self._fleet.days.view()
@@ -259,21 +259,6 @@ class Root(Directory):
 
 def _file(fleet: Fleet, compose: Callable[[], bytes]) -> ComposedFile:
     return ComposedFile(compose, lambda: fleet.owner, fleet.mounted_ns)
-
-
-def _settled(known: dict[str, Node], name: str, node: Node) -> Node:
-    """The node to show in the place of one that was just looked up.
-
-    That of a generated file shows one content for ever (composed.py), so each look-up makes
-    another; of two that show the same it is the one that the kernel knows already.
-    """
-    if not isinstance(node, ComposedFile):
-        return node
-    old = known.get(name)
-    if isinstance(old, ComposedFile) and old.same(node):
-        return old
-    known[name] = node
-    return node
 
 
 def _called(crashes: Grouped | None, name: str) -> str:
