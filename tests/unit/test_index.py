@@ -237,6 +237,19 @@ def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
     assert node.lane == COMPOSE
 
 
+def test_a_text_that_was_just_looked_up_again_is_known_under_its_old_number(saved: Path) -> None:
+    """Else the kernel would be told that nothing is known of it, and ask for its size at once."""
+    tree, name = tree_of(catalog_of(saved)), dumps_in(saved)[0]
+    before, after = file_of(tree, name), file_of(tree, name)
+    assert isinstance(before, SavedText)
+    assert isinstance(after, SavedText)
+    before.find()
+    before._checked = looked.NEVER
+    after.find()
+    assert before.same(after)
+    assert before.fresh
+
+
 def test_the_directory_of_a_dump_that_was_just_removed_is_gone_and_not_stale(saved: Path) -> None:
     """ESTALE would reach whoever lists it: the kernel looks up again for open(2) alone."""
     name = dumps_in(saved)[0]
