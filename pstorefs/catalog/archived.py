@@ -212,11 +212,6 @@ class Archived:
         with self.place.at_hand() as store:
             return self._text(store, known, file, bounds.QUICK_BYTES) if store else None
 
-    @property
-    def may_hang(self) -> bool:
-        """Whether a look may take seconds, as far as the last one found out."""
-        return self.place.may_hang
-
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
 

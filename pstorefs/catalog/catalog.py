@@ -90,7 +90,7 @@ class Catalog:
                 versions = self._versions()
                 if self._view.versions != versions:
                     self._view = self._build(versions)
-        hangs = any(place.may_hang for place in self._places)
+        hangs = any(each.place.may_hang for each in self._places)
         self._holds_until = (
             looked.NEVER if hangs else looked.end_of(min(ends, default=looked.NEVER))
         )

@@ -49,11 +49,6 @@ class Scan:
         self._last = looked.LastLook()
         self._lock = threading.Lock()
 
-    @property
-    def may_hang(self) -> bool:
-        """Whether a look may take seconds, as far as the last one found out."""
-        return self.place.may_hang
-
     def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
 

@@ -112,8 +112,8 @@ def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
     executor = cache(lambda: _executor(settings, store, machine, target, rm, decoded))
     rights = access(settings)
     if settings.plain or store.pinned:
-        remove = lambda path: executor().remove(path).check()  # noqa: E731
-        return mirrored(Mirror(store, rights, decoded, remove=remove)), None
+        mirror = Mirror(store, rights, decoded, remove=lambda path: executor().remove(path).check())
+        return mirrored(mirror), None
     from pstorefs.tree.places import Places
     from pstorefs.tree.root import Root
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.report_kinds import NULL, PAGING
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -89,9 +91,6 @@ def first_of_fault(lines: Sequence[Line], floor: int, head: int) -> int:
     return first
 
 
-#: What a fault is called whose first line is lost: in the first page, and elsewhere.
-NULL = "BUG: unable to handle kernel NULL pointer dereference"
-PAGING = "BUG: unable to handle kernel paging request"
 _PAGE = 4096
 #: The address of a fault: x86, riscv, powerpc, arm and arm64.
 _FAULT_AT = re.compile(

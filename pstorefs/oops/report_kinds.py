@@ -92,6 +92,9 @@ def _kind(
 
 #: The count of oopses at the end of a line.
 _DIE = r" ?\[#(?P<die>\d{1,9})\]"
+#: What a fault of the memory management is called: in the first page, and elsewhere.
+NULL = "BUG: unable to handle kernel NULL pointer dereference"
+PAGING = "BUG: unable to handle kernel paging request"
 #: What the kernel cannot handle: "kernel paging request", "kernel data access"...
 _UNABLE = (
     r"(?P<what>[a-zA-Z][a-zA-Z -]{2,60}?)"
@@ -165,7 +168,7 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "oops",
         "Unable to handle kernel NULL pointer dereference at virtual address 00000000",
-        "BUG: unable to handle kernel NULL pointer dereference",
+        NULL,
         Blame.POINTER,
         "$",
         trap=True,
@@ -174,18 +177,18 @@ KINDS: tuple[Kind, ...] = (
         "oops",
         (
             "BUG: kernel NULL pointer dereference",
-            "BUG: unable to handle kernel NULL pointer dereference",
+            NULL,
             "BUG: Kernel NULL pointer dereference",
             "Unable to handle kernel NULL pointer dereference",
         ),
-        "BUG: unable to handle kernel NULL pointer dereference",
+        NULL,
         Blame.POINTER,
     ),
     _kind(
         "oops",
         (
             "BUG: unable to handle page fault for address",
-            "BUG: unable to handle kernel paging request",
+            PAGING,
             "Unable to handle kernel paging request",
             # powerpc
             "BUG: Unable to handle kernel data access",
@@ -193,7 +196,7 @@ KINDS: tuple[Kind, ...] = (
             "Unable to handle kernel data access",
             "Unable to handle kernel instruction fetch",
         ),
-        "BUG: unable to handle kernel paging request",
+        PAGING,
         Blame.POINTER,
     ),
     # One thing, whichever of these words an architecture begins with
@@ -256,7 +259,7 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "oops",
         "cpu 0x",
-        "BUG: unable to handle kernel paging request",
+        PAGING,
         Blame.POINTER,
         r"[0-9a-f]{1,4}: Vector: [34][08]0 \(",
     ),

@@ -176,12 +176,6 @@ def is_entry(function: str) -> bool:
     return not function or function[0].isdigit() or _table("entries").match(function)
 
 
-def is_in(function: str, tables: str) -> bool:
-    """Whether one of the tables, blank-separated, holds a function."""
-    name = _SUFFIX.sub("", function)
-    return any(_table(table).match(name) for table in tables.split())
-
-
 @lru_cache(maxsize=8192)
 def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
     """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.

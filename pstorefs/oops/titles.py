@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.guilty import blame
-from pstorefs.oops.leads import PAGING, fault_title
+from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import (
     BUG,
     LOST,
     OLD_BUG,
+    PAGING,
     SYMBOL,
     Blame,
     lost_kind,

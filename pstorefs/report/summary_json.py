@@ -146,17 +146,16 @@ def completed_text(text: bytes, context: Context) -> bytes | None:
     if not text.startswith(_BEGIN) or text.translate(None, _PLAIN):
         return None
     try:
-        places = [_place(text, key) for key in _COMPLETED]
-        known = {key: text[place] for key, place in zip(_COMPLETED, places, strict=True)}
-        keys = {key: json.loads(known[key]) for key in ("machine", "boot", "boot_order")}
+        places = {key: _place(text, key) for key in _COMPLETED}
+        keys = {key: json.loads(text[places[key]]) for key in ("machine", "boot", "boot_order")}
         new = completed(keys, context)
-        values = [value_of(new[key]).encode() for key in _COMPLETED]
+        values = {key: value_of(new[key]).encode() for key in _COMPLETED}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     pieces: list[bytes] = []
     at = 0
-    for value, place in zip(values, places, strict=True):
-        pieces += text[at : place.start], value
+    for key, place in places.items():
+        pieces += text[at : place.start], values[key]
         at = place.stop
     return b"".join((*pieces, text[at:]))
 

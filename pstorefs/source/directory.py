@@ -215,13 +215,11 @@ class Store:
         with self._lock:
             if self._root is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-            root = self._root if folder else os.dup(self._root)
-        # A folder is opened in one call, for a root may be exchanged meanwhile.
-        names = iter(folder)
-        first = next(names, None)
-        descriptor = os.open(first, _DIRECTORY | os.O_NOFOLLOW, dir_fd=root) if first else root
+            descriptor = self._root if folder else os.dup(self._root)
+        if folder:  # in one call, for the root may be exchanged meanwhile
+            descriptor = os.open(folder[0], _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
         try:
-            for name in names:
+            for name in folder[1:]:
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below

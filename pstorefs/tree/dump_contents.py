@@ -58,15 +58,14 @@ class Contents:
             return content
         known = self._catalog.resolved(dump)
         version = known.stamps if isinstance(known, Stored) else known.id
-        key = self._key(file, dump.name)
-        made = self._made_lately.get(key)
+        made = self._made_lately.get(self._key(file, dump.name))
         if made is not None and made.version == version:
             return made.content
         context = Context() if file in files.PLAIN else self.context(dump)
         content = files.FILES[file](material(self._catalog, known), context)
         if content is None:
             raise StaleError
-        self._made_lately.put(key, _File(version, content))
+        self._keep(file, dump.name, version, content)
         return content
 
     def at_hand(self, file: str, name: str) -> bool:
@@ -89,7 +88,7 @@ class Contents:
         except NotAtHandError:
             return False
         if content is not None:
-            self._made_lately.put(self._key(file, name), _File(known.stamps, content))
+            self._keep(file, name, known.stamps, content)
         return content is not None
 
     def _before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
@@ -112,8 +111,11 @@ class Contents:
             return None
         content = completed_text(shown(saved.summary), self.context(dump))
         if content is not None:
-            self._made_lately.put(self._key(file, dump.name), _File(saved.stamps, content))
+            self._keep(file, dump.name, saved.stamps, content)
         return content
+
+    def _keep(self, file: str, name: str, version: object, content: bytes) -> None:
+        self._made_lately.put(self._key(file, name), _File(version, content))
 
     def _key(self, file: str, name: str) -> tuple[object, ...]:
         """What a file of a dump depends on, beside the dump itself."""

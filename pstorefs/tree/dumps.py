@@ -162,7 +162,7 @@ class Dumps:
 
     def _where(self) -> object:
         archive = self.catalog.archive
-        if archive is None or archive.root is None or archive.may_hang:
+        if archive is None or archive.root is None or archive.place.may_hang:
             return None
         return archive.root, self._owners.root, self.catalog.generation
 
