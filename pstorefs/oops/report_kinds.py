@@ -780,6 +780,8 @@ UNSIGNED = (LOST, LOST_OOPS, LOST_PANIC)
 #: What writes to address 0 in this function: arm up to 3.x had no instruction for a BUG.
 OLD_BUG = "__bug"
 BUG = Kind("bug", (), "", "kernel BUG", Blame.POINTER)
+#: What the detector of hard lockups said by a warning of its own, up to 4.0 (kernel/watchdog.c).
+HARD_LOCKUP = Kind("hard-lockup", (), "", "Watchdog detected hard LOCKUP", Blame.PLACES, "stalls")
 #: Functions in the trace of a report whose beginning is lost, and what it was by them. Each is
 #: called for that alone.
 _LOST_BY_FRAME = {

@@ -142,8 +142,12 @@ _FAULTS = (
 #: Who waits until other processors have taken an interrupt: a stall there is the fault of these,
 #: whoever sends it.
 _ASKS_OTHERS = re.compile(r"_*smp_call_function(?:_(?:many(?:_cond)?|single|any))?\Z", re.ASCII)
-#: What the clock's interrupt calls in each tick: the detectors of stalls are called by these.
-_DETECTORS = ("update_process_times", "watchdog_timer_fn", "softlockup_tick", "sched_show_task")
+#: What the clock's interrupt calls in each tick, and a counter's NMI: the detectors of stalls are
+#: called by these.
+_DETECTORS = (
+    *("update_process_times", "watchdog_timer_fn", "softlockup_tick", "sched_show_task"),
+    *("watchdog_overflow_callback", "watchdog_hardlockup_check"),
+)
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
 _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
 #: Of a function that waits the name says so: it has "wait" in it, or one of these words. What is

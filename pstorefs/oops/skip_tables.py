@@ -450,7 +450,8 @@ TABLES = {
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
         usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)
         rcu_note_context_switch completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait
-        _*sleep_on\w*
+        # what a wait for a bit calls, up to 3.16
+        _*sleep_on\w* sync_(buffer|page(_killable)?)
     """,
     # interrupts, ticks, the detectors themselves, idling
     "stalls": r"""
@@ -527,7 +528,8 @@ TABLES = {
     "interrupts": r"""
         asm_(sysvec|exc|common)_\w* (apic_timer|reschedule|irq_work)_interrupt
         call_function(_single)?_interrupt (common|spurious)_interrupt ret_from_(intr|irq)
-        end_repeat_nmi (irq|nmi)_entries_start xen_hvm_callback_vector
+        end_repeat_nmi repeat_nmi nmi(_stack_correct)? paranoid_nmi
+        (irq|nmi)_entries_start xen_hvm_callback_vector
         smp_trace_apic_timer_interrupt smp_apic_timer_interrupt_entry_\w*
         irq_(svc|usr) el1t?_irq el1h_64_irq el0_irq el0t_64_irq
         ret_from_exception handle_exception handle_int rollback_handle_int handle_vint

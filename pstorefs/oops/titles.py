@@ -16,6 +16,7 @@ from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import (
     BUG,
+    HARD_LOCKUP,
     LOST,
     OLD_BUG,
     PAGING,
@@ -128,6 +129,8 @@ _REFINEMENTS = (
     ),
     _refine("bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy"),
 )
+#: A warning with these words after its first line is a report of another kind.
+_WARNED_OF_LOCKUP = re.compile(r"Watchdog detected hard LOCKUP on cpu \d", re.ASCII)
 #: What a panic's message is shortened to, where part of it differs from crash to crash.
 _PANICS = (
     (re.compile(r"Attempted to kill init!"), "Attempted to kill init!"),
@@ -183,13 +186,14 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
         report = replace(report, kind=BUG)
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
+    if kind.error_class == "warning" and _says(own, _WARNED_OF_LOCKUP):
+        report = replace(report, kind=HARD_LOCKUP)
     head, error_class, skip = _refined(report, own)
     shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
-    alone = kind.blame is Blame.NOBODY
-    return _compose(head, error_class, function, body, alone=alone), body
+    return _compose(head, error_class, function, body, alone=kind.blame is Blame.NOBODY), body
 
 
 def _is_warning(panic: Report, body: Body) -> bool:

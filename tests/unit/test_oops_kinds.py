@@ -35,7 +35,33 @@ STALL = "rcu: INFO: rcu_preempt self-detected stall on CPU\n"
 ENTRY = ("do_syscall_64", "entry_SYSCALL_64_after_hwframe")
 HUNG_AT = "Call Trace:\n __schedule+0x1/0x2\n schedule+0x1/0x2\n {0}+0x1/0x2\n"
 TICK = ("print_cpu_stall", "update_process_times", "my_clock_irq", "asm_sysvec_my_clock")
+#: How a counter's NMI finds a lockup, and ends: what ran follows.
+NMI = ("watchdog_overflow_callback", "__perf_event_overflow", "perf_event_nmi_handler", "do_nmi")
 ROWS = [
+    # The detector of hard lockups has a warning of its own up to 4.0, panics at once up to 4.19
+    (
+        "------------[ cut here ]------------\n"
+        "WARNING: at kernel/watchdog.c:262 watchdog_overflow_callback+0x1/0x2() (Not tainted)\n"
+        "Hardware name: a machine\nWatchdog detected hard LOCKUP on cpu 1\n"
+        + old("warn_slowpath_common", *NMI, "nmi", "_spin_lock", "locker"),
+        "Watchdog detected hard LOCKUP in locker",
+    ),
+    *(
+        (
+            "NMI watchdog: Watchdog detected hard LOCKUP on cpu 1\n"
+            "Kernel panic - not syncing: Hard LOCKUP\n" + old("panic", *NMI, into, "waker"),
+            "Watchdog detected hard LOCKUP in waker",
+        )
+        for into in ("nmi", "end_repeat_nmi")
+    ),
+    (
+        HUNG + old("schedule", "io_schedule", "sync_buffer", "__wait_on_bit", "committer"),
+        "INFO: task hung in committer",
+    ),
+    (
+        HUNG + old("io_schedule", "sync_page", "sync_page_killable", "__lock_page", "reader"),
+        "INFO: task hung in reader",
+    ),
     # A warning of a place without a line of source; and in the words of 2.6
     ("WARNING: CPU: 1 PID: 42 at f+0x1/0x2 [m]\n" + trace("f"), "WARNING in f"),
     ("WARNING: at f+0x1/0x2, CPU#1: a/42\n" + trace("f"), "WARNING in f"),
