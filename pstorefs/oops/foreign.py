@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.body_lines import STARTS, has_part_form
+from pstorefs.oops.gaps import GAP
 from pstorefs.oops.report_kinds import FIRST_LINES, PREFACES
 from pstorefs.oops.starts import by_first
 
 if TYPE_CHECKING:
     from pstorefs.oops.reports import Report
 
-GAP, END = "[pstorefs: ", "---[ end "
+END = "---[ end "
 #: Reports that end with a row of =; to others it announces the next one.
 _FRAMED = ("kasan", "kmsan", "kcsan", "kfence", "hung-task")
 _ROW = re.compile(r"(?:={20,}|-{20,})$")

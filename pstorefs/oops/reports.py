@@ -15,24 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.asides import Aside
-from pstorefs.oops.body_lines import (
-    REGISTERS,
-    is_body,
-    is_part,
-    is_stopping,
-    is_tail,
-    is_trace,
-)
-from pstorefs.oops.foreign import END, GAP, ends_with_row, is_announcement, is_foreign
+from pstorefs.oops.body_lines import REGISTERS, is_body, is_part, is_stopping, is_tail, is_trace
+from pstorefs.oops.foreign import END, ends_with_row, is_announcement, is_foreign
+from pstorefs.oops.gaps import GAP, goes_on, loses_text, oops_open
 from pstorefs.oops.leads import first_of, first_of_fault
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
-from pstorefs.oops.report_kinds import (
-    CUT_HERE,
-    Blame,
-    Kind,
-    lost_kind,
-    recognise,
-)
+from pstorefs.oops.report_kinds import CUT_HERE, Blame, Kind, lost_kind, recognise
 from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
@@ -100,6 +88,7 @@ class _Splitter:
         #: An open report on a stall: the stalled CPUs print their own part of it, these callers.
         self._stall: Report | None = None
         self._stalled: set[str] = set()
+        self._before_gap: Report | None = None
         self._aside = Aside()
         #: Without callers: open reports beside the one that printed last, the latest first.
         self._waiting: list[Report] = []
@@ -150,10 +139,7 @@ class _Splitter:
             self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(GAP):
-            self._open.clear()
-            self._stall = None
-            self._waiting.clear()
-            self._lost_head_possible = True
+            self._cut(text)
             return
         report = self._open.get(caller)
         if known is not None:
@@ -165,10 +151,27 @@ class _Splitter:
         elif self._stall is not None and self._is_of_stall(caller, text):
             self._continue(number, None, text, self._stall)
         elif self._lost_head_possible and is_body(text):
-            self._open_report(Report(number, None, number, number, lost_head=True), caller)
+            self._open_lost(number, caller)
             self._continue(number, caller, text, self._open[caller])
         elif self._ended and text.startswith(REGISTERS):
             self._take_again(number, caller)
+
+    def _cut(self, text: str) -> None:
+        """Where text is lost, what is open ends, but for an oops that goes on behind the gap."""
+        if not loses_text(text):
+            return
+        self._before_gap = oops_open((*self._open.values(), *self._waiting)) or self._before_gap
+        self._open, self._waiting, self._stall = {}, [], None
+        self._lost_head_possible = True
+
+    def _open_lost(self, number: int, caller: str) -> None:
+        """Open a report whose beginning is lost, or the one that a gap cut."""
+        cut, self._before_gap = self._before_gap, None
+        if cut is not None and goes_on(cut, number, self._lines):
+            self._lost_head_possible = False
+            self._open[caller] = cut
+        else:
+            self._open_report(Report(number, None, number, number, lost_head=True), caller)
 
     def _pass(self, number: int, caller: str, text: str) -> None:
         """Take a foreign line: one between those of the report that is open, if there is one."""
@@ -254,7 +257,7 @@ class _Splitter:
             self._waiting = [other, *self._waiting][:OPEN_MAX]
             catch_up(other, self._lines)
         report.placed = caller == "" and self._waiting != []
-        self._lost_head_possible = False
+        self._lost_head_possible, self._before_gap = False, None
         self._ended.pop(caller, None)
         if len(self._found) < REPORTS_MAX:
             self._found.append(report)
@@ -320,11 +323,9 @@ class _Splitter:
             del self._open[caller]
 
     def _end(self, number: int, caller: str, *, traced: bool) -> None:
+        if caller not in self._open and traced and self._lost_head_possible:
+            self._open_lost(number, caller)
         report = self._open.pop(caller, None)
-        if report is None and traced and self._lost_head_possible:
-            report = Report(number, None, number, number, lost_head=True)
-            if len(self._found) < REPORTS_MAX:
-                self._found.append(report)
         self._lost_head_possible = False
         if report is not None:
             report.last = number

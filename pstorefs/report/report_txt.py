@@ -16,6 +16,9 @@ Keys = Mapping[str, Any]
 #: The line before the kernel's own report; it ends the rows, as no row begins in column 0 with it.
 OWN_REPORT = "The kernel's own report:"
 _NO_REPORT = "The text holds no report of a crash; see dmesg.txt."
+_ONLY_EARLIER = (
+    "The text holds no report of this dump itself, only of what came before; see dmesg.txt."
+)
 _WIDTH = 12
 _TIME_WORDS = {
     ID: "from the record's id",
@@ -46,7 +49,7 @@ def report(keys: Keys, words: bytes | None, context: Context) -> bytes:
             lines.append(f"{label + ':':{_WIDTH}}{first}")
             lines += [" " * _WIDTH + line for line in more]
     if words is None:
-        return _encode([*lines, "", _NO_REPORT])
+        return _encode([*lines, "", _ONLY_EARLIER if keys["earlier"] else _NO_REPORT])
     return _encode([*lines, "", OWN_REPORT, ""]) + words + b"\n"
 
 
@@ -55,7 +58,8 @@ def words_of(text: bytes) -> bytes | None:
     _, found, words = text.partition(f"\n\n{OWN_REPORT}\n\n".encode())
     if found:
         return words.removesuffix(b"\n")
-    return b"" if text.endswith(_NO_REPORT.encode() + b"\n") else None
+    ends = tuple(f"{words}\n".encode() for words in (_NO_REPORT, _ONLY_EARLIER))
+    return b"" if text.endswith(ends) else None
 
 
 def _encode(lines: Sequence[str]) -> bytes:

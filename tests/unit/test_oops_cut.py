@@ -194,3 +194,52 @@ def test_a_task_that_waits_in_zfs_hangs_where_it_called_the_wait() -> None:
         " schedule+0x1/0x2\n __cv_timedwait_common+0x1/0x2 [spl]\n culprit+0x1/0x2 [zfs]\n"
     )
     assert parse_console(text.encode()).title == "INFO: task hung in culprit"
+
+
+# Text is lost inside a report: a part of the dump is missing or damaged
+_CUT_HEAD = (
+    "<1>[  812.100000] BUG: kernel NULL pointer dereference, address: 0000000000000018\n"
+    "<4>[  812.100001] Oops: Oops: 0000 [#1] PREEMPT SMP NOPTI\n"
+    "<4>[  812.100002] CPU: 3 UID: 0 PID: 4211 Comm: nginx Not tainted 6.12.48 #1\n"
+    "<4>[  812.100003] RIP: 0010:culprit+0x4c/0x130\n"
+)
+_CUT_END = (
+    "<4>[  {after:.6f}] RAX: 0000000000000000 RBX: ffff9d5f04a0c000 RCX: 0000000000000000\n"
+    "<4>[  {after:.6f}] Call Trace:\n"
+    "<4>[  {after:.6f}]  caller+0xa5/0x370\n"
+    "<4>[  {after:.6f}]  outer+0xa5/0x370\n"
+    "<4>[  {after:.6f}] ---[ end trace 0000000000000000 ]---\n"
+    "<0>[  {after:.6f}] Kernel panic - not syncing: Fatal exception\n"
+)
+_LOST = "[pstorefs: part 2 of at least 3 is missing]\n"
+_KEPT = "[pstorefs: part 1 (dmesg-ramoops-0) is damaged]\n"
+_WRONG = "[pstorefs: part 1 (dmesg-ramoops-0) may be wrong: its memory was damaged]\n"
+_OF_ZLIB = "[pstorefs: zlib data cut short: the data ends; 154 of 154 bytes used]\n"
+
+
+@pytest.mark.parametrize(
+    ("between", "after", "title", "others"),
+    [
+        (_LOST, 812.1001, None, 0),
+        (f"{_KEPT}{_OF_ZLIB}[pstorefs: end of part 1 (dmesg-ramoops-0)]\n", 812.1001, None, 0),
+        (_KEPT, 900.0, None, 0),  # nothing is lost
+        (_WRONG, 900.0, None, 0),
+        (_LOST, 900.0, "kernel panic: Fatal exception in caller", 1),  # may be another oops's
+        (_LOST, 812.0, "kernel panic: Fatal exception in caller", 1),
+    ],
+)
+def test_an_oops_goes_on_behind_a_gap_if_its_clock_does(
+    between: str, after: float, title: str | None, others: int
+) -> None:
+    facts = parse_dump(f"{_CUT_HEAD}{between}{_CUT_END.format(after=after)}".encode(), "Panic", 2)
+    assert (facts.title, len(facts.others)) == (title or f"{NULL} in culprit", others)
+    assert facts.cut == bool(others)
+    assert [frame.function for frame in facts.trace][-2:] == ["caller", "outer"]
+
+
+def test_a_report_with_its_own_beginning_is_not_what_a_gap_cut() -> None:
+    other = _CUT_HEAD.replace("culprit", "other").replace("[#1]", "[#2]")
+    text = f"{_CUT_HEAD}{_LOST}{other}{_CUT_END.format(after=812.1001)}"
+    facts = parse_dump(text.encode(), "Panic", 2)
+    assert facts.title == f"{NULL} in other"
+    assert [each.title for each in facts.others] == [f"{NULL} in culprit"]
