@@ -174,7 +174,7 @@ def _shipped(settings: Ship) -> int:
     if folder is None:
         return 0
     try:
-        return sum(not name.startswith(".") for name in os.listdir(folder))
+        return receipts.shipped(folder)
     finally:
         os.close(folder)
 

@@ -7,6 +7,7 @@
     └── s3%3A%2F%2Fcrashes%2Ffleet/            the URL of the store
         ├── .boot                              the boot whose first run has waited its time
         ├── .reboot-BOOT                       why that boot began: see reboot.py
+        ├── .forgotten                         how many receipts were removed with their dumps
         └── 20171204T222309Z-panic-1           a receipt, called as the dump
 
 A receipt is a line of JSON (id, signature, SHA-256 of the bundle), then the SHA256SUMS of what was
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SUMS = "SHA256SUMS"
 _BOOT, _LOCK, _NEW, _REBOOT = ".boot", ".lock", ".pstorefs-new-", ".reboot-"
+_FORGOTTEN = ".forgotten"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Bytes of a SHA256SUMS, and of what is before it in a receipt.
@@ -190,11 +192,38 @@ def forget(receipts: int, archived: set[str]) -> None:
     """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
     from contextlib import suppress
 
-    for name in os.listdir(receipts):
-        kept = name == _BOOT or name.startswith(_REBOOT)
-        if not kept and name.removeprefix(_NEW) not in archived:
-            with suppress(OSError):  # not ours, such as a directory: it is in nobody's way
-                os.unlink(name, dir_fd=receipts)
+    with os.scandir(receipts) as entries:
+        # A directory is not ours, and in nobody's way.
+        files = [each.name for each in entries if not each.is_dir(follow_symlinks=False)]
+    kept = (_BOOT, _FORGOTTEN)
+    old = [
+        name
+        for name in files
+        if name not in kept
+        and not name.startswith(_REBOOT)
+        and name.removeprefix(_NEW) not in archived
+    ]
+    if gone := sum(name[0] != "." for name in old):
+        # Before they go: a counter that falls is taken for one that began anew.
+        try:
+            _replace(receipts, _FORGOTTEN, b"%d" % (_forgotten(receipts) + gone))
+        except OSError:  # a full disk: the next run does it
+            return
+    for name in old:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=receipts)
+
+
+def _forgotten(receipts: int) -> int:
+    try:
+        return int(_read(receipts, _FORGOTTEN, _HEAD_BYTES))
+    except (OSError, ValueError):
+        return 0
+
+
+def shipped(receipts: int) -> int:
+    """How many dumps were shipped, also those that the archive no longer holds."""
+    return _forgotten(receipts) + sum(name[0] != "." for name in os.listdir(receipts))
 
 
 def waited(receipts: int, boot: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -144,6 +145,22 @@ def test_metrics_say_what_waits_and_what_is_shipped(tmp_path: Path) -> None:
         assert shipped(spool, archive, tmp_path / "state", *words).returncode == 0
         assert list(values(file).values()) == [0, 10, 0]
     judged(file)
+
+
+def test_the_count_of_what_is_shipped_never_falls(tmp_path: Path) -> None:
+    archive, spool, file = site.archived(tmp_path), tmp_path / "spool", tmp_path / "ship.prom"
+    spool.mkdir()
+    state, words = tmp_path / "state", ("--now", "-o", f"metrics={file}")
+    assert shipped(spool, archive, state, *words).returncode == 0
+    names = sorted(path.name for path in archive.glob("2*"))
+    for name in names[:3]:
+        shutil.rmtree(archive / name)
+    (receipt,) = state.glob(f"*/{names[3]}")
+    for _ in range(2):  # a receipt that was lost is written again, which is no dump more
+        receipt.unlink()
+        assert shipped(spool, archive, state, *words).returncode == 0
+        assert list(values(file).values()) == [0, 10, 0]
+    assert sorted(path.name for path in receipt.parent.glob("2*")) == names[3:]
 
 
 def test_metrics_that_cannot_be_written_are_said(tmp_path: Path) -> None:

@@ -265,12 +265,14 @@ def test_machine_and_host_can_be_given_or_left_out(archive: Path, tmp_path: Path
     assert {(line["machine"], line["host"]) for line in lines} == {(None, None)}
 
 
+def full(*_: object) -> None:
+    """A disk without room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_receipt_that_cannot_be_written_loses_nothing(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     store = Scripted()
     job = site.job(archive, tmp_path / "state", store)
     with monkeypatch.context() as patch:
@@ -297,6 +299,21 @@ def test_a_stranger_among_the_receipts_stops_nothing(archive: Path, tmp_path: Pa
     os.mkdir("lost+found", dir_fd=job.receipts)
     receipts.forget(job.receipts, set())
     assert ship.status(site.run(job)) == 0
+
+
+def test_receipts_stay_while_nobody_can_note_that_they_go(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = site.job(archive, tmp_path / "state", Scripted())
+    site.run(job)
+    before = receipts.shipped(job.receipts)
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts, "_replace", full)
+        receipts.forget(job.receipts, set())
+    assert receipts.shipped(job.receipts) == before
+    receipts.forget(job.receipts, set())
+    assert receipts.shipped(job.receipts) == before
+    assert not receipts.signatures(job.receipts)
 
 
 # file://
