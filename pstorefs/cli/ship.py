@@ -294,6 +294,11 @@ def _check(settings: Ship) -> int:
             "warning: the store overwrites what is there already: whoever has a machine's"
             " credentials can replace what others sent; see docs/fleet.md"
         )
+    if not os.path.isdir(settings.archive):
+        out(
+            f"warning: {settings.archive} does not exist: either nothing was archived yet, or"
+            " archive= is not what pstorefs --archive has"
+        )
     return 0
 
 

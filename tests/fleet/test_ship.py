@@ -436,6 +436,11 @@ def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) ->
         done = shipped(spool, tmp_path / "archive", tmp_path / "state", "--check")
         assert (done.returncode, done.stderr) == (0, "")
         assert "is not overwritten" in done.stdout
+        # What has nothing to ship says nothing: so whoever sets it up is told here.
+        assert f"warning: {tmp_path}/archive does not exist" in done.stdout
+    (tmp_path / "archive").mkdir()
+    done = shipped(spool, tmp_path / "archive", tmp_path / "state", "--check")
+    assert "warning" not in done.stdout
     done = shipped(tmp_path / "none", tmp_path / "archive", tmp_path / "state", "--check")
     assert done.returncode == 2
 
