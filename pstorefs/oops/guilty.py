@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pstorefs.oops.reports import Report
     from pstorefs.oops.trace import Body
 
-_ADDRESS = r"(?:\[<[0-9a-f]{1,16}>\] ?)?"
+_ADDRESS = r"(?:\[<(?:[0-9a-f]{1,16}|\((?:ptrval|____ptrval____)\))>\] ?)?"
 _PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+|$)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)

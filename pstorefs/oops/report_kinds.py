@@ -237,6 +237,14 @@ KINDS: tuple[Kind, ...] = (
         _kind("oops", f"{name}: ", name, Blame.POINTER, r"[\w -]{3,60} \(0x", dies=True)
         for name in ("Unhandled fault", "Unhandled prefetch abort")
     ),
+    _kind(
+        "oops",
+        "Unhandled fault at 0x",
+        "Unhandled fault",
+        Blame.POINTER,
+        r"[0-9a-f]{8,16}$",
+        dies=True,
+    ),
     # parisc
     _kind(
         "oops",
@@ -269,6 +277,18 @@ KINDS: tuple[Kind, ...] = (
         "{what}",
         Blame.POINTER,
         r"[0-9a-f]{1,4}: Vector: [0-9a-f]{3,4} \((?P<what>[A-Z][A-Za-z -]{2,40})\) at \[",
+    ),
+    # m68k, after "*** ILLEGAL INSTRUCTION ***"; after "kernel BUG at", too
+    _kind(
+        "oops", "BAD KERNEL TRAP: ", "BAD KERNEL TRAP", Blame.POINTER, r"[0-9a-f]{8}$", trap=True
+    ),
+    # arm's microcontrollers (arch/arm/kernel/v7m.c)
+    _kind(
+        "oops",
+        "Unhandled exception: ",
+        "Unhandled exception",
+        Blame.POINTER,
+        r"IPSR = [0-9a-f]{8} LR = [0-9a-f]{8}$",
     ),
     # powerpc
     _kind("oops", "Bad kernel stack pointer ", "Bad kernel stack pointer", Blame.POINTER),
@@ -339,6 +359,8 @@ KINDS: tuple[Kind, ...] = (
         Blame.POINTER,
         r"(?P<place>[0-9a-f]{8,16} \[|\S{1,200}:\d)",
     ),
+    # alpha
+    _kind("bug", "Kernel bug at ", "kernel BUG", Blame.POINTER, r"(?P<place>\S{1,200}:\d{1,6})$"),
     # architectures without an instruction for it (include/asm-generic/bug.h); then a panic, "BUG!"
     _kind(
         "bug",
@@ -358,10 +380,15 @@ KINDS: tuple[Kind, ...] = (
             "Reserved instruction in kernel code",
             "Trap instruction in kernel code",
             "Unhandled kernel unaligned access",
+            "Unhandled kernel unaligned access or invalid instruction",
             "Kernel unaligned instruction access",
             "Kernel ade access",
             "Kernel ale access",
             "Bound check error",
+            "FP exception in kernel code",
+            "Integer overflow",
+            *(f"do_{unit} invoked from kernel context!" for unit in ("cpu", "fpu", "lsx", "lasx")),
+            "do_lbt invoked from kernel context!",
         )
     ),
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in
@@ -869,6 +896,9 @@ def trap_name(text: str) -> str | None:
     found = _OOPS_OF.match(head)
     if found is not None:
         return "kernel BUG" if found["what"] == "BUG" else found["what"]
+    found = next(filter(None, (pattern.match(head) for pattern in _SAYS_WHAT)), None)
+    if found is not None:
+        return found["what"]
     found = _TRAP_NAME.match(head)
     if found is not None and (head == "Oops" or _ERROR_CODE.search(head)):
         return found["name"]
@@ -877,6 +907,19 @@ def trap_name(text: str) -> str | None:
 
 #: riscv, loongarch: "Oops - illegal instruction", "Oops - BUG"
 _OOPS_OF = re.compile(r"Oops - (?P<what>BUG|[a-z][\w ()-]{2,50})$", re.ASCII)
+#: How the other architectures' lines say what the exception is.
+_SAYS_WHAT = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        # powerpc: "Oops: Unrecoverable VSX Unavailable Exception, sig: 6". Of a fault, which has
+        # other words, the address says more.
+        r"Oops: (?!Kernel access of bad area)(?P<what>[A-Z][\w ]{2,60}), sig: \d{1,2}$",
+        # sparc: "init(58): Kernel illegal instruction", "init(58): Oops"
+        r".{1,16}\(\d{1,10}\): (?P<what>Oops|Kernel [\w ]{3,40})$",
+        # xtensa says "Illegal instruction in kernel: sig: 9"
+        r"(?!Oops)(?P<what>[A-Z][\w -]{3,60}): sig: \d{1,2}$",
+    )
+)
 #: arm64, of a check that is an instruction: "Internal error: UBSAN: shift out of bounds: 00f2"
 _UBSAN = re.compile(r"Internal error: UBSAN: (?P<what>[a-z][a-z /-]{2,60})", re.ASCII)
 #: arm, arm64: "Internal error: Oops - BUG: 0", "Internal error: undefined instruction: 0"

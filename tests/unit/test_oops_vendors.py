@@ -135,6 +135,89 @@ TITLES = {
         "[<c05d2b00>] (regmap_lock_mutex) from [<c05d2c00>] (culprit+0x10/0x14)\n",
         "BUG: sleeping function called from invalid context in culprit",
     ),
+    **{
+        f"mips-{what}": (
+            f"{what}[#1]:\n{CPU}epc   : 803d7d90 culprit+0x68/0x3f8\n"
+            "ra    : 803d8600 caller+0xd0/0x118\nCall Trace:\n[<803d7d90>] culprit+0x68/0x3f8\n",
+            f"{what} in culprit",
+        )
+        for what in (
+            *("FP exception in kernel code", "Integer overflow", "do_cpu invoked from kernel context!"),
+            *("do_lasx invoked from kernel context!", "Unhandled kernel unaligned access"),
+            "Unhandled kernel unaligned access or invalid instruction",
+        )
+    },
+    **{
+        f"powerpc-{what}": (
+            f"{before}Oops: {what}, sig: 6 [#1]\nLE PAGE_SIZE=64K MMU=Radix SMP NR_CPUS=2048 PowerNV\n{CPU}"
+            "NIP:  c0000000012345a4 LR: c008000000133ed8 CTR: c0080000001305a0\n"
+            "CFAR: c00000000000bef4 DAR: 0000000000000000 DSISR: 42000000 IRQMASK: 0\n"
+            "NIP [c0000000012345a4] culprit+0x10/0x90\nLR [c008000000133ed8] caller+0x10/0x20\n",
+            f"{what} in culprit",
+        )
+        for before, what in (
+            ("", "Exception in kernel mode"), ("", "System Reset"), ("", "Weird page fault"),
+            ("Unrecoverable VSX Unavailable Exception f40 at c0000000012345a4\n",
+             "Unrecoverable VSX Unavailable Exception"),
+        )
+    },
+    **{
+        f"sparc-{what}": (
+            f"              \\|/ ____ \\|/\nudevd(58): {what} [#1]\n{CPU}"
+            "TSTATE: 0000004411001603 TPC: 00000000004b8d20 TNPC: 00000000004b8d24 Y: 00000000\n"
+            "TPC: <culprit+0x20/0x60>\nRPC: <caller+0x20/0x50>\nCall Trace:\n"
+            "[<00000000004b8e20>] caller+0x20/0x50\n",
+            f"{what} in culprit",
+        )
+        for what in ("Kernel illegal instruction", "Kernel bad sw trap 5", "Oops")
+    },
+    "xtensa-illegal": (
+        f"Illegal instruction in kernel: sig: 9 [#1] PREEMPT\n{CPU}"
+        "pc: d0123456, ps: 00060530, depc: 00000020, excvaddr: 00000010\n"
+        "Call Trace:\n [<d0123456>] culprit+0x16/0x40\n [<d0123556>] caller+0x16/0x40\n",
+        "Illegal instruction in kernel in culprit",
+    ),
+    "xtensa-null": (
+        "Unable to handle kernel paging request at virtual address 00000010\n pc = d0123456, ra = 9012\n"
+        f"Oops: sig: 9 [#1] PREEMPT SMP\n{CPU}"
+        "Call Trace:\n [<d0123456>] culprit+0x16/0x40\n [<d0123556>] caller+0x16/0x40\n",
+        "BUG: unable to handle kernel paging request in culprit",
+    ),
+    "openrisc-hidden-addresses": (
+        "Unable to handle kernel NULL pointer dereference at virtual address 0x00000004\n\nOops#: 0000\n"
+        "CPU #: 0\n   PC: c0123456    SR: 0000827f    SP: c1821ed0\nStack:\nCall trace:\n"
+        "[<(ptrval)>] culprit+0x34/0x60\n[<(ptrval)>] caller+0x34/0x60\n",
+        NULL + "culprit",
+    ),
+    "m68k-trap": (
+        "*** ILLEGAL INSTRUCTION ***   FORMAT=0\nCurrent process id is 58\nBAD KERNEL TRAP: 00000000\n"
+        "PC: [<0005fbbc>] culprit+0x5c/0xba\nSR: 2000  SP: 8e0c9a7d  a2: 00c3e000\n"
+        "Call Trace: [<0005fc34>] caller+0x1a/0x66\n",
+        "BAD KERNEL TRAP in culprit",
+    ),
+    "m68k-bug": (
+        "kernel BUG at fs/a.c:123!\n*** TRAP #7 ***   FORMAT=0\nCurrent process id is 58\n"
+        "BAD KERNEL TRAP: 00000000\nPC: [<0005fbbc>] culprit+0x5c/0xba\n"
+        "Call Trace: [<0005fc34>] caller+0x1a/0x66\n",
+        "kernel BUG in culprit",
+    ),
+    "alpha-bug": (
+        "Kernel bug at fs/a.c:12\nCPU 0 \ninit(58): Kernel Bug 1\n"
+        "pc = [<fffffc00003d7d90>]  ra = [<fffffc00003d8600>]  ps = 0000    Not tainted\n"
+        "pc is at culprit+0x20/0x300\nra is at caller+0x40/0x200\n"
+        "Trace:\n[<fffffc0000811e50>] caller+0x40/0x200\n",
+        "kernel BUG in culprit",
+    ),
+    "arm-microcontroller": (
+        f"Unhandled exception: IPSR = 00000006 LR = fffffff1\n{CPU}"
+        "PC is at culprit+0x10/0x90\nLR is at caller+0x30/0xd0\nxPSR: 6100000b\n",
+        "Unhandled exception in culprit",
+    ),
+    "arm64-unhandled": (
+        "Unhandled fault at 0xffffff8008c80000\nInternal error: TLB conflict abort: 96000030 [#1] SMP\n"
+        f"{CPU}pc : culprit+0x20/0x50\nlr : caller+0x1/0x20\nCall trace:\n culprit+0x20/0x50\n",
+        "Unhandled fault in culprit",
+    ),
 }  # fmt: skip
 
 
