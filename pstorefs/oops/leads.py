@@ -42,6 +42,11 @@ LEADS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         (r".{0,80}NMI", r"Uhhuh\. NMI|NMI: |Do you have a strange|Dazed and confused|.{0,60}NMI"),
         (r"(?:.{0,40}[Oo]ut of memory|System is deadlocked)", r".{1,64} invoked oom-killer: "),
         (r"dumptest", r"lkdtm: Performing "),
+        # With errors=panic: ext2 to ext4, FAT, F2FS, JFS, NILFS2, OCFS2.
+        (
+            r".{0,60}panic (?:forced after|from previous) error",
+            r"(?:[A-Z0-9]{2,6}(?:-fs)?:? )?(?:error|ERROR):? \(device |FAT-fs \(.{1,32}\): error",
+        ),
     )
 )
 

@@ -609,6 +609,16 @@ PANICS = {
         f"{PANIC}x_pci 0000:01:00.0: unrecoverable failure\n" + CPU,
         "kernel panic: x_pci 0000:01:00.0: unrecoverable failure", 58, "x_pci 0000:01:00.0: ****", "CPU: 1",
     ),
+    "file-system": (
+        ("EXT4-fs error (device sda1): ext4_find_entry:1455: inode #2: comm ls: reading directory lblock 0\n"
+        f"{PANIC}EXT4-fs (device sda1): panic forced after error\n" + CPU),
+        "kernel panic: EXT4-fs (device sda1): panic forced after error", 58, "EXT4-fs error (device", "CPU: 1",
+    ),
+    "file-system-fat": (
+        ("FAT-fs (sda1): error, fat_get_cluster: invalid cluster chain (i_pos 0)\n"
+        f"{PANIC}FAT-fs (sda1): fs panic from previous error\n" + CPU),
+        "kernel panic: FAT-fs (sda1): fs panic from previous error", 58, "FAT-fs (sda1): error", "CPU: 1",
+    ),
     "warning-by-its-trace": (
         "RIP: 0010:culprit+0x10f3/0x1260\nCall Trace:\n <TASK>\n ? __warn+0x81/0x130\n"
         f" caller+0x1b2/0x660\n </TASK>\n{PANIC}kernel: panic_on_warn set ...\n" + CPU,
