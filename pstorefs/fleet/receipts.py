@@ -184,7 +184,7 @@ def read_head(receipts: int, dump: str) -> dict[str, Any]:
 
 def signatures(receipts: int) -> set[str]:
     """The signatures of all dumps that were shipped."""
-    heads = (read_head(receipts, name) for name in os.listdir(receipts) if name[0] != ".")
+    heads = (read_head(receipts, name) for name in filter(_is_receipt, os.listdir(receipts)))
     return {head["signature"] for head in heads if isinstance(head.get("signature"), str)}
 
 
@@ -203,7 +203,7 @@ def forget(receipts: int, archived: set[str]) -> None:
         and not name.startswith(_REBOOT)
         and name.removeprefix(_NEW) not in archived
     ]
-    if gone := sum(name[0] != "." for name in old):
+    if gone := sum(map(_is_receipt, old)):
         # Before they go: a counter that falls is taken for one that began anew.
         try:
             _replace(receipts, _FORGOTTEN, b"%d" % (_forgotten(receipts) + gone))
@@ -223,7 +223,11 @@ def _forgotten(receipts: int) -> int:
 
 def shipped(receipts: int) -> int:
     """How many dumps were shipped, also those that the archive no longer holds."""
-    return _forgotten(receipts) + sum(name[0] != "." for name in os.listdir(receipts))
+    return _forgotten(receipts) + sum(map(_is_receipt, os.listdir(receipts)))
+
+
+def _is_receipt(name: str) -> bool:
+    return not name.startswith(".")
 
 
 def waited(receipts: int, boot: str) -> bool:

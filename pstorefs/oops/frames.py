@@ -16,6 +16,9 @@ WHERE = (
     r"(?: +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
 )
 
+#: What 4.15 and later print in place of an address before they have random numbers to hide it.
+HIDDEN = r"\((?:ptrval|____ptrval____)\)"
+
 
 @dataclass(frozen=True, slots=True)
 class Location:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.frames import HIDDEN
 from pstorefs.oops.report_kinds import SYMBOL, Blame
 from pstorefs.oops.skip_functions import (
     entry,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pstorefs.oops.reports import Report
     from pstorefs.oops.trace import Body
 
-_ADDRESS = r"(?:\[<(?:[0-9a-f]{1,16}|\((?:ptrval|____ptrval____)\))>\] ?)?"
+_ADDRESS = rf"(?:\[<(?:[0-9a-f]{{1,16}}|{HIDDEN})>\] ?)?"
 _PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+|$)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)

@@ -387,8 +387,10 @@ KINDS: tuple[Kind, ...] = (
             "Bound check error",
             "FP exception in kernel code",
             "Integer overflow",
-            *(f"do_{unit} invoked from kernel context!" for unit in ("cpu", "fpu", "lsx", "lasx")),
-            "do_lbt invoked from kernel context!",
+            *(
+                f"do_{unit} invoked from kernel context!"
+                for unit in ("cpu", "fpu", "lsx", "lasx", "lbt")
+            ),
         )
     ),
     # Lock checking (kernel/locking/lockdep.c): up to 4.11 INFO or BUG and what follows, in

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 
-from pstorefs.oops.frames import WHERE
+from pstorefs.oops.frames import HIDDEN, WHERE
 from pstorefs.oops.report_kinds import SYMBOL
 
-#: 4.15 and later print no pointer before they have random numbers to hide it: "[<(ptrval)>]".
-_ADDRESS = r"\[<?(?:(?:0x)?[0-9a-f]{8,16}|\((?:ptrval|____ptrval____)\))>?\]"
+_ADDRESS = rf"\[<?(?:(?:0x)?[0-9a-f]{{8,16}}|{HIDDEN})>?\]"
 #: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
 #: whose return address was changed), "[sp] [ip] f (unreliable)" (powerpc), "[sp] ip f" (xmon);
 #: "? f" (x86).
