@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -134,8 +135,30 @@ async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[N
         nursery.start_soon(load_later)
         if backing.watch is not None:
             nursery.start_soon(backing.watch.keep, ask_again)
-        await pyfuse3.main(max_tasks=_MOST_REQUESTS)
+        await _until_unmounted()
         nursery.cancel_scope.cancel()
+
+
+async def _until_unmounted() -> None:
+    import pyfuse3
+
+    try:
+        await pyfuse3.main(max_tasks=_MOST_REQUESTS)
+    except Exception as error:
+        if not _is_unmounted(error):
+            raise
+
+
+def _is_unmounted(error: BaseException) -> bool:
+    """Whether all that went wrong is that a request was just read when the file system went.
+
+    The kernel's answer to that read is ECONNABORTED (fs/fuse/dev.c); to the next one it would be
+    ENODEV, which libfuse takes for the end. Newer versions of trio put errors into groups.
+    """
+    inner = getattr(error, "exceptions", ())
+    if inner:
+        return all(map(_is_unmounted, inner))
+    return isinstance(error, OSError) and error.errno == errno.ECONNABORTED
 
 
 def load_the_rest(needs: Callable[[str], bool]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
+from pstorefs.mount.serve import _is_unmounted
 from pstorefs.system import libc, mountinfo
 from tests.mount.conftest import COMMAND, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, pstorefs
@@ -98,6 +101,58 @@ def test_a_signal_at_any_moment_leaves_no_dead_mount(
         assert process.wait(100) == 0
     assert trace.read_text().count(f"{call}(") >= number, "no signal came at that moment"
     assert mountinfo.at(str(point)) is None
+
+
+def test_a_request_that_is_read_as_the_mount_goes_is_no_failure(source: Path, point: Path) -> None:
+    """The kernel ends that read with ECONNABORTED, not with ENODEV; here strace does."""
+    with subprocess.Popen(
+        [*COMMAND, "-f", source, point], cwd=ROOT, text=True, stderr=PIPE
+    ) as daemon:
+        assert until_mounted(point, daemon)
+        rule = "inject=read,splice:error=ECONNABORTED"
+        command = [
+            "strace",
+            "-f",
+            "-p",
+            str(daemon.pid),
+            "-P",
+            "/dev/fuse",
+            "-o/dev/null",
+            "-e",
+            rule,
+        ]
+        with subprocess.Popen(command, text=True, stderr=PIPE) as tracer:
+            assert tracer.stderr
+            assert "attached" in tracer.stderr.readline()
+            subprocess.run(["ls", point], capture_output=True, check=False)
+            _, said = daemon.communicate(timeout=100)
+    assert daemon.returncode == 0, said
+    assert "reading device: Software caused connection abort" in said, "strace came too late"
+    assert "pstorefs:" not in said
+    assert mountinfo.at(str(point)) is None
+
+
+def group(*errors: Exception) -> Exception:
+    """What newer versions of trio raise."""
+    return ExceptionGroup("of trio", errors)  # noqa: F821 (Debian 12 and 13 have it)
+
+
+_GONE, _FULL = OSError(errno.ECONNABORTED, "gone"), OSError(errno.ENOSPC, "full")
+
+
+@pytest.mark.parametrize(
+    ("error", "unmounted"),
+    [
+        (_GONE, True),
+        (_FULL, False),
+        (group(_GONE), True),
+        (group(group(_GONE), _GONE), True),
+        (group(_GONE, _FULL), False),
+        (group(_GONE, ValueError("ours")), False),
+    ],
+)
+def test_no_other_failure_hides_behind_an_unmount(error: Exception, unmounted: bool) -> None:
+    assert _is_unmounted(error) is unmounted
 
 
 def test_a_mount_that_was_moved_is_unmounted_where_it_is(
