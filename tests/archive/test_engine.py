@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -349,6 +350,25 @@ def test_a_store_that_refuses_is_told(number: int, tmp_path: Path) -> None:
     store.close()
     assert {(o.result, o.errno) for o in outcomes} == {("failed", number)}
     assert all(o.dump and o.message for o in outcomes)
+
+
+def test_the_archive_says_that_a_record_is_about_to_be_erased_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = erst(tmp_path)
+    with closing(_Refusing(str(scene.source))) as refusing:
+        archive(refusing, str(scene.target), None, POLICY)  # saved, so that it exists
+    said = set()
+    erase = Store.erase
+
+    def watched(self: Store, folder: tuple[str, ...], name: str) -> None:
+        said.update(fact["clearing_boot"] for fact in scene.facts())
+        erase(self, folder, name)
+
+    monkeypatch.setattr(Store, "erase", watched)
+    monkeypatch.setattr(never_erased, "boot_id", lambda: "another boot")
+    assert {outcome.result for outcome in scene.archive().values()} == {"cleared"}
+    assert said == {"another boot"}
 
 
 class _Busy(Store):
