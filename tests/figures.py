@@ -6,6 +6,7 @@ of them is not what it must be, 2 if there are none.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from pathlib import Path
@@ -16,11 +17,13 @@ PLACE = Path(__file__).resolve().parents[1] / "build" / "figures"
 def record(part: str, what: str, measured: str, must: str = "", ok: bool | None = None) -> None:
     """Note a figure; it takes the place of an earlier one of the same name. `ok`: must is met."""
     PLACE.mkdir(parents=True, exist_ok=True)
-    file = PLACE / f"{part}.json"
-    rows = json.loads(file.read_text()) if file.exists() else []
-    rows = [row for row in rows if row["what"] != what]
-    rows.append({"what": what, "measured": measured, "must": must, "ok": ok})
-    file.write_text(json.dumps(rows, indent=1) + "\n")
+    with (PLACE / f"{part}.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two tests run at a time
+        file.seek(0)
+        rows = [row for row in json.loads(file.read() or "[]") if row["what"] != what]
+        rows.append({"what": what, "measured": measured, "must": must, "ok": ok})
+        file.truncate(0)
+        file.write(json.dumps(rows, indent=1) + "\n")
 
 
 _WORDS = {True: "ok", False: "**misses**", None: ""}
