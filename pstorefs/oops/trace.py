@@ -122,7 +122,7 @@ class _Reader:
         if text.startswith(HEADERS) or text.endswith("Call Trace:"):  # after a dump of the stack
             self._begin_trace(text)
         elif text.startswith(HISTORY) or text.endswith("registered at:"):
-            self._traces += 1
+            self._traces += not self._history  # one header, said twice, or two of the past
             self._history = True
         elif text.startswith(ASIDE):
             self._aside = True

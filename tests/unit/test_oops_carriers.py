@@ -280,3 +280,14 @@ def test_blanks_that_somebody_squeezed_change_no_name() -> None:
     for blanks in ("  ", " "):
         text = f"BUG: Bad page state in process a{blanks}pfn:7deea\n{_TRACE}"
         assert parse_console(text.encode()).title == "BUG: Bad page state in culprit"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_header_that_is_there_twice_begins_one_trace(times: int) -> None:
+    text = (
+        "WARNING: inconsistent lock state\n6.1.5 #7 Not tainted\n"
+        "{HARDIRQ-ON-W} state was registered at:\n lock_acquire+0x1/0x20\n innocent+0x1/0x20\n"
+        f"\nstack backtrace:\n{_TRACE}"
+    )
+    lines = [line * times for line in text.splitlines(keepends=True)]
+    assert parse_console("".join(lines).encode()).title == "inconsistent lock state in culprit"
