@@ -358,3 +358,17 @@ def test_a_warning_of_which_the_panic_alone_is_left_has_its_signature() -> None:
     whole, cut = (parse_dump(text.encode(), "Panic", 1) for text in (head + panic, panic))
     assert whole.signature
     assert (cut.title, cut.signature) == (whole.title, whole.signature)
+
+
+def test_an_oops_that_has_only_begun_on_another_processor_is_not_the_one_that_is_dumped() -> None:
+    text = (
+        "[  237.067842][    C0] BUG: TASK stack guard page was hit at ffffc900054afff8\n"
+        "[  237.067871][    C0] stack guard page: 0000 [#1] PREEMPT SMP KASAN\n"
+        "[  237.067925][    C0] RIP: 0010:culprit+0x17/0x70\n"
+        "[  237.068257][    C0] Call Trace:\n"
+        "[  237.068267][    C0]  culprit+0x90/0xe40\n"
+        "[  237.848234][    C1] BUG: TASK stack guard page was hit at ffffc900054cfff8\n"
+        "[  239.022496][    C0] ---[ end trace 609e57bc3616171e ]---\n"
+    )
+    facts = parse_dump(text.encode(), "Oops", 1)
+    assert facts.title == "BUG: stack guard page was hit in culprit"
