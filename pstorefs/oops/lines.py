@@ -120,7 +120,7 @@ def split(text: bytes) -> list[Line]:
         starts.append(at)
         ends.append(at + len(raw))
         at = ends[-1] + 1
-    if raws[-1]:
+    if len(raws[-1]) <= LINE_MAX:  # of a longer one the end is not looked at
         raws[-1] = _CUT_NAME.sub(r"\1", raws[-1])
     indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
