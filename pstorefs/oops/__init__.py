@@ -227,9 +227,10 @@ def _facts(lines: list[Line], reports: list[Report], choice: Choice) -> Facts:
 
 def _key(report: Report | None, called: Name | None) -> str:
     """Return what a report's signature is a hash of; empty if that would be of other bugs, too."""
-    if report is None or called is None or report.kind in UNSIGNED or speaks_of_another(report):
+    if report is None or called is None or report.kind in UNSIGNED:
         return ""
-    return called.key
+    # A panic whose own trace says what it was is called after that.
+    return "" if called.error_class == "panic" and speaks_of_another(report) else called.key
 
 
 def _task(report: Report | None, body: Body | None) -> Task | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.skip_functions import is_entry
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pstorefs.oops.lines import Line
     from pstorefs.oops.reports import Report
+    from pstorefs.oops.trace import Body
 
 GAP = "[pstorefs: "
 _NOTHING_LOST = re.compile(
@@ -26,9 +29,36 @@ _NOTHING_LOST = re.compile(
 _ONE_REPORT_US = 200_000
 
 
+#: Lines after a report's last one, in which it is looked for anything else.
+_LINES_AFTER = 64
+
+
 def loses_text(text: str) -> bool:
     """Whether text is lost where a line of this program is."""
     return _NOTHING_LOST.match(text) is None
+
+
+def breaks_off(report: Report, more: Sequence[int], body: Body, lines: Sequence[Line]) -> bool:
+    """Whether a text ends, or has a gap, within a report's first trace or before it.
+
+    A trace is over where it has come to the kernel's entry, or something else follows it. `more`
+    are further lines on the same bug.
+    """
+    if report.ended or any(is_entry(function) for function, _ in body.places):
+        return False
+    end = max((report.last, *more))
+    last = lines[end].text
+    within = body.inside or last.startswith((" ", "\t", "[")) or "+0x" in last
+    if body.frames and not within:
+        return False
+    timed = lines[end].time is not None  # programs' lines have no time: they end nothing
+    after = [
+        line.text
+        for line in lines[end + 1 : end + 1 + _LINES_AFTER]
+        if line.text and (not timed or line.time is not None or line.text.startswith(GAP))
+    ]
+    # Of the text's last line only the beginning may be there.
+    return len(after) <= 1 or any(text.startswith(GAP) for text in after[:2])
 
 
 def oops_open(reports: Iterable[Report]) -> Report | None:

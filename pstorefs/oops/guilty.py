@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.frames import HIDDEN
-from pstorefs.oops.report_kinds import SYMBOL, Blame
+from pstorefs.oops.report_kinds import FILE, SYMBOL, Blame
 from pstorefs.oops.skip_functions import (
     entry,
     first,
@@ -17,14 +17,12 @@ from pstorefs.oops.skip_functions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pstorefs.oops.lines import Line
     from pstorefs.oops.reports import Report
     from pstorefs.oops.trace import Body
 
 _ADDRESS = rf"(?:\[<(?:[0-9a-f]{{1,16}}|{HIDDEN})>\] ?)?"
-_PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| \S+:\d+|$)"
+_PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| {FILE}|$)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
@@ -36,7 +34,7 @@ _LAST = re.compile(
 #: trace of a task that waits has it.
 _NEVER = re.compile(
     r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+|report_bug"
-    r"|sched_show_task|watchdog_(?:timer_fn|overflow_callback)|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
+    r"|sched_show_task|update_process_times|rcu_(?:sched_clock_irq|check_callbacks)|watchdog_(?:timer_fn|overflow_callback)|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
     r"|(?:io_|preempt_)?schedule(?:_\w+)?|context_switch|switch_to\w*)\Z"
 )
 
@@ -79,11 +77,8 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
         found = _hangs_on(body)
     elif how is Blame.PLACES:
-        places = interrupted(body.places)
-        found = _of_a_stall(places, tables)
-        if found is None and len(places) < len(body.places):  # the trace begins in the detector
-            found = _in_need(*places)
-    elif how is Blame.POINTER and pointer is not None:
+        found = _of_a_stall(body, tables)
+    elif how is Blame.POINTER and pointer is not None and not body.interrupted:
         found = first((pointer, *_caller(body)), tables)
     elif how is Blame.FORMER:
         found = first(_frames_after("which became", lines), tables)
@@ -91,7 +86,10 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         found = first(_frames_after("page last allocated", lines), tables)
     if found is None and named is not None:
         found = first((named,), tables)
-    return found or _from_trace(body, tables) or _in_need(named, pointer, *body.places)
+    found = found or _from_trace(body, tables)
+    if found is not None or body.cut:  # who called the machinery is in what is lost
+        return found
+    return _in_need(named, pointer, *body.places)
 
 
 def _pointer(body: Body) -> tuple[str, str | None] | None:
@@ -121,21 +119,23 @@ def _caller(body: Body) -> tuple[tuple[str, str | None], ...]:
 
 def _in_need(*places: tuple[str, str | None] | None) -> str | None:
     """Return machinery where nothing else is known, but no check, printer, entry or scheduler."""
-    for place in places:
-        if place is None or is_checker(place[0]) or is_entry(place[0]):
-            continue
-        if _NEVER.match(place[0]) is None:
-            return plain(place[0])
+    names = (plain(place[0]) for place in places if place is not None)
+    for name in names:
+        if not (is_checker(name) or is_entry(name) or _NEVER.match(name)):
+            return name
     return None
 
 
-def _who_called(named: str, body: Body) -> str:
+def _who_called(named: str, body: Body) -> str | None:
     """Return the caller that the line names, or who called that if it only checks."""
     names = [function for function, _ in body.places]
     if named not in names:
-        return plain(named) if not is_checker(named) else first(body.places) or plain(named)
+        if is_checker(named):
+            return first(body.places) or (None if body.cut else plain(named))
+        return plain(named)
     after = names[names.index(named) :]
-    return plain(next((name for name in after if not is_checker(name)), named))
+    by = next((name for name in after if not is_checker(name)), None if body.cut else named)
+    return plain(by) if by is not None else None
 
 
 def _named(how: Blame, report: Report, lines: list[Line]) -> tuple[str, str | None] | None:
@@ -189,13 +189,17 @@ def _lock(lines: list[Line]) -> str | None:
     return None
 
 
-def _of_a_stall(places: Sequence[tuple[str, str | None]], tables: str) -> str | None:
+def _of_a_stall(body: Body, tables: str) -> str | None:
     """Return the activity that goes on for too long.
 
     One that idles may be the processor that noticed it: only where nothing else is known.
     """
+    places = interrupted(body.places)
     busy = [one for one in places if one[0] != "do_idle"]
-    return entry(busy, tables) or entry(places, tables) or first(places, tables)
+    found = entry(busy, tables) or entry(places, tables) or first(places, tables)
+    if found is None and len(places) < len(body.places) and not body.cut:
+        found = _in_need(*places)  # the trace begins in the detector
+    return found
 
 
 def _hangs_on(body: Body) -> str | None:

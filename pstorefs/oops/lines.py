@@ -25,6 +25,8 @@ TEXT_MAX = 4 << 20
 LINES_MAX = 1 << 16
 # A report that somebody pasted has more lines; one line with blanks before it is a quotation.
 _PASTED_LINES = 5
+# What is left of an empty line then: mails quote with ">".
+_PASTED = " \t\r>"
 
 #: Within the brackets Motorola (`,0`) and Amlogic (`@1`) have the CPU, LG has the wall clock,
 #: Huawei an `s`. Before the caller dmesg of util-linux 2.41 prints a blank. After them Qualcomm and
@@ -39,12 +41,14 @@ _ANYWHERE = re.compile(_STAMP, re.ASCII)
 _CALLER = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}([TC]\d{1,10})\] ?", re.ASCII)
 #: Prefixes of lines without the kernel's own time: level, that of `dmesg -x`; then one time.
 _TIMES = (
-    r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ",  # dmesg -T
-    r"\[[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d[\d:.]{0,16}\] ",  # dmesg -e
+    r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\](?: |(?=\[))",  # dmesg -T
+    r"\[[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d[\d:.]{0,16}\](?: |(?=\[))",  # dmesg -e
     r"\[ *\+\d{1,10}\.\d{6}\] ",  # the same, within a minute
     r"\[(?: *\d{1,10}\.\d{6} )?< *\d{1,10}\.\d{6} ?>\] ",  # dmesg -d, journalctl -o short-delta
     r"\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,15}\S{0,6}\]? ",  # dmesg --time-format=iso
     r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d{1,9} +\d{1,9} [A-Z] \S{0,24} *: ",  # logcat
+    r"\[\d\d:\d\d:\d\d(?:\.\d{1,6})?\] ",  # tio, picocom and others that record a console
+    r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})? ",  # ts
 )
 _OTHER = re.compile(
     rf"(?:<\d{{1,3}}>)?(?:[a-z]{{3,8}} *:[a-z]{{3,7}} *: ?)?(?:{'|'.join(_TIMES)})?", re.ASCII
@@ -73,8 +77,10 @@ _TASK = re.compile(
 )
 _TASK_AND_MODULE = re.compile(_TASK.pattern.removesuffix("?"), re.ASCII)
 #: netconsole's extended form and /dev/kmsg: level, number, microseconds, flags; then the text.
+#: netconsole may put the kernel's release before that (6.7).
 _EXTENDED = re.compile(
-    r"\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};", re.ASCII
+    r"(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},(\d{1,19}),[-c+](?:,caller=([TC]\d{1,10}))?[^;]{0,80};",
+    re.ASCII,
 )
 #: Time, maybe its zone, or seconds since 1970 (journalctl -o short-unix); host, maybe facility and
 #: level (busybox); the form of RFC 5424.
@@ -86,8 +92,9 @@ _SYSLOG = re.compile(
 )
 #: What journalctl -o short-monotonic and short-delta print between the time and the text.
 _HOST = re.compile(r"\S{1,64} kernel(?:\[\d{1,9}\])?: ", re.ASCII)
-#: What `dmesg --color` and terminals add.
-_COLOUR = re.compile(r"\x1b\[[\d;]{0,16}m")
+#: What `dmesg --color` and terminals add: colours, erased ends of lines, modes. Of the sequences
+#: for the title of a window systemd has made its own, on each console (257).
+_COLOUR = re.compile(r"\x1b(?:\[[0-?]{0,24}[Khlm]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\))")
 
 
 class Line(NamedTuple):
@@ -113,7 +120,7 @@ def split(text: bytes) -> list[Line]:
         starts.append(at)
         ends.append(at + len(raw))
         at = ends[-1] + 1
-    if raws[-1] and b"+0x" in text:
+    if len(raws[-1]) <= LINE_MAX:  # of a longer one the end is not looked at
         raws[-1] = _CUT_NAME.sub(r"\1", raws[-1])
     indent = _indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
@@ -130,9 +137,12 @@ def split(text: bytes) -> list[Line]:
     return result
 
 
-#: A function at the end of a text that ends within a line: who knows how its name goes on.
+#: A function at the end of a text that ends within a line: who knows how its name goes on. Before
+#: it are the blanks of a trace, an address, arm's callee, or the name of a register.
 _CUT_NAME = re.compile(
-    r"((?:\A {1,8}|\]  |>\] |\bat: |RIP: 0010:|pc : |lr : )(?:\? )?)[A-Za-z_][\w.$]{0,500}\Z",
+    r"((?:\A {1,8}|\]  |>\] \(?|(?:\)|\A {1,8}[\w.]{1,64}|\]  [\w.]{1,64}) from |\bat: |RIP: 0010:"
+    r"|pc : |lr : |\bra : |\b(?:PC|LR|[EI]?IP) is at |\b[0-9a-f]{8,16}\]? \(?)(?:\? )?)"
+    r"[A-Za-z_][\w.$]{0,500}\Z",
     re.ASCII,
 )
 
@@ -153,12 +163,12 @@ def _start(text: bytes) -> int:
 
 
 def _indent(raws: list[str]) -> int:
-    """Return how many blanks all lines begin with: the log was pasted somewhere."""
-    full = [raw for raw in raws if raw.strip()]
+    """Return how many blanks all lines begin with: the log was pasted somewhere, or quoted."""
+    full = [raw for raw in raws if raw.strip(_PASTED)]
     if len(full) < _PASTED_LINES:
         return 0
     first = full[0][:PREFIX_MAX]
-    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    indent = first[: len(first) - len(first.lstrip(" \t>"))]
     for raw in full if indent else ():
         while not raw.startswith(indent):
             indent = indent[:-1]
@@ -173,7 +183,7 @@ def _parse(raw: str, start: int, end: int) -> Line:
         raw = _COLOUR.sub("", raw)
     found = _KERNEL.match(raw)
     if found is None:
-        raw = raw.lstrip("\x00")
+        raw = raw.lstrip("\x00\r")
         found = _ANYWHERE.search(raw, 0, PREFIX_MAX + 32)
     if found is not None:
         seconds, micros, caller, cpu, pid = found.groups()

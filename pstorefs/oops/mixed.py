@@ -60,9 +60,9 @@ _PID = re.compile(r"(?:CPU: \d{1,6} )?(?:UID: \d{1,10} )?[Pp](?:ID|id): (\d{1,10
 _TOLD = re.compile(r".{0,120}(?:by task .{1,64}/|, pid: )(\d{1,10})\b", re.ASCII)
 
 
-def can_wait(report: Report) -> bool:
-    """Whether a report may go on after another one has begun."""
-    return _class(report) in _HEADED and not report.ended
+def can_wait(report: Report, another: Report) -> bool:
+    """Whether a report may go on after another one has begun. After a panic none does."""
+    return _class(report) in _HEADED and not report.ended and _class(another) != "panic"
 
 
 def still_open(report: Report, number: int, lines: Sequence[Line]) -> bool:

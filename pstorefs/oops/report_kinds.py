@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
 #: "foo+0x1/0x2 [module]".
-_EXACT = rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
+_EXACT = (
+    rf"(?P<function>{SYMBOL})"
+    r"(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
+)
+#: A place in the source, as decode_stacktrace.sh says it: unlike "sd 0:0:0:0", which is a device.
+FILE = r"(?:[^\s:]{0,200}\.[A-Za-z]\w{0,3}|\?\?):[\d?]"
 #: The same or, after decode_stacktrace.sh, "foo (file.c:12)", "foo file.c:12" and "foo file.c:12
 #: [inline]"; or "foo" or "foo [module]" at the end of a line whose offsets
 #: somebody has cut off.
 _PLACE = _EXACT + (
-    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x| \S+:\d+"
+    r"| \([^\s():]{1,200}:\d[^\[\]]{0,200}\) +\[(?P<decoded>[\w-]{1,64})\]|\+0x"
+    rf"| {FILE}"
     r"| \[(?P<cut>[\w-]{1,64})\]$|$)"
 )
 
@@ -666,7 +672,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Bad page ",
         "BUG: Bad page {what}",
         Blame.PAGE,
-        r"(?P<what>state) in process (?P<comm>.{1,64}?)  pfn:",
+        r"(?P<what>state) in process (?P<comm>.{1,64}?) {1,2}pfn:",
     ),
     # 2.6.28 and before
     _kind(
@@ -682,7 +688,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Bad page ",
         "BUG: Bad page {what}",
         Blame.NOBODY,
-        r"(?P<what>map|cache) in process (?P<comm>.{1,64}?)  (?:pfn|pte):",
+        r"(?P<what>map|cache) in process (?P<comm>.{1,64}?) {1,2}(?:pfn|pte):",
     ),
     _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),
     _kind(
@@ -811,6 +817,7 @@ OLD_BUG = "__bug"
 BUG = Kind("bug", (), "", "kernel BUG", Blame.POINTER)
 #: What the detector of hard lockups said by a warning of its own, up to 4.0 (kernel/watchdog.c).
 HARD_LOCKUP = Kind("hard-lockup", (), "", "Watchdog detected hard LOCKUP", Blame.PLACES, "stalls")
+RCU_STALL = Kind("rcu-stall", (), "", "INFO: rcu detected stall", Blame.PLACES, "stalls")
 #: Functions in the trace of a report whose beginning is lost, and what it was by them. Each is
 #: called for that alone.
 _LOST_BY_FRAME = {
@@ -819,6 +826,9 @@ _LOST_BY_FRAME = {
     "die_addr": Kind("oops", (), "", "general protection fault", Blame.POINTER),
     "handle_invalid_op": BUG,
     "watchdog_timer_fn": Kind("soft-lockup", (), "", "BUG: soft lockup", Blame.PLACES, "stalls"),
+    "rcu_dump_cpu_stacks": RCU_STALL,
+    "print_cpu_stall": RCU_STALL,
+    "print_other_cpu_stall": RCU_STALL,
 }
 
 

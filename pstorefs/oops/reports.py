@@ -231,13 +231,15 @@ class _Splitter:
         if kind.error_class in report.kind.then and kind is not report.kind:
             return True
         if kind.trap:
-            return report.die is None and report.kind.error_class in EXPLAINED
+            told = report.trap == self._lines[number].text  # by two consoles
+            return told or (report.die is None and report.kind.error_class in EXPLAINED)
         if report.kind.error_class == kind.error_class == "memory-leak":
             return True
         if kind.error_class == "hard-lockup":  # seen by one CPU, then by the one that hangs
             return report.kind.error_class == kind.error_class
-        # decode_stacktrace.sh repeats the line for each inlined function.
-        return kind is report.kind and "[inline]" in self._lines[report.head].text
+        head = self._lines[report.head].text
+        # decode_stacktrace.sh repeats the line for each inlined function, two consoles repeat all.
+        return kind is report.kind and ("[inline]" in head or head == self._lines[number].text)
 
     def _choose(self, number: int, text: str, known: Kind | None) -> None:
         """Of several open reports of no caller, make that the current one whose line this is."""
@@ -253,7 +255,7 @@ class _Splitter:
 
     def _open_report(self, report: Report, caller: str) -> None:
         other = self._open.get(caller)
-        if caller == "" and other is not None and can_wait(other) and not _panics(report):
+        if caller == "" and other is not None and can_wait(other, report):
             self._waiting = [other, *self._waiting][:OPEN_MAX]
             catch_up(other, self._lines)
         report.placed = caller == "" and self._waiting != []
@@ -344,7 +346,3 @@ class _Splitter:
 def _says_more(first: Kind, second: Kind) -> bool:
     """Whether of two first lines of one report the first one says what happened."""
     return second.trap or second.error_class in first.then
-
-
-def _panics(report: Report) -> bool:
-    return report.kind is not None and report.kind.error_class == "panic"

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pstorefs.oops.gaps import breaks_off
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
@@ -173,6 +174,7 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     more = panic.lines if panic is not None and panic is not report and not report.traced else ()
     own = [lines[number] for number in (*report.lines, *more)]
     body = read_body(report, lines, more)
+    body = replace(body, cut=breaks_off(report, more, body, lines))
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)
         return _compose(head, "panic", blame(report, "", own, body), body), body

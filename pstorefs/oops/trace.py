@@ -46,7 +46,7 @@ ASIDE = "Preemption disabled at:"
 _TELLING = by_first(
     (
         *(*BLANKS, *HEADERS, *HISTORY, *REGISTERS, *ABOUT_TASKS),
-        *("<", "Hardware name: ", "Modules linked in:", ASIDE),
+        *("<", "{", "Hardware name: ", "Modules linked in:", ASIDE),
     )
 )
 
@@ -68,6 +68,10 @@ class Body:
     caller: Location | None = None
     #: The pointer is that of what an interrupt interrupted: not what the report is about.
     interrupted: bool = False
+    #: The pointer comes after the first frames: it is where an exception came, and they go on.
+    inside: bool = False
+    #: The text breaks off before the trace came to the kernel's entry.
+    cut: bool = False
 
 
 def read(lines: Iterable[Line]) -> Body:
@@ -85,6 +89,7 @@ class _Reader:
         self._pointer: Location | None = None
         self._caller: Location | None = None
         self._interrupted = False
+        self._inside = False
         self._frames: list[Frame] = []
         self._places: list[tuple[str, str | None]] = []
         self._modules: tuple[str, ...] = ()
@@ -106,6 +111,7 @@ class _Reader:
             tuple(self._tasks.found),
             self._caller,
             self._interrupted,
+            self._inside,
         )
 
     def take(self, text: str) -> None:
@@ -115,8 +121,8 @@ class _Reader:
             return
         if text.startswith(HEADERS) or text.endswith("Call Trace:"):  # after a dump of the stack
             self._begin_trace(text)
-        elif text.startswith(HISTORY):
-            self._traces += 1
+        elif text.startswith(HISTORY) or text.endswith("registered at:"):
+            self._traces += not self._history  # one header, said twice, or two of the past
             self._history = True
         elif text.startswith(ASIDE):
             self._aside = True
@@ -240,7 +246,10 @@ class _Reader:
         where = location_of(found)
         if self._pointer is None:
             self._pointer = where
-            self._interrupted = self._interrupts and bool(self._frames)
+            # Within an interrupt's own stack it is that of an exception there.
+            over = self._stack not in ("IRQ", "HARDIRQ", "SOFTIRQ")
+            self._inside = bool(self._frames)
+            self._interrupted = self._interrupts and over and self._inside
         if where.function is not None and not self._history and len(self._places) < FRAMES_MAX:
             self._places.append((where.function, where.module))
 

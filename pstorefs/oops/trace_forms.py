@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from pstorefs.oops.frames import HIDDEN, WHERE
-from pstorefs.oops.report_kinds import SYMBOL
+from pstorefs.oops.report_kinds import FILE, SYMBOL
 
 _ADDRESS = rf"\[<?(?:(?:0x)?[0-9a-f]{{8,16}}|{HIDDEN})>?\]"
 #: " f+0x1/0x2 [mod]", after at most two addresses: "[<ip>] f", "([<ip>] f)" (s390, of a frame
@@ -108,7 +108,7 @@ REGISTERS = (
 )  # fmt: skip
 BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 PLAIN = re.compile(WHERE, re.ASCII)
-SYMBOLISED = re.compile(rf"\.?(?P<function>{SYMBOL})(?: \S{{1,200}}:[\d?]|$)", re.ASCII)
+SYMBOLISED = re.compile(rf"\.?(?P<function>{SYMBOL})(?: {FILE}|$)", re.ASCII)
 #: A frame after decode_stacktrace.sh, "f (net/a.c:12 net/b.c:3 (discriminator 2)) module"; and in a
 #: trace whose offsets somebody has cut off, "  f" and "  f [module]".
 DECODED = re.compile(

@@ -265,6 +265,10 @@ def _own_oops(lines: list[Line], reports: list[Report], count: int | None) -> Re
     not as dumps. A last one with a lower number, however, is older than this dump.
     """
     oopses = [one for one in reports if one.die is not None or _class(one) in OOPSES]
+    # One of which only the first line is there is another processor's, and not dumped yet.
+    begun = [one for one in oopses if one.body or one.die is not None]
+    if begun and begun[-1].last >= len(lines) - TAIL:
+        oopses = begun
     last = oopses[-1] if oopses else None
     if last is None or last.last < len(lines) - TAIL:
         counted = next((one for one in reversed(oopses) if one.die == count), None)

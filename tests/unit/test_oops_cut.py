@@ -243,3 +243,132 @@ def test_a_report_with_its_own_beginning_is_not_what_a_gap_cut() -> None:
     facts = parse_dump(text.encode(), "Panic", 2)
     assert facts.title == f"{NULL} in other"
     assert [each.title for each in facts.others] == [f"{NULL} in culprit"]
+
+
+#: Reports that break off while their traces are in the machinery, and what is known of them.
+BROKEN_OFF = {
+    "a check of the network": (
+        ("kernel BUG at net/core/skbuff.c:110!\ninvalid opcode: 0000 [#1] SMP\n"
+        "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\nRIP: 0010:skb_panic+0x1/0x20\n"),
+        "Call Trace:\n <TASK>\n skb_put+0x1/0x20\n",
+        "kernel BUG",
+        "skb_panic",
+    ),
+    "KASAN": (
+        ("BUG: KASAN: use-after-free in __list_del_entry_valid+0x1/0x20\n"
+        "Read of size 8 at addr ffff8880a2c2e640 by task a/42\n\n"
+        "CPU: 1 PID: 42 Comm: a Not tainted 6.1.5 #7\n"),
+        "Call Trace:\n dump_stack+0x1/0x20\n kasan_report+0x1/0x20\n",
+        "KASAN: use-after-free Read",
+        "__list_del_entry_valid",
+    ),
+    "a warning that panics, and its registers": (
+        ("WARNING: CPU: 1 PID: 42 at lib/refcount.c:186 refcount_inc+0x1/0x20\n"
+        "Kernel panic - not syncing: panic_on_warn set ...\n\n"
+        "CPU: 1 PID: 42 Comm: a Not tainted 4.14.0 #7\n"),
+        ("Call Trace:\n panic+0x1/0x20\n __warn+0x1/0x20\n invalid_op+0x1/0x20\n"
+        "RIP: 0010:refcount_inc+0x1/0x20\nRSP: 0018:ffff8801d8f7f5b0 EFLAGS: 00010286\n"),
+        "WARNING: refcount bug",
+        "refcount_inc",
+    ),
+    "a stall": (
+        ("rcu: INFO: rcu_sched self-detected stall on CPU\n"
+        "CPU: 1 PID: 42 Comm: a Not tainted 4.14.0 #7\n"),
+        ("Call Trace:\n <IRQ>\n dump_stack+0x1/0x20\n nmi_cpu_backtrace.cold.8+0x1/0x20\n"
+        " rcu_dump_cpu_stacks+0x1/0x20\n"),
+        "INFO: rcu detected stall",
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN_OFF)
+def test_machinery_is_not_named_where_its_caller_is_lost(case: str) -> None:
+    head, trace, title, _ = BROKEN_OFF[case]
+    for lost in ("", " kfree_s", "[pstorefs: part 1 is missing]\n"):
+        facts = parse_console((head + trace + lost).encode())
+        assert (facts.title, facts.function, facts.signature) == (title, None, ""), lost
+
+
+@pytest.mark.parametrize("case", [case for case, row in BROKEN_OFF.items() if row[3]])
+def test_machinery_is_named_where_nobody_called_it(case: str) -> None:
+    head, trace, title, function = BROKEN_OFF[case]
+    facts = parse_console(f"{head}{trace} entry_SYSCALL_64_after_hwframe+0x1/0x20\n".encode())
+    assert facts.title == f"{title} in {function}"
+
+
+def test_programs_that_go_on_writing_do_not_complete_a_trace() -> None:
+    head, trace, title, _ = BROKEN_OFF["KASAN"]
+    kernel = "".join(f"[   12.000001] {line}\n" for line in (head + trace).splitlines())
+    assert parse_console((kernel + "executing program 3\n" * 9).encode()).title == title
+
+
+def test_where_a_lock_was_taken_in_the_past_is_not_where_it_is_misused() -> None:
+    text = (
+        "WARNING: inconsistent lock state\n6.1.5 #7 Not tainted\n"
+        "inconsistent {HARDIRQ-ON-W} -> {IN-HARDIRQ-W} usage.\n"
+        "{HARDIRQ-ON-W} state was registered at:\n lock_acquire+0x1/0x20\n innocent+0x1/0x20\n"
+    )
+    assert parse_console(text.encode()).title == "inconsistent lock state"
+
+
+def test_what_an_interrupt_interrupted_is_not_named_where_the_beginning_is_lost() -> None:
+    text = (
+        "Call Trace:\n <IRQ>\n culprit+0x1/0x20\n __usb_hcd_giveback_urb+0x1/0x20\n"
+        " apic_timer_interrupt+0x1/0x20\n </IRQ>\nRIP: 0010:default_idle+0x1/0x20\n"
+        " cpu_startup_entry+0x1/0x20\n"
+    )
+    facts = parse_console(text.encode())
+    assert (facts.function, facts.interrupted, facts.signature) == ("culprit", True, "")
+
+
+def test_an_exception_on_an_interrupts_stack_is_where_it_came() -> None:
+    text = (
+        "Call Trace:\n <IRQ>\n __warn+0x1/0x20\n asm_exc_invalid_op+0x1/0x20\n"
+        "RIP: 0010:culprit+0x1/0x20\n __hrtimer_run_queues+0x1/0x20\n </IRQ>\n"
+    )
+    facts = parse_console(text.encode())
+    assert (facts.title, facts.interrupted) == ("WARNING in culprit", False)
+
+
+STALL = (
+    "CPU: 1 PID: 42 Comm: a Not tainted 4.19.0 #7\nCall Trace:\n <IRQ>\n"
+    " rcu_dump_cpu_stacks+0x1/0x20\n rcu_check_callbacks.cold+0x1/0x20\n"
+    " update_process_times+0x1/0x20\n apic_timer_interrupt+0x1/0x20\n </IRQ>\n"
+    "RIP: 0010:chance+0x1/0x20\n worker+0x1/0x20\n ksys_culprit+0x1/0x20\n"
+    " __x64_sys_culprit+0x1/0x20\n do_syscall_64+0x1/0x20\n"
+)
+
+
+def test_a_stall_that_lost_its_beginning_keeps_its_name() -> None:
+    whole = parse_console(f"rcu: INFO: rcu_sched self-detected stall on CPU\n{STALL}".encode())
+    cut = parse_console(STALL.encode())
+    assert whole.title.startswith("INFO: rcu detected stall in ")
+    assert (cut.title, cut.signature) == (whole.title, whole.signature)
+
+
+def test_a_warning_of_which_the_panic_alone_is_left_has_its_signature() -> None:
+    panic = (
+        "Kernel panic - not syncing: panic_on_warn set ...\n"
+        "CPU: 1 PID: 42 Comm: a Not tainted 6.1.5 #7\nCall Trace:\n panic+0x1/0x20\n"
+        " __warn+0x1/0x20\n asm_exc_invalid_op+0x1/0x20\nRIP: 0010:culprit+0x1/0x20\n"
+        " outer+0x1/0x20\n do_syscall_64+0x1/0x20\n"
+    )
+    head = "WARNING: CPU: 1 PID: 42 at fs/a.c:1 culprit+0x1/0x20\n"
+    whole, cut = (parse_dump(text.encode(), "Panic", 1) for text in (head + panic, panic))
+    assert whole.signature
+    assert (cut.title, cut.signature) == (whole.title, whole.signature)
+
+
+def test_an_oops_that_has_only_begun_on_another_processor_is_not_the_one_that_is_dumped() -> None:
+    text = (
+        "[  237.067842][    C0] BUG: TASK stack guard page was hit at ffffc900054afff8\n"
+        "[  237.067871][    C0] stack guard page: 0000 [#1] PREEMPT SMP KASAN\n"
+        "[  237.067925][    C0] RIP: 0010:culprit+0x17/0x70\n"
+        "[  237.068257][    C0] Call Trace:\n"
+        "[  237.068267][    C0]  culprit+0x90/0xe40\n"
+        "[  237.848234][    C1] BUG: TASK stack guard page was hit at ffffc900054cfff8\n"
+        "[  239.022496][    C0] ---[ end trace 609e57bc3616171e ]---\n"
+    )
+    facts = parse_dump(text.encode(), "Oops", 1)
+    assert facts.title == "BUG: stack guard page was hit in culprit"

@@ -689,7 +689,10 @@ def key(text: str) -> str:
     [
         (("__schedule", "schedule"), "INFO: task hung"),
         (("__switch_to", "__schedule", "schedule"), "INFO: task hung"),
-        (("context_switch", "__schedule", "schedule", "do_wait"), "INFO: task hung in do_wait"),
+        (
+            ("context_switch", "__schedule", "schedule", "do_wait", "kthread"),
+            "INFO: task hung in do_wait",
+        ),
     ],
 )
 def test_a_hang_is_never_called_after_the_scheduler(frames: tuple[str, ...], title: str) -> None:
