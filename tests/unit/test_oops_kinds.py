@@ -750,6 +750,24 @@ def test_a_report_that_somebody_decoded_has_the_same_title(text: str, title: str
     assert parse_console(flat.encode("latin-1")).title == title
 
 
+@pytest.mark.parametrize(
+    "function", ["raw_sendmsg", "rate_control_init", "epc_probe", "PCIe_link", "RIPEMD_init"]
+)
+def test_a_decoded_frame_is_no_register_whatever_its_function_begins_with(function: str) -> None:
+    text = f"BUG: KASAN: use-after-free in memcpy+0x1/0x2\nCall Trace:\n {function}+0x1/0x2\n"
+    title = f"KASAN: use-after-free in {function}"
+    for form in (text + " outer+0x1/0x2\n", decoded(text + " outer+0x1/0x2\n")):
+        assert parse_console(form.encode()).title == title
+
+
+def test_a_warning_with_a_message_is_called_after_who_warned() -> None:
+    # 6.19 on x86-64: where it traps is one function for all
+    head = "WARNING: net/a.c:12 at {}+0x1/0x2, CPU#0: a/1\nRIP: 0010:__WARN_trap+0x1/0x2\n"
+    for where in ("__WARN_trap", "warner"):
+        text = head.format(where) + "Call Trace:\n warner+0x1/0x2\n outer+0x1/0x2\n"
+        assert parse_console(text.encode()).title == "WARNING in warner"
+
+
 def test_frames_whose_offsets_are_cut_off_are_frames() -> None:
     head = "Oops: 0000 [#1] SMP\n" + CPU + "RIP: 0010:memcpy\nCall Trace:\n <TASK>\n"
     facts = parse_console(
