@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
-#: "foo+0x1/0x2 [module]".
-_EXACT = rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{{1,64}})\])?"
+#: "foo+0x1/0x2 [module]", with the source in between where syzkaller decoded it.
+_EXACT = (
+    rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+"
+    r"(?:(?: [^\s()\[\]]{1,200}:\d{1,6})? \[(?P<module>[\w-]{1,64})\])?"
+)
 #: The same or, after decode_stacktrace.sh, "foo (file.c:12)", "foo file.c:12" and "foo file.c:12
 #: [inline]"; or "foo" or "foo [module]" at the end of a line whose offsets
 #: somebody has cut off.

@@ -32,7 +32,7 @@ _HELPER_MODULES = frozenset((
     "crc32_generic", "crc32_pclmul", "crc32c_generic", "crc32c_intel", "crct10dif_common",
     "aes_generic", "aesni_intel", "drbg", "libaes", "libblake2s", "libchacha", "libdes",
     "libpoly1305", "libsha1", "libsha256", "libsha512", "sha256_generic", "sha512_generic",
-    "usbcore", "rust_core", "spl",
+    "usbcore", "i2c_core", "rng_core", "rust_core", "spl",
 ))  # fmt: skip
 
 

@@ -510,6 +510,8 @@ TABLES = {
         cpu_startup_entry cpuidle_(enter\w*|idle_call) mwait_\w* start_secondary secondary_\w*
         kernel_text_address __kernel_text_address is_module_text\w* is_bpf_text\w* deref_stack\w*
         on_stack native_(safe_)?halt decrementer_\w*
+        # giving the processor away: the kthread that waits for the stalled ones is shown, too
+        _*schedule(_timeout|_idle|_preempt_disabled)? context_switch switch_to
     """,
     # where a task, a system call or an interrupt enters: nobody's fault, if nothing else is there
     "entries": r"""

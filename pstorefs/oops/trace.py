@@ -245,6 +245,8 @@ class _Reader:
             self._places.append((where.function, where.module))
 
     def _take_caller(self, rest: str) -> None:
+        if rest.endswith("[inline]"):
+            return
         found = PLAIN.match(rest) or SYMBOLISED.match(rest)
         # Only that of the first registers: further ones are those of other contexts.
         if self._caller is None and found is not None and not is_beyond(found) and not self._traces:

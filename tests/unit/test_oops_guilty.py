@@ -236,6 +236,7 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert not is_machinery("kasan_report", module="test_kasan")
     assert is_machinery("assfail", module="xfs")
     assert is_machinery("crc32c", module="libcrc32c")
+    assert is_machinery("hwrng_unregister", module="rng_core")
     assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
     assert not is_machinery("hub_event", "waits", module="usbcore")
     assert is_machinery("log_space_wait", "waits", module="somefs")  # in a hang it says so

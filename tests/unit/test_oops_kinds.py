@@ -760,6 +760,34 @@ def test_a_decoded_frame_is_no_register_whatever_its_function_begins_with(functi
         assert parse_console(form.encode()).title == title
 
 
+def test_what_was_inlined_is_no_caller_and_the_module_comes_after_the_source() -> None:
+    # as syzkaller decodes
+    inlined = "inlined include/linux/a.h:3 [inline]\n"
+    text = "BUG: using smp_processor_id() in preemptible [00000000] code: a/1\n"
+    text += f"caller is {inlined}caller is user+0x1/0x2 net/a.c:12\nCall Trace:\n"
+    assert parse_console((text + " outer+0x1/0x2\n").encode()).function == "user"
+    arm64 = "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008\n"
+    arm64 += f"pc : memcpy+0x1/0x2 lib/a.c:1\nlr : {inlined}lr : user+0x1/0x2 net/a.c:12\n"
+    assert parse_console(f"{arm64}Call trace:\n outer+0x1/0x2\n".encode()).function == "user"
+    text = "BUG: KASAN: use-after-free in kasan_oob+0x1/0x2 lib/a.c:12 [kasan_test]\nCall Trace:\n"
+    for frame in ("kasan_oob+0x1/0x2 lib/a.c:12 [kasan_test]", "kasan_oob+0x1/0x2 [kasan_test]"):
+        facts = parse_console(f"{text} {frame}\n outer+0x1/0x2\n".encode())
+        assert (facts.function, facts.trace[0].module) == ("kasan_oob", "kasan_test")
+
+
+def test_a_stall_that_shows_only_who_waits_for_the_stalled_has_no_function() -> None:
+    text = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nrcu: \t1-...!: (1 GPs behind)\n"
+    text += "rcu: RCU grace-period kthread stack dump:\ntask:rcu_preempt state:I stack:0 pid:16\n"
+    for inner in ("", "__switch_to "):
+        names = (
+            f"{inner}__schedule schedule schedule_timeout rcu_gp_fqs_loop rcu_gp_kthread kthread"
+        )
+        facts = parse_console((text + trace(*names.split())).encode())
+        assert (facts.title, facts.signature) == ("INFO: rcu detected stall", "")
+    idle = text + trace(*names.split()) + "NMI backtrace for cpu 1\n" + trace("loop", "my_timer")
+    assert parse_console(idle.encode()).function == "loop"
+
+
 def test_a_warning_with_a_message_is_called_after_who_warned() -> None:
     # 6.19 on x86-64: where it traps is one function for all
     head = "WARNING: net/a.c:12 at {}+0x1/0x2, CPU#0: a/1\nRIP: 0010:__WARN_trap+0x1/0x2\n"
