@@ -115,8 +115,8 @@ class _Reader:
             return
         if text.startswith(HEADERS) or text.endswith("Call Trace:"):  # after a dump of the stack
             self._begin_trace(text)
-        elif text.startswith(HISTORY):
-            self._traces += 1
+        elif text.startswith(HISTORY):  # SLUB shows it before the trace
+            self._traces += bool(self._frames)
             self._history = True
         elif text.startswith(ASIDE):
             self._aside = True

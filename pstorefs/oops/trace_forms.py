@@ -46,7 +46,9 @@ HEADERS = (
 #: After these the traces are those of other times and tasks.
 HISTORY = (
     "Allocated by",
+    "Allocated in ",
     "Freed by",
+    "Freed in ",
     "Last potentially",
     "Last Breaking-Event-Address",
     "Uninit was",

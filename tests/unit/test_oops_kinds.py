@@ -168,6 +168,17 @@ ROWS = [
         + trace("spin", "my_work", "process_one_work"),
         "INFO: rcu detected stall in my_work",
     ),
+    # 6.18 names the level of the page table
+    (
+        "BUG: Bad page map in process a  pmd:800000001234\n" + CPU + trace("zap_pmd"),
+        "BUG: Bad page map",
+    ),
+    # of memory that each processor has, since 6.12
+    (
+        "unreferenced object (percpu) 0x607f8a1b2c30 (size 8):\n  backtrace (crc 0):\n"
+        + "    pcpu_alloc_noprof+0x1/0x2\n    my_create+0x1/0x2\n",
+        "memory leak in my_create",
+    ),
     # A leak: what allocates for its caller
     (
         (
@@ -773,6 +784,29 @@ def test_what_was_inlined_is_no_caller_and_the_module_comes_after_the_source() -
     for frame in ("kasan_oob+0x1/0x2 lib/a.c:12 [kasan_test]", "kasan_oob+0x1/0x2 [kasan_test]"):
         facts = parse_console(f"{text} {frame}\n outer+0x1/0x2\n".encode())
         assert (facts.function, facts.trace[0].module) == ("kasan_oob", "kasan_test")
+
+
+SLUB = (
+    "BUG kmalloc-64 (Not tainted): Right Redzone overwritten\n"
+    "Allocated in owner+0x1/0x2 age=3 cpu=0 pid=1\n\tkmalloc+0x1/0x2\n\towner+0x1/0x2\n"
+    "Freed in freer+0x1/0x2 age=3 cpu=0 pid=1\n\tkfree+0x1/0x2\n\tfreer+0x1/0x2\n"
+    "Object   ffff88802c4d1e00: 6b 6b 6b 6b 6b 6b 6b 6b  kkkkkkkk\n"
+)
+
+
+def test_who_finds_a_damaged_object_is_in_the_warning_at_the_end() -> None:
+    warning = "------------[ cut here ]------------\n"
+    warning += "WARNING: CPU: 0 PID: 1 at {}:1171 {}+0x1/0x2\nRIP: 0010:{}+0x1/0x2\n"
+    own = warning.format("mm/slub.c", "object_err", "object_err")  # since 6.15
+    for end in (own, CPU):
+        facts = parse_console((SLUB + end + trace("check_object", "kfree", "finder")).encode())
+        assert facts.title == "BUG kmalloc-64: Right Redzone overwritten in finder"
+        assert facts.others == ()
+    other = warning.format("net/a.c", "noisy", "noisy") + trace("outer")
+    text = "".join(f"[    1.000000][    T1] {line}\n" for line in (SLUB + other).splitlines())
+    facts = parse_console(text.encode())
+    assert facts.title == "BUG kmalloc-64: Right Redzone overwritten"  # owner has not found it
+    assert [one.title for one in facts.others] == ["WARNING in noisy"]
 
 
 def test_a_stall_that_shows_only_who_waits_for_the_stalled_has_no_function() -> None:
