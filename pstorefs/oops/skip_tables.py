@@ -141,13 +141,14 @@ TABLES = {
         slab_error verify_redzone_free check_poison_obj cache_(free|alloc)_debugcheck(_after)?
         # transfers of devices: the driver maps and frees
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
-        err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
+        err_printk dma_(un)?map_(page|sg|resource|sgtable|phys)(_attrs)?
+        dma_(alloc|free)_(attrs|pages) dma_iova_(try_alloc|link|unlink|sync|free|destroy)
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
         # the same of one architecture, down to the instructions for the cache
-        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|sg|single)(_attrs)?
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|phys|sg|single)(_attrs)?
         (arm|arm_coherent|arm_iommu|mips|iommu)_dma_sync_\w+_for_(cpu|device)
-        dma_direct_(un)?map_(page|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
-        _*swiotlb_(un)?map(_page|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
+        dma_direct_(un)?map_(page|phys|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
+        _*(xen_)?swiotlb_(un)?map(_page|_phys|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
         _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)(_all)?
         dma_cache_maint(_page)? _*dma_page_(cpu_to_dev|dev_to_cpu)
         (arm9\d\w?|fa|feroceon|v[4567]\w{0,3}|xsc3|xscale)_dma_(clean|flush|inv|map|unmap)_(area|range)
@@ -278,7 +279,7 @@ TABLES = {
         chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
         h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
         md[45]_(transform|update|final)
-        rmd\d+_(transform|update|final) shash_update_unaligned
+        rmd\d+_(transform|update|final) shash_update_unaligned hmac_(sha\d+|md5)_(init|update|final)
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
         des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
         # by which Rust calls what is inline in C: rust/helpers
@@ -390,7 +391,8 @@ TABLES = {
         _*alloc_workqueue(_key|_va)? alloc_ordered_workqueue apply_workqueue_attrs(_locked)?
         apply_wqattrs_(prepare|commit) alloc_(and_link_pwqs|unbound_pwq) get_unbound_pool
         init_(rescuer|pwq) create_worker link_pwq barn_\w* (alloc|rcu_free)_\w*sheaf\w*
-        (re)?fill_sheaf refill_objects alloc_from_pcs(_bulk)?
+        (re)?fill_sheaf refill_objects(_node)? alloc_from_pcs(_bulk)? alloc_from_new_slab
+        get_from_(any_)?partial(_node)? alloc_tagging_slab_(alloc|free)_hook
         __pcs_replace_\w* free_to_pcs\w* pcpu_unmap_pages __page_cache_alloc vm_area_alloc_pages
         sk_page_frag_refill __(napi|netdev)_alloc_frag_align sock_kzalloc filemap_alloc_folio
         __filemap_get_folio(_mpol)? pagecache_get_page grab_cache_page_write_begin

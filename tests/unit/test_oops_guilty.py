@@ -87,6 +87,11 @@ HELPERS = (
     "alarm_start alarm_cancel tasklet_hi_schedule __tasklet_schedule_common tasklet_kill",
     "__mod_timer mod_timer sk_reset_timer",
     "__timer_delete_sync sk_stop_timer_sync",
+    # by the names of 6.18 to 7.x
+    "check_unmap debug_dma_unmap_phys dma_unmap_phys dma_unmap_page_attrs",
+    "iommu_dma_map_phys xen_swiotlb_map_phys dma_direct_map_phys dma_map_phys dma_iova_link",
+    "refill_objects_node get_from_any_partial alloc_from_new_slab refill_sheaf",
+    "sha256_update hmac_sha256_update",
     # what prints for one subsystem
     "string vsnprintf vprintk_store vprintk_emit _printk _btrfs_printk",
     "string vsnprintf vprintk_emit _printk __xfs_printk xfs_printk_level xfs_alert_tag",

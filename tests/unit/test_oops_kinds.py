@@ -175,8 +175,10 @@ ROWS = [
     ),
     # of memory that each processor has, since 6.12
     (
-        "unreferenced object (percpu) 0x607f8a1b2c30 (size 8):\n  backtrace (crc 0):\n"
-        "    pcpu_alloc_noprof+0x1/0x2\n    my_create+0x1/0x2\n",
+        (
+            "unreferenced object (percpu) 0x607f8a1b2c30 (size 8):\n"
+            "  backtrace:\n    pcpu_alloc_noprof+0x1/0x2\n    my_create+0x1/0x2\n"
+        ),
         "memory leak in my_create",
     ),
     # A leak: what allocates for its caller
