@@ -25,7 +25,7 @@ _ADDRESS = rf"(?:\[<(?:[0-9a-f]{{1,16}}|{HIDDEN})>\] ?)?"
 _PLACE = rf"{_ADDRESS}(?P<function>{SYMBOL})(?:\+0x| {FILE}|$)"
 _AT = re.compile(rf"(?:.{{0,300}}? )?at: {_PLACE}", re.ASCII)
 _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
-_CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})", re.ASCII)
+_CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})(?!.{{0,300}} \[inline\]$)", re.ASCII)
 _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
@@ -34,8 +34,9 @@ _LAST = re.compile(
 #: trace of a task that waits has it.
 _NEVER = re.compile(
     r"_*(?:(?:dump|show|print)_\w+|(?:v?panic|warn|v?printk)(?:_\w+)?|oops_\w+|report_bug"
-    r"|sched_show_task|update_process_times|rcu_(?:sched_clock_irq|check_callbacks)|watchdog_(?:timer_fn|overflow_callback)|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
-    r"|(?:io_|preempt_)?schedule(?:_\w+)?|context_switch|switch_to\w*)\Z"
+    r"|sched_show_task|update_process_times|rcu_(?:sched_clock_irq|check_callbacks)"
+    r"|watchdog_(?:timer_fn|overflow_callback)|nmi_\w+|(?:arch_)?trigger_\w+|rcu_dump_\w+"
+    r"|(?:io_|preempt_)?schedule(?:_\w+)?|context_switch|switch_to\w*|rcu_gp_(?:kthread|fqs_loop))\Z"
 )
 
 #: Lines after "at:" in which the place is looked for: one, and foreign ones in between, such as

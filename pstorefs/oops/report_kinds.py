@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
-#: "foo+0x1/0x2 [module]".
+#: "foo+0x1/0x2 [module]", with the source in between where syzkaller decoded it.
 _EXACT = (
-    rf"(?P<function>{SYMBOL})"
-    r"(?:\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
+    rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+"
+    r"(?:(?: [^\s()\[\]]{1,200}:\d{1,6})? \[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
 )
 #: A place in the source, as decode_stacktrace.sh says it: unlike "sd 0:0:0:0", which is a device.
 FILE = r"(?:[^\s:]{0,200}\.[A-Za-z]\w{0,3}|\?\?):[\d?]"
@@ -74,6 +74,11 @@ class Kind:
     vague: bool = False  # no report without the kernel's time or a body: people say this, too
     #: Classes of report whose first lines go on with this one, before its body. They say less.
     then: tuple[str, ...] = ()
+    warns: str = ""  # the file of the warning at its end, whose trace may be its only one
+
+    def says_more_than(self, second: Kind) -> bool:
+        """Whether of two first lines of one report this one says what happened."""
+        return second.trap or second.error_class in self.then
 
 
 def _kind(
@@ -89,11 +94,13 @@ def _kind(
     dies: bool = False,
     vague: bool = False,
     then: tuple[str, ...] = (),
+    warns: str = "",
 ) -> Kind:
     starts = (start,) if isinstance(start, str) else start
     heads = "|".join(re.escape(one) for one in starts)
     pattern = f"(?:{heads}){rest}"
-    return Kind(error_class, starts, pattern, title, blame, skip, single, trap, dies, vague, then)
+    flags = (single, trap, dies, vague)
+    return Kind(error_class, starts, pattern, title, blame, skip, *flags, then, warns)
 
 
 #: The count of oopses at the end of a line.
@@ -661,7 +668,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("memory-leak", "BUG: memory leak", "memory leak", Blame.TRACE, skip="leaks"),
     _kind(
         "memory-leak",
-        "unreferenced object 0x",
+        tuple(f"unreferenced object {of}0x" for of in ("", "(percpu) ", "(phys) ")),
         "memory leak",
         Blame.TRACE,
         r"[0-9a-f]+ \(size",
@@ -688,7 +695,7 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Bad page ",
         "BUG: Bad page {what}",
         Blame.NOBODY,
-        r"(?P<what>map|cache) in process (?P<comm>.{1,64}?) {1,2}(?:pfn|pte):",
+        r"(?P<what>map|cache) in process (?P<comm>.{1,64}?) {1,2}(?:pfn|pte|pmd|pud|p4d|pgd):",
     ),
     _kind("bad-page", "BUG: Bad rss-counter state", "BUG: Bad rss-counter state", single=True),
     _kind(
@@ -705,13 +712,16 @@ KINDS: tuple[Kind, ...] = (
         rest=r"(?P<what>nr_ptes|nr_pmds) on freeing mm",
         single=True,
     ),
-    # Who finds a freed object changed, or one left over, has not done it
+    # Who finds a freed object changed, or one left over, has not done it. Since 6.15 the trace is
+    # that of a warning at the report's end.
     _kind(
         "slab",
         "BUG ",
         "BUG {what}: {literal}",
         Blame.NOBODY,
         rf"{_CACHE}(?P<literal>Poison overwritten|Padding overwritten|Objects remaining)",
+        then=("warning",),
+        warns="mm/slub.c",
     ),
     _kind(
         "slab",
@@ -719,6 +729,8 @@ KINDS: tuple[Kind, ...] = (
         "BUG {what}: {literal}",
         Blame.TRACE,
         rf"{_CACHE}(?P<literal>[^.\[]{{3,80}})",
+        then=("warning",),
+        warns="mm/slub.c",
     ),
     # SLAB, up to 6.7
     _kind(

@@ -196,9 +196,9 @@ class _Splitter:
                     Report(number, kind, number, number, groups=groups, lines=[number])
                 )
             return
-        early = report is not None and (not report.body or (kind.trap and self._waiting != []))
+        early = report is not None and (not _is_complete(report) or (kind.trap and self._waiting))
         if report is not None and early and self._is_same(report, kind, number):
-            if report.kind is None or not _says_more(report.kind, kind):
+            if report.kind is None or not report.kind.says_more_than(kind):
                 report.kind, report.groups, report.head = kind, groups, number
             report.lost_head = False
         else:
@@ -229,7 +229,7 @@ class _Splitter:
         if report.kind is None:
             return kind.error_class != "panic" and number - report.first <= ANNOUNCED
         if kind.error_class in report.kind.then and kind is not report.kind:
-            return True
+            return report.kind.warns in self._lines[number].text
         if kind.trap:
             told = report.trap == self._lines[number].text  # by two consoles
             return told or (report.die is None and report.kind.error_class in EXPLAINED)
@@ -266,7 +266,7 @@ class _Splitter:
         self._open[caller] = report
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
-        if report is None or (report.body and text.startswith((*CUT_HERE, "="))):
+        if report is None or (_is_complete(report) and text.startswith((*CUT_HERE, "="))):
             if report is not None and text[0] == "=" and ends_with_row(report):
                 self._end(number, caller, traced=True)
             else:
@@ -343,6 +343,6 @@ class _Splitter:
             report.again.append(number)
 
 
-def _says_more(first: Kind, second: Kind) -> bool:
-    """Whether of two first lines of one report the first one says what happened."""
-    return second.trap or second.error_class in first.then
+def _is_complete(report: Report) -> bool:
+    """Whether a first line is that of another report."""
+    return report.body and (report.traced or report.kind is None or not report.kind.warns)

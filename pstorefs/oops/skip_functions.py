@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 #: Tables that are looked through in every report.
 ALWAYS = (
-    "report", "checkers", "assertions", "memory", "containers", "locks", "alloc", "free", "skb",
-    "timers", "entries",
+    "report", "checkers", "assertions", "subsystems", "memory", "containers", "locks", "alloc",
+    "free", "skb", "timers", "entries",
 )  # fmt: skip
+#: Those that are looked through in any module, too.
+_OF_MODULES = ("assertions", "subsystems", "leaks")
 #: Modules whose helpers are machinery, as where they are built in. No function of any other is.
 _HELPER_MODULES = frozenset((
     "crc7", "crc8", "crc16", "crc64", "crc_ccitt", "crc_itu_t", "crc_t10dif", "libcrc32c",
     "crc32_generic", "crc32_pclmul", "crc32c_generic", "crc32c_intel", "crct10dif_common",
     "aes_generic", "aesni_intel", "drbg", "libaes", "libblake2s", "libchacha", "libdes",
     "libpoly1305", "libsha1", "libsha256", "libsha512", "sha256_generic", "sha512_generic",
-    "usbcore", "rust_core", "spl",
+    "usbcore", "i2c_core", "rng_core", "rust_core", "spl",
 ))  # fmt: skip
 
 
@@ -154,7 +156,7 @@ _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
 #: called lock_mount() takes more than one lock, and is a place.
 _WAIT_WORD = re.compile(
     r"\w*wait\w*\Z|(?:\w*_)?(?:completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z"
-    r"|\w+_(?:slow)?lock\w*\Z",
+    r"|(?:\w*_)?down_(?:read|write)(?:_\w*)?\Z|\w+_(?:slow)?lock\w*\Z",
     re.ASCII,
 )
 
@@ -184,8 +186,9 @@ def is_entry(function: str) -> bool:
 def is_machinery(function: str, tables: str = "", module: str | None = None) -> bool:
     """Whether a title looks through a function: see ALWAYS, and `tables`, blank-separated.
 
-    A module's own function is never machinery, but for its assertions and where it says that it
-    waits: what it is called may well be what some helper is called (kasan_test, lkdtm).
+    A module's own function is never machinery, but for its assertions, what prints for it, what
+    allocates what leaks, and where it says that it waits: what it is called may well be what some
+    helper is called (kasan_test, lkdtm).
     """
     if not function or function[0].isdigit():
         return True
@@ -193,7 +196,8 @@ def is_machinery(function: str, tables: str = "", module: str | None = None) -> 
     if "waits" in tables and _WAIT_WORD.match(name):
         return True
     if module is not None and module not in _HELPER_MODULES:
-        return _table("assertions").match(name)
+        asked = (table for table in _OF_MODULES if table in ALWAYS or table in tables)
+        return any(_table(table).match(name) for table in asked)
     if name.startswith(("_R", "_ZN")):
         return is_rust_runtime(name)
     return any(_table(table).match(name) for table in (*ALWAYS, *tables.split()))
@@ -211,11 +215,8 @@ def first(functions: Iterable[tuple[str, str | None]], tables: str = "") -> str 
             locking = _table("locks").match(name)
             faulty = name in _FAULTS
         elif not (
-            module is None
-            and (
-                (locking and _LOCK_WRAPPER.match(_SUFFIX.sub("", function)))
-                or (faulty and function == _FAULT)
-            )
+            (locking and _LOCK_WRAPPER.match(_SUFFIX.sub("", function)))
+            or (faulty and function == _FAULT)
         ):
             return plain(function)
     return None

@@ -12,7 +12,8 @@ TABLES = {
     # printing, stopping, and the way from an exception to the printer
     "report": r"""
         # from an exception to the printer, on all architectures
-        __dynamic_(pr|dev|netdev)_debug do_exit_on_oops _*report_bug(_entry)? (fixup|handle|do)_bug
+        __dynamic_(pr_debug|(dev|netdev|ibdev)_dbg) dynamic_emit_prefix do_exit_on_oops
+        _*report_bug(_entry)? (fixup|handle|do)_bug
         __handle_bug (bug|cfi|reserved_fault)_handler (bug|brk|kasan|cfi|ubsan|fault)_(brk_)?handler
         call_(break|undef|el1_break)_hook __bug
         do_el1_(brk64|breakpoint|undef|bti|gcs|fpac|mops|watchpt|softstep) is_valid_bugaddr
@@ -20,6 +21,7 @@ TABLES = {
         do_(general_protection|double_fault|stack_segment|segment_not_present|alignment_check)
         (asm_)?exc_(invalid_op|divide_error|int3|debug|page_fault|general_protection|double_fault)
         (asm_)?exc_(stack_segment|alignment_check|machine_check|nmi|bounds|overflow|control_protection)
+        fred_exc_(nmi|debug|machine_check|double_fault)
         handle_invalid_op handle_stack_overflow handle_(exception|break|page_fault)
         (async_)?page_fault error_(entry|return|code|exit) common_exception\w* ret_from_exception
         (invalid_op|divide_error|general_protection|double_fault|int3|stack_segment|nmi_stack_correct)
@@ -56,12 +58,14 @@ TABLES = {
         _*die(_body|_header|_kernel_fault|_addr|_if_kernel|_nmi)? bust_spinlocks
         oops_(begin|end|enter|exit|may_print) crash_(kexec|shutdown|save_cpu)
         _*warn(_printk|_printf|_slowpath\w*|_flushing_systemwide_wq)? warn_slowpath_\w* die_with_\w*
+        # where a warning with a message traps, since 6.19 on x86-64, later on s390
+        WARN_trap
         arm_notify_die notify_die (data|instruction)_access_common\w* corrupted_stack_end\w*
         _*stack_chk_fail nmi_(cpu_backtrace|trigger_cpumask_backtrace)
         arch_trigger_(cpumask|all_cpu)_backtrace trigger_\w+_backtrace report_mismatch\w*
         show_stack_loglvl dump_mem warn_on_slowpath print_context_stack dump_stack_set_arch_desc
         add_taint print_tainted warn_alloc(_show_mem)? _*ratelimit(_report)?
-        (btrfs|f2fs|xfs|nilfs|drm|drm_dev)_printk(_level|_in_rcu)?
+        dev_(err|warn)_probe dev_vprintk_probe
     """,
     # checkers: sanitizers, lock debugging, list, copy and page checks, fault injection, coverage
     "checkers": r"""
@@ -137,13 +141,14 @@ TABLES = {
         slab_error verify_redzone_free check_poison_obj cache_(free|alloc)_debugcheck(_after)?
         # transfers of devices: the driver maps and frees
         debug_dma_\w* check_(unmap|sync|for_illegal_area|for_stack|sg_segment) add_dma_entry
-        err_printk dma_(un)?map_(page|sg|resource|sgtable)(_attrs)? dma_(alloc|free)_(attrs|pages)
+        err_printk dma_(un)?map_(page|sg|resource|sgtable|phys)(_attrs)?
+        dma_(alloc|free)_(attrs|pages) dma_iova_(try_alloc|link|unlink|sync|free|destroy)
         dma_sync_(single|sg)_for_(cpu|device) mte_check_tfsr\w*
         # the same of one architecture, down to the instructions for the cache
-        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|sg|single)(_attrs)?
+        (arm|arm_coherent|arm_iommu|mips|iommu)_dma_(un)?map_(page|phys|sg|single)(_attrs)?
         (arm|arm_coherent|arm_iommu|mips|iommu)_dma_sync_\w+_for_(cpu|device)
-        dma_direct_(un)?map_(page|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
-        _*swiotlb_(un)?map(_page|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
+        dma_direct_(un)?map_(page|phys|sg)(_attrs)? dma_direct_sync_\w+_for_(cpu|device)
+        _*(xen_)?swiotlb_(un)?map(_page|_phys|_sg|_sg_attrs)? _*swiotlb_(tbl_(un)?map_single|bounce)
         _*swiotlb_sync_\w+_for_(cpu|device) arch_sync_dma_for_(cpu|device)(_all)?
         dma_cache_maint(_page)? _*dma_page_(cpu_to_dev|dev_to_cpu)
         (arm9\d\w?|fa|feroceon|v[4567]\w{0,3}|xsc3|xscale)_dma_(clean|flush|inv|map|unmap)_(area|range)
@@ -156,7 +161,8 @@ TABLES = {
         # in place of a return address
         return_to_handler _*kretprobe_trampoline (arch_)?rethook_trampoline
         timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
-        _*x86_return_thunk retbleed_(return_thunk|untrain_ret)
+        _*x86_return_thunk retbleed_(return_thunk|untrain_ret) (its|call_depth)_return_thunk
+        warn_thunk_thunk SCT__\w* bhi_args_\w*
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
         cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* handle_cfi_failure
         zap_(mem_\w+)? _*pfx_\w*
@@ -173,6 +179,21 @@ TABLES = {
         drbd_assert\w*
         _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w*
         f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
+    """,
+    # of one subsystem: what prints and allocates for it, in its module as where that is built in
+    "subsystems": r"""
+        # file systems
+        _*btrfs_printk(_in_rcu)? ext[234]_(msg|warning|warning_inode) _*xfs_printk(_level)?
+        xfs_(emerg|alert|crit|err|warn|notice|info|debug)(_tag)? f2fs_printk _*nilfs_(msg|printk)
+        _*(fat|exfat)_msg _*exfat_fs_error udf_(err|warn) erofs_(printk|err|info)
+        ntfs_(warning|error|debug|printk|inode_printk) mlog_printk gfs2_lm
+        reiserfs_(warning|info|debug) ub(i|ifs)_(err|warn|msg) (affs|befs|ufs)_(error|warning)
+        quota_error kmem_(z?alloc|realloc)(_large)?
+        # drivers and the network
+        _*drm_(dev_printk|dev_dbg|printk|v?printf|puts|printfn_\w+|puts_\w+) snd_printk i915_printk
+        ibdev_(printk|emerg|alert|crit|err|warn|notice|info) netdev_printk
+        bt_(info|warn|err|dbg)(_ratelimited)? batadv_debug_log
+        (sdev_prefix|scmd|ata_(dev|port|link))_printk
     """,
     # copying, comparing, parsing, hashing, single bits and accesses to memory and devices
     "memory": r"""
@@ -258,7 +279,7 @@ TABLES = {
         chksum_(update|final|finup|digest) bsearch (zlib_)?adler32 crypto_(xor|inc|memneq)
         h?chacha(20)?_(block|crypt|permute|init)(_arch|_generic)?
         md[45]_(transform|update|final)
-        rmd\d+_(transform|update|final) shash_update_unaligned
+        rmd\d+_(transform|update|final) shash_update_unaligned hmac_(sha\d+|md5)_(init|update|final)
         poly1305_(update|final|init|core_\w+|blocks\w*) blake2[sb]_(update|final|compress\w*)
         des3?(_ede)?_(en|de)crypt ghash_(update|final|do_update|mod_\w+) curve25519_generic
         # by which Rust calls what is inline in C: rust/helpers
@@ -370,7 +391,8 @@ TABLES = {
         _*alloc_workqueue(_key|_va)? alloc_ordered_workqueue apply_workqueue_attrs(_locked)?
         apply_wqattrs_(prepare|commit) alloc_(and_link_pwqs|unbound_pwq) get_unbound_pool
         init_(rescuer|pwq) create_worker link_pwq barn_\w* (alloc|rcu_free)_\w*sheaf\w*
-        (re)?fill_sheaf refill_objects alloc_from_pcs(_bulk)?
+        (re)?fill_sheaf refill_objects(_node)? alloc_from_pcs(_bulk)? alloc_from_new_slab
+        get_from_(any_)?partial(_node)? alloc_tagging_slab_(alloc|free)_hook
         __pcs_replace_\w* free_to_pcs\w* pcpu_unmap_pages __page_cache_alloc vm_area_alloc_pages
         sk_page_frag_refill __(napi|netdev)_alloc_frag_align sock_kzalloc filemap_alloc_folio
         __filemap_get_folio(_mpol)? pagecache_get_page grab_cache_page_write_begin
@@ -381,7 +403,7 @@ TABLES = {
     "free": r"""
         _*(k|v|kv|kz|kvz)free(_(rcu(_(bulk|list|mightsleep|sheaf|queue_batch|barrier\w*))?|sensitive|const|nolock|strarray|bulk|atomic|call_rcu\w*))?
         ___cache_free cache_free_\w* cache_flusharray _*kmem_cache_free\w* _*slab_free(_\w*)?
-        __slab_free\w* _*vunmap\w* vm_unmap_\w* remove_vm_area
+        __slab_free\w* _*vunmap\w* vm_unmap_ram remove_vm_area
         _*free_(page|pages|hot_cold_page\w*|frozen_pages\w*|one_page|pages_ok|pages_exact|pages_core|pages_nolock|slab|percpu|pages_prepare|vm_area)
         free_pcp\w* free_(unref|frozen)_\w* __free_pages_\w* __free_page\w* discard_slab
         (put_page|folio_put|__put_page|__folio_put|release_pages)\w* __put_single_page kmem_free\w*
@@ -399,7 +421,7 @@ TABLES = {
     "timers": r"""
         _*(try_to_)?(del|mod|add|delete)_timer(_on|_sync|_pending|_global|_local|_pinned|_sync_try)?
         _*timer_(delete|shutdown|reduce|init)\w* init_timer\w*
-        _*internal_add_timer detach_timer
+        _*internal_add_timer detach_timer sk_(reset|stop)_timer(_sync)?
         hrtimer_(init|start|cancel|try_to_cancel|active|setup)\w* __hrtimer_(init|start)\w*
         try_to_grab_pending work_grab_pending insert_work _*queue_(delayed_)?work(_\w*)?
         _*queue_work(_on)? mod_delayed_work\w* queue_delayed_work\w* schedule_(delayed_)?work(_on)?
@@ -490,6 +512,8 @@ TABLES = {
         cpu_startup_entry cpuidle_(enter\w*|idle_call) mwait_\w* start_secondary secondary_\w*
         kernel_text_address __kernel_text_address is_module_text\w* is_bpf_text\w* deref_stack\w*
         on_stack native_(safe_)?halt decrementer_\w*
+        # giving the processor away: the kthread that waits for the stalled ones is shown, too
+        _*schedule(_timeout|_idle|_preempt_disabled)? context_switch switch_to
     """,
     # where a task, a system call or an interrupt enters: nobody's fault, if nothing else is there
     "entries": r"""
@@ -504,6 +528,10 @@ TABLES = {
         retint_(user|kernel|careful|signal|swapgs) child_rip (asm_)?int80_emulation
         swapgs_restore_regs_and_return_to_usermode (asm_)?common_interrupt(_return)? paranoid_exit
         rewind_stack_(do_exit|and_make_dead) common_startup_64 startup_32_smp i386_start_kernel
+        # with FRED, since 6.9
+        asm_fred_(entrypoint_(user|kernel)|exit_(user|kernel)|entry_from_kvm)
+        fred_(entry_from_(user|kernel)|extint|hwexc|swexc|intx|other|bad_type) fred_sysvec_\w*
+        clear_bhb_loop_nofence
         ret_from_fork_(kernel|kernel_asm|user|user_asm) __x86_sys_\w* startup_64
         # arm, arm64
         ret_(fast|slow|from_user|to_user)\w* invoke_syscall el0_svc\w* do_el0_svc el0_sync\w*
@@ -529,6 +557,7 @@ TABLES = {
         asm_(sysvec|exc|common)_\w* (apic_timer|reschedule|irq_work)_interrupt
         call_function(_single)?_interrupt (common|spurious)_interrupt ret_from_(intr|irq)
         end_repeat_nmi repeat_nmi nmi(_stack_correct)? paranoid_nmi
+        asm_fred_entrypoint_(user|kernel)
         (irq|nmi)_entries_start xen_hvm_callback_vector
         smp_trace_apic_timer_interrupt smp_apic_timer_interrupt_entry_\w*
         irq_(svc|usr) el1t?_irq el1h_64_irq el0_irq el0t_64_irq

@@ -122,7 +122,8 @@ class _Reader:
         if text.startswith(HEADERS) or text.endswith("Call Trace:"):  # after a dump of the stack
             self._begin_trace(text)
         elif text.startswith(HISTORY) or text.endswith("registered at:"):
-            self._traces += not self._history  # one header, said twice, or two of the past
+            # One header said twice, or two of the past; SLUB shows it before the trace.
+            self._traces += bool(self._frames) and not self._history
             self._history = True
         elif text.startswith(ASIDE):
             self._aside = True
@@ -254,6 +255,8 @@ class _Reader:
             self._places.append((where.function, where.module))
 
     def _take_caller(self, rest: str) -> None:
+        if rest.endswith("[inline]"):
+            return
         found = PLAIN.match(rest) or SYMBOLISED.match(rest)
         # Only that of the first registers: further ones are those of other contexts.
         if self._caller is None and found is not None and not is_beyond(found) and not self._traces:

@@ -46,7 +46,9 @@ HEADERS = (
 #: After these the traces are those of other times and tasks.
 HISTORY = (
     "Allocated by",
+    "Allocated in ",
     "Freed by",
+    "Freed in ",
     "Last potentially",
     "Last Breaking-Event-Address",
     "Uninit was",
@@ -101,10 +103,11 @@ _CALLERS = (
     r" +lr: [0-9a-f]{8,16}: ",  # powerpc, xmon
 )
 CALLER = re.compile("|".join(_CALLERS), re.ASCII)
-#: The words with which such lines begin.
+#: The words with which such lines begin, to their end: raw_sendmsg is no register.
 REGISTERS = (
-    "RIP", "EIP", "IP:", "pc ", "PC", "epc", "NIP [", "Krnl PSW", "ERA:", "IAOQ[0]", "TPC:", "lr ",
-    "LR ", "ra", "RP(r2)", "RPC:", "PR is", "ip is", "[ERET", "[BLINK",
+    "RIP:", "RIP ", "EIP", "IP:", "pc ", "pc:", "PC is", "PC:", "epc ", "NIP [", "Krnl PSW", "ERA:",
+    "IAOQ[0]", "TPC:", "lr ", "lr:", "LR ", "ra ", "ra:", "RP(r2)", "RPC:", "PR is", "ip is",
+    "[ERET", "[BLINK",
 )  # fmt: skip
 BARE = re.compile(r"(?:0x)?(?P<address>[0-9a-f]{1,16})(?![\w+])", re.ASCII)
 PLAIN = re.compile(WHERE, re.ASCII)

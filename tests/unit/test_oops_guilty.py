@@ -85,6 +85,25 @@ HELPERS = (
     "touch_wq_lockdep_map __flush_workqueue drain_workqueue",
     "page_fault_oops __bad_area_nosemaphore bad_area_nosemaphore do_user_addr_fault exc_page_fault",
     "alarm_start alarm_cancel tasklet_hi_schedule __tasklet_schedule_common tasklet_kill",
+    "__mod_timer mod_timer sk_reset_timer",
+    "__timer_delete_sync sk_stop_timer_sync",
+    # by the names of 6.18 to 7.x
+    "check_unmap debug_dma_unmap_phys dma_unmap_phys dma_unmap_page_attrs",
+    "iommu_dma_map_phys xen_swiotlb_map_phys dma_direct_map_phys dma_map_phys dma_iova_link",
+    "refill_objects_node get_from_any_partial alloc_from_new_slab refill_sheaf",
+    "sha256_update hmac_sha256_update",
+    # what prints for one subsystem
+    "string vsnprintf vprintk_store vprintk_emit _printk _btrfs_printk",
+    "string vsnprintf vprintk_emit _printk __xfs_printk xfs_printk_level xfs_alert_tag",
+    "_printk __ext4_msg ext4_warning_inode f2fs_printk __nilfs_msg _fat_msg __exfat_fs_error",
+    "_printk _udf_warn _erofs_printk ntfs_inode_printk __mlog_printk __quota_error ubifs_err",
+    "__drm_dev_dbg drm_dev_printk __drm_printfn_seq_file drm_printf __snd_printk ibdev_err bt_err",
+    "__dynamic_netdev_dbg __dynamic_ibdev_dbg sdev_prefix_printk ata_dev_printk dev_err_probe",
+    # where a warning traps (6.19), thunks of x86, FRED
+    "__WARN_trap refcount_warn_saturate",
+    "its_return_thunk call_depth_return_thunk __SCT__cond_resched __bhi_args_1 __warn_thunk_thunk",
+    "exc_page_fault fred_hwexc fred_entry_from_kernel asm_fred_entrypoint_kernel",
+    "fred_sysvec_apic_timer_interrupt fred_extint fred_exc_nmi fred_other fred_entry_from_user",
 )
 #: Names that begin like machinery, and are not: 412 such in a kernel of today.
 REAL = [
@@ -136,6 +155,11 @@ REAL = [
     "skb_release_data",
     "memdup_user",
     "clear_page",
+    "vm_unmap_aliases",
+    "xfs_alert_fsblock_zero",
+    "bpf_trace_printk",
+    "sk_reset_txq",
+    "fred_complete_exception_setup",
     "deactivate_slab",
     "sysfs_remove_group",
     "call_timer_fn",
@@ -217,6 +241,7 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert not is_machinery("kasan_report", module="test_kasan")
     assert is_machinery("assfail", module="xfs")
     assert is_machinery("crc32c", module="libcrc32c")
+    assert is_machinery("hwrng_unregister", module="rng_core")
     assert is_machinery("usb_start_wait_urb", "waits", module="usbcore")
     assert not is_machinery("hub_event", "waits", module="usbcore")
     assert is_machinery("log_space_wait", "waits", module="somefs")  # in a hang it says so
@@ -224,6 +249,30 @@ def test_a_function_of_a_module_is_itself_whatever_it_is_called() -> None:
     assert not is_machinery("log_space_check", "waits", module="somefs")
     facts = parse_console(report("kasan_global_oob [test_kasan]").encode())
     assert facts.function == "kasan_global_oob"
+
+
+@pytest.mark.parametrize(
+    ("frames", "tables"),
+    [
+        ("vsnprintf _printk xfs_printk_level [xfs]", ""),
+        ("vsnprintf _printk _btrfs_printk [btrfs]", ""),
+        ("_dev_printk drm_dev_printk [drm]", ""),
+        ("__kmalloc_noprof kmem_alloc [xfs]", ""),
+        # what takes a lock for its callers
+        ("_raw_spin_lock_irq snd_pcm_stream_lock_irq [snd_pcm]", ""),
+        ("rwsem_down_write_slowpath f2fs_down_write_trace [f2fs]", "waits"),
+        # what allocates what leaks
+        ("kmem_cache_alloc_noprof hci_alloc_dev_priv [bluetooth]", "leaks"),
+    ],
+)
+def test_what_works_for_its_own_module_is_looked_through_as_where_it_is_built_in(
+    frames: str, tables: str
+) -> None:
+    *inner, helper, module = frames.split()
+    for where in (module.strip("[]"), None):
+        assert first([*places(" ".join(inner)), (helper, where), ("guilty", where)], tables) == (
+            "guilty"
+        )
 
 
 def test_what_takes_a_lock_for_others_is_looked_through_only_where_it_does() -> None:

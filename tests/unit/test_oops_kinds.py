@@ -168,6 +168,19 @@ ROWS = [
         + trace("spin", "my_work", "process_one_work"),
         "INFO: rcu detected stall in my_work",
     ),
+    # 6.18 names the level of the page table
+    (
+        "BUG: Bad page map in process a  pmd:800000001234\n" + CPU + trace("zap_pmd"),
+        "BUG: Bad page map",
+    ),
+    # of memory that each processor has, since 6.12
+    (
+        (
+            "unreferenced object (percpu) 0x607f8a1b2c30 (size 8):\n"
+            "  backtrace:\n    pcpu_alloc_noprof+0x1/0x2\n    my_create+0x1/0x2\n"
+        ),
+        "memory leak in my_create",
+    ),
     # A leak: what allocates for its caller
     (
         (
@@ -751,6 +764,75 @@ def test_a_report_that_somebody_decoded_has_the_same_title(text: str, title: str
     assert parse_console(decoded(text).encode("latin-1")).title == title
     flat = re.sub(r"(?m)^ +(?=\S+ \(net)", "", decoded(text))  # older scripts drop the blanks
     assert parse_console(flat.encode("latin-1")).title == title
+
+
+@pytest.mark.parametrize(
+    "function", ["raw_sendmsg", "rate_control_init", "epc_probe", "PCIe_link", "RIPEMD_init"]
+)
+def test_a_decoded_frame_is_no_register_whatever_its_function_begins_with(function: str) -> None:
+    text = f"BUG: KASAN: use-after-free in memcpy+0x1/0x2\nCall Trace:\n {function}+0x1/0x2\n"
+    title = f"KASAN: use-after-free in {function}"
+    for form in (text + " outer+0x1/0x2\n", decoded(text + " outer+0x1/0x2\n")):
+        assert parse_console(form.encode()).title == title
+
+
+def test_what_was_inlined_is_no_caller_and_the_module_comes_after_the_source() -> None:
+    # as syzkaller decodes
+    inlined = "inlined include/linux/a.h:3 [inline]\n"
+    text = "BUG: using smp_processor_id() in preemptible [00000000] code: a/1\n"
+    text += f"caller is {inlined}caller is user+0x1/0x2 net/a.c:12\nCall Trace:\n"
+    assert parse_console((text + " outer+0x1/0x2\n").encode()).function == "user"
+    arm64 = "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008\n"
+    arm64 += f"pc : memcpy+0x1/0x2 lib/a.c:1\nlr : {inlined}lr : user+0x1/0x2 net/a.c:12\n"
+    assert parse_console(f"{arm64}Call trace:\n outer+0x1/0x2\n".encode()).function == "user"
+    text = "BUG: KASAN: use-after-free in kasan_oob+0x1/0x2 lib/a.c:12 [kasan_test]\nCall Trace:\n"
+    for frame in ("kasan_oob+0x1/0x2 lib/a.c:12 [kasan_test]", "kasan_oob+0x1/0x2 [kasan_test]"):
+        facts = parse_console(f"{text} {frame}\n outer+0x1/0x2\n".encode())
+        assert (facts.function, facts.trace[0].module) == ("kasan_oob", "kasan_test")
+
+
+SLUB = (
+    "BUG kmalloc-64 (Not tainted): Right Redzone overwritten\n"
+    "Allocated in owner+0x1/0x2 age=3 cpu=0 pid=1\n\tkmalloc+0x1/0x2\n\towner+0x1/0x2\n"
+    "Freed in freer+0x1/0x2 age=3 cpu=0 pid=1\n\tkfree+0x1/0x2\n\tfreer+0x1/0x2\n"
+    "Object   ffff88802c4d1e00: 6b 6b 6b 6b 6b 6b 6b 6b  kkkkkkkk\n"
+)
+
+
+def test_who_finds_a_damaged_object_is_in_the_warning_at_the_end() -> None:
+    warning = "------------[ cut here ]------------\n"
+    warning += "WARNING: CPU: 0 PID: 1 at {}:1171 {}+0x1/0x2\nRIP: 0010:{}+0x1/0x2\n"
+    own = warning.format("mm/slub.c", "object_err", "object_err")  # since 6.15
+    for end in (own, CPU):
+        facts = parse_console((SLUB + end + trace("check_object", "kfree", "finder")).encode())
+        assert facts.title == "BUG kmalloc-64: Right Redzone overwritten in finder"
+        assert facts.others == ()
+    other = warning.format("net/a.c", "noisy", "noisy") + trace("outer")
+    text = "".join(f"[    1.000000][    T1] {line}\n" for line in (SLUB + other).splitlines())
+    facts = parse_console(text.encode())
+    assert facts.title == "BUG kmalloc-64: Right Redzone overwritten"  # owner has not found it
+    assert [one.title for one in facts.others] == ["WARNING in noisy"]
+
+
+def test_a_stall_that_shows_only_who_waits_for_the_stalled_has_no_function() -> None:
+    text = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nrcu: \t1-...!: (1 GPs behind)\n"
+    text += "rcu: RCU grace-period kthread stack dump:\ntask:rcu_preempt state:I stack:0 pid:16\n"
+    for inner in ("", "__switch_to "):
+        names = (
+            f"{inner}__schedule schedule schedule_timeout rcu_gp_fqs_loop rcu_gp_kthread kthread"
+        )
+        facts = parse_console((text + trace(*names.split())).encode())
+        assert (facts.title, facts.signature) == ("INFO: rcu detected stall", "")
+    idle = text + trace(*names.split()) + "NMI backtrace for cpu 1\n" + trace("loop", "my_timer")
+    assert parse_console(idle.encode()).function == "loop"
+
+
+def test_a_warning_with_a_message_is_called_after_who_warned() -> None:
+    # 6.19 on x86-64: where it traps is one function for all
+    head = "WARNING: net/a.c:12 at {}+0x1/0x2, CPU#0: a/1\nRIP: 0010:__WARN_trap+0x1/0x2\n"
+    for where in ("__WARN_trap", "warner"):
+        text = head.format(where) + "Call Trace:\n warner+0x1/0x2\n outer+0x1/0x2\n"
+        assert parse_console(text.encode()).title == "WARNING in warner"
 
 
 def test_frames_whose_offsets_are_cut_off_are_frames() -> None:
