@@ -93,7 +93,7 @@ def open_remote(settings: Ship) -> Tried:
         from pstorefs.fleet.spool import Spool
 
         return Tried(Spool(settings.url.removeprefix("file://")), settings.url)
+    from pstorefs.fleet.apart import Apart
     from pstorefs.fleet.credentials import Use
-    from pstorefs.fleet.objects import Objects
 
-    return Tried(Objects(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS)), settings.url)
+    return Tried(Apart(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS)), settings.url)
