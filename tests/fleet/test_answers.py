@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.fleet import answers
 from pstorefs.fleet.objects import Objects
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import EXISTS, REFUSED, RETRY, StoreError
@@ -53,6 +54,7 @@ PUTS = [
     # As AWS says it, with no place to go to: whoever takes it for passing never hears of it.
     ("s3", says(301, "PermanentRedirect"), REFUSED, "give region="),
     ("s3", says(400, "AuthorizationHeaderMalformed"), REFUSED, "give region="),
+    ("s3", (200, b"<html>Welcome to our hotel</html>"), RETRY, "see endpoint="),
     ("az", says(409, "BlobAlreadyExists"), EXISTS, ""),
     ("az", says(409, "BlobImmutableDueToPolicy"), EXISTS, ""),
     ("az", says(403, "UnauthorizedBlobOverwrite"), EXISTS, ""),
@@ -188,3 +190,12 @@ def test_a_key_without_a_name_ends_no_list_or_is_told_once(
     assert found.names == names
     (odd,) = found.odd
     assert words in odd
+
+
+@pytest.mark.parametrize("status", [302, 303, 308])
+def test_a_redirection_to_elsewhere_says_what_to_look_at(status: int) -> None:
+    """A login page before a store, with a Location, which obstore does not follow with a PUT."""
+    words = f"Generic S3 error: Server returned non-2xx status code: {status} Found: "
+    outcome = answers.judge(answers.KINDS["s3"], words)
+    assert (outcome.result, outcome.store_wide) == (REFUSED, True)
+    assert "see endpoint=" in outcome.why

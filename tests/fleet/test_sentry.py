@@ -104,6 +104,9 @@ def engine(dsn: str, **options: str) -> sentry.Sentry:
 ANSWERS = [
     # the answer, what it means, whether all events would fare the same
     (200, b"{}", DONE, False),
+    (201, b"", DONE, False),
+    (200, b"ok", DONE, False),
+    (200, b"\n<!DOCTYPE html><title>Welcome to our hotel</title>", RETRY, True),
     (400, b'{"message": "[\'Event already exists\']"}', EXISTS, False),
     (400, b"no", REFUSED, False),
     (413, b"", REFUSED, False),
