@@ -445,6 +445,25 @@ def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) ->
     assert done.returncode == 2
 
 
+def test_nothing_of_a_file_stays_in_a_spool_that_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = os.write, []
+
+    def until_full(descriptor: int, data: memoryview) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(descriptor)
+        return write(descriptor, data[:5])
+
+    monkeypatch.setattr(os, "write", until_full)
+    outcome = Spool(str(tmp_path)).put("v1/dumps/x", b"0123456789", "")
+    assert (outcome.result, outcome.store_wide) == (RETRY, True)
+    monkeypatch.undo()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert Spool(str(tmp_path)).put("v1/dumps/x", b"0123456789", "").result == DONE
+
+
 def test_what_is_in_the_place_of_a_receipt_is_in_no_other_dumps_way(
     archive: Path, tmp_path: Path
 ) -> None:
