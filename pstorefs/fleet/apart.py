@@ -44,6 +44,8 @@ DIED = (
 )
 # Until a worker is there, on a machine that has just booted, or that has no memory left.
 _START_SECONDS = 120
+# Until all have ended, when nothing is asked any more.
+_END_SECONDS = 10
 _OPTIONS = ("url", "endpoint", "region", "ca", "credentials")
 _START = (
     "import sys; sys.path[:] = sys.argv[2:];"
@@ -108,7 +110,11 @@ class _Processes:
         if self._keeper is not None:
             self._keeper.close()
         if self._process is not None:
-            self._process.wait()
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:  # somebody has stopped it, or its worker
+                self._process.kill()
+                self._process.wait()
 
     def _begun(self) -> socket.socket:
         """The socket of a new worker. OSError, EOFError, `StoreError`."""

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,3 +186,31 @@ def test_they_end_with_who_began_them(server: Server, tmp_path: Path) -> None:
     while any(Path(f"/proc/{one}/cwd").exists() for one in both):
         assert time.monotonic() < end, "they are still there"
         time.sleep(0.05)
+
+
+def test_no_process_is_left_to_who_inherits_orphans(server: Server) -> None:
+    """In a container that is the program itself, which asks for the end of none of them."""
+    words = f"""
+import os
+from pstorefs.fleet.apart import Apart
+from pstorefs.fleet.credentials import Use
+from pstorefs.settings.ship import Ship, apply
+from pstorefs.system import capabilities
+capabilities.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+settings = Ship()
+apply(settings, "url", "s3://b/p")
+apply(settings, "endpoint", {server.endpoint!r})
+for _ in range(5):
+    store = Apart(settings, Use(30))
+    store.folders("v1/")
+    del store
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("none")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("none\n", "")
