@@ -19,8 +19,8 @@ class Wire:
     def send(self, about: object, data: bytes = b"") -> None:
         """Send a message. OSError."""
         text = json.dumps(about).encode()
-        self._connection.sendall(_HEAD.pack(len(text), len(data)) + text)
-        self._connection.sendall(data)
+        for piece in (_HEAD.pack(len(text), len(data)), text, data):  # a list may be 200 MB
+            self._connection.sendall(piece)
 
     def receive(self) -> tuple[Any, bytes]:
         """Wait for a message. EOFError if the other side is gone; OSError."""

@@ -22,9 +22,7 @@ from pstorefs.system import capabilities
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Bytes that a worker may take: a list of a million keys needs a third of it.
-MOST_BYTES = 1 << 30
-# And for each CPU: the stack of a thread.
+# Bytes beside what a worker may take, for each CPU: the stack of a thread.
 _THREAD_BYTES = 4 << 20
 
 
@@ -67,13 +65,14 @@ def _work(control: socket.socket) -> None:
     settings = Ship()
     for name, value in about["settings"].items():
         setattr(settings, name, value)
+    use = Use(*about["use"])
     try:
-        engine = Objects(settings, Use(*about["use"]))
+        engine = Objects(settings, use)
     except StoreError as error:
         Wire(control).send(str(error))
         return
     # The files with its credentials are read. What comes from here on comes from the store.
-    confine()
+    confine(use.memory)
     Wire(control).send("")
 
     def take(other: socket.socket) -> None:
@@ -82,10 +81,10 @@ def _work(control: socket.socket) -> None:
     _each(control, take)
 
 
-def confine() -> None:
+def confine(memory: int) -> None:
     """Give up all privileges, and be bounded in memory, as far as this process may."""
     with suppress(OSError, ValueError):  # @resources of a unit's SystemCallFilter: it has LimitDATA
-        limit = MOST_BYTES + (os.cpu_count() or 1) * _THREAD_BYTES
+        limit = memory + (os.cpu_count() or 1) * _THREAD_BYTES
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it holds the store's credentials
     _limit(0)

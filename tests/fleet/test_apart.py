@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from pstorefs.fleet.apart import DIED, Apart
+from pstorefs.fleet.bundle import MOST_BYTES
 from pstorefs.fleet.credentials import Use
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import DONE, RETRY, StoreError
-from pstorefs.fleet.worker import MOST_BYTES
 from pstorefs.settings.ship import Ship, apply
 from tests.fleet import site
 from tests.fleet.family import below, children, status
@@ -100,7 +100,7 @@ def apart(server: Server, **options: str) -> Apart:
     settings = Ship()
     for name, value in {"url": "s3://b/p", "endpoint": server.endpoint, **options}.items():
         apply(settings, name, value)
-    return Apart(settings, Use(30))
+    return Apart(settings, Use(30, memory=1 << 30))
 
 
 @pytest.mark.parametrize("answer", [long, endless])
@@ -114,7 +114,7 @@ def test_an_answer_without_end_is_an_error_of_the_request(
         store.folders("v1/")
     # What Rust makes of it differs: it refuses the one, and ends of the other.
     assert caught.value.errno in (errno.EIO, errno.EHOSTDOWN, errno.EACCES)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST_BYTES >> 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20
     server.say = None
     assert store.folders("v1/") == []
 
@@ -158,6 +158,14 @@ def of_this_process() -> tuple[int, int]:
     """The newest keeper and worker of this one."""
     keepers = [one for one in children(os.getpid()) if children(one)]
     return keepers[-1], children(keepers[-1])[-1]
+
+
+def test_the_largest_bundle_has_room(server: Server) -> None:
+    settings = Ship()
+    for name, value in {"url": "s3://b/p", "endpoint": server.endpoint}.items():
+        apply(settings, name, value)
+    outcome = Apart(settings, Use()).put("key", os.urandom(MOST_BYTES), "application/gzip")
+    assert outcome.result == DONE, outcome
 
 
 def test_settings_that_no_store_takes_are_said_at_once(server: Server) -> None:
