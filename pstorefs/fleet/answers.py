@@ -74,6 +74,11 @@ _CAUSES = (
     (re.compile(r"(InvalidCertificate)\(\s{0,99}(?:NotValidYet|Expired)"), RETRY),
     (re.compile(r"(InvalidCertificate)"), REFUSED),
     (re.compile(r"kind: (Timeout)"), RETRY),
+    # What is no HTTP after the request, and no TLS; and an end instead of either.
+    (re.compile(r"error: (InvalidMessage)\("), REFUSED),
+    (re.compile(r"(tls handshake eof)"), RETRY),
+    (re.compile(r"hyper::Error\(\s{0,99}(IncompleteMessage)"), RETRY),
+    (re.compile(r"hyper::Error\(\s{0,99}(Parse)\("), RETRY),
     # 301 of S3, which says the region in a header that obstore does not show.
     (re.compile(r"(redirect without LOCATION)"), REFUSED),
 )
@@ -87,6 +92,10 @@ _OF_CAUSES = {
     "redirect without LOCATION": _REGION,
     "InvalidCertificate": "the store's certificate is not trusted: see ca=, and the clock",
     "Timeout": LATE,
+    "InvalidMessage": "what listens there speaks no TLS: does endpoint= have to begin with http://?",
+    "tls handshake eof": "the connection ended before TLS began: does the store speak TLS?",
+    "IncompleteMessage": "the connection ended before an answer",
+    "Parse": "what answers speaks no HTTP, or TLS: see endpoint=",
 }
 # Where obstore asks for credentials if it was given none: EC2 and Google, ECS and EKS.
 _METADATA = ("//169.254.169.254", "//169.254.170.2", "//metadata.google.internal")

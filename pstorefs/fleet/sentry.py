@@ -169,5 +169,7 @@ def _unanswered(error: Exception) -> Outcome:
     if isinstance(cause, ssl.SSLCertVerificationError):
         words = "the receiver's certificate is not trusted: see ca=, and the clock"
         return Outcome(REFUSED, words, store_wide=True)
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, OSError):
+        return Outcome(RETRY, f"an answer that is none of HTTP: {_NOT_THERE}", store_wide=True)
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return Outcome(RETRY, printable(words)[:300], store_wide=True)

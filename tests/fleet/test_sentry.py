@@ -122,6 +122,24 @@ ANSWERS = [
 ]
 
 
+def test_what_speaks_no_http_is_no_receiver() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"\x1b]0;SSH-2.0-OpenSSH_9.2\r\n" * 3)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        dsn = f"http://{KEY}@127.0.0.1:{server.getsockname()[1]}/7"
+        outcome = engine(dsn).put("id", b"{}", sentry.KIND)
+        thread.join()
+    assert (outcome.result, outcome.store_wide) == (RETRY, True)
+    assert outcome.why.endswith("see the DSN")
+
+
 @pytest.mark.parametrize(("status", "body", "result", "store_wide"), ANSWERS)
 def test_what_an_answer_means(
     status: int, body: bytes, result: str, store_wide: bool, receiver: Receiver
