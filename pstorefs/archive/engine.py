@@ -138,5 +138,5 @@ def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:
             policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
             return
         remaining.add(hashlib.sha256(data).hexdigest())
-    waiting = partial(policy.unshipped, view.path)
+    waiting = partial(policy.unshipped, view.path, descriptor)
     remove_old(view, descriptor, policy.keep, now, remaining, policy.say, waiting)

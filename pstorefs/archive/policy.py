@@ -52,7 +52,8 @@ class Policy(NamedTuple):
     progress: Callable[[str, int, int], None] = lambda _step, _done, _total: None
     #: What others have decoded lately.
     decoded: Decoded | None = None
-    #: The dumps of an archive (its path) that `keep` must leave, as they are still to be shipped.
-    unshipped: Callable[[str], Container[str]] = lambda _: ()
+    #: The dumps of an archive that `keep` must leave, as they are still to be shipped. It is given
+    #: the path, and the descriptor: by now another directory may have that path, or none.
+    unshipped: Callable[[str, int], Container[str]] = lambda _path, _descriptor: ()
     #: Told of each dump that `keep` removed and of each thing passed over, in a sentence.
     say: Callable[[str], None] = lambda _: None

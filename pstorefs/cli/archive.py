@@ -123,10 +123,10 @@ def _open(settings: Settings) -> Store:
     return open_named(settings.source)
 
 
-def _unshipped(target: str) -> Container[str]:
+def _unshipped(target: str, archive: int) -> Container[str]:
     from pstorefs.fleet.configured import unshipped
 
-    return unshipped(target)
+    return unshipped(target, archive)
 
 
 def _composing(*, own: bool) -> Compose:

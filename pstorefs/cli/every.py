@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.cli.said import say
@@ -49,6 +50,7 @@ def main(words: Sequence[str]) -> int:
         if _is_stopped_within(0):
             break
         if not _is_at_work(shipping):
+            _bury()
             shipping = _begun(_ship)
         if _is_stopped_within(seconds):
             break
@@ -127,6 +129,16 @@ def _is_at_work(child: int) -> bool:
         return os.waitpid(child, os.WNOHANG)[0] == 0
     except ChildProcessError:  # it has ended, and was asked about before
         return False
+
+
+def _bury() -> None:
+    """Ask for the end of all that has ended.
+
+    As a container's first process this is the parent of whatever a step that was killed has left.
+    """
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _is_stopped_within(seconds: int) -> bool:

@@ -74,15 +74,28 @@ _CAUSES = (
     (re.compile(r"(InvalidCertificate)\(\s{0,99}(?:NotValidYet|Expired)"), RETRY),
     (re.compile(r"(InvalidCertificate)"), REFUSED),
     (re.compile(r"kind: (Timeout)"), RETRY),
+    # What is no HTTP after the request, and no TLS; and an end instead of either.
+    (re.compile(r"error: (InvalidMessage)\("), REFUSED),
+    (re.compile(r"(tls handshake eof)"), RETRY),
+    (re.compile(r"hyper::Error\(\s{0,99}(IncompleteMessage)"), RETRY),
+    (re.compile(r"hyper::Error\(\s{0,99}(Parse)\("), RETRY),
     # 301 of S3, which says the region in a header that obstore does not show.
     (re.compile(r"(redirect without LOCATION)"), REFUSED),
 )
 LATE = "no answer in time"
+_REDIRECTED = "a redirection, which is not followed: see endpoint=, and what is before the store"
+# An answer of success that is none of a store: of a proxy, or where guests log in.
+_NO_ETAG = "ETag Header missing"
+_NO_STORE = "the answer is not that of a store: see endpoint=, and what is before the store"
 _REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
     "redirect without LOCATION": _REGION,
     "InvalidCertificate": "the store's certificate is not trusted: see ca=, and the clock",
     "Timeout": LATE,
+    "InvalidMessage": "what listens there speaks no TLS: does endpoint= have to begin with http://?",
+    "tls handshake eof": "the connection ended before TLS began: does the store speak TLS?",
+    "IncompleteMessage": "the connection ended before an answer",
+    "Parse": "what answers speaks no HTTP, or TLS: see endpoint=",
 }
 # Where obstore asks for credentials if it was given none: EC2 and Google, ECS and EKS.
 _METADATA = ("//169.254.169.254", "//169.254.170.2", "//metadata.google.internal")
@@ -104,7 +117,10 @@ _OWN_FAULT = (400, 411, 413, 414, 422)
 _PASSING = (408, 409, 425, 429)
 _HINTS = {
     301: _REGION,
+    302: _REDIRECTED,
+    303: _REDIRECTED,
     307: _REGION,
+    308: _REDIRECTED,
     401: "the credentials are not accepted",
     403: "the credentials are not accepted, or do not allow it",
     404: "no such bucket",
@@ -175,6 +191,8 @@ def _unanswered(kind: Kind, said: str) -> Outcome:
             words = _OF_CAUSES.get(match[1], match[1])
             hint = f": {kind.lookup}" if pattern is _LOOKUP and kind.lookup else ""
             return Outcome(result, f"{printable(words)}{hint}", store_wide=True)
+    if _NO_ETAG in said:
+        return Outcome(RETRY, _NO_STORE, store_wide=True)
     return Outcome(
         RETRY, printable(said.partition("\n")[0].rpartition(" - ")[2])[:300], store_wide=True
     )

@@ -85,14 +85,18 @@ def pending(settings: Ship, state: str) -> list[str]:
     except FileNotFoundError:
         return []  # nothing was ever archived
     try:
-        there = receipts.open_receipts(state, settings.store_name)
-        try:
-            return receipts.pending(archive, there)
-        finally:
-            if there is not None:
-                os.close(there)
+        return _pending(settings, state, archive)
     finally:
         os.close(archive)
+
+
+def _pending(settings: Ship, state: str, archive: int) -> list[str]:
+    there = receipts.open_receipts(state, settings.store_name)
+    try:
+        return receipts.pending(archive, there)
+    finally:
+        if there is not None:
+            os.close(there)
 
 
 class _All:
@@ -102,16 +106,19 @@ class _All:
         return True
 
 
-def unshipped(archive: str) -> Container[str]:
+def unshipped(path: str, archive: int) -> Container[str]:
     """The dumps of an archive that a configured receiver does not have yet.
 
-    All of them where that cannot be found out; none where none is configured for this archive.
+    ``archive``: its descriptor, as somebody may have moved it away from its path meanwhile. All of
+    them where that cannot be found out; none where none is configured for this archive.
     """
     try:
         settings = configured()
-        if os.path.realpath(settings.archive) != os.path.realpath(archive):
+        if os.path.realpath(settings.archive) != os.path.realpath(path):
             return ()
         state = settings.state or defaults.DEFAULT_RECEIPTS
-        return frozenset(name for each in settings.receivers() for name in pending(each, state))
+        return frozenset(
+            name for each in settings.receivers() for name in _pending(each, state, archive)
+        )
     except (OSError, ShipError):
         return _All()

@@ -1,6 +1,6 @@
 """The stores of S3, Azure and Google, by the library obstore.
 
-obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
+obstore is used in a process of its own (apart.py), and not before that: in a child it hangs if the
 parent has used it. It is not in Debian; `Objects` says how to get it, and what does without.
 
 What is sent (obstore 0.12; tests/fleet/test_requests.py looks): one PUT for each object, with
@@ -65,7 +65,18 @@ def behind(name: str) -> str:
     return f"{name}~"
 
 
-_SENDING = Use()
+SENDING = Use()
+
+
+def library() -> Any:  # noqa: ANN401 (it is untyped in some versions)
+    """The module obstore, imported. ImportError."""
+    if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
+        sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
+    import obstore
+    import obstore.exceptions
+    import obstore.store
+
+    return obstore
 
 
 class Objects:
@@ -74,11 +85,9 @@ class Objects:
     Raises `StoreError` if there is no way to reach any store.
     """
 
-    def __init__(self, settings: Ship, use: Use = _SENDING) -> None:
-        if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
-            sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
+    def __init__(self, settings: Ship, use: Use = SENDING) -> None:
         try:
-            import obstore
+            obstore = library()
             from obstore.exceptions import BaseError, NotSupportedError
             from obstore.store import from_url
         except ImportError as error:

@@ -20,6 +20,9 @@ MOST_KEYS = 1_000_000
 #: Seconds until a request counts as failed: somebody waits for it.
 REQUEST_SECONDS = 45
 
+# See credentials.Use.
+_LIST_MEMORY = 2 << 30
+
 #: What an answer means to who reads a file. All others: EIO.
 ERRNOS = {
     0: errno.EHOSTDOWN,
@@ -93,7 +96,9 @@ def open_remote(settings: Ship) -> Tried:
         from pstorefs.fleet.spool import Spool
 
         return Tried(Spool(settings.url.removeprefix("file://")), settings.url)
+    from pstorefs.fleet.apart import Apart
     from pstorefs.fleet.credentials import Use
-    from pstorefs.fleet.objects import Objects
 
-    return Tried(Objects(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS)), settings.url)
+    return Tried(
+        Apart(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS, _LIST_MEMORY)), settings.url
+    )

@@ -40,6 +40,7 @@ _RELEASE = re.compile(r"[A-Za-z0-9._+~-]{1,200}", re.ASCII)
 _PASSING = (408, 409, 425, 429)
 #: Of one event, and not of the receiver.
 _OWN_FAULT = (400, 411, 413, 414, 422)
+_NOT_THERE = "no receiver of events is there, or something before it answers: see the DSN"
 _HINTS = {
     401: "the key of the DSN is not accepted",
     403: "the key of the DSN is not accepted",
@@ -139,7 +140,7 @@ class Sentry:
     def _ask(self, request: urllib.request.Request) -> Outcome:
         try:
             with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return _judged(answer.status, b"")
+                return _judged(answer.status, answer.read(_ANSWER_BYTES))
         except urllib.error.HTTPError as error:
             with error:
                 return _judged(error.code, error.read(_ANSWER_BYTES))
@@ -148,7 +149,12 @@ class Sentry:
 def _judged(status: int, said: bytes) -> Outcome:
     """What an answer means."""
     if 200 <= status < 300:
+        # Who logs in a hotel's guests, or a site's staff, says 200 to everything.
+        if said.lstrip()[:1] == b"<":
+            return Outcome(RETRY, f"{status} with a web page: {_NOT_THERE}", store_wide=True)
         return Outcome(DONE)
+    if 300 <= status < 400:
+        return Outcome(REFUSED, f"{status}, a redirection: {_NOT_THERE}", store_wide=True)
     if status == 400 and b"already exists" in said:  # Bugsink, of an event that it has
         return Outcome(EXISTS)
     words = f"{status}: {_HINTS[status]}" if status in _HINTS else str(status)
@@ -163,5 +169,7 @@ def _unanswered(error: Exception) -> Outcome:
     if isinstance(cause, ssl.SSLCertVerificationError):
         words = "the receiver's certificate is not trusted: see ca=, and the clock"
         return Outcome(REFUSED, words, store_wide=True)
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, OSError):
+        return Outcome(RETRY, f"an answer that is none of HTTP: {_NOT_THERE}", store_wide=True)
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return Outcome(RETRY, printable(words)[:300], store_wide=True)

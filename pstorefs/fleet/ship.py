@@ -14,6 +14,7 @@ what is to be spread over time.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -45,6 +46,7 @@ AT_ONCE = 4
 _FIRST = 4
 #: Bytes of a bundle that is sent beside others.
 _SMALL = 1 << 20
+_IN_ITS_PLACE = (errno.EISDIR, errno.ELOOP, errno.ENXIO)
 #: What became of a dump: it is there; it will be tried again; trying again does not mend it.
 SHIPPED, REMAINS, FAILED = "shipped", "remains", "failed"
 
@@ -228,7 +230,9 @@ def _send(job: Job, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
-        return result._replace(result=FAILED, why=why, store_wide=True)
+        own = error.errno in _IN_ITS_PLACE  # of this dump, and in no other's way
+        why += ": remove what has its name there" if own else ""
+        return result._replace(result=FAILED, why=why, store_wide=not own)
     return result
 
 

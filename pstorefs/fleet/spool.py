@@ -113,11 +113,11 @@ class Spool:
                     os.fsync(folder)  # whoever linked it may have been cut off before that
                     return Outcome(EXISTS)
                 temporary = f"{durable.NEW}{name}"
-                _write(root, temporary, data)
                 try:
+                    _write(root, temporary, data)
                     result = _link(root, temporary, folder, name)
-                finally:
-                    with suppress(FileNotFoundError):
+                finally:  # on a full disk as well: it may be all machines'
+                    with suppress(OSError):
                         os.unlink(temporary, dir_fd=root)
                 os.fsync(folder)
             finally:

@@ -57,6 +57,7 @@ def open_store(settings: Ship) -> Store:
         from pstorefs.fleet.spool import Spool
 
         return Spool(settings.url.removeprefix("file://"))
-    from pstorefs.fleet.objects import Objects
+    from pstorefs.fleet.apart import Apart
+    from pstorefs.fleet.credentials import Use
 
-    return Objects(settings)
+    return Apart(settings, Use())

@@ -1,7 +1,6 @@
 """A mount of a fleet's store: settings to its tree.
 
-Nothing of obstore is touched before `tree` is called, which the process that serves the mount does:
-in a child it hangs if its parent has used it.
+obstore is in a process of its own (fleet/apart.py), begun by the process that serves the mount.
 """
 
 from __future__ import annotations

@@ -24,21 +24,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from ctypes import c_int, c_uint32, c_ulong
 
-from pstorefs.system import libc
-
-# include/uapi/linux/capability.h
-DAC_OVERRIDE = 1
-DAC_READ_SEARCH = 2
-SYS_ADMIN = 21
+from pstorefs.system import capabilities
+from pstorefs.system.capabilities import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
 
 # include/uapi/linux/prctl.h
 _PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
-_PR_SET_NO_NEW_PRIVS = 38
-# The header of capget(2) and capset(2): two words of 32 bits for each set, since Linux 2.6.26.
-_VERSION_3 = 0x20080522
 
 _log = logging.getLogger("pstorefs")
 
@@ -56,8 +48,8 @@ def drop(*, changes: bool) -> None:
     for step, call in (
         # Needs CAP_SETPCAP, so it comes first.
         ("the bounding set", _empty_bounding_set),
-        ("no_new_privs", lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1)),
-        ("capabilities", lambda: _limit(access | 1 << SYS_ADMIN, access)),
+        ("no_new_privs", capabilities.no_new_privs),
+        ("capabilities", lambda: capabilities.limit(access | 1 << SYS_ADMIN, access)),
     ):
         try:
             call()
@@ -72,8 +64,8 @@ def regain() -> None:
     if os.geteuid() != 0:
         return
     try:
-        permitted = _sets()[1]
-        _limit(permitted, permitted)
+        permitted = capabilities.sets()[1]
+        capabilities.limit(permitted, permitted)
     except (OSError, AttributeError) as error:
         _log.warning("cannot regain the privilege to unmount: %s", error)
 
@@ -81,37 +73,10 @@ def regain() -> None:
 def _empty_bounding_set() -> None:
     for capability in range(64):
         try:
-            if not _prctl(_PR_CAPBSET_READ, capability):
+            if not capabilities.prctl(_PR_CAPBSET_READ, capability):
                 continue
         except OSError as error:
             if error.errno == errno.EINVAL:
                 return  # the kernel knows no capability of that number, nor a higher one
             raise
-        _prctl(_PR_CAPBSET_DROP, capability)
-
-
-def _prctl(option: int, argument: int) -> int:
-    """prctl(2)."""
-    arguments = [c_ulong(value) for value in (argument, 0, 0, 0)]
-    return libc.call("prctl", c_int(option), *arguments)
-
-
-def _limit(permitted: int, effective: int) -> None:
-    """Keep of the permitted set what is named; nothing is inherited by what is started."""
-    held = _sets()[1] & permitted
-    _capabilities("capset", (held & effective, held, 0))
-
-
-def _sets() -> tuple[int, int, int]:
-    """The sets of this thread: effective, permitted, inheritable."""
-    return _capabilities("capget", (0, 0, 0))
-
-
-def _capabilities(name: str, sets: tuple[int, int, int]) -> tuple[int, int, int]:
-    """capget(2) or capset(2): in memory, the low words of the three sets, then the high ones."""
-    header = (c_uint32 * 2)(_VERSION_3, 0)
-    data = (c_uint32 * 6)(*(each >> shift & 0xFFFFFFFF for shift in (0, 32) for each in sets))
-    libc.call(name, header, data)
-    low, high = data[:3], data[3:]
-    effective, permitted, inheritable = (a | b << 32 for a, b in zip(low, high, strict=True))
-    return effective, permitted, inheritable
+        capabilities.prctl(_PR_CAPBSET_DROP, capability)

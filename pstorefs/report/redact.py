@@ -64,6 +64,7 @@ _BEHIND: tuple[tuple[str, str], ...] = (
         HOST,
         r"\b(?:nfs|lockd|rpcbind): server ([A-Za-z][\w.-]{1,253}) (?:not responding|OK|timed out)",
     ),
+    (HOST, r"\bnfsroot=([A-Za-z][\w.-]{1,253}):/"),
     (HOST, r"\\\\([A-Za-z][\w.-]{1,253})\\"),
     (USER, r"/home/([^\W\d][\w.-]{0,31})(?![\w.-])"),
     (USER, r"\bacct=\"([^\"\n\\]{2,32})\""),
@@ -83,7 +84,13 @@ _BEHIND: tuple[tuple[str, str], ...] = (
     (SERIAL, r"\b(?:IMEI|IMSI|ICCID|MEID)[ :=]{1,3}(\d{14,20})(?!\d)"),
     (UUID, rf"UUID=([{_HEX}]{{4}}-[{_HEX}]{{4}}|[{_HEX}]{{8}}-[{_HEX}]{{2}})(?![\w-])"),
     (SSID, rf"SSID[:=]? ?{_QUOTE}([^\"'<>\n\\]{{1,32}})[\"'>]"),
-    (PASSWORD, r"(?i:passw(?:or)?d|passphrase|secret|token|pwd)=([^\s&,;\"'\\]{2,256})"),
+    (
+        PASSWORD,
+        (
+            r"(?i:(?:passw(?:or)?d|passphrase|secret|token|pwd|api_?key|access_?key)"
+            r"(?:_(?:access_?)?(?:key|id|hash))?)=([^\s&,;\"'\\]{2,256})"
+        ),
+    ),
     (PASSWORD, r"://[^\s/:@]{1,64}:([^\s/@\"\\]{1,256})@"),
     (PASSWORD, r"\bproctitle=([0-9A-F]{4,4096})(?!\w)"),
 )

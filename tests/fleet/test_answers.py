@@ -5,11 +5,14 @@ The answers are those of their documents, and of what others saw.
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pstorefs.fleet import answers
 from pstorefs.fleet.objects import Objects
 from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import EXISTS, REFUSED, RETRY, StoreError
@@ -53,6 +56,7 @@ PUTS = [
     # As AWS says it, with no place to go to: whoever takes it for passing never hears of it.
     ("s3", says(301, "PermanentRedirect"), REFUSED, "give region="),
     ("s3", says(400, "AuthorizationHeaderMalformed"), REFUSED, "give region="),
+    ("s3", (200, b"<html>Welcome to our hotel</html>"), RETRY, "see endpoint="),
     ("az", says(409, "BlobAlreadyExists"), EXISTS, ""),
     ("az", says(409, "BlobImmutableDueToPolicy"), EXISTS, ""),
     ("az", says(403, "UnauthorizedBlobOverwrite"), EXISTS, ""),
@@ -188,3 +192,42 @@ def test_a_key_without_a_name_ends_no_list_or_is_told_once(
     assert found.names == names
     (odd,) = found.odd
     assert words in odd
+
+
+@pytest.mark.parametrize("status", [302, 303, 308])
+def test_a_redirection_to_elsewhere_says_what_to_look_at(status: int) -> None:
+    """A login page before a store, with a Location, which obstore does not follow with a PUT."""
+    words = f"Generic S3 error: Server returned non-2xx status code: {status} Found: "
+    outcome = answers.judge(answers.KINDS["s3"], words)
+    assert (outcome.result, outcome.store_wide) == (REFUSED, True)
+    assert "see endpoint=" in outcome.why
+
+
+#: Whether there is TLS, what whoever listens says, what that means, and words for the user.
+NO_STORES = [
+    ("https", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", REFUSED, "speaks no TLS"),
+    ("https", b"", RETRY, "before TLS began"),
+    ("http", b"", RETRY, "ended before an answer"),
+    ("http", b"SSH-2.0-OpenSSH_9.2\r\n" * 3, RETRY, "speaks no HTTP"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "said", "result", "words"), NO_STORES)
+def test_what_is_no_store_is_called_what_it_is(
+    scheme: str, said: bytes, result: str, words: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        endpoint = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+        outcome = servers.engine("s3://b/p", endpoint, NAMED["s3"]).put("v1/x", b"x", "x/y")
+        thread.join()
+    assert (outcome.result, outcome.store_wide) == (result, True)
+    assert words in outcome.why

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.cli import pstorefs
+from tests.fleet.family import children
 from tests.records import capture
 
 ROOT = Path(__file__).parents[2]
@@ -65,10 +66,6 @@ class Machine:
         return [json.loads(path.read_text())["dump"] for path in lines]
 
 
-def children(process: subprocess.Popen[str]) -> list[str]:
-    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-
-
 def test_what_comes_is_archived_and_shipped_until_a_signal(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     with machine.running("1s") as process:
@@ -111,8 +108,8 @@ def test_archiving_does_not_wait_for_a_store_that_hangs_and_no_second_run_is_beg
             with connection:
                 capture("erst-zstd-6.1.192").write("enc", machine.source)
                 until(lambda: not any(machine.source.iterdir()))
-                until(lambda: len(children(process)) == 1)
-                (shipping,) = children(process)
+                until(lambda: len(children(process.pid)) == 1)
+                (shipping,) = children(process.pid)
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(10) == 0
                 assert not Path(f"/proc/{shipping}").exists()
@@ -149,3 +146,31 @@ def test_wrong_usage_is_said_before_anything_begins(
 ) -> None:
     assert pstorefs.main(words) == 1
     assert capsys.readouterr().err.startswith("pstorefs: ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a namespace of processes")
+def test_what_a_killed_step_leaves_is_buried(tmp_path: Path) -> None:
+    """As a container's first process it inherits what a run of --ship had begun."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        machine = Machine(tmp_path, "s3://b/p")
+        with (tmp_path / "ship.conf").open("a") as config:
+            config.write(f"endpoint = http://127.0.0.1:{silent.getsockname()[1]}\n")
+        capture("erst-lz4-6.1.192").write("enc", machine.source)
+        words = [sys.executable, "-m", "pstorefs", "--every=1s", "-o"]
+        options = f"archive={machine.archive},archive_volatile"
+        outer = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", *words, options, machine.source],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path)}
+            | dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"),
+        )  # fmt: skip
+        try:
+            silent.settimeout(_SECONDS)
+            silent.accept()[0].close()
+            (every,) = children(outer.pid)
+            ((ship, keeper),) = [(one, children(one)[0]) for one in children(every)]
+            os.kill(ship, signal.SIGKILL)
+            until(lambda: not Path(f"/proc/{keeper}").exists())
+        finally:
+            outer.kill()
+            outer.wait()

@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
+from pstorefs.system.capabilities import DAC_READ_SEARCH, SYS_ADMIN
 from tests.fleet import servers
 from tests.fleet.crashes import Crash, crash, crashes, write
+from tests.fleet.family import below, status
 from tests.fleet.liar import Liar
 from tests.mount.conftest import COMMAND, Mount, mounted
 
@@ -394,6 +396,33 @@ def test_a_store_that_is_killed_in_the_middle_of_grep(fleet: Maker) -> None:
     assert mount.process.poll() is None
     assert len(mount.dumps()) == len(FLEET)
     assert mount.errors().count("what is not known yet cannot be read") == 1
+
+
+def test_the_end_of_the_library_is_no_end_of_the_mount(fleet: Maker) -> None:
+    with Liar() as liar:
+        for one in FLEET:
+            liar.objects[f"p/{one.names.index_key}"] = one.line
+            liar.objects[f"p/{one.names.bundle_key}"] = one.bundle
+        mount = fleet("s3://b/p", f"endpoint={liar.endpoint}")
+        for one in FLEET[:3]:
+            _, worker = below(mount.process.pid)
+            os.kill(worker, signal.SIGABRT)  # as Rust does of an answer without end
+            assert whole(mount, one) == one.files
+        assert mount.process.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has nothing to give up")
+def test_no_thread_keeps_privileges_and_none_speaks_to_the_store_with_any(fleet: Maker) -> None:
+    reads, unmounts = 1 << DAC_READ_SEARCH, 1 << SYS_ADMIN
+    with Liar() as liar:
+        mount = fleet("s3://b/p", f"endpoint={liar.endpoint}")
+        assert "Machines:" in (mount.point / "status").read_text()
+        keeper, worker = below(mount.process.pid)
+        for process, held in (
+            (mount.process.pid, reads | unmounts), (keeper, reads), (worker, 0),
+        ):  # fmt: skip
+            assert status(process, "CapPrm") == {f"{held:016x}"}
+            assert status(process, "NoNewPrivs") == {"1"}
 
 
 @pytest.mark.slow

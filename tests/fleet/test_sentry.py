@@ -104,6 +104,9 @@ def engine(dsn: str, **options: str) -> sentry.Sentry:
 ANSWERS = [
     # the answer, what it means, whether all events would fare the same
     (200, b"{}", DONE, False),
+    (201, b"", DONE, False),
+    (200, b"ok", DONE, False),
+    (200, b"\n<!DOCTYPE html><title>Welcome to our hotel</title>", RETRY, True),
     (400, b'{"message": "[\'Event already exists\']"}', EXISTS, False),
     (400, b"no", REFUSED, False),
     (413, b"", REFUSED, False),
@@ -117,6 +120,24 @@ ANSWERS = [
     (500, b"x" * 100_000, RETRY, True),
     (503, b"", RETRY, True),
 ]
+
+
+def test_what_speaks_no_http_is_no_receiver() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"\x1b]0;SSH-2.0-OpenSSH_9.2\r\n" * 3)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        dsn = f"http://{KEY}@127.0.0.1:{server.getsockname()[1]}/7"
+        outcome = engine(dsn).put("id", b"{}", sentry.KIND)
+        thread.join()
+    assert (outcome.result, outcome.store_wide) == (RETRY, True)
+    assert outcome.why.endswith("see the DSN")
 
 
 @pytest.mark.parametrize(("status", "body", "result", "store_wide"), ANSWERS)

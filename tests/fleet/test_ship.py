@@ -445,13 +445,52 @@ def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) ->
     assert done.returncode == 2
 
 
+def test_nothing_of_a_file_stays_in_a_spool_that_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = os.write, []
+
+    def until_full(descriptor: int, data: memoryview) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(descriptor)
+        return write(descriptor, data[:5])
+
+    monkeypatch.setattr(os, "write", until_full)
+    outcome = Spool(str(tmp_path)).put("v1/dumps/x", b"0123456789", "")
+    assert (outcome.result, outcome.store_wide) == (RETRY, True)
+    monkeypatch.undo()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert Spool(str(tmp_path)).put("v1/dumps/x", b"0123456789", "").result == DONE
+
+
+def test_what_is_in_the_place_of_a_receipt_is_in_no_other_dumps_way(
+    archive: Path, tmp_path: Path
+) -> None:
+    spool, state = tmp_path / "spool", tmp_path / "state"
+    spool.mkdir()
+    first = min(path.name for path in archive.glob("2*"))
+    folder = state / receipts.folder_of(f"file://{spool}")
+    (folder / first / "of somebody").mkdir(parents=True)
+    done = shipped(spool, archive, state, "--now")
+    assert done.returncode == 2
+    assert f"{first}: failed: shipped, but its receipt cannot be written" in done.stderr
+    assert "remove what has its name there" in done.stderr
+    assert len([path for path in folder.iterdir() if path.is_file() and path.name[0] == "2"]) == 9
+    assert len(list(spool.glob("v1/index/*/*.json"))) == 10
+    (folder / first / "of somebody").rmdir()
+    (folder / first).rmdir()
+    assert shipped(spool, archive, state, "--now").returncode == 0
+
+
 def test_without_obstore_it_says_how_to_get_it(
     archive: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(sys.modules, "obstore", None)
+    (tmp_path / "obstore.py").write_text("raise ModuleNotFoundError(name='obstore')")
+    monkeypatch.syspath_prepend(tmp_path)
     options = f"archive={archive},state={tmp_path / 'state'}"
     assert command.main(["--ship", "s3://bucket", "--now", "-o", options]) == 2
     said = capsys.readouterr().err

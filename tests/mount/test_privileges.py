@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.mount.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
 from pstorefs.system import mountinfo
+from pstorefs.system.capabilities import DAC_OVERRIDE, DAC_READ_SEARCH, SYS_ADMIN
 from tests.figures import record
 from tests.mount.conftest import COMMAND, NEWS, NOBODY, MountMaker, until_mounted
 from tests.mount.programs import ROOT, daemon_of, gone, of_threads, pstorefs

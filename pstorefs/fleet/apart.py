@@ -1,0 +1,241 @@
+"""obstore in a process of its own, which may die without anybody else.
+
+The library holds an answer that is an error, or a list, in memory as a whole, however long it is
+or says to be; and where memory ends, Rust ends the process. So whoever runs a store, or a proxy
+before it, could end a mount, or take all of a machine's memory. Here it can end a worker::
+
+    this process ── keeper, which imports obstore and never uses it
+                      └── worker, which uses it, bounded in memory and without capabilities
+
+When a worker dies the request fails, and the next one gets another worker. The keeper forks them: a
+process that serves a mount must not be forked any more, has its privileges dropped, and may have
+outlived its package. Each process ends when the one above it is gone: it waits on a socket.
+
+A call is a message and its answer on a connection of its own (`Wire`); connections are kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pstorefs.fleet.answers import LATE
+from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
+from pstorefs.fleet.store import RETRY, Outcome, StoreError
+from pstorefs.fleet.wire import Wire
+from pstorefs.settings.ship import Ship
+
+if TYPE_CHECKING:
+    from pstorefs.fleet.credentials import Use
+
+# Beyond the time that a request may take: nothing but a worker that was stopped takes longer.
+_LATE_SECONDS = 30
+# A list is as many requests as it has thousands of keys.
+_LIST_SECONDS = 3600
+DIED = (
+    "obstore has ended, as it does of an answer without end: is a proxy before the store,"
+    " and is endpoint= right?"
+)
+# Until a worker is there, on a machine that has just booted, or that has no memory left.
+_START_SECONDS = 120
+# Until all have ended, when nothing is asked any more.
+_END_SECONDS = 10
+_OPTIONS = ("url", "endpoint", "region", "ca", "credentials")
+_START = (
+    "import sys; sys.path[:] = sys.argv[2:];"
+    " from pstorefs.fleet.worker import keep; keep(int(sys.argv[1]))"
+)
+
+
+class _Worker(NamedTuple):
+    """A worker, by the socket that gives it connections, and those that nobody uses now."""
+
+    control: socket.socket
+    idle: list[Wire]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is at the other end. A worker says nothing there of its own."""
+        try:
+            return not self.control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Give it up: it ends, and who else waits for it hears of that."""
+        self.control.close()
+        for each in self.idle:
+            each.close()
+
+
+class _Processes:
+    """The keeper and the worker. To be called under a lock."""
+
+    def __init__(self, about: object) -> None:
+        self._about = about
+        self._paths = [os.path.abspath(each) for each in sys.path]
+        self._keeper: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._worker: _Worker | None = None
+
+    def living(self) -> _Worker:
+        """The worker, or a new one. OSError, EOFError, `StoreError`."""
+        if self._worker is not None and self._worker.is_gone:
+            self.lose(self._worker)
+        if self._worker is None:
+            if self._process is None or self._process.poll() is not None:
+                self.close()
+                self._keeper, self._process = self._kept()
+            self._worker = _Worker(self._begun(), [])
+        return self._worker
+
+    def lose(self, worker: _Worker) -> None:
+        """Give a worker up, if that was not done."""
+        if worker is self._worker:
+            self._worker = None
+            worker.close()
+
+    def close(self) -> None:
+        """End all. The keeper has nothing to do but to end."""
+        if self._worker is not None:
+            self.lose(self._worker)
+        if self._keeper is not None:
+            self._keeper.close()
+        if self._process is not None:
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:  # somebody has stopped it, or its worker
+                self._process.kill()
+                self._process.wait()
+
+    def _begun(self) -> socket.socket:
+        """The socket of a new worker. OSError, EOFError, `StoreError`."""
+        if self._keeper is None:
+            raise EOFError
+        control, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._keeper, [b"\0"], [theirs.fileno()])
+            wire = Wire(control)
+            wire.patience(_START_SECONDS)
+            wire.send(self._about)
+            if said := wire.receive()[0]:
+                raise StoreError(said)
+            control.settimeout(None)  # with one, Python would wait in `_Worker.is_gone`
+        except BaseException:
+            control.close()
+            raise
+        return control
+
+    def _kept(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """A new keeper. OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(theirs.fileno()), *self._paths],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # Rust tells of each death there, with its stack
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # a ^C is this process's affair
+                cwd="/",
+            )
+        return ours, process
+
+
+class Apart:
+    """See `store.Store` and `remote.Remote`. Safe from any thread.
+
+    Raises `StoreError` if there is no way to reach any store.
+    """
+
+    def __init__(self, settings: Ship, use: Use) -> None:
+        about = {name: getattr(settings, name) for name in _OPTIONS}
+        self._seconds = use.seconds
+        self._lock = threading.Lock()
+        self._processes = _Processes({"settings": about, "use": use})
+        weakref.finalize(self, self._processes.close)
+        try:
+            with self._lock:
+                self._processes.living()
+        except (EOFError, OSError) as error:
+            words = getattr(error, "strerror", None) or DIED
+            raise StoreError(f"{settings.url}: {words}") from None
+
+    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        """See `store.Store`."""
+        try:
+            return Outcome(*self._call("put", (key, kind), data)[0])
+        except RemoteError as error:
+            return Outcome(RETRY, error.strerror or str(error), store_wide=True)
+
+    def folders(self, prefix: str) -> list[str]:
+        """See `remote.Remote`."""
+        found: list[str] = self._call("folders", (prefix,))[0]
+        return found
+
+    def names(self, prefix: str) -> Found:
+        """See `remote.Remote`."""
+        names, odd = self._call("names", (prefix,), seconds=_LIST_SECONDS)[0]
+        return Found(names, tuple(odd))
+
+    def get(self, key: str, limit: int) -> bytes:
+        """See `remote.Remote`."""
+        return self._call("get", (key, limit))[1]
+
+    def _call(
+        self, name: str, words: tuple[object, ...], data: bytes = b"", seconds: float = 0
+    ) -> tuple[Any, bytes]:
+        """An answer of the worker. `RemoteError`."""
+        worker = wire = None
+        try:
+            worker, wire = self._connected()
+            wire.patience(seconds or self._seconds + _LATE_SECONDS)
+            wire.send((name, *words), data)
+            (good, *said), answer = wire.receive()
+        except TimeoutError:
+            self._lost(worker, wire)
+            raise RemoteError(errno.ETIMEDOUT, LATE) from None
+        except (EOFError, OSError):
+            self._lost(worker, wire)
+            # Who had asked for something else meanwhile is not to suffer for it.
+            raise RemoteError(errno.EIO, DIED, again=True) from None
+        except StoreError as error:
+            raise RemoteError(errno.EIO, str(error)) from None
+        with self._lock:
+            worker.idle.append(wire)
+        if good:
+            return said[0], answer
+        number, why, again, key = said
+        raise BadKeyError(key) if key is not None else RemoteError(number, why, again=again)
+
+    def _connected(self) -> tuple[_Worker, Wire]:
+        """A connection to the worker that lives. OSError, EOFError, `StoreError`."""
+        with self._lock:
+            worker = self._processes.living()
+            if worker.idle:
+                return worker, worker.idle.pop()
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    socket.send_fds(worker.control, [b"\0"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+            return worker, Wire(ours)
+
+    def _lost(self, worker: _Worker | None, wire: Wire | None) -> None:
+        """A call got no answer: its worker is given up."""
+        if wire is not None:
+            wire.close()
+        with self._lock:
+            if worker is not None:
+                self._processes.lose(worker)

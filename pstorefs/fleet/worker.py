@@ -1,0 +1,120 @@
+"""The other side of apart.py: the keeper, and the worker, which alone uses obstore."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pstorefs.fleet.credentials import Use
+from pstorefs.fleet.objects import Objects, library
+from pstorefs.fleet.remote import BadKeyError, RemoteError
+from pstorefs.fleet.store import StoreError
+from pstorefs.fleet.wire import Wire
+from pstorefs.settings.ship import Ship
+from pstorefs.system import capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Bytes beside what a worker may take, for each CPU: the stack of a thread.
+_THREAD_BYTES = 4 << 20
+
+
+def keep(number: int) -> None:
+    """The keeper: a worker for each descriptor that comes, until the other side is gone."""
+    _limit(1 << capabilities.DAC_READ_SEARCH)  # for credentials of somebody else's
+    with suppress(ImportError):  # the worker tells
+        library()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # none stays as a zombie
+    mine = socket.socket(fileno=number)
+    _each(mine, lambda other: _begin(mine, other))
+    # All workers end now. In a container nobody would ever ask for one that outlived this process.
+    with suppress(ChildProcessError):
+        os.wait()
+    os._exit(0)
+
+
+def _begin(mine: socket.socket, other: socket.socket) -> None:
+    if os.fork() == 0:
+        mine.close()
+        with suppress(EOFError, OSError):
+            _work(other)
+        os._exit(0)
+    other.close()
+
+
+def _each(control: socket.socket, take: Callable[[socket.socket], None]) -> None:
+    """Hand each descriptor that comes on."""
+    while True:
+        said, numbers, _, _ = socket.recv_fds(control, 1, 1)
+        if not said:
+            return
+        for number in numbers:
+            take(socket.socket(fileno=number))
+
+
+def _work(control: socket.socket) -> None:
+    """A worker: make the engine, and answer each connection in a thread of its own."""
+    about, _ = Wire(control).receive()
+    settings = Ship()
+    for name, value in about["settings"].items():
+        setattr(settings, name, value)
+    use = Use(*about["use"])
+    try:
+        engine = Objects(settings, use)
+    except StoreError as error:
+        Wire(control).send(str(error))
+        return
+    # The files with its credentials are read. What comes from here on comes from the store.
+    confine(use.memory)
+    Wire(control).send("")
+
+    def take(other: socket.socket) -> None:
+        threading.Thread(target=_answer, args=(engine, Wire(other)), daemon=True).start()
+
+    _each(control, take)
+
+
+def confine(memory: int) -> None:
+    """Give up all privileges, and be bounded in memory, as far as this process may."""
+    with suppress(OSError, ValueError):  # @resources of a unit's SystemCallFilter: it has LimitDATA
+        limit = memory + (os.cpu_count() or 1) * _THREAD_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it holds the store's credentials
+    _limit(0)
+
+
+def _limit(privileges: int) -> None:
+    with suppress(OSError, AttributeError):  # an old kernel, a container that forbids the calls
+        capabilities.no_new_privs()
+        capabilities.limit(privileges, privileges)
+
+
+def _answer(engine: Objects, wire: Wire) -> None:
+    """Answer what comes on a connection, until it ends."""
+    with suppress(EOFError, OSError):
+        while True:
+            (name, *words), data = wire.receive()
+            try:
+                said, answer = _called(engine, name, words, data)
+            except RemoteError as error:
+                key = error.key if isinstance(error, BadKeyError) else None
+                said, answer = (False, error.errno, error.strerror, error.again, key), b""
+            except Exception as error:  # noqa: BLE001 (whoever waits must be told)
+                said, answer = (False, errno.EIO, f"obstore: {error!r}"[:300], False, None), b""
+            wire.send(said, answer)
+
+
+def _called(engine: Objects, name: str, words: list[Any], data: bytes) -> tuple[object, bytes]:
+    if name == "put":
+        key, kind = words
+        return (True, engine.put(key, data, kind)), b""
+    if name == "get":
+        return (True, None), engine.get(*words)
+    return (True, engine.folders(*words) if name == "folders" else engine.names(*words)), b""

@@ -1,0 +1,224 @@
+"""obstore in a process of its own: whatever a store answers, only that one may end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pstorefs.fleet.apart import DIED, Apart
+from pstorefs.fleet.bundle import MOST_BYTES
+from pstorefs.fleet.credentials import Use
+from pstorefs.fleet.remote import RemoteError
+from pstorefs.fleet.store import DONE, RETRY, StoreError
+from pstorefs.settings.ship import Ship, apply
+from tests.fleet import site
+from tests.fleet.family import below, children, status
+from tests.mount.conftest import COMMAND
+
+NOTHING = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+PIECE = b"<!-- " + b"a" * (1 << 20)
+
+
+class Server(ThreadingHTTPServer):
+    """A store with nothing in it; what `say` is, it answers instead."""
+
+    daemon_threads = True
+    say: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever asked has died: no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.say:
+            self.server.say(self)
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("ETag", '"x"')
+        self.send_header("Content-Length", str(len(NOTHING)))
+        self.end_headers()
+        self.wfile.write(NOTHING)
+
+    do_PUT = do_GET  # noqa: N815 (http.server's)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+def long(handler: BaseHTTPRequestHandler) -> None:
+    """An error that says to be 100 GB."""
+    handler.send_response(403)
+    handler.send_header("Content-Length", "99999999999")
+    handler.end_headers()
+    handler.wfile.write(b"<Error>")
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """A list that never ends."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of-a-test")
+    one = Server()
+    threading.Thread(target=one.serve_forever, daemon=True).start()
+    yield one
+    one.shutdown()
+    one.server_close()
+
+
+def apart(server: Server, **options: str) -> Apart:
+    settings = Ship()
+    for name, value in {"url": "s3://b/p", "endpoint": server.endpoint, **options}.items():
+        apply(settings, name, value)
+    return Apart(settings, Use(30, memory=1 << 30))
+
+
+@pytest.mark.parametrize("answer", [long, endless])
+def test_an_answer_without_end_is_an_error_of_the_request(
+    answer: Callable[[BaseHTTPRequestHandler], None], server: Server
+) -> None:
+    store = apart(server)
+    assert store.folders("v1/") == []
+    server.say = answer
+    with pytest.raises(RemoteError) as caught:
+        store.folders("v1/")
+    # What Rust makes of it differs: it refuses the one, and ends of the other.
+    assert caught.value.errno in (errno.EIO, errno.EHOSTDOWN, errno.EACCES)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20
+    server.say = None
+    assert store.folders("v1/") == []
+
+
+def test_what_ends_it_while_shipping_is_said_and_tried_again(server: Server) -> None:
+    def whole(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(403)
+        handler.send_header("Content-Length", "99999999999")
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(PIECE)
+
+    store = apart(server)
+    server.say = whole
+    outcome = store.put("key", b"data", "text/plain")
+    assert (outcome.result, outcome.store_wide) == (RETRY, True)
+    assert outcome.why == DIED
+    server.say = None
+    assert store.put("key", b"data", "text/plain").result == DONE
+
+
+def test_a_worker_that_is_killed_is_replaced_unnoticed(server: Server) -> None:
+    store = apart(server)
+    assert store.folders("v1/") == []
+    for which in (1, 0):
+        victim = of_this_process()[which]
+        os.kill(victim, signal.SIGKILL)
+        while not status(victim, "State") <= {"Z (zombie)"}:
+            time.sleep(0.01)
+        if which == 0:  # the keeper: its worker serves on
+            assert store.folders("v1/") == []
+            continue
+        while True:  # who waits for nobody's end may still meet it
+            with suppress(RemoteError):
+                assert store.folders("v1/") == []
+                break
+
+
+def of_this_process() -> tuple[int, int]:
+    """The newest keeper and worker of this one."""
+    keepers = [one for one in children(os.getpid()) if children(one)]
+    return keepers[-1], children(keepers[-1])[-1]
+
+
+def test_the_largest_bundle_has_room(server: Server) -> None:
+    settings = Ship()
+    for name, value in {"url": "s3://b/p", "endpoint": server.endpoint}.items():
+        apply(settings, name, value)
+    outcome = Apart(settings, Use()).put("key", os.urandom(MOST_BYTES), "application/gzip")
+    assert outcome.result == DONE, outcome
+
+
+def test_settings_that_no_store_takes_are_said_at_once(server: Server) -> None:
+    with pytest.raises(StoreError, match="no such file"):
+        apart(server, credentials="/nonexistent/credentials")
+
+
+def test_they_end_with_who_began_them(server: Server, tmp_path: Path) -> None:
+    def waiting(_: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        time.sleep(30)
+
+    asked = threading.Event()
+    server.say = waiting
+    archive = site.archived(tmp_path)
+    words = [f"archive={archive}", f"state={tmp_path / 'state'}", f"endpoint={server.endpoint}"]
+    sender = subprocess.Popen(
+        [*COMMAND, "--ship", "s3://b/p", "--now", "-o", ",".join(words)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert asked.wait(60)
+    both = below(sender.pid)
+    sender.send_signal(signal.SIGKILL)
+    sender.wait()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{one}/cwd").exists() for one in both):
+        assert time.monotonic() < end, "they are still there"
+        time.sleep(0.05)
+
+
+def test_no_process_is_left_to_who_inherits_orphans(server: Server) -> None:
+    """In a container that is the program itself, which asks for the end of none of them."""
+    words = f"""
+import os
+from pstorefs.fleet.apart import Apart
+from pstorefs.fleet.credentials import Use
+from pstorefs.settings.ship import Ship, apply
+from pstorefs.system import capabilities
+capabilities.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+settings = Ship()
+apply(settings, "url", "s3://b/p")
+apply(settings, "endpoint", {server.endpoint!r})
+for _ in range(5):
+    store = Apart(settings, Use(30))
+    store.folders("v1/")
+    del store
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("none")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("none\n", "")
