@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from pstorefs.fleet.ship import Job, Result
 
+#: Bytes of memory. A store may answer without end: that ends this run, and not the machine. The
+#: largest bundle, of 64 MiB, takes two thirds of it.
+_MOST_BYTES = 400 << 20
 HELP = """\
 usage: pstorefs --ship [URL] [--check] [--now] [-o OPTION[,...]]
        pstorefs --sentry DSN [--now] [-o OPTION[,...]]
@@ -246,8 +249,10 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
     from pstorefs.fleet.machine import identify
     from pstorefs.fleet.ship import AT_ONCE, Job
     from pstorefs.fleet.store import StoreError, open_store
+    from pstorefs.system.limits import bound
     from pstorefs.system.machine import Machine
 
+    bound(_MOST_BYTES)
     try:
         identity = identify(settings, Machine())
         store = open_store(settings)

@@ -2,7 +2,8 @@
 
 The library holds an answer that is an error, or a list, in memory as a whole, however long it is
 or says to be; and where memory ends, Rust ends the process. So whoever runs a store, or a proxy
-before it, could end a mount, or take all of a machine's memory. Here it can end a worker::
+before it, could end a mount, or take all of a machine's memory. Here it can end a worker. (A run of
+--ship is a process that ends soon in any case: it has the bound, and no worker.) ::
 
     this process ── keeper, which imports obstore and never uses it
                       └── worker, which uses it, bounded in memory and without capabilities
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet.answers import LATE
 from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
-from pstorefs.fleet.store import RETRY, Outcome, StoreError
+from pstorefs.fleet.store import StoreError
 from pstorefs.fleet.wire import Wire
 from pstorefs.settings.ship import Ship
 
@@ -152,7 +153,7 @@ class _Processes:
 
 
 class Apart:
-    """See `store.Store` and `remote.Remote`. Safe from any thread.
+    """See `remote.Remote`. Safe from any thread.
 
     Raises `StoreError` if there is no way to reach any store.
     """
@@ -170,13 +171,6 @@ class Apart:
             words = getattr(error, "strerror", None) or DIED
             raise StoreError(f"{settings.url}: {words}") from None
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
-        """See `store.Store`."""
-        try:
-            return Outcome(*self._call("put", (key, kind), data)[0])
-        except RemoteError as error:
-            return Outcome(RETRY, error.strerror or str(error), store_wide=True)
-
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
         found: list[str] = self._call("folders", (prefix,))[0]
@@ -191,15 +185,13 @@ class Apart:
         """See `remote.Remote`."""
         return self._call("get", (key, limit))[1]
 
-    def _call(
-        self, name: str, words: tuple[object, ...], data: bytes = b"", seconds: float = 0
-    ) -> tuple[Any, bytes]:
+    def _call(self, name: str, words: tuple[object, ...], seconds: float = 0) -> tuple[Any, bytes]:
         """An answer of the worker. `RemoteError`."""
         worker = wire = None
         try:
             worker, wire = self._connected()
             wire.patience(seconds or self._seconds + _LATE_SECONDS)
-            wire.send((name, *words), data)
+            wire.send((name, *words))
             (good, *said), answer = wire.receive()
         except TimeoutError:
             self._lost(worker, wire)

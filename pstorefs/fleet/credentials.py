@@ -14,15 +14,10 @@ _CREDENTIAL = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,99})=(.{0,20000})")
 
 
 class Use(NamedTuple):
-    """Who uses a store: the seconds of a request, and where its credentials are by default.
-
-    ``memory``: bytes that the library may take for that. A bundle of 64 MiB takes 160 of them; a
-    list of a million keys 530, and eight days may be listed at the same time.
-    """
+    """Who uses a store: the seconds of a request, and where its credentials are by default."""
 
     seconds: int = 120
     credentials: str = SHIP_CREDENTIALS
-    memory: int = 256 << 20
 
 
 def credentials(path: str, use: Use) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The stores of S3, Azure and Google, by the library obstore.
 
-obstore is used in a process of its own (apart.py), and not before that: in a child it hangs if the
-parent has used it. It is not in Debian; `Objects` says how to get it, and what does without.
+obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
+parent has used it. Whoever looks has it in a process of its own (apart.py). It is not in Debian;
+`Objects` says how to get it, and what does without.
 
 What is sent (obstore 0.12; tests/fleet/test_requests.py looks): one PUT for each object, with
 
@@ -65,7 +66,7 @@ def behind(name: str) -> str:
     return f"{name}~"
 
 
-SENDING = Use()
+_SENDING = Use()
 
 
 def library() -> Any:  # noqa: ANN401 (it is untyped in some versions)
@@ -85,7 +86,7 @@ class Objects:
     Raises `StoreError` if there is no way to reach any store.
     """
 
-    def __init__(self, settings: Ship, use: Use = SENDING) -> None:
+    def __init__(self, settings: Ship, use: Use = _SENDING) -> None:
         try:
             obstore = library()
             from obstore.exceptions import BaseError, NotSupportedError
@@ -238,8 +239,8 @@ def _client(settings: Ship, use: Use) -> dict[str, Any]:
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "timeout": f"{use.seconds}s",
         "user_agent": f"pstorefs/{__version__}",
-        # For an endpoint that is given as http://. All others are https, and nothing is followed
-        # from there to elsewhere.
+        # For an endpoint that is given as http://. All others are https. Where a store redirects,
+        # the library follows: it has no switch for that (SECURITY.md).
         "allow_http": True,
     }
     if settings.ca:

@@ -20,9 +20,6 @@ MOST_KEYS = 1_000_000
 #: Seconds until a request counts as failed: somebody waits for it.
 REQUEST_SECONDS = 45
 
-# See credentials.Use.
-_LIST_MEMORY = 2 << 30
-
 #: What an answer means to who reads a file. All others: EIO.
 ERRNOS = {
     0: errno.EHOSTDOWN,
@@ -99,6 +96,4 @@ def open_remote(settings: Ship) -> Tried:
     from pstorefs.fleet.apart import Apart
     from pstorefs.fleet.credentials import Use
 
-    return Tried(
-        Apart(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS, _LIST_MEMORY)), settings.url
-    )
+    return Tried(Apart(settings, Use(REQUEST_SECONDS, FLEET_CREDENTIALS)), settings.url)

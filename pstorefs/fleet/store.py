@@ -57,7 +57,6 @@ def open_store(settings: Ship) -> Store:
         from pstorefs.fleet.spool import Spool
 
         return Spool(settings.url.removeprefix("file://"))
-    from pstorefs.fleet.apart import Apart
-    from pstorefs.fleet.credentials import Use
+    from pstorefs.fleet.objects import Objects
 
-    return Apart(settings, Use())
+    return Objects(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import socket
 import threading
@@ -18,12 +17,14 @@ from pstorefs.fleet.store import StoreError
 from pstorefs.fleet.wire import Wire
 from pstorefs.settings.ship import Ship
 from pstorefs.system import capabilities
+from pstorefs.system.limits import bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Bytes beside what a worker may take, for each CPU: the stack of a thread.
-_THREAD_BYTES = 4 << 20
+#: Bytes that a worker may take: a list of a million keys takes 530 MB, and eight days may be listed
+#: at the same time.
+MOST_BYTES = 2 << 30
 
 
 def keep(number: int) -> None:
@@ -72,22 +73,14 @@ def _work(control: socket.socket) -> None:
         Wire(control).send(str(error))
         return
     # The files with its credentials are read. What comes from here on comes from the store.
-    confine(use.memory)
+    bound(MOST_BYTES)
+    _limit(0)
     Wire(control).send("")
 
     def take(other: socket.socket) -> None:
         threading.Thread(target=_answer, args=(engine, Wire(other)), daemon=True).start()
 
     _each(control, take)
-
-
-def confine(memory: int) -> None:
-    """Give up all privileges, and be bounded in memory, as far as this process may."""
-    with suppress(OSError, ValueError):  # @resources of a unit's SystemCallFilter: it has LimitDATA
-        limit = memory + (os.cpu_count() or 1) * _THREAD_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it holds the store's credentials
-    _limit(0)
 
 
 def _limit(privileges: int) -> None:
@@ -100,9 +93,9 @@ def _answer(engine: Objects, wire: Wire) -> None:
     """Answer what comes on a connection, until it ends."""
     with suppress(EOFError, OSError):
         while True:
-            (name, *words), data = wire.receive()
+            (name, *words), _ = wire.receive()
             try:
-                said, answer = _called(engine, name, words, data)
+                said, answer = _called(engine, name, words)
             except RemoteError as error:
                 key = error.key if isinstance(error, BadKeyError) else None
                 said, answer = (False, error.errno, error.strerror, error.again, key), b""
@@ -111,10 +104,7 @@ def _answer(engine: Objects, wire: Wire) -> None:
             wire.send(said, answer)
 
 
-def _called(engine: Objects, name: str, words: list[Any], data: bytes) -> tuple[object, bytes]:
-    if name == "put":
-        key, kind = words
-        return (True, engine.put(key, data, kind)), b""
+def _called(engine: Objects, name: str, words: list[Any]) -> tuple[object, bytes]:
     if name == "get":
         return (True, None), engine.get(*words)
     return (True, engine.folders(*words) if name == "folders" else engine.names(*words)), b""

@@ -17,16 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.fleet.apart import DIED, Apart
-from pstorefs.fleet.bundle import MOST_BYTES
+from pstorefs.fleet.apart import Apart
 from pstorefs.fleet.credentials import Use
 from pstorefs.fleet.remote import RemoteError
-from pstorefs.fleet.store import DONE, RETRY, StoreError
+from pstorefs.fleet.store import DONE, StoreError
 from pstorefs.settings.ship import Ship, apply
 from tests.fleet import site
 from tests.fleet.family import below, children, status
 from tests.mount.conftest import COMMAND
 
+ROOT = Path(__file__).parents[2]
 NOTHING = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 PIECE = b"<!-- " + b"a" * (1 << 20)
 
@@ -100,7 +100,14 @@ def apart(server: Server, **options: str) -> Apart:
     settings = Ship()
     for name, value in {"url": "s3://b/p", "endpoint": server.endpoint, **options}.items():
         apply(settings, name, value)
-    return Apart(settings, Use(30, memory=1 << 30))
+    return Apart(settings, Use(30))
+
+
+def shipping(server: Server, tmp_path: Path) -> list[str]:
+    """A run that ships one dump."""
+    archive = site.archived(tmp_path)
+    words = [f"archive={archive}", f"state={tmp_path / 'state'}", f"endpoint={server.endpoint}"]
+    return [*COMMAND, "--ship", "s3://b/p", "--now", "-o", ",".join(words)]
 
 
 @pytest.mark.parametrize("answer", [long, endless])
@@ -119,22 +126,29 @@ def test_an_answer_without_end_is_an_error_of_the_request(
     assert store.folders("v1/") == []
 
 
-def test_what_ends_it_while_shipping_is_said_and_tried_again(server: Server) -> None:
-    def whole(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(403)
-        handler.send_header("Content-Length", "99999999999")
-        handler.end_headers()
-        with suppress(OSError):
-            while True:
-                handler.wfile.write(PIECE)
+def whole(handler: BaseHTTPRequestHandler) -> None:
+    """An error that says to be 100 GB, and goes on and on."""
+    handler.send_response(403)
+    handler.send_header("Content-Length", "99999999999")
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(PIECE)
 
-    store = apart(server)
+
+def test_what_ends_a_run_leaves_all_to_the_next(server: Server, tmp_path: Path) -> None:
+    words = shipping(server, tmp_path)
     server.say = whole
-    outcome = store.put("key", b"data", "text/plain")
-    assert (outcome.result, outcome.store_wide) == (RETRY, True)
-    assert outcome.why == DIED
+    program = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
+    _, ended, used = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(ended)
+    assert program.returncode in (-signal.SIGABRT, 3)
+    assert used.ru_maxrss < 450 << 10
     server.say = None
-    assert store.put("key", b"data", "text/plain").result == DONE
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout.count("shipped")) == (0, 1), done
 
 
 def test_a_worker_that_is_killed_is_replaced_unnoticed(server: Server) -> None:
@@ -161,11 +175,25 @@ def of_this_process() -> tuple[int, int]:
 
 
 def test_the_largest_bundle_has_room(server: Server) -> None:
-    settings = Ship()
-    for name, value in {"url": "s3://b/p", "endpoint": server.endpoint}.items():
-        apply(settings, name, value)
-    outcome = Apart(settings, Use()).put("key", os.urandom(MOST_BYTES), "application/gzip")
-    assert outcome.result == DONE, outcome
+    words = f"""
+import os
+from pstorefs.cli.ship import _MOST_BYTES
+from pstorefs.fleet.bundle import MOST_BYTES, pack
+from pstorefs.fleet.objects import Objects
+from pstorefs.settings.ship import Ship, apply
+from pstorefs.system.limits import bound
+bound(_MOST_BYTES)
+settings = Ship()
+apply(settings, "url", "s3://b/p")
+apply(settings, "endpoint", {server.endpoint!r})
+store = Objects(settings)
+files = {{"raw/record": os.urandom(MOST_BYTES - (1 << 20))}}
+print(store.put("key", pack("dump", files, 0).data, "application/gzip").result)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.stdout == f"{DONE}\n", done
 
 
 def test_settings_that_no_store_takes_are_said_at_once(server: Server) -> None:
@@ -180,16 +208,16 @@ def test_they_end_with_who_began_them(server: Server, tmp_path: Path) -> None:
 
     asked = threading.Event()
     server.say = waiting
-    archive = site.archived(tmp_path)
-    words = [f"archive={archive}", f"state={tmp_path / 'state'}", f"endpoint={server.endpoint}"]
-    sender = subprocess.Popen(
-        [*COMMAND, "--ship", "s3://b/p", "--now", "-o", ",".join(words)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2],
+    page = str(tmp_path / "page.html")
+    looking = subprocess.Popen(
+        [*COMMAND, "--report-html", "s3://b/p", page, "-o", f"endpoint={server.endpoint}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
     )  # fmt: skip
     assert asked.wait(60)
-    both = below(sender.pid)
-    sender.send_signal(signal.SIGKILL)
-    sender.wait()
+    both = below(looking.pid)
+    assert len(both) == 2
+    looking.send_signal(signal.SIGKILL)
+    looking.wait()
     end = time.monotonic() + 30
     while any(Path(f"/proc/{one}/cwd").exists() for one in both):
         assert time.monotonic() < end, "they are still there"
