@@ -81,10 +81,12 @@ def read_encoded(name: Name, data: bytes) -> Reading:
     payload, notice = split_notice(data)
     ecc = parse_notice(notice) if notice else None
     damaged = ecc is not None and ecc.unrecoverable > 0
-    dump = name.type == "dmesg"
     try:
         decoded = detect.decode(
-            payload, header=dump, damaged=damaged, lost_header=name.backend == "nvram"
+            payload,
+            header=name.type == "dmesg",
+            damaged=damaged,
+            lost_header=name.backend == "nvram",
         )
     except CodecError as error:
         refusal = str(error)
@@ -99,7 +101,7 @@ def read_encoded(name: Name, data: bytes) -> Reading:
             certain_length=len(text),
         )
     try:
-        saved = detect.salvage(payload, header=dump)
+        saved = detect.salvage(payload)
     except CodecError:
         return Reading(data, UNDECODABLE, "unknown", ecc, refusal, len(notice))
     text = _mark(saved, len(payload)) + notice
