@@ -24,7 +24,7 @@ Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPO
 SOURCE may be what a fleet has shipped: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
 Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
 
-Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
+Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
   --archive        save all dumps, then clear what is saved
   --list           one line for each dump; --json with this, --show, --check: for programs
   --show NAME      the report of a dump; NAME may be latest, or a record
