@@ -36,11 +36,9 @@ Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR, archive_volatile   where to save dumps; it may be a tmpfs
-                   keep=LIMITS       what the archive may hold, such as 90d+500M
-                   metrics=FILE      of --archive: for Prometheus' node_exporter
+                   keep=90d+500M+20, metrics=FILE   limits of the archive; for Prometheus
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain, nofail   no commands; records only; mount without a pstore
-                   auto_unmount      unmount when the program is killed
                    endpoint=, region=, ca=, credentials=   of a fleet's store
   -f, -d           stay in the foreground; print requests, too.  -h, --help, -V, --version
 Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on
