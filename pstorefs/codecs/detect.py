@@ -131,13 +131,9 @@ def decode(
     raise CodecError("no known compression format fits")
 
 
-def salvage(payload: bytes) -> Salvaged:
-    """All that can be had of a payload that `decode` refuses. `CodecError` if nothing can.
-
-    Text counts that has a dump's header line or lines of a kernel's log: whatever the record is
-    called, as copies get names of their own (``web1-dmesg-erst-1.enc.z``).
-    """
-    if len(payload) <= _MAX_SALVAGED:
+def salvage(payload: bytes, *, header: bool) -> Salvaged:
+    """All that can be had of a payload that `decode` refuses. `CodecError` if nothing can."""
+    if header and len(payload) <= _MAX_SALVAGED:
         limit = min(output_bound(len(payload)), _MOST_SALVAGED_TEXT)
         found = []
         for candidate in _candidates(payload):
@@ -152,7 +148,7 @@ def salvage(payload: bytes) -> Salvaged:
 
 
 def _accepted(codec: _Codec, stream: Stream, header: bool, damaged: bool) -> bool:
-    if not header and not has_header(stream.text):
+    if not header:
         return stream.checked or (len(stream.text) >= _ENOUGH_TEXT and is_text(stream.text))
     if damaged:
         return has_header(stream.text) or log_lines(stream.text) >= _ENOUGH_LINES

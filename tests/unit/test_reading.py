@@ -155,9 +155,9 @@ def test_records_of_other_types_need_no_header() -> None:
     assert (shown.state, shown.text, shown.compression) == (reading.DECODED, text, "zlib")
 
 
-@pytest.mark.parametrize("name", ["web1-dmesg-erst-1.enc.z", "console-ramoops-0.enc.z"])
-def test_a_copy_under_another_name_is_salvaged_like_the_record(name: str) -> None:
-    """What is cut short is read by what it holds: copies are called after hosts."""
+@pytest.mark.parametrize("name", ["web1-dmesg-erst-1.enc.z", "rack-2-dmesg-ramoops-0.enc.z"])
+def test_a_copy_called_after_its_host_is_salvaged_like_the_record(name: str) -> None:
+    """Whoever collects records of many machines calls them so."""
     codecs = set()
     for record in {record.capture: record for record in DECODABLE}.values():
         cut = without_notice(record.stored)[: len(record.stored) * 3 // 4]
