@@ -30,7 +30,8 @@ class Pstorefs(Plugin, IndependentPlugin, RedHatPlugin, DebianPlugin, UbuntuPlug
 
     def setup(self) -> None:
         """What to collect."""
-        self.add_copy_spec(["/var/lib/pstorefs", "/etc/pstorefs", "/var/lib/systemd/pstore"])
+        # Programs in on-dump.d may hold keys of whatever they talk to.
+        self.add_copy_spec(["/var/lib/pstorefs", "/etc/pstorefs/*.conf", "/var/lib/systemd/pstore"])
         self.add_cmd_output(
             [
                 "pstorefs --list",
@@ -45,3 +46,7 @@ class Pstorefs(Plugin, IndependentPlugin, RedHatPlugin, DebianPlugin, UbuntuPlug
         # This machine's own records alone, and no mount point with a blank in its name.
         points = [row[1] for row in rows if row[2] == "fuse.pstorefs" and row[0] in _OWN]
         self.add_cmd_output([f"cat {point}/status" for point in points if "\\" not in point])
+
+    def postproc(self) -> None:
+        """The key in a Sentry's DSN is a secret; what is behind it is not."""
+        self.do_path_regex_sub("/etc/pstorefs/.*", r"(sentry\s*=\s*\w+://)[^@\s]*@", r"\1******@")

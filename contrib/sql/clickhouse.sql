@@ -20,23 +20,28 @@ CREATE OR REPLACE VIEW pstorefs.index_files AS
     SELECT _path AS file, extract(_path, '/date=([0-9-]{10})/[^/]*$') AS date
     FROM s3(pstorefs, filename = 'index/date=*/*.json', format = 'One');
 
+-- What a row has: names and types of pstorefs/fleet/entry.py. Views keep the text of these functions, and
+-- so the functions go again at the end of this file. (It needs the right to CREATE FUNCTION and to drop it.)
+CREATE OR REPLACE FUNCTION pstorefs_columns AS () ->
+    'schema Nullable(Int32), machine Nullable(String), host Nullable(String), dump Nullable(String),
+     id Nullable(String), replaces Nullable(String), label Nullable(String), program Nullable(String),
+     type Nullable(String), backend Nullable(String), reason Nullable(String), count Nullable(Int64),
+     crash Nullable(Bool), time Nullable(String), time_source Nullable(String), title Nullable(String),
+     class Nullable(String), signature Nullable(String), stack Nullable(String), panic Nullable(String),
+     kernel Nullable(String), build Nullable(String), taint Nullable(String),
+     reading_kernel Nullable(String), hardware Nullable(String), cpu Nullable(Int64),
+     pid Nullable(Int64), comm Nullable(String), ip Nullable(String), module Nullable(String),
+     trace Array(String), boot Nullable(String), boot_order Nullable(Int64), records Nullable(Int64),
+     complete Nullable(Bool), saved Nullable(String)';
+
+CREATE OR REPLACE FUNCTION pstorefs_bundle AS (before) ->
+    concat(before, 'key Nullable(String), ', before, 'size Nullable(Int64), ',
+           before, 'sha256 Nullable(String), ', before, 'tar_sha256 Nullable(String)');
+
 CREATE OR REPLACE VIEW pstorefs.compact_rows AS
     SELECT _path AS file, *
-    FROM s3(pstorefs, filename = 'compact/date=*/all.parquet', format = 'Parquet', structure = '
-        entry String, date String, schema Nullable(Int32), machine Nullable(String),
-        host Nullable(String), dump Nullable(String), id Nullable(String),
-        replaces Nullable(String), label Nullable(String), program Nullable(String),
-        type Nullable(String), backend Nullable(String), reason Nullable(String),
-        count Nullable(Int64), crash Nullable(Bool), time Nullable(String),
-        time_source Nullable(String), title Nullable(String), class Nullable(String),
-        signature Nullable(String), stack Nullable(String), panic Nullable(String),
-        kernel Nullable(String), build Nullable(String), taint Nullable(String),
-        reading_kernel Nullable(String), hardware Nullable(String), cpu Nullable(Int64),
-        pid Nullable(Int64), comm Nullable(String), ip Nullable(String), module Nullable(String),
-        trace Array(String), boot Nullable(String), boot_order Nullable(Int64),
-        records Nullable(Int64), complete Nullable(Bool), saved Nullable(String),
-        bundle_key Nullable(String), bundle_size Nullable(Int64), bundle_sha256 Nullable(String),
-        bundle_tar_sha256 Nullable(String)');
+    FROM s3(pstorefs, filename = 'compact/date=*/all.parquet', format = 'Parquet', structure = concat(
+        'entry String, date String, ', pstorefs_columns(), ', ', pstorefs_bundle('bundle_')));
 
 -- A day is closed if compact/ has a row for each of its entries.
 CREATE OR REPLACE VIEW pstorefs.days AS
@@ -52,37 +57,20 @@ CREATE OR REPLACE VIEW pstorefs.days_to_compact AS
     WHERE NOT closed AND date < toString(toDate(now('UTC')) - 2)
     ORDER BY date;
 
--- One row for each index entry, its columns null where it is not one line of JSON. Types and names:
--- pstorefs/fleet/entry.py.
+-- One row for each index entry, its columns null where it is not one line of JSON. null(...) has no row: it
+-- gives the columns their names.
 CREATE OR REPLACE VIEW pstorefs.lines AS
-    WITH JSONExtract(substring(line, 1, 131072), 'Tuple(
-        schema Nullable(Int32), machine Nullable(String), host Nullable(String),
-        dump Nullable(String), id Nullable(String), replaces Nullable(String),
-        label Nullable(String), program Nullable(String), type Nullable(String),
-        backend Nullable(String), reason Nullable(String), count Nullable(Int64),
-        crash Nullable(Bool), time Nullable(String), time_source Nullable(String),
-        title Nullable(String), class Nullable(String), signature Nullable(String),
-        stack Nullable(String), panic Nullable(String), kernel Nullable(String),
-        build Nullable(String), taint Nullable(String), reading_kernel Nullable(String),
-        hardware Nullable(String), cpu Nullable(Int64), pid Nullable(Int64), comm Nullable(String),
-        ip Nullable(String), module Nullable(String), trace Array(String), boot Nullable(String),
-        boot_order Nullable(Int64), records Nullable(Int64), complete Nullable(Bool),
-        saved Nullable(String),
-        bundle Tuple(key Nullable(String), size Nullable(Int64), sha256 Nullable(String), tar_sha256 Nullable(String)))') AS t
-    SELECT _path AS file, extract(_path, 'v1/index/.*') AS entry,
-           extract(_path, '/date=([0-9-]{10})/[^/]*$') AS date,
-           t.schema AS schema, t.machine AS machine, t.host AS host, t.dump AS dump, t.id AS id,
-           t.replaces AS replaces, t.label AS label, t.program AS program, t.type AS type,
-           t.backend AS backend, t.reason AS reason, t.count AS count, t.crash AS crash,
-           t.time AS time, t.time_source AS time_source, t.title AS title, t.class AS class,
-           t.signature AS signature, t.stack AS stack, t.panic AS panic, t.kernel AS kernel,
-           t.build AS build, t.taint AS taint, t.reading_kernel AS reading_kernel,
-           t.hardware AS hardware, t.cpu AS cpu, t.pid AS pid, t.comm AS comm, t.ip AS ip,
-           t.module AS module, t.trace AS trace, t.boot AS boot, t.boot_order AS boot_order,
-           t.records AS records, t.complete AS complete, t.saved AS saved,
-           t.bundle.key AS bundle_key, t.bundle.size AS bundle_size,
-           t.bundle.sha256 AS bundle_sha256, t.bundle.tar_sha256 AS bundle_tar_sha256
-    FROM s3(pstorefs, filename = 'index/date=*/*.json', format = 'RawBLOB', structure = 'line String');
+    SELECT *
+    FROM null(concat('file String, entry String, date String, ', pstorefs_columns(), ', ',
+                     pstorefs_bundle('bundle_')))
+    UNION ALL
+    SELECT file, extract(file, 'v1/index/.*'), extract(file, '/date=([0-9-]{10})/[^/]*$'),
+           t.* EXCEPT (bundle), t.bundle.*
+    FROM (
+        SELECT _path AS file, JSONExtract(substring(line, 1, 131072), concat(
+            'Tuple(', pstorefs_columns(), ', bundle Tuple(', pstorefs_bundle(''), '))')) AS t
+        FROM s3(pstorefs, filename = 'index/date=*/*.json', format = 'RawBLOB',
+                structure = 'line String'));
 
 -- All that was shipped, each dump once.
 CREATE OR REPLACE VIEW pstorefs.entries AS
@@ -125,3 +113,6 @@ CREATE OR REPLACE VIEW pstorefs.by_kernel AS
            count() AS crashes, uniqExact(coalesce(machine, host)) AS machines
     FROM pstorefs.crashes AS c GROUP BY kernel, coalesce(c.signature, c.title)
     ORDER BY kernel, crashes DESC, signature;
+
+DROP FUNCTION pstorefs_columns;
+DROP FUNCTION pstorefs_bundle;

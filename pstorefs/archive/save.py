@@ -130,11 +130,11 @@ def _join(work: Transaction, directory: str, moves: list[Move]) -> None:
     root, raw = layout.open_raw(work.archive, directory)
     try:
         for move in moves:
-            if len(move.folder) == 2:
+            if move.is_record:
                 durable.move_new(work.archive, move.temporary, raw, move.name)
         durable.sync(raw)
         for move in moves:
-            if len(move.folder) == 1 and move.name != layout.SUMS:
+            if not move.is_record and move.name != layout.SUMS:
                 durable.replace(work.archive, move.temporary, root, move.name)
         durable.sync(root)
         for move in moves:

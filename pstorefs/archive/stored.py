@@ -33,6 +33,7 @@ from pstorefs.archive import durable, layout
 from pstorefs.archive.shape import KEYS, shaped
 from pstorefs.record.record import ARCHIVE
 from pstorefs.source.directory import Stamp, stamps_in
+from pstorefs.system.json_lines import laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,6 @@ SUMMARY_BYTES = 1 << 20
 _SAVED = "saved"
 _END, _DIGEST = b"\n}\n", b',\n "digest": "'
 _SAVED_LINE = b',\n "saved": {'
-_encoded = json.JSONEncoder().encode
 # What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
 _ROUNDED_NS = 2 * 10**9
 
@@ -244,22 +244,6 @@ def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) 
         "tail": f"{tail[-1]:016x}" if tail and not facts.doubtful else None,
     }
     return sealed({**keys, _SAVED: saved})
-
-
-def laid_out(keys: Mapping[str, Any]) -> bytes:
-    """A JSON object with a line for each key, and for each object of a list.
-
-    The encoder in C indents nothing, and the one that does takes ten times as long.
-    """
-    lines = (f' "{key}": {value_of(value)}' for key, value in keys.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-
-def value_of(value: object) -> str:
-    """What stands behind a key there."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n  " + ",\n  ".join(map(_encoded, value)) + "\n ]"
-    return _encoded(value)
 
 
 def shown(summary: bytes) -> bytes:

@@ -35,10 +35,16 @@ class Move:
     """A temporary file in the archive's root, and where it belongs."""
 
     temporary: str
+    #: The dump's directory; of a record its raw/.
     folder: tuple[str, ...]
     name: str
     #: A record's SHA-256; for what can be composed again its size.
     expected: str | int
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is a record as stored, and not made of records."""
+        return len(self.folder) == 2
 
 
 @dataclass(slots=True)

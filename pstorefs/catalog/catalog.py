@@ -16,7 +16,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pstorefs import dump as dumps_of
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored
@@ -26,7 +25,7 @@ from pstorefs.catalog.place import Place
 from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.view import Listed, View, is_live
-from pstorefs.dump import Dump
+from pstorefs.dump import Dump, group, join
 from pstorefs.dump.boots import oops_before
 from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record import reading
@@ -191,7 +190,7 @@ class Catalog:
             records += [r for each in archive.full.values() for r in each.records]
             for name in archive.full:
                 entries.pop(name, None)
-        grouped = dumps_of.group(records, entries)
+        grouped = group(records, entries)
         listed: list[Listed] = [*entries.values(), *grouped]
         if entries and grouped:
             listed.sort(key=lambda dump: dump.age)
@@ -270,7 +269,7 @@ class Catalog:
         key = (dump.name, dump.id, self._view.generation)
         text = self._texts.get(key)
         if text is None:
-            text = dumps_of.join(dump, self._shown)
+            text = join(dump, self._shown)
             self._texts.put(key, text)
         return text
 

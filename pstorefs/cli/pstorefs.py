@@ -24,7 +24,7 @@ Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPO
 SOURCE may be what a fleet has shipped: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
 Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
 
-Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
+Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
   --archive        save all dumps, then clear what is saved
   --list           one line for each dump; --json with this, --show, --check: for programs
   --show NAME      the report of a dump; NAME may be latest, or a record
@@ -36,7 +36,7 @@ Without a mount:  pstorefs [OPTIONS] QUESTION [SOURCE]
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR, archive_volatile   where to save dumps; it may be a tmpfs
-                   keep=LIMITS       what the archive may hold, such as 90d+500M
+                   keep=90d+500M+20, metrics=FILE   limits of the archive; for Prometheus
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain, nofail   no commands; records only; mount without a pstore
                    endpoint=, region=, ca=, credentials=   of a fleet's store

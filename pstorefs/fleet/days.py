@@ -42,27 +42,24 @@ FIRST_SECONDS = 600.0
 MOST_DAYS = 4000
 _GUESSED_DAYS = 400
 _DAY = 86400.0
-_OPEN = 2 * _DAY
-# After a look that brought nothing at all, others are told the same for so long.
+_OPEN_SECONDS = 2 * _DAY
+# After a look that failed others get the same error for so long, if there is nothing to show.
 _FAILED_SECONDS = 3.0
-_MOST_TOLD = 100
-# Looks that did not get all days, until those are shown that could be had.
-_ENOUGH = 3
+# So many looks that got some days and not all: then those are shown that could be had.
+_MOST_FAILED_LOOKS = 3
+_MOST_LOGGED = 100
 
 _log = logging.getLogger("pstorefs")
 
 
 def believed(date: str, now: float) -> float:
     """Seconds for which a list of a day is believed that is made now, Unix time."""
-    distance = _distance(date, now)
-    if distance <= _OPEN:
-        return FRESH_SECONDS
-    return min(distance / 8, _DAY)
+    return FRESH_SECONDS if is_open(date, now) else min(_distance(date, now) / 8, _DAY)
 
 
 def is_open(date: str, now: float) -> bool:
     """Whether crashes of this day are likely to come still."""
-    return _distance(date, now) <= _OPEN
+    return _distance(date, now) <= _OPEN_SECONDS
 
 
 def _distance(date: str, now: float) -> float:
@@ -72,6 +69,18 @@ def _distance(date: str, now: float) -> float:
     except (ValueError, OverflowError):
         return float("inf")  # 31 June
     return max(0.0, begin - now, now - begin - _DAY)
+
+
+def _is_due(date: str, day: Day, now: float) -> bool:
+    """Whether the list of a day is not believed any more."""
+    # A list from the future is of a clock that was wrong.
+    return not 0 <= now - day.listed < believed(date, day.listed)
+
+
+def _guessed(now: float) -> set[str]:
+    """The days that a store mostly has: the last ones, today and tomorrow."""
+    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+    return {(today + datetime.timedelta(1 - number)).isoformat() for number in range(_GUESSED_DAYS)}
 
 
 class _Look:
@@ -96,24 +105,29 @@ class Days:
         self._now = now
         self._replaced = Replaced(remote)
         self._lock = threading.Lock()
-        #: Of the thread that looks.
+
+        # Of the thread that looks.
+        #: Each day as it was listed last; of the cache, once that is loaded.
         self._days: dict[str, Day] = {}
         self._loaded = False
-        self._told: set[str] = set()
-        self._in_vain = 0
         #: Days whose lists may lack some.
-        self._lacking: set[str] = set()
-        #: The others read these.
+        self._incomplete: set[str] = set()
+        self._failed_looks = 0
+        self._logged: set[str] = set()
+
+        # The others read these.
         self._view: Grouped | None = None
-        self._good_until = self._failed_until = float("-inf")
-        self._error = RemoteError(errno.ETIMEDOUT, "no answer in time")
         self._look: _Look | None = None
+        #: By time.monotonic(): until when nobody has to look again; and until when nobody looks
+        #: again, as the last look failed, by this error.
+        self._holds_until = self._failed_until = float("-inf")
+        self._error = RemoteError(errno.ETIMEDOUT, "no answer in time")
         #: When the store was listed last, Unix time; what could not be listed then, in a sentence.
         self.state: tuple[float, str] = (0.0, "")
 
     def at_hand(self) -> Grouped | None:
         """All crashes, if nobody has to wait for the store."""
-        return self._view if time.monotonic() < self._good_until else None
+        return self._view if time.monotonic() < self._holds_until else None
 
     def latest(self) -> Grouped | None:
         """All crashes as they were listed last, however long ago."""
@@ -123,10 +137,10 @@ class Days:
         """All crashes. Asks the store if that is due; `RemoteError` if nothing is known."""
         with self._lock:
             view, now = self._view, time.monotonic()
-            if view is not None and now < self._good_until:
+            if view is not None and now < self._holds_until:
                 return view
             if view is None and now < self._failed_until:
-                raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
+                raise self._last_error()
             look = self._look
             if look is None:
                 look = self._look = _Look()
@@ -135,18 +149,24 @@ class Days:
         look.done.wait(max(0.0, look.begun + longest - time.monotonic()))
         view = self._view
         if view is None:
-            raise RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
+            raise self._last_error()
         return view
 
+    def _last_error(self) -> RemoteError:
+        # A new one: several threads raise it.
+        return RemoteError(self._error.errno or errno.EIO, str(self._error.strerror))
+
+    # One look, in the order in which it goes
+
     def _run(self, look: _Look) -> None:
-        """One look. Those who wait go on when it is published; closed days come after that."""
+        """In a thread. Who waits goes on when the first days are published; the others follow."""
         try:
-            later = self._ask()
-            self._end(look)
+            later = self._list_first()
+            self._let_go_on(look)
             if later:
-                failed = self._list(later)
+                failed = self._list_days(later)
                 self._publish()
-                self._note(failed)
+                self._set_state(failed)
         except RemoteError as error:
             self._failed(error)
         except Exception:  # noqa: BLE001 (whoever waits must be told)
@@ -155,73 +175,57 @@ class Days:
         finally:
             with self._lock:
                 self._look = None  # who comes from now on begins another one, if that is due
-                self._end(look)
+                self._let_go_on(look)
 
-    def _failed(self, error: RemoteError) -> None:
-        self._error = error
-        self._failed_until = time.monotonic() + _FAILED_SECONDS
-        self.state = self.state[0], f"the store: {error.strerror}"
-
-    def _end(self, look: _Look) -> None:
-        self._good_until = time.monotonic() + FRESH_SECONDS
-        look.done.set()
-
-    def _ask(self) -> list[str]:
-        """List what has to be waited for, and publish it. The days that are due besides."""
-        first, days, now = not self._loaded, self._days, self._now()
-        if first:
-            days.update(self._cache.load())
-            self._loaded = True
-        try:
-            dates = self._dates(now)
-        except RemoteError:
-            if days and first:
-                self._publish()
-            raise
+    def _list_first(self) -> list[str]:
+        """List and publish the days that are waited for. Returns the other days that are due."""
+        days, now = self._days, self._now()
+        dates = self._dates(now)
         gone = days.keys() - dates
         for date in gone:
             del days[date]
         self._cache.forget(gone)
         due = [date for date in dates if date not in days or _is_due(date, days[date], now)]
         soon = [date for date in due if date not in days or is_open(date, now)]
-        failed = self._list(soon)
-        if self._view is None and any(date not in days for date, _ in failed):
-            self._in_vain += 1
-            if self._in_vain < _ENOUGH:  # the next look asks for these only
-                raise failed[0][1]
+        failed = self._list_days(soon)
+        if not self._may_be_shown(failed):
+            raise failed[0][1]  # the next look asks for these only
         if self._view is None or soon or gone:
             self._publish()
-        self._note(failed)
+        self._set_state(failed)
         return [date for date in due if date not in soon]
 
-    def _note(self, failed: list[tuple[str, RemoteError]]) -> None:
-        words = []
-        if failed:
-            words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
-            self._tell(words[0])
-        if self._lacking:
-            words.append(f"days that may lack some: {len(self._lacking)}: see the log")
-        self.state = self._now(), "; ".join(words)
-
     def _dates(self, now: float) -> set[str]:
-        """The days that the store has."""
+        """The days that the store has. If it does not say that at first, the cache is shown."""
+        first = not self._loaded
+        if first:
+            self._days.update(self._cache.load())
+            self._loaded = True
+        try:
+            return self._dates_there(now)
+        except RemoteError:
+            if first and self._days:
+                self._publish()
+            raise
+
+    def _dates_there(self, now: float) -> set[str]:
         try:
             folders = self._remote.folders(f"{keys.INDEX}/")
             dates = {name.removeprefix("date=") for name in folders}
         except BadKeyError as error:
             # What days are called is known: each is asked for.
-            self._tell(f"{error.strerror}: delete it; without it lists come sooner")
+            self._log_once(f"{error.strerror}: delete it; without it lists come sooner")
             dates = self._days.keys() | _guessed(now)
         found = sorted(filter(keys.is_day, dates), key=lambda date: _distance(date, now))
         if len(found) > MOST_DAYS:
-            self._tell(f"more than {MOST_DAYS} days: those far from today are passed over")
+            self._log_once(f"more than {MOST_DAYS} days: those far from today are passed over")
         return set(found[:MOST_DAYS])
 
-    def _list(self, dates: Iterable[str]) -> list[tuple[str, RemoteError]]:
+    def _list_days(self, dates: Iterable[str]) -> list[tuple[str, RemoteError]]:
         """List days anew. Those that could not be, and why."""
         days = self._days
         failed, closed = [], []
-        for date, found in gather(self._day, dates):
+        for date, found in gather(self._list_day, dates):
             if isinstance(found, RemoteError):
                 failed.append((date, found))
                 continue
@@ -231,8 +235,8 @@ class Days:
         self._cache.store(closed)
         return failed
 
-    def _day(self, date: str) -> Day:
-        """List one day."""
+    def _list_day(self, date: str) -> Day:
+        """List one day. In one of the threads that gather.py has."""
         prefix = keys.day_prefix(date)
         now = self._now()
         found = self._remote.names(prefix)
@@ -242,16 +246,23 @@ class Days:
             name = key.removesuffix(keys.SUFFIX)
             (names if name != key and keys.is_entry(name) else odd).append(name)
         for words in found.odd:
-            self._tell(f"{prefix}: {words}")
-        (self._lacking.add if found.odd else self._lacking.discard)(date)
+            self._log_once(f"{prefix}: {words}")
+        (self._incomplete.add if found.odd else self._incomplete.discard)(date)
         if odd:
             words = f"{len(odd)} keys that are no index entries are passed over"
-            self._tell(f"{prefix}: {words}, such as {odd[0]!r}")
+            self._log_once(f"{prefix}: {words}, such as {odd[0]!r}")
         entries = tuple(sorted(set(names)))
         known = self._days.get(date)
         if known is not None and known.names == entries:
             return known._replace(listed=now)
         return Day(now, entries, self._replaced.among(prefix, entries))
+
+    def _may_be_shown(self, failed: list[tuple[str, RemoteError]]) -> bool:
+        """Whether what is known may be shown although these days could not be listed."""
+        if self._view is not None or all(date in self._days for date, _ in failed):
+            return True
+        self._failed_looks += 1
+        return self._failed_looks >= _MOST_FAILED_LOOKS
 
     def _publish(self) -> None:
         """Let others see what is known now."""
@@ -259,19 +270,27 @@ class Days:
         if self._view is None or self._view.days != days:
             self._view = Grouped(days)
 
-    def _tell(self, words: str) -> None:
-        """Say it once."""
-        if words not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(words)
+    def _let_go_on(self, look: _Look) -> None:
+        """Let those go on who wait. For a while nobody has to look again."""
+        self._holds_until = time.monotonic() + FRESH_SECONDS
+        look.done.set()
+
+    def _set_state(self, failed: list[tuple[str, RemoteError]]) -> None:
+        """Say when this was, and which days could not be listed."""
+        words = []
+        if failed:
+            words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
+            self._log_once(words[0])
+        if self._incomplete:
+            words.append(f"days that may lack some: {len(self._incomplete)}: see the log")
+        self.state = self._now(), "; ".join(words)
+
+    def _failed(self, error: RemoteError) -> None:
+        self._error = error
+        self._failed_until = time.monotonic() + _FAILED_SECONDS
+        self.state = self.state[0], f"the store: {error.strerror}"
+
+    def _log_once(self, words: str) -> None:
+        if words not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(words)
             _log.warning("the fleet's index: %s", words)
-
-
-def _is_due(date: str, day: Day, now: float) -> bool:
-    # A list from the future is of a clock that was wrong.
-    return not 0 <= now - day.listed < believed(date, day.listed)
-
-
-def _guessed(now: float) -> set[str]:
-    """The days that a store mostly has: the last ones, today and tomorrow."""
-    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
-    return {(today + datetime.timedelta(1 - number)).isoformat() for number in range(_GUESSED_DAYS)}

@@ -230,7 +230,7 @@ def _is_receipt(name: str) -> bool:
     return not name.startswith(".")
 
 
-def waited(receipts: int, boot: str) -> bool:
+def has_waited(receipts: int, boot: str) -> bool:
     """Whether the first run of this boot has waited its time."""
     try:
         return _read(receipts, _BOOT, _HEAD_BYTES) == boot.encode()
@@ -238,8 +238,8 @@ def waited(receipts: int, boot: str) -> bool:
         return False
 
 
-def has_waited(receipts: int, boot: str) -> None:
-    """Note that it has."""
+def note_wait(receipts: int, boot: str) -> None:
+    """Note that it has waited."""
     _replace(receipts, _BOOT, boot.encode())
 
 

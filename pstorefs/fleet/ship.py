@@ -97,8 +97,13 @@ class Job(NamedTuple):
 
 def run(job: Job, pending: list[str]) -> list[Result]:
     """Ship these dumps of the archive, within the bounds of a run. One result for each."""
-    pause = min(1.0, 2 / max(1, len(pending) - 1)) * job.settings.window if _wait(job) else 0.0
-    whole = _Run(job)
+    pause = 0.0
+    if _is_first_of_boot(job):
+        _wait_for_share(job)
+        # The others spread over two windows more: of 100,000 machines that boot within 5 minutes
+        # 447 requests a second come at worst, instead of 585.
+        pause = min(1.0, 2 / max(1, len(pending) - 1)) * job.settings.window
+    queue = ordered(job, pending)
     results: list[Result] = []
 
     def note(result: Result) -> None:
@@ -106,13 +111,13 @@ def run(job: Job, pending: list[str]) -> list[Result]:
         job.told(result)
         job.progress(len(results), len(queue))
 
-    queue = ordered(job, pending)
+    this_run = _Run(job)
     alone = len(queue) if pause or job.at_once == 1 else _FIRST
     job.progress(0, len(queue))
     for number, name in enumerate(queue[:alone]):
-        whole.pause(pause if number else 0.0)
-        note(whole.ship(name))
-    for _, result in gather(whole.ship, queue[alone:], job.at_once):
+        this_run.pause(pause if number else 0.0)
+        note(this_run.ship(name))
+    for _, result in gather(this_run.ship, queue[alone:], job.at_once):
         if isinstance(result, Result):  # gather's other answer is of who looks at a store
             note(result)
     return results
@@ -131,7 +136,7 @@ class _Run:
         #: One dump is packed at a time. That is work, not waiting; and dumps may be large.
         self._packing = threading.Lock()
         self._sent = self._in_vain = 0
-        #: What all others would fare like.
+        #: What became of a dump, if all others would fare the same.
         self._hopeless: Result | None = None
 
     def pause(self, longest: float) -> None:
@@ -146,7 +151,7 @@ class _Run:
                 return Result(name, REMAINS, why="left for the next run, as size= or run= say")
             if self._hopeless:
                 return self._hopeless._replace(dump=name, key="")
-        result = _one(job, name, self._begun + settings.run, self._packing)
+        result = _ship_one(job, name, self._begun + settings.run, self._packing)
         with self._counting:
             self._sent += result.size
             self._in_vain = self._in_vain + 1 if result.store_wide else 0
@@ -172,18 +177,17 @@ def _age(brief: dumps.Brief) -> tuple[str, str]:
     return brief.time, brief.name
 
 
-def _wait(job: Job) -> bool:
-    """The first run of a boot: until this machine's share of the window has passed.
-
-    Whether this is the first run. Its other dumps spread over two windows more (`_pause`): of
-    100,000 machines that boot within 5 minutes 447 requests a second come at worst, instead of 585.
-    """
+def _is_first_of_boot(job: Job) -> bool:
+    """Whether no run of this boot has waited yet, and one has to."""
     boot = job.identity.boot
-    if not boot or not job.settings.window or receipts.waited(job.receipts, boot):
-        return False
+    return bool(boot and job.settings.window and not receipts.has_waited(job.receipts, boot))
+
+
+def _wait_for_share(job: Job) -> None:
+    """Wait until this machine's share of the window has passed. Once in each boot."""
+    boot = job.identity.boot
     job.clock.sleep(share(job.identity.machine, boot, job.settings.window))
-    receipts.has_waited(job.receipts, boot)
-    return True
+    receipts.note_wait(job.receipts, boot)
 
 
 def _pause(job: Job, longest: float) -> float:
@@ -194,7 +198,8 @@ def _pause(job: Job, longest: float) -> float:
     return seconds
 
 
-def _one(job: Job, name: str, end: float, packing: threading.Lock) -> Result:
+def _ship_one(job: Job, name: str, end: float, packing: threading.Lock) -> Result:
+    """Read, pack and send a dump. A large one is sent while nobody else packs."""
     with packing:
         try:
             saved = dumps.read(job.archive, name)

@@ -111,13 +111,14 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         wanted = os.fsdecode(name)
         lane = directory.lane_of(wanted)
         if lane == QUICK:
-            node, found = _look_up(directory, wanted, lane)
+            node, is_described = _look_up(directory, wanted, lane)
         else:
-            node, found = await self._lanes.run(lane, _look_up, directory, wanted, lane)
+            node, is_described = await self._lanes.run(lane, _look_up, directory, wanted, lane)
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
-        if not found:
+        if not is_described:
             await self._lanes.run(node.lane, node.find)
+        # Another request may have made another node meanwhile: the directory says which one counts.
         settled = directory.settle(wanted, node)
         if settled is None or settled[0] != wanted:
             raise pyfuse3.FUSEError(errno.ENOENT)
@@ -275,7 +276,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        """Refused, as in a read-only file system; what is composed cannot be removed at all."""
+        """Refused, as in a read-only file system; nothing removes generated directories."""
         self.inodes.directory(parent_inode).remove_folder(os.fsdecode(name))
 
 

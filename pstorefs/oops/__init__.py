@@ -54,7 +54,7 @@ SOON = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a report stands in the text that was parsed."""
+    """Where a report is in the text that was parsed."""
 
     first_line: int  # from 0
     last_line: int  # the last one included
@@ -79,8 +79,8 @@ class Facts:
     """What the text of a dump or a console says. None and empty: the text does not say."""
 
     title: str
-    #: A short word: oops, bug, panic, warning, kasan, hung-task, ...: the first column of
-    #: kinds.KINDS; and none (no report in the text), restart, halt, poweroff, shutdown, emergency.
+    #: A short word: oops, bug, panic, warning, kasan, hung-task, ...: a column of
+    #: report_kinds.KINDS; and none (no report), restart, halt, poweroff, shutdown, emergency.
     error_class: str
     #: "2:<16 hex digits>": the same for the same bug on any machine, boot and build of the kernel;
     #: empty where what is known would be the same for different bugs.

@@ -49,12 +49,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.archive.stored import laid_out, value_of
 from pstorefs.dump import Dump
 from pstorefs.dump.part import Part
 from pstorefs.oops import Facts, Frame, Location, Other
 from pstorefs.record.record import Record
 from pstorefs.report.context import Context
+from pstorefs.system.json_lines import laid_out, value_of
 from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
 

@@ -204,6 +204,13 @@ _FLAGS = {
     "-V": "version",
     "--version": "version",
 }
+# Flags of what is done without a mount.
+_GOES_WITH = {
+    "--json": "--list, --show or --check",
+    "--crash": "--check",
+    "--redact": "--bundle",
+    "--now": "--ship",
+}
 # mount(8) may pass these on: sloppy, no mtab, verbose.
 _IGNORED_FLAGS = ("-s", "-n", "-v")
 # A mount helper's flags, mount(8), "External helpers": -f is not the foreground there.
@@ -246,7 +253,8 @@ def parse(words: Sequence[str], *, helper: bool = False) -> Settings:
         elif _is_bundle(word, flags):
             queue[:0] = [f"-{c}" for c in word[1:]]
         elif word.startswith("-") and word != "-":
-            raise UsageError(f"unknown option {word}: see pstorefs --help")
+            said = f"{word} goes with {_GOES_WITH[word]}" if word in _GOES_WITH else ""
+            raise UsageError(f"{said or f'unknown option {word}'}: see pstorefs --help")
         else:
             places.append(word)
     if settings.help or settings.version:

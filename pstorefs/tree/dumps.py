@@ -148,9 +148,10 @@ class Dumps:
         self.lasts: Callable[[float], bool] = lambda _: False
 
     def where(self) -> object:
-        """Which directories `opened` gives, and what is known of all; None: that is not known now.
+        """What watch.py compares: which directories `opened` gives, and which look this is.
 
-        Whatever a program of ours changes of an archived dump changes one of these directories.
+        None: that is not known now. Whatever a program of ours changes of an archived dump changes
+        one of these directories.
         """
         return None if self.catalog.at_hand() is None else self._where()
 
@@ -266,7 +267,7 @@ class Dumps:
             return ComposedDirectory(partial(self._raw, name), partial(self.describe, name))
         if file not in files.FILES:
             return None
-        if file in files.OPTIONAL and not self._changing(partial(self._has, file, name)):
+        if file in files.OPTIONAL and not self._made_now(partial(self._has, file, name)):
             return None
         owner = partial(self._owner_now, name)
         archive = self.catalog.archive
@@ -276,7 +277,7 @@ class Dumps:
                 owner = partial(self._owner_of, dump)
                 at_hand = self.root.knows_all
                 return SavedText(archive.by_index, dump, digest, owner, at_hand, self.lasts)
-        make = partial(self._changing, lambda: self.contents.of(file, self._dump(name)))
+        make = partial(self._made_now, lambda: self.contents.of(file, self._dump(name)))
         at_hand = partial(self.contents.at_hand, file, name)
         return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))
 
@@ -285,16 +286,16 @@ class Dumps:
         return files.OPTIONAL[file](material(self.catalog, self._dump(name)))
 
     def _raw(self, name: str) -> Mapping[str, Node]:
-        found = self._changing(lambda: raw_files(self.catalog.resolved(self._dump(name))))
+        found = self._made_now(lambda: raw_files(self.catalog.resolved(self._dump(name))))
         entries: dict[str, Node] = {}
         for each in found:
             file = each.file if each.file not in entries else f"{each.file}~{each.sha256[:8]}"
-            make = partial(self._changing, partial(self._stored, name, each.sha256))
+            make = partial(self._made_now, partial(self._stored, name, each.sha256))
             owner = partial(self._owner_now, name)
             entries[file] = ComposedFile(make, owner, each.mtime_ns, lasting=True)
         return entries
 
-    def _changing(self, make: Callable[[], _Made]) -> _Made:
+    def _made_now(self, make: Callable[[], _Made]) -> _Made:
         """What is made of a dump now. `StaleError` if it changes at this very moment.
 
         FileNotFoundError if it is gone: who lists a directory is not told to look it up again.

@@ -49,9 +49,9 @@ def requests(busy: float, monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     store = Busy(busy, chance)
     settings = Ship()
     clock = Clock(lambda: store.now, store.sleep, chance.random)
-    for name in ("has_waited", "begin", "write"):
+    for name in ("note_wait", "begin", "write"):
         monkeypatch.setattr(receipts, name, lambda *_: None)
-    monkeypatch.setattr(receipts, "waited", lambda *_: False)
+    monkeypatch.setattr(receipts, "has_waited", lambda *_: False)
     monkeypatch.setattr(receipts, "has_begun", lambda *_: False)
     monkeypatch.setattr(dumps, "read", lambda *_: SAVED)
     monkeypatch.setattr(ship, "ordered", lambda _, pending: pending)

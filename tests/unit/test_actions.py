@@ -98,6 +98,9 @@ def test_what_stands_behind_two_dashes_are_places(capsys: pytest.CaptureFixture[
         ("--archive -o keep=20+30", "option keep: 20+30 has two limits of one kind: give one of "),
         ("--every=367d", "--every: 367d is longer than a year"),
         ("--ship=s3://b", "unknown option --ship: see pstorefs --ship --help"),
+        ("--crash", "--crash goes with --check: see pstorefs --help"),
+        ("--archive --json", "--json goes with --list, --show or --check: see pstorefs --help"),
+        ("--redact latest x.tar.gz", "--redact goes with --bundle: see pstorefs --help"),
     ],
     ids=str,
 )

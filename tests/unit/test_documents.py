@@ -24,3 +24,31 @@ def test_files_that_it_names_are_there(path: Path) -> None:
     )
     gone = {"CHANGELOG.md": "what a release had"}
     assert path.name in gone or [name for name in named if not (ROOT / name).exists()] == []
+
+
+#: The rows of docs/comparison.md, and where tests/bench/RESULTS.md has their figures.
+FIGURES = {
+    "stat, again": ["warm stat"],
+    "find, ls -l, again": ["warm find", "warm ls"],
+    "cat, grep, tar, again": ["warm cat", "warm grep", "warm tar"],
+    "the same with two CPUs": [f"warm {what}, both CPUs" for what in ("cat", "grep", "tar")],
+    "the first find with sizes": ["cold find -printf %s"],
+    "the first cat of everything": ["cold cat"],
+    "the mount is ready": ["mount ready, 15 records"],
+    "memory with 15 records": ["PSS at 15 records"],
+    "grep over dumps/\\*/dmesg.txt": ["grep dumps/*/dmesg.txt, 500 records"],
+    "pstorecat of one record": ["pstorecat"],
+}
+
+
+def test_the_comparison_has_the_latest_figures() -> None:
+    text = (ROOT / "docs" / "comparison.md").read_text()
+    latest = {}
+    for line in (ROOT / "tests" / "bench" / "RESULTS.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 7:
+            latest[cells[0]] = cells[4]
+    rows = [line.strip("| ").split(" | ") for line in text.partition("## Speed")[2].splitlines()]
+    shown = {row[0]: row[2] for row in rows if len(row) == 3 and row[2][0].isdigit()}
+    assert shown == {what: ", ".join(latest[row] for row in of) for what, of in FIGURES.items()}
+    assert latest["memory per record, 1,000 to 100,000"] in text

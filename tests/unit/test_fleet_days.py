@@ -72,7 +72,7 @@ class Site:
 
     def look(self) -> set[str]:
         """The names of all dumps after a look that nobody has to wait for again."""
-        self.days._good_until = float("-inf")
+        self.days._holds_until = float("-inf")
         view = self.days.view()
         end = time.monotonic() + 20
         while self.days._look is not None and time.monotonic() < end:
@@ -292,7 +292,7 @@ def test_a_slow_store_holds_up_nobody_who_has_an_older_list(
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     site.store.waits = threading.Event()
     site.add(at(0.01, 2))
-    site.days._good_until = float("-inf")
+    site.days._holds_until = float("-inf")
     site.time += FRESH_SECONDS + 1
     views = [site.days.view() for _ in range(3)]
     assert all(view.total == len(before) for view in views)

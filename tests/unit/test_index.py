@@ -28,6 +28,7 @@ from pstorefs.report.context import Context
 from pstorefs.report.material import material
 from pstorefs.source import looked
 from pstorefs.source.directory import Store
+from pstorefs.system import json_lines
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
@@ -371,7 +372,7 @@ def test_a_summary_that_is_nested_too_deep_hides_no_other_dump(key: str, saved: 
     names = dumps_in(saved)
     keys = json.loads((saved / names[0] / "summary.json").read_bytes())
     del keys["saved"], keys["digest"]
-    text = stored.laid_out({**keys, key: 0})
+    text = json_lines.laid_out({**keys, key: 0})
     for depth in range(900, 1000):
         nested = b'"%s": %s%s' % (key.encode(), b"[" * depth, b"]" * depth)
         (saved / names[0] / "summary.json").write_bytes(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.cli import pstorefs, ship
-from pstorefs.settings.options import TABLE
+from pstorefs.settings.options import ABOUT_ARCHIVES, TABLE
 from pstorefs.settings.ship import TABLE as SHIP
 
 MANUALS = Path(__file__).parents[2] / "contrib" / "man"
@@ -135,6 +135,8 @@ COMPLETIONS = [
     ("pstorefs --rep", {"--report-html"}),
     ("pstorefs --report-html g", {"gs://"}),
     ("pstorefs --report-html s3://b page -o cre", {"credentials="}),
+    ("pstorefs --sentry h", {"https://"}),
+    ("pstorefs -o ca=pstorefs-s", {"ca=pstorefs-ship.8"}),
     ("pstorecat --j", {"--json"}),
     ("pstorecat pstorecat", {"pstorecat.1"}),
 ]
@@ -143,3 +145,10 @@ COMPLETIONS = [
 @pytest.mark.parametrize(("line", "offered"), COMPLETIONS, ids=[row[0] for row in COMPLETIONS])
 def test_completions(line: str, offered: set[str]) -> None:
     assert offered <= set(complete(line))
+
+
+@pytest.mark.parametrize("flag", ["--archive", "--every=15m", "--list", "--show x", "--check"])
+def test_no_option_is_offered_that_is_refused(flag: str) -> None:
+    """What is done without a mount takes the options about archives only."""
+    offered = {word.rstrip("=") for word in complete(f"pstorefs {flag} -o ")}
+    assert offered == set(ABOUT_ARCHIVES)

@@ -155,6 +155,18 @@ def test_records_of_other_types_need_no_header() -> None:
     assert (shown.state, shown.text, shown.compression) == (reading.DECODED, text, "zlib")
 
 
+@pytest.mark.parametrize("name", ["web1-dmesg-erst-1.enc.z", "rack-2-dmesg-ramoops-0.enc.z"])
+def test_a_copy_called_after_its_host_is_salvaged_like_the_record(name: str) -> None:
+    """Whoever collects records of many machines calls them so."""
+    codecs = set()
+    for record in {record.capture: record for record in DECODABLE}.values():
+        cut = without_notice(record.stored)[: len(record.stored) * 3 // 4]
+        known = read("dmesg-erst-1.enc.z", cut)
+        assert read(name, cut) == known
+        codecs.add(known.compression)
+    assert {"deflate", "lz4", "lzo", "zstd"} <= codecs
+
+
 def test_uncertain_text_commands_no_terminal() -> None:
     """C0, C1 in UTF-8 and alone, marks that turn text round; letters of all scripts stay."""
     doubtful = "\x1b[2J \x9b2J \x85 \u202e \u2066 \u2028 é中\t\n".encode() + b"\x9b\xff"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import stat
 import subprocess
 import sys
 import tarfile
+import types
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3"
 RUN = """
 import os
+import re
+import runpy
 import sys
 import sos.report.plugins
 import sos.policies
@@ -57,3 +63,44 @@ def test_sos_collects_the_list_and_the_checks(tmp_path: Path) -> None:
         assert content is not None
         assert b"The next crash" in content.read()
     assert "sos_commands/pstorefs/pstorefs_--list" in names
+
+
+class Plugin:
+    """What the plugin uses of sos, where there is no sos."""
+
+    def __init__(self) -> None:
+        self.copied: list[str] = []
+        self.replaced: list[tuple[str, str, str]] = []
+
+    def add_copy_spec(self, specs: list[str]) -> None:
+        self.copied += specs
+
+    def add_cmd_output(self, commands: list[str]) -> None:
+        pass
+
+    def do_path_regex_sub(self, path: str, regex: str, words: str) -> None:
+        self.replaced.append((path, regex, words))
+
+
+def test_no_key_leaves_the_machine_by_sos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DSN holds one, and programs of the administrator's own may hold others."""
+    module = types.ModuleType("sos.report.plugins")
+    module.__dict__["Plugin"] = Plugin
+    for name in ("DebianPlugin", "IndependentPlugin", "RedHatPlugin", "UbuntuPlugin"):
+        module.__dict__[name] = type(name, (), {})
+    for name in ("sos", "sos.report"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "sos.report.plugins", module)
+    plugin = runpy.run_path(str(ROOT / "contrib" / "sos" / "pstorefs.py"))["Pstorefs"]()
+    plugin.setup()
+    assert not any(fnmatch("/etc/pstorefs/on-dump.d/x", spec + "/*") for spec in plugin.copied)
+    assert not any(spec.startswith("/etc/cred") for spec in plugin.copied)
+    plugin.postproc()
+    ((path, regex, words),) = plugin.replaced
+    assert re.search(path, "/etc/pstorefs/ship.conf")
+    for blank in ("", " "):
+        line = f"url = s3://a/b\nsentry{blank}={blank}https://0123abc:x@sentry.example.org/4\n"
+        shown = re.sub(regex, words, line)
+        assert shown.endswith("https://******@sentry.example.org/4\n")
+        assert "0123abc" not in shown
+        assert shown.startswith("url = s3://a/b\n")

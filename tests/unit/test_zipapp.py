@@ -46,3 +46,22 @@ def test_it_decodes_with_its_own_code_alone(algorithm: str, zipapp: Path) -> Non
 def test_it_runs_as_a_program(zipapp: Path) -> None:
     done = subprocess.run([zipapp, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pstorecat ")
+
+
+def test_it_reports(zipapp: Path, tmp_path: Path) -> None:
+    """Each way to use it, as a Python that has nothing else runs it: no room is missing."""
+    one = capture("erst-deflate-6.1.192")
+    name, stored = next((n, s) for n, s in sorted(one.enc.items()) if n.endswith(".enc.z"))
+    record = tmp_path / name
+    record.write_bytes(stored.data)
+    for words in (["--report"], ["--report", "--json"], ["--json"]):
+        command = [sys.executable, "-I", "-S", zipapp, *words, record]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "6.1.192" in done.stdout or words == ["--json"]
+    command = [sys.executable, "-I", "-S", zipapp, "--logcat", record]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
+    command = [sys.executable, "-I", "-S", zipapp, "--report", "--vmlinux", "/nonexistent", record]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
