@@ -232,7 +232,7 @@ def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) 
     facts = boots.facts_of(dump)
     tail = facts.tail()
     saved = {
-        "mtime_ns": mtime_of(dump),
+        "mtime_ns": dump.mtime_ns,
         "mtimes": {
             record.path.rpartition("/")[2]: record.mtime_ns
             for record in dump.records
@@ -262,14 +262,14 @@ def value_of(value: object) -> str:
     return _encoded(value)
 
 
+def is_cut(summary: bytes) -> bool:
+    """Whether a summary.json, as it was composed, says that the text begins inside a report."""
+    return f'\n "cut": {value_of(True)},'.encode() in summary
+
+
 def shown(summary: bytes) -> bytes:
     """summary.json without what it has in an archive only."""
     return summary.rpartition(_SAVED_LINE)[0] + _END
-
-
-def mtime_of(dump: Dump) -> int:
-    """The mtime of a dump's directory and files, as the mount shows them."""
-    return dump.time_ns or max(record.mtime_ns for record in dump.records)
 
 
 def digest(data: bytes) -> str:
