@@ -96,7 +96,7 @@ class Batches:
         self._candidates.shelf.forget()
         if not last:
             for job in jobs:
-                self._candidates.look(job.directory)
+                self._candidates.saved(job.directory)
         return outcomes
 
     def _transaction(self, jobs: list[Job]) -> Transaction:
@@ -158,7 +158,8 @@ class Batches:
                     folder = store.stamp((), job.directory)
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
                     mark = stored.mark_of(store, job.directory)
-                    made = entry.of_dump(dump, stamps, folder, saved, text, mark)
+                    cut = job.directory in transaction.cut
+                    made = entry.of_dump(dump, stamps, folder, saved, text, mark, cut=cut)
                     self.entries[job.directory] = made
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:

@@ -66,7 +66,7 @@ class Entry(NamedTuple):
     #: Whether that is the time of the crash; if not, the backend keeps none.
     dated: bool
     is_crash: bool
-    #: Whether no part is known to be missing or damaged.
+    #: As `complete` in its summary.json, where that is known; else whether no part is missing.
     is_complete: bool
     reason: str | None
     count: int | None  # type: ignore[assignment]  # hides tuple.count, which nobody needs
@@ -92,7 +92,7 @@ class Entry(NamedTuple):
 
     @property
     def age(self) -> tuple[int, int, int, int, str]:
-        """Sorts dumps by time, as dump/__init__.py does."""
+        """Sorts dumps by time, as `Dump.age` does."""
         time = self.mtime_ns if self.dated else 0
         copied = 0 if self.dated else self.mtime_ns
         return time // 10**9, copied // 10**9, self.count or 0, time, self.name
@@ -183,9 +183,13 @@ def of_dump(
     saved: int,
     text: str | None = None,
     mark: int | None = None,
+    *,
+    cut: bool = False,
 ) -> Entry:
-    """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known."""
-    from pstorefs.archive.stored import mtime_of
+    """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known.
+
+    `cut`: whether that begins inside the report.
+    """
     from pstorefs.dump import boots
 
     facts = boots.facts_of(dump)
@@ -195,10 +199,10 @@ def of_dump(
         name=dump.name,
         inode=directory.inode,
         ctime_ns=directory.ctime_ns,
-        mtime_ns=mtime_of(dump),
+        mtime_ns=dump.mtime_ns,
         dated=dump.time_ns is not None,
         is_crash=dump.is_crash,
-        is_complete=dump.is_complete,
+        is_complete=dump.is_complete and not cut,
         reason=dump.reason,
         count=dump.count,
         boot=dump.boot or ALONE + boots.key_of(facts),

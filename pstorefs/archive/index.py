@@ -71,8 +71,9 @@ def known(store: Store, names: Iterable[str]) -> dict[str, Entry]:
             entry = entries.get(name)
             if entry is None:
                 continue
-            if entry.is_of(Stamp.of(os.stat(name, dir_fd=root, follow_symlinks=False))):
-                found[name] = entry
+            with suppress(FileNotFoundError):
+                if entry.is_of(Stamp.of(os.stat(name, dir_fd=root, follow_symlinks=False))):
+                    found[name] = entry
     return found
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pstorefs import dump as dumps
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import FAILED, KEPT, SKIPPED, Outcome, gone
+from pstorefs.archive.outdated import mark_outdated
 from pstorefs.archive.progress import READING
 from pstorefs.dump import Dump
 from pstorefs.record.name import FIRMWARE
@@ -22,7 +23,7 @@ from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source.directory import has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pstorefs.archive.candidates import Candidates
     from pstorefs.archive.progress import Progress
@@ -54,6 +55,8 @@ class Job:
     sums: dict[str, str] = field(default_factory=dict)
     #: Other dumps of its boot, under the names that they have in the archive.
     siblings: tuple[Dump, ...] = ()
+    #: Whether what was composed when it was saved is not what is known of it now: see outdated.py.
+    outdated: bool = False
     _archived: Dump | None = None
 
     def as_archived(self) -> Dump:
@@ -98,7 +101,7 @@ class Planner:
         records = self._read(paths, progress)
         names, stamps = self._request.names, self._source.stamps
         archived, self._damaged = self._candidates.related(
-            ((names[path], stamps[path]) for path in paths), {record.sha256 for record in records}
+            ((names[path], stamps[path]) for path in paths), records
         )
         self._saved, self._sums = {}, defaultdict(dict)
         for record in archived:
@@ -108,8 +111,17 @@ class Planner:
         self._leave_alone(records)
         grouped = dumps.group([*records, *archived])
         jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
+        jobs += self._saved_before(grouped, {job.dump.name for job in jobs})
         _introduce(jobs, grouped)
-        return jobs
+        mark_outdated(jobs, self._candidates.shelf.store)
+        return [job for job in jobs if job.places or job.outdated]
+
+    def _saved_before(self, grouped: Iterable[Dump], others: set[str]) -> Iterator[Job]:
+        """Dumps of which nothing is to be done, unless what is saved now says more of them."""
+        for dump in grouped:
+            places = {(record.place, record.path.partition("/")[0]) for record in dump.records}
+            if dump.name not in others and places == {(ARCHIVE, dump.name)}:
+                yield Job(dump, dump.name, True, [], {}, [], dict(self._sums[dump.name]))
 
     def _read(self, paths: Iterable[str], progress: Progress) -> list[Record]:
         """Read records. What cannot be read is an outcome if it was to be erased."""

@@ -54,18 +54,25 @@ def related_records(
 ) -> list[str]:
     """Paths of the source that can belong to dumps of the named ones; logs can belong to any.
 
-    ``names`` are those of all records, by path; ``named`` is None for all of them.
+    With a log come all dumps of its folder and backend: the latest in it is the one that it belongs
+    to. ``names`` are those of all records, by path; ``named`` is None for all of them.
     """
     if named is None or any(names[path].type in LOGS for path in named):
         return list(names)
     wanted = {token for path in named for token in tokens_near(names[path], files[path])}
+    with_logs = {_source(path, name) for path, name in names.items() if name.type in LOGS}
     return [
         path
         for path, name in names.items()
         if path in named
         or name.type in LOGS
+        or _source(path, name) in with_logs
         or not wanted.isdisjoint(tokens(name, files[path].size, files[path].mtime_ns))
     ]
+
+
+def _source(path: str, name: Name) -> tuple[str, str]:
+    return path.rpartition("/")[0], name.family
 
 
 class Reach:

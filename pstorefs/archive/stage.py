@@ -13,7 +13,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout, never_erased
+from pstorefs.archive import durable, layout, never_erased, stored
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.transaction import Move
 from pstorefs.record.record import STORE
@@ -69,11 +69,14 @@ def _stage_joining(work: Transaction, job: Job) -> None:
         os.close(directory)
     for record, name in job.new:
         _stage_record(work, job, record, name)
-    if job.new or not finished:
+    if job.new or job.outdated or not finished:
         composed = _composed(work, job)
         for name, data in composed.items():
             _stage_file(work, job.directory, name, data)
+    if job.new or not finished:
         _stage_file(work, job.directory, layout.SUMS, layout.sums_text(job.sums))
+    else:  # what is only composed anew is not newly saved: so SHA256SUMS keeps its mtime
+        work.summaries.pop(job.directory, None)
 
 
 def _stage_new(work: Transaction, job: Job) -> None:
@@ -152,6 +155,8 @@ def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
     work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
     if layout.TEXT in composed:
         work.texts[job.directory] = hashlib.sha256(composed[layout.TEXT]).hexdigest()
+    if stored.is_cut(work.summaries[job.directory]):
+        work.cut.add(job.directory)
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
 
 

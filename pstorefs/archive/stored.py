@@ -33,7 +33,7 @@ from pstorefs.archive import durable, layout
 from pstorefs.archive.shape import KEYS, shaped
 from pstorefs.record.record import ARCHIVE
 from pstorefs.source.directory import Stamp, stamps_in
-from pstorefs.system.json_lines import laid_out
+from pstorefs.system.json_lines import laid_out, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,7 +232,7 @@ def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) 
     facts = boots.facts_of(dump)
     tail = facts.tail()
     saved = {
-        "mtime_ns": mtime_of(dump),
+        "mtime_ns": dump.mtime_ns,
         "mtimes": {
             record.path.rpartition("/")[2]: record.mtime_ns
             for record in dump.records
@@ -246,14 +246,14 @@ def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) 
     return sealed({**keys, _SAVED: saved})
 
 
+def is_cut(summary: bytes) -> bool:
+    """Whether a summary.json, as it was composed, says that the text begins inside a report."""
+    return f'\n "cut": {value_of(True)},'.encode() in summary
+
+
 def shown(summary: bytes) -> bytes:
     """summary.json without what it has in an archive only."""
     return summary.rpartition(_SAVED_LINE)[0] + _END
-
-
-def mtime_of(dump: Dump) -> int:
-    """The mtime of a dump's directory and files, as the mount shows them."""
-    return dump.time_ns or max(record.mtime_ns for record in dump.records)
 
 
 def digest(data: bytes) -> str:

@@ -74,6 +74,8 @@ class Transaction:
     summaries: dict[str, bytes] = field(default_factory=dict)
     #: SHA-256 of each dmesg.txt that was composed, by the dump's directory.
     texts: dict[str, str] = field(default_factory=dict)
+    #: Those of these directories whose text begins inside its report.
+    cut: set[str] = field(default_factory=set)
     moves: dict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
     #: What new directories hold, by directory: paths in there to what is expected (see `Move`).
     trees: dict[str, dict[str, str | int]] = field(default_factory=dict)

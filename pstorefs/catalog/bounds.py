@@ -34,6 +34,7 @@ MOST_DUMPS = 200_000
 FACTS_KEPT = 256
 STORED_KEPT = 64
 FULL_KEPT = 16
+BRIEFS_KEPT = 4096
 #: Bytes of joined texts that are kept; the kernel's page cache holds what is read. What records
 #: decode to is kept elsewhere: record/decoded.py.
 TEXT_BYTES = 8 << 20

@@ -14,15 +14,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
+from pstorefs.archive.related import related
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
+from pstorefs.catalog.brief import Brief
 from pstorefs.catalog.place import Place
-from pstorefs.catalog.related import related
 from pstorefs.catalog.scan import Known, Scan
 from pstorefs.catalog.view import Listed, View, is_live
 from pstorefs.dump import Dump, group, join
@@ -33,22 +33,7 @@ from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source import looked
 from pstorefs.source.directory import ChangedError, Stamp
-from pstorefs.system.printable import printable
 from pstorefs.system.recent import Recent
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """What a list says of a dump. The title is fit for a terminal."""
-
-    title: str
-    kernel: str | None
-    signature: str
-    #: Empty: the dump is not to be read at the moment.
-    id: str = ""
-    complete: bool = True
-    #: Of its report: panic, oops, kasan...; empty: it has none.
-    error_class: str = ""
 
 
 class Catalog:
@@ -71,6 +56,8 @@ class Catalog:
         self._building = threading.Lock()
         self._live: tuple[int, list[Record]] = 0, []
         self._facts: Recent[Facts] = Recent(bounds.FACTS_KEPT)
+        #: By what a dump was made of.
+        self._briefs: Recent[tuple[object, Brief]] = Recent(bounds.BRIEFS_KEPT)
         self._texts: Recent[bytes] = Recent(bounds.TEXT_BYTES, len)
 
     # What there is
@@ -305,8 +292,8 @@ class Catalog:
                 return self.of_records(found)
         except OSError:
             return None
-        if found is None or any(record.place != STORE for record in found.records):
-            return found  # titles of archived dumps are not secret
+        if found is None or not (is_live(found) and is_live(dump)):
+            return found  # titles of archived dumps are not secret, and were composed with the same
         return found if self._readers(found) == self._readers(dump) else None
 
     def _readers(self, dump: Dump) -> set[tuple[int, int, int]]:
@@ -323,23 +310,26 @@ class Catalog:
 
     def brief(self, dump: Listed) -> Brief:
         """The few words that a list of dumps needs."""
+        # Dumps of one boot name each other, and may be more than are kept with all they say.
+        kept = self._briefs.get(dump.name)
         try:
+            if kept is not None and kept[0] == self._made_of(dump):
+                return kept[1]
+            made_of = None if isinstance(dump, Entry) else self._made_of(dump)
             known = self.resolved(dump)
             if isinstance(known, Stored):
-                keys = known.keys
-                title, kernel = keys["title"], keys["kernel"]["release"]
-                return Brief(
-                    printable(title),
-                    kernel,
-                    keys["signature"] or "",
-                    keys["id"],
-                    keys["complete"],
-                    keys["class"] or "",
-                )
-            facts = self.facts(known)
+                brief, made_of = Brief.of_stored(known), known.stamps
+            else:
+                brief = Brief.of_dump(known, self.facts(known))
         except OSError:
             what = dump.label if isinstance(dump, Dump) else dump.name
             return Brief(what, None, "", complete=False)
-        title = printable(facts.title or known.label)
-        complete = known.is_complete and not facts.cut
-        return Brief(title, facts.kernel, facts.signature, known.id, complete, facts.error_class)
+        if made_of is not None:
+            self._briefs.put(dump.name, (made_of, brief))
+        return brief
+
+    def _made_of(self, dump: Listed) -> object:
+        """What changes with whatever is said of a dump; None: not known. OSError as `used`."""
+        if isinstance(dump, Dump):
+            return dump.id, self._view.generation
+        return self.archive.stamps(dump.name, wait=True) if self.archive else None

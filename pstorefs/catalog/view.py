@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -99,14 +99,14 @@ class View:
             dumps.sort(key=lambda dump: (dump.count or 0, dump.age))
         return several
 
-    def totals(self, booted: int | None) -> Totals:
+    def totals(self, booted: int | None, is_complete: Callable[[Listed], bool]) -> Totals:
         """How many there are. `booted`: when this machine was, in seconds since 1970."""
         dumps = self.dumps.values()
         return Totals(
             dumps=len(dumps),
             crashes=sum(dump.is_crash for dump in dumps),
             archived=sum(map(is_archived, dumps)),
-            incomplete=sum(not dump.is_complete for dump in dumps),
+            incomplete=sum(not is_complete(dump) for dump in dumps),
             new=sum(is_new(dump, booted) for dump in dumps),
         )
 

@@ -96,13 +96,21 @@ class Dump:
         return not self.missing and all(part.record.state in WHOLE for part in self.parts)
 
     @property
+    def mtime_ns(self) -> int:
+        """When it was; of a dump that does not know, when the newest of its files was written."""
+        return self.time_ns or max(record.mtime_ns for record in self.records)
+
+    @property
     def age(self) -> tuple[int | str, ...]:
-        """Sorts dumps by time; within a second, where one boot writes several, by the count."""
-        record = self.parts[-1].record
+        """Sorts dumps by time; within a second, where one boot writes several, by the count.
+
+        `Entry.age` is the same of the same dump: which one is the newest must not depend on where
+        they are.
+        """
         time = self.time_ns or 0
         # Where all else fails: systemd-pstore copied an older record earlier.
-        copied = 0 if self.time_ns else record.mtime_ns
-        return time // 10**9, copied // 10**9, self.count or 0, time, *_tie_break(record)
+        copied = 0 if self.time_ns else self.mtime_ns
+        return time // 10**9, copied // 10**9, self.count or 0, time, self.name
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -130,7 +138,8 @@ def group(records: Iterable[Record], taken: Container[str] = ()) -> list[Dump]:
         _dump(groups[index], facts[index], key_of.get(index), tuple(others[index]))
         for index in entries
     ]
-    dumps.sort(key=lambda dump: dump.age)
+    # They have no names yet.
+    dumps.sort(key=lambda dump: (dump.age, _tie_break(dump.parts[-1].record)))
     return _named(_ordered(dumps), taken)
 
 

@@ -75,12 +75,12 @@ def pending(archive: int, receipts: int | None) -> list[str]:
             continue
         except OSError:
             sums = b""  # whoever ships it will say what is wrong
-        if receipts is None or not sums or _shipped(receipts, name) != sums:
+        if receipts is None or not sums or shipped_sums(receipts, name) != sums:
             found.append(name)
     return found
 
 
-def _shipped(receipts: int, dump: str) -> bytes:
+def shipped_sums(receipts: int, dump: str) -> bytes:
     """The SHA256SUMS of a receipt; empty if there is no receipt, or none that can be read."""
     try:
         return _read(receipts, dump, _SUMS_BYTES + _HEAD_BYTES).partition(b"\n")[2]

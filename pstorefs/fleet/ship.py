@@ -20,6 +20,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pstorefs.archive import layout
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
 from pstorefs.fleet.gather import gather
 from pstorefs.fleet.machine import share
@@ -270,9 +271,22 @@ def prepared(job: Job, saved: dumps.Saved) -> Parcel:
     )
     packed = bundle.pack(saved.name, files, names.moment)
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
-    line = entry.line(names, saved.id, saved.replaces, saved.saved, row, about)
+    line = entry.line(names, saved.id, _replaced(job, saved), saved.saved, row, about)
     objects = (names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)
     return Parcel(objects, head(saved, row) | {"sha256": packed.sha256}, row)
+
+
+def _replaced(job: Job, saved: dumps.Saved) -> str | None:
+    """The id under which this dump was shipped before it grew.
+
+    It may have grown more than once since. Without a receipt: what it was before it last grew.
+    """
+    before = layout.parse_sums(receipts.shipped_sums(job.receipts, saved.name)) or {}
+    hashes = set(before.values())
+    # A receipt of another dump that had this name replaces nothing.
+    if hashes and hashes < set(saved.hashes):
+        return keys.id_of(before.values())
+    return saved.replaces
 
 
 def named(job: Job, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pstorefs.catalog.catalog import Brief
+from pstorefs.catalog.brief import Brief
 from pstorefs.catalog.view import Listed
 from pstorefs.record.record import ARCHIVE, PLACES
 from pstorefs.system.printable import printable

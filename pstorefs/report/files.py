@@ -22,7 +22,7 @@ CONSOLE = "console.txt"
 LOGCAT = "logcat.txt"
 _SUMMARY = "summary.json"
 # Titles of dumps that were composed lately: dumps of one boot name each other.
-_TITLES_KEPT = 256
+_TITLES_KEPT = 4096
 
 
 def _report(material: Material, context: Context) -> bytes:

@@ -11,11 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pstorefs import __version__
-from pstorefs.catalog.catalog import Brief, Catalog
-from pstorefs.catalog.view import Listed, Totals, is_new, is_undated_log
+from pstorefs.archive.entry import Entry
+from pstorefs.catalog import bounds
+from pstorefs.catalog.brief import Brief
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.catalog.view import Listed, Totals, View, is_new, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.health import Finding, backend, health, returned
@@ -119,13 +123,19 @@ class Reporter:
             running_kernel=self._machine.kernel,
             last_reboot=self._last_reboot() if self._own else None,
             dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
-            totals=view.totals(booted),
+            totals=view.totals(booted, partial(self._is_complete, view)),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
             archive=self._archive,
             findings=tuple(findings),
             test_crash=str((self._seeker and self._seeker.verdict()) or ""),
         )
+
+    def _is_complete(self, view: View, dump: Listed) -> bool:
+        """As `complete` in its summary.json; but the texts of thousands of dumps are not read."""
+        if isinstance(dump, Entry) or len(view.dump_of) > bounds.FACTS_KEPT:
+            return dump.is_complete
+        return dump.is_complete and self._catalog.brief(dump).complete
 
     def text(self) -> bytes:
         """The file `status`."""

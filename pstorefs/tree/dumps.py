@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.layout import RAW, TEXT
-from pstorefs.archive.stored import Stored, mtime_of
+from pstorefs.archive.stored import Stored
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
@@ -209,7 +209,7 @@ class Dumps:
 
     def _directory(self, dump: Listed, owner: Owner | None = None) -> DumpDirectory:
         """The directory of a dump: the same one as long as the dump is there."""
-        attributes = (owner or self._owners.of_dump(dump)).directory(_mtime(dump))
+        attributes = (owner or self._owners.of_dump(dump)).directory(dump.mtime_ns)
         known = self._directories.get(dump.name)
         if known is None:
             new = DumpDirectory(self, dump.name, attributes)
@@ -254,7 +254,7 @@ class Dumps:
     def describe(self, name: str) -> Attributes:
         """The attributes of the directory of a dump. Raises FileNotFoundError."""
         dump = self._dump(name)
-        return self._owners.of_dump(dump).directory(_mtime(dump))
+        return self._owners.of_dump(dump).directory(dump.mtime_ns)
 
     def _files(self, name: str) -> Mapping[str, Node]:
         found = {file: self._file(name, file) for file in (*files.FILES, RAW)}
@@ -279,7 +279,7 @@ class Dumps:
                 return SavedText(archive.by_index, dump, digest, owner, at_hand, self.lasts)
         make = partial(self._made_now, lambda: self.contents.of(file, self._dump(name)))
         at_hand = partial(self.contents.at_hand, file, name)
-        return ComposedFile(make, owner, _mtime(dump), at_hand, lasting=isinstance(dump, Entry))
+        return ComposedFile(make, owner, dump.mtime_ns, at_hand, lasting=isinstance(dump, Entry))
 
     def _has(self, file: str, name: str) -> bool:
         """Whether a dump has one of the files that not every dump has."""
@@ -327,7 +327,3 @@ class Dumps:
         if record is None:
             raise StaleError
         return self.catalog.stored(record)
-
-
-def _mtime(dump: Listed) -> int:
-    return dump.mtime_ns if isinstance(dump, Entry) else mtime_of(dump)

@@ -169,7 +169,11 @@ def test_the_first_run_of_a_boot_waits_once(archive: Path, tmp_path: Path) -> No
     assert len([seconds for seconds in slept if seconds]) == 2
 
 
-def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(tmp_path: Path) -> None:
+# Seconds from the last record that was shipped to each one that joins afterwards.
+@pytest.mark.parametrize("seconds", [(60,), (0,), (60, 120), (60, 60, 120)])
+def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(
+    seconds: tuple[int, ...], tmp_path: Path
+) -> None:
     archive = site.archived(tmp_path)
     store = Scripted()
     job = site.job(archive, tmp_path / "state", store)
@@ -182,14 +186,16 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(tmp_path: Path
     dump = archive / before["dump"]
     sums = layout.parse_sums((dump / layout.SUMS).read_bytes())
     assert sums is not None
-    (dump / "raw" / "console-ramoops-0").write_bytes(b"more")
-    sums["console-ramoops-0"] = hashlib.sha256(b"more").hexdigest()
     descriptor = os.open(dump, os.O_RDONLY)
-    facts = layout.read_facts(descriptor)
+    facts = list(layout.read_facts(descriptor).values())
     os.close(descriptor)
-    last = max(fact.saved for fact in facts.values())
-    new = layout.Fact("console-ramoops-0", sums["console-ramoops-0"], 4, 0, last + 60, "boot")
-    (dump / layout.FACTS).write_bytes(layout.facts_text([*facts.values(), new]))
+    last = max(fact.saved for fact in facts)
+    for number, later in enumerate(seconds):
+        name, data = f"console-ramoops-{number}", b"more %d" % number
+        (dump / "raw" / name).write_bytes(data)
+        sums[name] = hashlib.sha256(data).hexdigest()
+        facts.append(layout.Fact(name, sums[name], len(data), 0, last + later, "boot"))
+    (dump / layout.FACTS).write_bytes(layout.facts_text(facts))
     (dump / layout.SUMS).write_bytes(layout.sums_text(sums))
     (result,) = site.run(job)
     assert result.result == "shipped"

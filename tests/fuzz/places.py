@@ -21,7 +21,7 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.layout import read_archive
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
-from pstorefs.catalog.catalog import Catalog, printable
+from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.dump import Dump
 from pstorefs.record.name import parse_name
@@ -32,6 +32,7 @@ from pstorefs.report.status import Reporter
 from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import Store
 from pstorefs.system.machine import Machine
+from pstorefs.system.printable import printable
 from tests.fuzz.target import Target
 from tests.fuzz.texts import (
     check_directory_name,

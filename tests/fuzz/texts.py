@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pstorefs.catalog.catalog import Brief, printable
+from pstorefs.catalog.brief import Brief
 from pstorefs.catalog.view import View
 from pstorefs.codecs import detect
 from pstorefs.control.executor import Result
@@ -41,6 +41,7 @@ from pstorefs.settings.options import parse as parse_options
 from pstorefs.settings.options import split as split_options
 from pstorefs.settings.values import REMOVALS
 from pstorefs.system.machine import Machine
+from pstorefs.system.printable import printable
 from pstorefs.system.utc import rfc3339
 from pstorefs.tree.control import Control
 from pstorefs.tree.meta import values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pstorefs.archive.entry import Entry, boot_tokens, tokens
+from pstorefs.archive.entry import ALONE, Entry, boot_tokens, tokens
 from pstorefs.record.record import NO_TIME, Record, when
 
 _NEAR = (-1, 0, 1)
@@ -22,7 +22,19 @@ def related(entries: Mapping[str, Entry], records: Sequence[Record]) -> set[str]
     if tails:
         for record in records:
             found |= {tails[line] for line in tails.keys() & record.fingerprints()}
-    return found
+    return found | _of_their_boots(entries, found)
+
+
+def _of_their_boots(entries: Mapping[str, Entry], found: set[str]) -> set[str]:
+    """The other dumps of their boots: with some of these alone the evidence could be missing."""
+    keys = {_key(entries[name]) for name in found} - {None}
+    if not keys:
+        return set()
+    return {name for name, each in entries.items() if _key(each) in keys}
+
+
+def _key(entry: Entry) -> str | None:
+    return entry.boot.removeprefix(ALONE) if entry.boot else None
 
 
 def _wanted(records: Iterable[Record]) -> Iterator[str]:

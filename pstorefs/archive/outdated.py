@@ -1,0 +1,46 @@
+"""Archived dumps of which more is known once another dump of their boot is saved.
+
+What is composed of a dump also says what others tell of it: its boot; the oops that a panic came
+of, if its own text has lost that; that parts are missing, where the numbers of the next dump show
+it. All of these may come later than the dump itself: `rm` saves one dump after the other. Then the
+dump is composed anew, its records stay as they are. It says the same as if all had been saved
+together, and the same as a mount says while the others are still in the store.
+
+Which other dumps a boot has is not looked at: that is found when it is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pstorefs.archive import stored
+from pstorefs.dump.boots import oops_before
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pstorefs.archive.plan import Job
+    from pstorefs.archive.stored import Stored
+    from pstorefs.source.directory import Store
+
+
+def mark_outdated(jobs: Sequence[Job], archive: Store) -> None:
+    """Mark dumps of one batch that have to be composed anew. While nothing is new, none has."""
+    new = {job.directory for job in jobs if job.new}
+    for job in jobs if new else ():
+        if job.exists and not job.new:
+            known = stored.read(archive, job.directory)
+            # Of one without a summary.json that can be believed the records are read each time.
+            job.outdated = known is not None and _says_less(known, job, new)
+
+
+def _says_less(known: Stored, job: Job, new: set[str]) -> bool:
+    dump, keys = job.dump, known.keys
+    # A boot's first dump is found by the key that it would have, see catalog/view.py.
+    alone = keys["boot"] is None and known.key == dump.boot
+    if keys["boot"] != dump.boot and not alone:
+        return True
+    if keys["missing_parts"] != [list(gap) for gap in dump.missing]:
+        return True
+    cause = oops_before(dump, job.siblings)
+    return cause is not None and cause.name in new
