@@ -75,14 +75,24 @@ def long(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"<Error>")
 
 
+def whole(handler: BaseHTTPRequestHandler) -> None:
+    """One that comes as it says."""
+    long(handler)
+    _on_and_on(handler, PIECE)
+
+
 def endless(handler: BaseHTTPRequestHandler) -> None:
     """A list that never ends."""
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
+    _on_and_on(handler, b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
+
+
+def _on_and_on(handler: BaseHTTPRequestHandler, piece: bytes) -> None:
     with suppress(OSError):
         while True:
-            handler.wfile.write(b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
+            handler.wfile.write(piece)
 
 
 @pytest.fixture
@@ -124,16 +134,6 @@ def test_an_answer_without_end_is_an_error_of_the_request(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20
     server.say = None
     assert store.folders("v1/") == []
-
-
-def whole(handler: BaseHTTPRequestHandler) -> None:
-    """An error that says to be 100 GB, and goes on and on."""
-    handler.send_response(403)
-    handler.send_header("Content-Length", "99999999999")
-    handler.end_headers()
-    with suppress(OSError):
-        while True:
-            handler.wfile.write(PIECE)
 
 
 def test_what_ends_a_run_leaves_all_to_the_next(server: Server, tmp_path: Path) -> None:
