@@ -186,6 +186,7 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
     from contextlib import contextmanager
 
     from pstorefs.fleet import ship
+    from pstorefs.system.limits import bounded
 
     state = state_of(settings)
     folder = receipts.make_receipts(state, settings.store_name)
@@ -197,12 +198,13 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
                 _look(archive, folder)
             if not waiting and not receipts.reboots(folder):
                 return 0
-            job = _job(settings, archive, folder)
-            if isinstance(job, int):
-                return job
-            receipts.forget(folder, set(os.listdir(archive)))
-            results = ship.run(job, waiting)
-            others = _reboots(job, results) if settings.tells_reboots else []
+            with bounded(_MOST_BYTES):
+                job = _job(settings, archive, folder)
+                if isinstance(job, int):
+                    return job
+                receipts.forget(folder, set(os.listdir(archive)))
+                results = ship.run(job, waiting)
+                others = _reboots(job, results) if settings.tells_reboots else []
     finally:
         os.close(folder)
     _sum_up(settings, results)
@@ -249,10 +251,8 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
     from pstorefs.fleet.machine import identify
     from pstorefs.fleet.ship import AT_ONCE, Job
     from pstorefs.fleet.store import StoreError, open_store
-    from pstorefs.system.limits import bound
     from pstorefs.system.machine import Machine
 
-    bound(_MOST_BYTES)
     try:
         identity = identify(settings, Machine())
         store = open_store(settings)
@@ -282,11 +282,13 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
 def _check(settings: Ship) -> int:
     from pstorefs.fleet import ship
     from pstorefs.fleet.store import EXISTS, REFUSED
+    from pstorefs.system.limits import bounded
 
-    job = _job(settings, -1, -1)
-    if isinstance(job, int):
-        return job
-    first, second = ship.check(job)
+    with bounded(_MOST_BYTES):
+        job = _job(settings, -1, -1)
+        if isinstance(job, int):
+            return job
+        first, second = ship.check(job)
     answer = second or first
     if not answer.there:
         status = FAILURE if answer.result == REFUSED else REMAINS

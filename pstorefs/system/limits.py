@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import resource
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-# For each CPU: the stack of a thread.
-_THREAD_BYTES = 4 << 20
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def bound(memory: int) -> None:
-    """Take no more than so many bytes of memory from now on, and leave no core dump.
+    """Take no more than so many bytes of memory beyond what it has, and leave no core dump.
 
     Whoever holds the credentials of a store does this: whatever it answers, the machine goes on.
     """
-    # ValueError: it is bounded already. OSError: @resources of a unit's SystemCallFilter, which has
-    # LimitDATA instead.
+    # OSError: @resources of a unit's SystemCallFilter, which has LimitDATA instead.
     with suppress(OSError, ValueError):
-        limit = memory + (os.cpu_count() or 1) * _THREAD_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for which, limit in ((resource.RLIMIT_DATA, _data() + memory), (resource.RLIMIT_CORE, 0)):
+            soft, hard = resource.getrlimit(which)
+            if soft == resource.RLIM_INFINITY or soft > limit:
+                resource.setrlimit(which, (limit, hard))
+
+
+@contextmanager
+def bounded(memory: int) -> Iterator[None]:
+    """The same within the block."""
+    limits = (resource.RLIMIT_DATA, resource.RLIMIT_CORE)
+    before = [resource.getrlimit(which) for which in limits]
+    bound(memory)
+    try:
+        yield
+    finally:
+        for which, limit in zip(limits, before, strict=True):
+            with suppress(OSError, ValueError):
+                resource.setrlimit(which, limit)
+
+
+def _data() -> int:
+    """What this process has of RLIMIT_DATA, in bytes. OSError where there is no /proc."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) << 10
+    return 0
