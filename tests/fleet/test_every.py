@@ -149,28 +149,24 @@ def test_wrong_usage_is_said_before_anything_begins(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a namespace of processes")
-def test_what_a_killed_step_leaves_is_buried(tmp_path: Path) -> None:
-    """As a container's first process it inherits what a run of --ship had begun."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        machine = Machine(tmp_path, "s3://b/p")
-        with (tmp_path / "ship.conf").open("a") as config:
-            config.write(f"endpoint = http://127.0.0.1:{silent.getsockname()[1]}\n")
-        capture("erst-lz4-6.1.192").write("enc", machine.source)
-        words = [sys.executable, "-m", "pstorefs", "--every=1s", "-o"]
-        options = f"archive={machine.archive},archive_volatile"
-        outer = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child", *words, options, machine.source],
-            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path)}
-            | dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"),
-        )  # fmt: skip
-        try:
-            silent.settimeout(_SECONDS)
-            silent.accept()[0].close()
-            (every,) = children(outer.pid)
-            ((ship, keeper),) = [(one, children(one)[0]) for one in children(every)]
-            os.kill(ship, signal.SIGKILL)
-            until(lambda: not Path(f"/proc/{keeper}").exists())
-        finally:
-            outer.kill()
-            outer.wait()
+def test_what_others_leave_is_buried(tmp_path: Path) -> None:
+    """As a container's first process it inherits what a step has begun that was killed."""
+    machine = Machine(tmp_path)
+    words = [sys.executable, "-m", "pstorefs", "--every=1s", "-o"]
+    options = f"archive={machine.archive},archive_volatile"
+    outer = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--kill-child",
+         "sh", "-c", '(sleep 3 &); exec "$@"', "sh", *words, options, machine.source],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        until(lambda: bool(children(outer.pid)))
+        (every,) = children(outer.pid)
+        orphans: list[int] = []
+        until(lambda: bool(orphans.extend(map(int, children(every))) or orphans))
+        (orphan,) = set(orphans[:1])
+        until(lambda: not Path(f"/proc/{orphan}").exists())
+    finally:
+        outer.kill()
+        outer.wait()

@@ -495,8 +495,7 @@ def test_without_obstore_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "obstore.py").write_text("raise ModuleNotFoundError(name='obstore')")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "obstore", None)
     options = f"archive={archive},state={tmp_path / 'state'}"
     assert command.main(["--ship", "s3://bucket", "--now", "-o", options]) == 2
     said = capsys.readouterr().err
