@@ -58,6 +58,10 @@ class Machine:
             process.kill()
             process.communicate()
 
+    def boots_after(self, crashes: str) -> None:
+        """All of its records at once: those of one dump that come one by one would be several."""
+        capture(crashes).write("enc", self.base / "whole").rename(self.source)
+
     def shipped(self) -> int:
         return len(list(self.spool.glob("v1/index/*/*.json")))
 
@@ -69,7 +73,7 @@ class Machine:
 def test_what_comes_is_archived_and_shipped_until_a_signal(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     with machine.running("1s") as process:
-        capture("erst-mixed-upgrade").write("enc", machine.source)
+        machine.boots_after("erst-mixed-upgrade")
         until(lambda: machine.shipped() == 10)
         capture("erst-zstd-6.1.192").write("enc", machine.source)
         until(lambda: not any(machine.source.iterdir()))
@@ -102,7 +106,7 @@ def test_archiving_does_not_wait_for_a_store_that_hangs_and_no_second_run_is_beg
             f"sentry = {place}\narchive = {machine.archive}\nstate = {tmp_path}/state\nwindow = 0\n"
         )
         with machine.running("1s") as process:
-            capture("erst-mixed-upgrade").write("enc", machine.source)
+            machine.boots_after("erst-mixed-upgrade")
             until(lambda: len(list(machine.archive.glob("2*"))) == 10)
             connection, _ = silent.accept()  # and never an answer
             with connection:
