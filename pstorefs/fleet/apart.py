@@ -30,10 +30,10 @@ from pstorefs.fleet.answers import LATE
 from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import StoreError
 from pstorefs.fleet.wire import Wire
-from pstorefs.settings.ship import Ship
 
 if TYPE_CHECKING:
     from pstorefs.fleet.credentials import Use
+    from pstorefs.settings.ship import Ship
 
 # Beyond the time that a request may take: nothing but a worker that was stopped takes longer.
 _LATE_SECONDS = 30

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pstorefs.oops.report_kinds import SYMBOL
+from pstorefs.oops.report_kinds import SOURCE, SYMBOL
 
 if TYPE_CHECKING:
     import re
 
-#: powerpc's old ABI has a dot before the name of a function, x86-64's before 2.6.25 its module;
-#: syzkaller puts the source between the function and its module.
+#: powerpc's old ABI has a dot before the name of a function, x86-64's before 2.6.25 its module.
 WHERE = (
     rf"(?::(?P<module_before>[\w-]{{1,64}}):)?\.?(?P<function>{SYMBOL})\+0x(?P<offset>[0-9a-f]{{1,16}})/0x(?P<size>[0-9a-f]{{1,16}})"
-    r"(?:(?: [^\s()\[\]]{1,200}:\d{1,6})? +\[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
+    rf"(?:(?:{SOURCE})? +\[(?P<module>[\w-]{{1,64}})[^\]]{{0,64}}\])?"
 )
 
 #: What 4.15 and later print in place of an address before they have random numbers to hide it.

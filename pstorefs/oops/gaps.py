@@ -27,8 +27,6 @@ _NOTHING_LOST = re.compile(
 #: Microseconds between two lines of one report that a gap lies between: a serial console prints the
 #: registers and a trace in less, and two oopses of one processor are rarely so close.
 _ONE_REPORT_US = 200_000
-
-
 #: Lines after a report's last one, in which it is looked for anything else.
 _LINES_AFTER = 64
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 #: What stands for a symbol in patterns; Rust's legacy symbols have `$` in them.
 SYMBOL = r"[A-Za-z_][\w.$]*"
-#: "foo+0x1/0x2 [module]", with the source in between where syzkaller decoded it.
+#: The source, where syzkaller puts it between a function and its module.
+SOURCE = r" [^\s()\[\]]{1,200}:\d{1,6}"
+#: "foo+0x1/0x2 [module]", maybe with the source in between.
 _EXACT = (
     rf"(?P<function>{SYMBOL})(?:\+0x[0-9a-f]+/0x[0-9a-f]+"
-    r"(?:(?: [^\s()\[\]]{1,200}:\d{1,6})? \[(?P<module>[\w-]{1,64})[^\]]{0,64}\])?"
+    rf"(?:(?:{SOURCE})? \[(?P<module>[\w-]{{1,64}})[^\]]{{0,64}}\])?"
 )
 #: A place in the source, as decode_stacktrace.sh says it: unlike "sd 0:0:0:0", which is a device.
 FILE = r"(?:[^\s:]{0,200}\.[A-Za-z]\w{0,3}|\?\?):[\d?]"
