@@ -157,9 +157,9 @@ class Batches:
                 with suppress(OSError):
                     folder = store.stamp((), job.directory)
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
-                    mark = stored.mark_of(store, job.directory)
+                    sure = stored.sure_of(store, job.directory)
                     cut = job.directory in transaction.cut
-                    made = entry.of_dump(dump, stamps, folder, saved, text, mark, cut=cut)
+                    made = entry.of_dump(dump, stamps, folder, saved, text, sure, cut=cut)
                     self.entries[job.directory] = made
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:

@@ -29,7 +29,7 @@ from pstorefs.dump.grouping import SLOTS
 from pstorefs.record.name import id_seconds, parse_name
 
 if TYPE_CHECKING:
-    from pstorefs.archive.stored import Stored
+    from pstorefs.archive.stored import Stored, Sure
     from pstorefs.dump import Dump
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
@@ -50,7 +50,9 @@ _NUMBER = r"-?\d{1,20}"
 _LINE = re.compile(
     rf"({layout.DUMP_NAME})\t({_NUMBER})\t({_NUMBER})\t({_NUMBER})\t([01]{{3}})"
     rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
-    r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)(?:\t([0-9a-f]{0,16}))?",
+    r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)"
+    # What earlier versions did not write.
+    r"(?:\t([0-9a-f]{0,16}))?(?:\t(\d{0,7}))?",
     re.ASCII,
 )
 
@@ -77,8 +79,10 @@ class Entry(NamedTuple):
     #: The first 16 digits of the SHA-256 of dmesg.txt; None: its records have to be read for it.
     text: int | None
     tokens: str
-    #: See stored.unchanged; None: its summary.json has to be read in full.
+    #: See stored.Sure; None: its summary.json has to be read in full.
     mark: int | None = None
+    #: The same; also None: an earlier version wrote the line.
+    fixed: int | None = None
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -117,6 +121,7 @@ class Entry(NamedTuple):
             "" if self.text is None else f"{self.text:x}",
             self.tokens,
             "" if self.mark is None else f"{self.mark:x}",
+            "" if self.fixed is None else self.fixed,
         )
         text = "\t".join(map(str, fields)).encode()
         return b"%08x\t%s\n" % (zlib.crc32(text), text)
@@ -130,9 +135,8 @@ def parse(line: bytes) -> Entry | None:
     match = _LINE.fullmatch(text.decode("ascii", "replace"))
     if match is None:
         return None
-    name, inode, ctime, mtime, flags, reason, count, boot, saved, tail, digest, tokens, mark = (
-        match.groups()
-    )
+    name, inode, ctime, mtime, flags, reason, count, boot, *more = match.groups()
+    saved, tail, digest, tokens, mark, fixed = more
     return Entry(
         name,
         int(inode),
@@ -149,6 +153,7 @@ def parse(line: bytes) -> Entry | None:
         int(digest, 16) if digest else None,
         tokens,
         int(mark, 16) if mark else None,
+        int(fixed) if fixed else None,
     )
 
 
@@ -157,6 +162,7 @@ def of_stored(stored: Stored) -> Entry:
     keys = stored.keys
     records = [(record["name"], stored.raw[_file(record["path"])]) for record in stored.records]
     own = ALONE + stored.key if stored.key else None
+    sure = stored.sure
     return Entry(
         name=stored.name,
         inode=stored.stamps[0].inode,
@@ -172,7 +178,8 @@ def of_stored(stored: Stored) -> Entry:
         tail=stored.tail,
         text=digits(stored.texts.get(layout.TEXT)),
         tokens=_joined(records, stored.start),
-        mark=stored.mark,
+        mark=sure and sure.mark,
+        fixed=sure and sure.fixed,
     )
 
 
@@ -182,7 +189,7 @@ def of_dump(
     directory: Stamp,
     saved: int,
     text: str | None = None,
-    mark: int | None = None,
+    sure: Sure | None = None,
     *,
     cut: bool = False,
 ) -> Entry:
@@ -210,7 +217,8 @@ def of_dump(
         tail=tail[-1] if tail and not facts.doubtful else None,
         text=digits(text),
         tokens=_joined(records, boots.start_of(facts)),
-        mark=mark,
+        mark=sure and sure.mark,
+        fixed=sure and sure.fixed,
     )
 
 

@@ -79,14 +79,23 @@ class Stored:
         return records
 
     @property
-    def mark(self) -> int | None:
-        """See `unchanged`; None: summary.json says something else than it was found to."""
+    def sure(self) -> Sure | None:
+        """What the index tells; None: summary.json says something else than it was found to."""
         try:
             # Other dumps of its boot are looked for each time: `shaped` drops them.
             whole = {**self.keys, "boot_dumps": json.loads(self.summary)["boot_dumps"]}
-            return _mark(self) if laid_out(whole) == shown(self.summary) else None
+            return _sure(self, whole) if laid_out(whole) == shown(self.summary) else None
         except (KeyError, RecursionError):  # of what no version wrote
             return None
+
+
+class Sure(NamedTuple):
+    """What is known of a summary.json that agrees with all else, before it is read again."""
+
+    #: See `unchanged`.
+    mark: int
+    #: Its bytes as shown, but for those of `readers_bytes`.
+    fixed: int
 
 
 class Unchanged(NamedTuple):
@@ -159,10 +168,27 @@ def unchanged(store: Store, name: str, mark: int, limit: int) -> Unchanged | Non
     return found if _mark(found) == mark else None
 
 
-def mark_of(store: Store, name: str) -> int | None:
-    """The mark of a dump that was just saved: what was written needs no reading. OSError."""
+def sure_of(store: Store, name: str) -> Sure | None:
+    """The same of a dump that was just saved: what was written needs no checking. OSError."""
     found = store.within((name,), lambda directory: _small(directory, SUMMARY_BYTES))
-    return _mark(found) if is_sealed(found.summary) else None
+    return _sure(found, json.loads(found.summary)) if is_sealed(found.summary) else None
+
+
+def readers_bytes(keys: Mapping[str, Any]) -> int:
+    """Bytes of the values of a summary.json that depend on who reads it, and on other dumps."""
+    machine = keys["machine"]
+    values = (
+        keys["program"],
+        keys["reading_kernel"],
+        machine["machine_id"],
+        machine["hostname"],
+        keys["boot_dumps"],
+    )
+    return sum(len(value_of(value)) for value in values)
+
+
+def _sure(dump: Stored | Unchanged, keys: Mapping[str, Any]) -> Sure:
+    return Sure(_mark(dump), len(shown(dump.summary)) - readers_bytes(keys))
 
 
 def _small(directory: int, limit: int) -> Unchanged:

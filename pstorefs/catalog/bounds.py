@@ -10,13 +10,15 @@ Freshness. A look holds for half a second (source/looked.py). What is looked at,
   within the same tick of its clock: it is looked at again.
 * dmesg.txt of an archived dump, of which the index has the digest: that file, at each look-up and
   at most once in half a second; it is read, and its digest compared, at each open.
+* summary.json of an archived dump of which the index tells the size, and that is alone in its boot:
+  nothing at a look-up; at each open what the next point says.
 * an archived dump of which more is used (its other files are read, status names it): its
   directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most once in half a second.
   A change there that leaves the dump's directory as it was, such as a record that somebody removed
   from raw/, is found at that moment. Where the index has a mark of just these, nothing but
   summary.json is read to show that.
-* what the kernel may keep of an archived dump and its dmesg.txt until something changes there:
-  mount/watch.py.
+* what the kernel may keep of an archived dump, its dmesg.txt and its summary.json until something
+  changes there: mount/watch.py.
 * archived dumps that may be one with a record of the store, or that are not as this program
   writes them, are read in full, and looked at as the store is.
 """

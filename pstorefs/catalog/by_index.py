@@ -24,12 +24,15 @@ class ByIndex:
         self.place = place
         #: Dumps whose dmesg.txt is not what the index says.
         self._spoilt: set[Entry] = set()
+        #: Dumps whose summary.json is not of the size that the index tells.
+        self._missized: set[Entry] = set()
         self._lock = threading.Lock()
 
     def keep(self, entries: Mapping[str, Entry]) -> None:
         """Forget all dumps but these."""
         with self._lock:
-            self._spoilt = {dump for dump in self._spoilt if entries.get(dump.name) == dump}
+            self._spoilt = _still(self._spoilt, entries)
+            self._missized = _still(self._missized, entries)
 
     def unchanged(self, dump: Entry, *, wait: bool) -> Unchanged | None:
         """summary.json of a dump that is as the index says; None: it has to be read in full.
@@ -46,6 +49,15 @@ class ByIndex:
             raise
         except OSError:
             return None
+
+    def size_of_summary(self, dump: Entry) -> int | None:
+        """As `stored.Sure` has it; None if the dump has to be read for it."""
+        return None if dump in self._missized else dump.fixed
+
+    def missize(self, dump: Entry) -> None:
+        """Read the dump from now on to know the size of its summary.json."""
+        with self._lock:
+            self._missized.add(dump)
 
     def digest_of_text(self, dump: Entry) -> int | None:
         """Of dmesg.txt, by the index; None if the dump has to be read for it."""
@@ -88,3 +100,8 @@ class ByIndex:
         with self._lock:
             self._spoilt.add(dump)
         return ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
+
+
+def _still(dumps: set[Entry], entries: Mapping[str, Entry]) -> set[Entry]:
+    """Those that are in the index as they were."""
+    return {dump for dump in dumps if entries.get(dump.name) == dump}

@@ -117,7 +117,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         if node is None:
             raise pyfuse3.FUSEError(errno.ENOENT)
         if not is_described:
-            await self._lanes.run(node.lane, node.find)
+            await self._lanes.run(node.lane_of_find, node.find)
         # Another request may have made another node meanwhile: the directory says which one counts.
         settled = directory.settle(wanted, node)
         if settled is None or settled[0] != wanted:
@@ -149,10 +149,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         """stat(2)."""
         node = self.inodes.node(inode)
         # Who holds an open file goes on seeing what it opened.
-        if isinstance(node, Directory):
+        if isinstance(node, Directory) or not (node.fresh or node.opens):
             await self._lanes.run(node.lane_of_find, node.find)
-        elif not (node.fresh or node.opens):
-            await self._lanes.run(node.lane, node.find)
         return self.inodes.entry(node)
 
     @_answered
@@ -295,7 +293,7 @@ def _look_up(directory: Directory, name: str, lane: Lane) -> tuple[Node | None, 
     node = directory.lookup(name)
     if node is None or node.fresh:
         return node, True
-    if node.lane == lane:
+    if node.lane_of_find == lane:
         node.find()
         return node, True
     return node, False

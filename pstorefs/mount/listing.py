@@ -94,7 +94,7 @@ class Listings:
         lazy = any(node.lazy for _, node in names)
         unknown = [node for _, node in names if not (node.fresh or node.lazy)]
         if unknown:
-            await run(unknown[0].lane, _find_all, unknown)
+            await run(unknown[0].lane_of_find, _find_all, unknown)
             began = time.monotonic()
         await run(directory.lane_of_find, directory.find)
         directory.listed = True

@@ -59,6 +59,7 @@ class ComposedFile(File):
         "_opened",
         "_owner",
         "_stale",
+        "_told",
         "mtime_ns",
     )
 
@@ -79,6 +80,8 @@ class ComposedFile(File):
         self._owner = owner
         #: Size and keyed 64-bit hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
+        #: What `find` knew of it without composing it: see foretold.py. None: nothing.
+        self._told: object = None
         self._checked = looked.NEVER
         self._opened = False
         self._lasting = lasting
@@ -104,7 +107,8 @@ class ComposedFile(File):
     @property
     def frozen(self) -> bool:
         """See `Node`."""
-        return self._opened or (self._lasting and self._digest is not None)
+        found = self._told or self._digest
+        return self._opened or (self._lasting and found is not None)
 
     def find(self) -> Attributes:
         """See `Node`."""
@@ -124,10 +128,16 @@ class ComposedFile(File):
         and its `open` it would change once more, and the kernel tries twice only. A node never
         opened cannot fail.
         """
-        if other._digest is None:
+        if other._digest is None and other._told is None:
             return True
-        alike = self._digest == other._digest and self.attributes == other.attributes
-        return alike and not self._stale
+        if other._digest is None:
+            alike = self._told == other._told
+        else:
+            alike = self._digest == other._digest
+        alike = alike and self.attributes == other.attributes and not self._stale
+        if alike:  # what was found of the other was found of this one
+            self._checked = max(self._checked, other._checked)
+        return alike
 
     def _take(self, told: Attributes | None = None, *, opening: bool = False) -> bytes:
         """Compose it. Once it is frozen, it must come out the same each time.
@@ -144,13 +154,14 @@ class ComposedFile(File):
         digest = len(content), hash(content)
         with _FREEZING:  # of two that open it at once, both show the same
             frozen = self.frozen
-            changed = frozen and (digest != self._digest or attributes != self.attributes)
+            other = self._digest not in (None, digest) or attributes != self.attributes
+            changed = frozen and other
             if changed or (told is not None and _rights(told) != _rights(attributes)):
                 self._stale = True
                 raise StaleError
             if not frozen:
                 self.attributes = attributes
-                self._digest = digest
+            self._digest = digest
             self._opened = self._opened or opening
             self._checked = time.monotonic()
         return content

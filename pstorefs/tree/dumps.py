@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from pstorefs.archive.entry import Entry
-from pstorefs.archive.layout import RAW, TEXT
+from pstorefs.archive.layout import RAW, SUMMARY, TEXT
 from pstorefs.archive.stored import Stored
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
@@ -23,6 +23,7 @@ from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.dump_contents import Contents
+from pstorefs.tree.foretold import ForetoldFile
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
@@ -279,6 +280,17 @@ class Dumps:
                 return SavedText(archive.by_index, dump, digest, owner, at_hand, self.lasts)
         make = partial(self._made_now, lambda: self.contents.of(file, self._dump(name)))
         at_hand = partial(self.contents.at_hand, file, name)
+        if file == SUMMARY and archive is not None and isinstance(dump, Entry):
+            return ForetoldFile(
+                make,
+                partial(self._owner_of, dump),
+                dump.mtime_ns,
+                at_hand,
+                partial(self.contents.foretold, dump),
+                partial(archive.by_index.missize, dump),
+                self.root.knows_all,
+                self.lasts,
+            )
         return ComposedFile(make, owner, dump.mtime_ns, at_hand, lasting=isinstance(dump, Entry))
 
     def _has(self, file: str, name: str) -> bool:

@@ -78,7 +78,7 @@ class _Keyed(Light, Directory):
 
     @property
     def lane_of_find(self) -> Lane:
-        """See `Directory`."""
+        """See `Node`."""
         return QUICK
 
     def lane_of(self, name: str) -> Lane:

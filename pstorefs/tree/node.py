@@ -15,10 +15,10 @@ What a request of the kernel asks (mount/fuse.py, mount/listing.py):
 request asks                                     in the lane
 ======= ======================================== =======================================
 lookup  the directory: `lookup`, then `settle`   `lane_of` the name; `settle` needs none
-        the node: `find`, unless it is `fresh`   `lane`
-getattr the node: `find`; a file unless `fresh`  `lane`; of a directory `lane_of_find`
+        the node: `find`, unless it is `fresh`   `lane_of_find`
+getattr the node: `find`; a file unless `fresh`  `lane_of_find`
 readdir the directory: `names`, then `settle`    `lane`
-        each node: `find`, if not `fresh`/`lazy` `lane`
+        each node: `find`, if not `fresh`/`lazy` `lane_of_find`
 open    the file: `open`                         `lane`
 read    what `open` gave: `read`                 that one's `lane`
 unlink  the directory: `remove`                  that of commands
@@ -95,8 +95,13 @@ class Node:
 
     @property
     def lane(self) -> Lane:
-        """The lane of `find` and `open`; of a directory, also of `names`, `lookup`."""
+        """The lane of `open`; of a directory, of `names` and `lookup`."""
         return QUICK
+
+    @property
+    def lane_of_find(self) -> Lane:
+        """The lane of `find`: attributes may be known without the content."""
+        return self.lane
 
     @property
     def lazy(self) -> bool:
@@ -175,11 +180,6 @@ class Directory(Node):
         super().__init__(attributes)
         #: The adapter's: that all of it was found once.
         self.listed = False
-
-    @property
-    def lane_of_find(self) -> Lane:
-        """The lane of `find`: it may know its attributes without what lists it."""
-        return self.lane
 
     def names(self) -> list[tuple[str, Node]]:
         """Everything in it. Names are those that `settle` takes; nodes need not be `fresh`."""

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.archive import index
 from pstorefs.archive.engine import archive
+from pstorefs.archive.entry import parse
 from pstorefs.archive.policy import Policy
 from pstorefs.mount.watch import LASTING_SECONDS
 from pstorefs.report.files import composer
@@ -49,13 +51,21 @@ def comes_true(what: Callable[[], bool]) -> bool:
 
 
 class Kept:
-    """A mount of an archive of four dumps, of which the kernel keeps what it knows."""
+    """A mount of an archive, of whose dumps the kernel keeps what it knows of one file each."""
 
-    def __init__(self, base: Path, mount: MountMaker, held_back: int = 0) -> None:
+    def __init__(
+        self,
+        base: Path,
+        mount: MountMaker,
+        held_back: int = 0,
+        records: str = "erst-deflate-6.1.192",
+        file: str = "dmesg.txt",
+    ) -> None:
+        self.file = file
         self.archive, self.source = base / "disk" / "archive", base / "source"
         (base / "disk").mkdir(exist_ok=True)
         self.source.mkdir()
-        self.store = capture("erst-deflate-6.1.192").write("enc", base / "store")
+        self.store = capture(records).write("enc", base / "store")
         self.back = sorted(self.store.iterdir())[:held_back]
         for path in self.back:
             path.rename(base / path.name)
@@ -69,17 +79,17 @@ class Kept:
         self.names.remove("latest")
         self.keep()
 
-    def text(self, name: str) -> Path:
-        return self.dumps / name / "dmesg.txt"
+    def path(self, name: str) -> Path:
+        return self.dumps / name / self.file
 
     def keep(self) -> None:
         """Have the kernel keep it: once to have it watched, and once when that has settled."""
         for _ in range(2):
             for name in self.names:
-                assert self.text(name).read_bytes()
+                assert self.path(name).read_bytes()
             time.sleep(1.3)
         for name in self.names:
-            assert self.text(name).stat().st_size
+            assert self.path(name).stat().st_size
 
     def asks(self) -> bool:
         """Whether the kernel asks the daemon, which is stopped meanwhile, for what it may keep.
@@ -96,7 +106,7 @@ class Kept:
     def _silent(self, directory: int) -> bool:
         def look() -> None:
             for name in self.names:
-                os.stat(f"{name}/dmesg.txt", dir_fd=directory)
+                os.stat(f"{name}/{self.file}", dir_fd=directory)
 
         looks = threading.Thread(target=look, daemon=True)
         os.fstat(directory)
@@ -110,9 +120,17 @@ class Kept:
             looks.join()
 
 
-@pytest.fixture
-def kept(tmp_path: Path, mount: MountMaker) -> Kept:
-    return Kept(tmp_path, mount)
+# Of the second, each dump is alone in its boot: what its summary.json says depends on no other.
+@pytest.fixture(
+    params=[
+        ("erst-deflate-6.1.192", "dmesg.txt"),
+        ("erst-deflate-6.12.107-deb13", "summary.json"),
+    ],
+    ids=lambda param: param[1],
+)
+def kept(tmp_path: Path, mount: MountMaker, request: pytest.FixtureRequest) -> Kept:
+    records, file = request.param
+    return Kept(tmp_path, mount, records=records, file=file)
 
 
 def test_nobody_is_asked_for_what_did_not_change(kept: Kept) -> None:
@@ -123,36 +141,54 @@ def test_a_dump_that_somebody_removes_is_gone(kept: Kept) -> None:
     name = kept.names[0]
     shutil.rmtree(kept.archive / name)
     assert comes_true(lambda: not (kept.dumps / name).exists())
-    assert comes_true(lambda: not kept.text(name).exists())
-    assert kept.text(kept.names[1]).exists()
+    assert comes_true(lambda: not kept.path(name).exists())
+    assert kept.path(kept.names[1]).exists()
 
 
 def test_a_dump_that_is_renamed_has_its_new_name_alone(kept: Kept) -> None:
     name, new = kept.names[0], "20010101T000000Z-oops-9"
     (kept.archive / name).rename(kept.archive / new)
-    assert comes_true(lambda: kept.text(new).exists() and not kept.text(name).exists())
+    assert comes_true(lambda: kept.path(new).exists() and not kept.path(name).exists())
     (kept.archive / new).rename(kept.archive / name)
-    assert comes_true(lambda: kept.text(name).exists() and not kept.text(new).exists())
+    assert comes_true(lambda: kept.path(name).exists() and not kept.path(new).exists())
 
 
 def test_rights_of_the_source_are_followed(kept: Kept) -> None:
-    path = kept.text(kept.names[0])
+    path = kept.path(kept.names[0])
     before = stat.S_IMODE(path.stat().st_mode)
     kept.source.chmod(0o000 if before else 0o700)
     assert comes_true(lambda: stat.S_IMODE(path.stat().st_mode) != before)
 
 
+def test_a_size_that_the_index_has_wrong_is_no_error_to_who_reads(
+    tmp_path: Path, mount: MountMaker
+) -> None:
+    records = "erst-deflate-6.12.107-deb13"
+    kept = Kept(tmp_path, mount, records=records, file="summary.json")
+    said = {name: kept.path(name).read_bytes() for name in kept.names}
+    head, *lines = (kept.archive / index.NAME).read_bytes().splitlines()
+    entries = [entry for entry in map(parse, lines) if entry]
+    wrong = [each._replace(fixed=(each.fixed or 0) + 1000).line() for each in entries]
+    (kept.archive / index.NAME).write_bytes(head + b"\n" + b"".join(wrong))
+    fresh = mount(kept.source, "-o", f"archive={kept.archive},archive_volatile")
+    for name in kept.names:
+        path = fresh.point / "dumps" / name / kept.file
+        assert path.stat().st_size == len(said[name]) + 1000
+        assert path.read_bytes() == said[name]
+        assert path.stat().st_size == len(said[name])
+
+
 def test_a_dump_that_grows_is_shown_as_it_is(tmp_path: Path, mount: MountMaker) -> None:
     kept = Kept(tmp_path, mount, held_back=1)
-    sizes = {name: kept.text(name).stat().st_size for name in kept.names}
+    sizes = {name: kept.path(name).stat().st_size for name in kept.names}
     save(kept.store, kept.archive)
 
     def grown() -> bool:
-        return any(kept.text(name).stat().st_size > sizes[name] for name in kept.names)
+        return any(kept.path(name).stat().st_size > sizes[name] for name in kept.names)
 
     assert comes_true(grown)
     for name in kept.names:
-        assert len(kept.text(name).read_bytes()) == kept.text(name).stat().st_size
+        assert len(kept.path(name).read_bytes()) == kept.path(name).stat().st_size
 
 
 def test_another_archive_in_its_place_is_seen(kept: Kept, tmp_path: Path) -> None:
@@ -161,14 +197,14 @@ def test_another_archive_in_its_place_is_seen(kept: Kept, tmp_path: Path) -> Non
     shutil.copytree(tmp_path / "elsewhere" / kept.names[1], kept.archive / kept.names[1])
     assert comes_true(lambda: not (kept.dumps / name).exists())
     # Somebody may have looked before all of it was copied, and that holds for a moment.
-    assert comes_true(kept.text(kept.names[1]).exists)
-    assert kept.text(kept.names[1]).read_bytes()
+    assert comes_true(kept.path(kept.names[1]).exists)
+    assert kept.path(kept.names[1]).read_bytes()
     # What was there is not watched any more, and what is there now is.
     kept.names = [kept.names[1]]
     kept.keep()
     assert not kept.asks()
     shutil.rmtree(kept.archive / kept.names[0])
-    assert comes_true(lambda: not kept.text(kept.names[0]).exists())
+    assert comes_true(lambda: not kept.path(kept.names[0]).exists())
 
 
 def _renamed_above(kept: Kept) -> None:
@@ -192,7 +228,7 @@ def test_a_path_that_leads_elsewhere_is_followed(
     """Nothing happens in a directory that is watched."""
     change(kept)
     try:
-        assert comes_true(lambda: not kept.text(kept.names[0]).exists())
+        assert comes_true(lambda: not kept.path(kept.names[0]).exists())
     finally:
         subprocess.run(["umount", "-l", str(kept.archive)], check=False, stderr=subprocess.DEVNULL)
 
@@ -256,17 +292,17 @@ def test_a_record_that_joins_an_archived_dump_from_a_folder_is_read(
     tmp_path: Path, mount: MountMaker
 ) -> None:
     kept = Kept(tmp_path, mount, held_back=1)
-    texts = {name: kept.text(name).read_bytes() for name in kept.names}
+    texts = {name: kept.path(name).read_bytes() for name in kept.names}
     (kept.source / "folder").mkdir()
     time.sleep(FRESH_SECONDS)
     kept.keep()
     shutil.copy2(kept.back[0], kept.source / "folder")
     assert comes_true(
-        lambda: any(kept.text(name).read_bytes() != texts[name] for name in kept.names)
+        lambda: any(kept.path(name).read_bytes() != texts[name] for name in kept.names)
     )
 
     def as_long_as_read() -> bool:
-        found = [kept.text(name) for name in kept.names]
+        found = [kept.path(name) for name in kept.names]
         return all(path.stat().st_size == len(path.read_bytes()) for path in found)
 
     assert comes_true(as_long_as_read)

@@ -108,9 +108,9 @@ def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -
         assert in_full
         # Its records do not say what was made of them.
         assert in_full.entry() == each._replace(
-            saved=in_full.stamps[1].mtime_ns // 10**9, text=None, mark=None
+            saved=in_full.stamps[1].mtime_ns // 10**9, text=None, mark=None, fixed=None
         )
-        assert each.mark == known.mark is not None
+        assert (each.mark, each.fixed) == known.sure
         assert each.text == int(stored.digest((saved / name / "dmesg.txt").read_bytes())[:16], 16)
         assert entry.parse(each.line().removesuffix(b"\n")) == each
     store.close()
@@ -406,9 +406,9 @@ def test_who_must_not_wait_lists_no_more_records_than_a_small_directory_has(save
     store.close()
 
 
-def test_a_line_of_an_earlier_version_is_as_good_but_for_the_mark(saved: Path) -> None:
+def test_a_line_of_an_earlier_version_is_as_good_but_for_what_it_did_not_tell(saved: Path) -> None:
     for each in indexed(saved).values():
-        assert entry.parse(without_mark(each.line())) == each._replace(mark=None)
+        assert entry.parse(without_mark(each.line())) == each._replace(mark=None, fixed=None)
 
 
 def tree_of(catalog: Catalog) -> Dumps:

@@ -1,0 +1,141 @@
+"""summary.json of an archived dump: its size is told by the index, and what is read decides."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pstorefs.archive import index
+from pstorefs.archive.entry import Entry
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.source.directory import Store
+from pstorefs.system.machine import Machine
+from pstorefs.tree.dumps import Dumps
+from pstorefs.tree.node import QUICK, StaleError
+from pstorefs.tree.owners import Owners
+from pstorefs.tree.rights import Access
+from tests.records import capture
+from tests.unit.test_index import catalog_of, contents, counting, file_of, indexed, save
+
+SUMMARY = "summary.json"
+# How much the index is wrong by.
+OFF = (-700, -1, 1, 7000)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """An archive of dumps that are each alone in their boot."""
+    for name in ("ramoops-lz4-6.1.192", "efi-zstd-6.1.192", "erst-deflate-6.12.107-deb13"):
+        save(capture(name).write("enc", tmp_path / name), tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+class Named(Machine):
+    """A machine whose name can be changed."""
+
+    name: str | None = "rack-17"
+
+    @property
+    def hostname(self) -> str | None:
+        """See `Machine`."""
+        return self.name
+
+
+def machine(root: Path) -> Named:
+    """A machine that says who it is."""
+    (root / "etc").mkdir(parents=True)
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "etc/machine-id").write_text("0123456789abcdef" * 2)
+    (root / "proc/sys/kernel/osrelease").write_text('6.12.74 "next"\n')
+    return Named(str(root))
+
+
+def tree(catalog: Catalog, reader: Machine, *, own: bool = True) -> Dumps:
+    return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), reader, own=own)
+
+
+def alone(dumps: Dumps) -> list[str]:
+    """Dumps whose summary.json can be foretold."""
+    entries = [each for each in dumps.catalog.dumps().values() if isinstance(each, Entry)]
+    return [each.name for each in entries if dumps.contents.foretold(each)]
+
+
+def rewrite(archive: Path, **changed: int | None) -> None:
+    """Have the index tell something else of each dump."""
+    lines = [each._replace(**changed).line() for each in indexed(archive).values()]  # type: ignore[arg-type]
+    (archive / index.NAME).write_bytes(b"pstorefs-index 2\n" + b"".join(lines))
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("name", ["rack-17", None, 'a "quoted" näme'])
+def test_the_size_is_right_whoever_reads_and_nothing_is_read_for_it(
+    own: bool, name: str | None, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = machine(tmp_path / "reader")
+    reader.name = name
+    dumps = tree(catalog_of(saved), reader, own=own)
+    names = alone(dumps)
+    assert len(names) >= 3
+    calls: Counter[str] = Counter()
+    with monkeypatch.context() as patch:
+        for call in ("scan", "read", "stamp", "open", "within"):
+            counting(calls, call, patch)
+        nodes = [file_of(dumps, each, SUMMARY) for each in names]
+        assert [node.lane_of_find for node in nodes] == [QUICK] * len(nodes)
+        sizes = [node.find().size for node in nodes]
+    assert set(calls) <= {"stamp"}, "the archive's root, its index, and who may read"
+    said = [node.open().read(0, 1 << 20) for node in nodes]
+    assert [len(each) for each in said] == sizes
+    assert {json.loads(each)["machine"]["hostname"] for each in said} == {name if own else None}
+
+
+@pytest.mark.parametrize("off", OFF)
+def test_where_the_index_tells_another_size_the_next_look_up_composes_it(
+    off: int, saved: Path, tmp_path: Path
+) -> None:
+    reader = machine(tmp_path / "reader")
+    expected = {
+        name: contents(file_of(tree(catalog_of(saved), reader), name, SUMMARY))
+        for name in alone(tree(catalog_of(saved), reader))
+    }
+    for name, entry in indexed(saved).items():
+        if name in expected:
+            assert entry.fixed
+            rewrite(saved, fixed=max(0, entry.fixed + off))
+            dumps = tree(catalog_of(saved), reader)
+            node = file_of(dumps, name, SUMMARY)
+            assert node.find().size != len(expected[name])
+            with pytest.raises(StaleError):
+                node.open()
+            again = file_of(dumps, name, SUMMARY)
+            assert again.lane_of_find == again.lane, "it is composed where that may take long"
+            assert contents(again) == expected[name]
+
+
+def test_a_line_that_tells_no_size_is_as_good(saved: Path, tmp_path: Path) -> None:
+    reader = machine(tmp_path / "reader")
+    known = tree(catalog_of(saved), reader)
+    expected = {name: contents(file_of(known, name, SUMMARY)) for name in alone(known)}
+    rewrite(saved, fixed=None)
+    dumps = tree(catalog_of(saved), reader)
+    assert not alone(dumps)
+    assert {name: contents(file_of(dumps, name, SUMMARY)) for name in expected} == expected
+
+
+@pytest.mark.parametrize("other", ["rack-18", "another machine"])
+def test_a_machine_that_is_called_otherwise_by_now_is_named_so(
+    other: str, saved: Path, tmp_path: Path
+) -> None:
+    reader = machine(tmp_path / "reader")
+    dumps = tree(catalog_of(saved), reader)
+    name = alone(dumps)[0]
+    node = file_of(dumps, name, SUMMARY)
+    contents(node)
+    reader.name = other
+    with pytest.raises(StaleError):
+        node.open()
+    again = file_of(dumps, name, SUMMARY)
+    assert json.loads(contents(again))["machine"]["hostname"] == other
