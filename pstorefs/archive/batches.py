@@ -159,7 +159,8 @@ class Batches:
                     saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
                     sure = stored.sure_of(store, job.directory)
                     cut = job.directory in transaction.cut
-                    made = entry.of_dump(dump, stamps, folder, saved, text, sure, cut=cut)
+                    length = store.stamp((job.directory,), layout.TEXT).size
+                    made = entry.of_dump(dump, stamps, folder, saved, text, sure, length, cut=cut)
                     self.entries[job.directory] = made
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:

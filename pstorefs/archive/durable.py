@@ -173,21 +173,6 @@ def read_small(parent: int, name: str, limit: int) -> bytes:
     return data
 
 
-def read_stamped(parent: int, name: str, limit: int) -> tuple[Stamp, bytes]:
-    """A regular file of at most `limit` bytes, and its stamp: as it was at one moment. OSError."""
-    descriptor = os.open(name, _READ, dir_fd=parent)
-    try:
-        stamp = Stamp.of(os.fstat(descriptor))
-        if not stamp.is_file or stamp.size > limit:
-            raise error(errno.EFBIG, f"{name} is no regular file of at most {limit} bytes")
-        data = os.pread(descriptor, stamp.size + 1, 0)
-        if len(data) != stamp.size or Stamp.of(os.fstat(descriptor)) != stamp:
-            raise ChangedError(f"{name} changed while it was read")
-    finally:
-        os.close(descriptor)
-    return stamp, data
-
-
 def exists(parent: int, name: str) -> bool:
     """Whether something has a name, be it a dangling symbolic link."""
     try:

@@ -52,7 +52,7 @@ _LINE = re.compile(
     rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
     r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)"
     # What earlier versions did not write.
-    r"(?:\t([0-9a-f]{0,16}))?(?:\t(\d{0,7}))?",
+    r"(?:\t([0-9a-f]{0,16}))?(?:\t(\d{0,7})\t(\d{0,8}))?",
     re.ASCII,
 )
 
@@ -83,6 +83,8 @@ class Entry(NamedTuple):
     mark: int | None = None
     #: The same; also None: an earlier version wrote the line.
     fixed: int | None = None
+    #: Bytes of dmesg.txt; None as well.
+    length: int | None = None
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -122,6 +124,7 @@ class Entry(NamedTuple):
             self.tokens,
             "" if self.mark is None else f"{self.mark:x}",
             "" if self.fixed is None else self.fixed,
+            "" if self.length is None else self.length,
         )
         text = "\t".join(map(str, fields)).encode()
         return b"%08x\t%s\n" % (zlib.crc32(text), text)
@@ -136,7 +139,7 @@ def parse(line: bytes) -> Entry | None:
     if match is None:
         return None
     name, inode, ctime, mtime, flags, reason, count, boot, *more = match.groups()
-    saved, tail, digest, tokens, mark, fixed = more
+    saved, tail, digest, tokens, mark, fixed, length = more
     return Entry(
         name,
         int(inode),
@@ -154,6 +157,7 @@ def parse(line: bytes) -> Entry | None:
         tokens,
         int(mark, 16) if mark else None,
         int(fixed) if fixed else None,
+        int(length) if length else None,
     )
 
 
@@ -180,6 +184,7 @@ def of_stored(stored: Stored) -> Entry:
         tokens=_joined(records, stored.start),
         mark=sure and sure.mark,
         fixed=sure and sure.fixed,
+        length=stored.length,
     )
 
 
@@ -190,12 +195,13 @@ def of_dump(
     saved: int,
     text: str | None = None,
     sure: Sure | None = None,
+    length: int | None = None,
     *,
     cut: bool = False,
 ) -> Entry:
     """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known.
 
-    `cut`: whether that begins inside the report.
+    `length`: its bytes. `cut`: whether that begins inside the report.
     """
     from pstorefs.dump import boots
 
@@ -219,6 +225,7 @@ def of_dump(
         tokens=_joined(records, boots.start_of(facts)),
         mark=sure and sure.mark,
         fixed=sure and sure.fixed,
+        length=length,
     )
 
 

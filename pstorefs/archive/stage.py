@@ -13,7 +13,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import durable, layout, never_erased, stored
+from pstorefs.archive import durable, layout, never_erased, saved_summary
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.transaction import Move
 from pstorefs.record.record import STORE
@@ -155,7 +155,7 @@ def _composed(work: Transaction, job: Job) -> Mapping[str, bytes]:
     work.summaries[job.directory] = composed.get(layout.SUMMARY, b"")
     if layout.TEXT in composed:
         work.texts[job.directory] = hashlib.sha256(composed[layout.TEXT]).hexdigest()
-    if stored.is_cut(work.summaries[job.directory]):
+    if saved_summary.is_cut(work.summaries[job.directory]):
         work.cut.add(job.directory)
     return {name: data for name, data in composed.items() if name in layout.COMPOSED}
 

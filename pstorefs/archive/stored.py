@@ -4,19 +4,7 @@ summary.json says what a dump is. It is believed where it agrees with SHA256SUMS
 raw/: the same names, the sizes and sums of each record, and the times that `saved` tells. Where it
 does not, or is of a shape that this program never wrote, the records are read (`in_full`).
 
-In an archive summary.json has two more keys: `digest`, the last line, is the SHA-256 of all bytes
-before it, against silent damage; and `saved`:
-
-=========== =====================================================================================
-mtime_ns    when it was, as the mount shows it: a whole number of nanoseconds since 1970
-mtimes      of each file in raw/ the mtime that it was saved with
-texts       SHA-256 of dmesg.txt, console.txt and logcat.txt as they were composed
-key         the key of a boot that this dump would begin, see dump/boots.py
-start       when that boot began, in seconds since 1970; null: not known
-tail        fingerprint of the newest line: where it is in another record, that is the same boot
-=========== =====================================================================================
-
-A program of an earlier version finds nothing wrong with such a dump: SHA256SUMS is as it was.
+What it says beside what is shown, and how it is guarded against silent damage: saved_summary.py.
 """
 
 from __future__ import annotations
@@ -30,22 +18,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.archive import durable, layout
+from pstorefs.archive.saved_summary import SAVED, is_sealed, readers_bytes, shown
 from pstorefs.archive.shape import KEYS, shaped
 from pstorefs.record.record import ARCHIVE
 from pstorefs.source.directory import Stamp, stamps_in
-from pstorefs.system.json_lines import laid_out, value_of
+from pstorefs.system.json_lines import laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pstorefs.dump import Dump
     from pstorefs.source.directory import Store
 
 #: Bytes of a summary.json and of a report.txt that are read.
 SUMMARY_BYTES = 1 << 20
-_SAVED = "saved"
-_END, _DIGEST = b"\n}\n", b',\n "digest": "'
-_SAVED_LINE = b',\n "saved": {'
 # What file systems round mtimes off by, at most (FAT); whoever changes a file leaves a later one.
 _ROUNDED_NS = 2 * 10**9
 
@@ -71,6 +56,8 @@ class Stored:
     key: str = ""
     start: int | None = None
     tail: int | None = None
+    #: Bytes of dmesg.txt as it lies there; None: it does not.
+    length: int | None = None
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -114,6 +101,8 @@ class _Found(NamedTuple):
     sums: bytes
     #: When SHA256SUMS was written, in nanoseconds since 1970.
     finished_ns: int
+    #: Bytes of dmesg.txt.
+    length: int | None
 
 
 def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
@@ -151,6 +140,7 @@ def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
         key=saved.get("key", ""),
         start=saved.get("start"),
         tail=saved.get("tail"),
+        length=found.length,
     )
 
 
@@ -172,19 +162,6 @@ def sure_of(store: Store, name: str) -> Sure | None:
     """The same of a dump that was just saved: what was written needs no checking. OSError."""
     found = store.within((name,), lambda directory: _small(directory, SUMMARY_BYTES))
     return _sure(found, json.loads(found.summary)) if is_sealed(found.summary) else None
-
-
-def readers_bytes(keys: Mapping[str, Any]) -> int:
-    """Bytes of the values of a summary.json that depend on who reads it, and on other dumps."""
-    machine = keys["machine"]
-    values = (
-        keys["program"],
-        keys["reading_kernel"],
-        machine["machine_id"],
-        machine["hostname"],
-        keys["boot_dumps"],
-    )
-    return sum(len(value_of(value)) for value in values)
 
 
 def _sure(dump: Stored | Unchanged, keys: Mapping[str, Any]) -> Sure:
@@ -214,7 +191,10 @@ def _found(directory: int, limit: int) -> _Found:
     summary = durable.read_small(directory, layout.SUMMARY, limit)
     sums = durable.read_small(directory, layout.SUMS, layout.SUMS_BYTES)
     finished = os.stat(layout.SUMS, dir_fd=directory, follow_symlinks=False).st_mtime_ns
-    return _Found(stamps, raw, summary, sums, finished)
+    length = None
+    with suppress(FileNotFoundError):
+        length = os.stat(layout.TEXT, dir_fd=directory, follow_symlinks=False).st_size
+    return _Found(stamps, raw, summary, sums, finished, length)
 
 
 def _look_within(directory: int, limit: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
@@ -251,62 +231,14 @@ def small(store: Store, name: str, file: str, limit: int) -> bytes:
     return store.read((name,), file, stamp)
 
 
-def with_saved(dump: Dump, keys: Mapping[str, Any], texts: Mapping[str, bytes]) -> bytes:
-    """summary.json as it is stored in an archive: `keys`, and what is added, see above."""
-    from pstorefs.dump import boots
-
-    facts = boots.facts_of(dump)
-    tail = facts.tail()
-    saved = {
-        "mtime_ns": dump.mtime_ns,
-        "mtimes": {
-            record.path.rpartition("/")[2]: record.mtime_ns
-            for record in dump.records
-            if record.place == ARCHIVE
-        },
-        "texts": {name: digest(data) for name, data in texts.items()},
-        "key": boots.key_of(facts),
-        "start": boots.start_of(facts),
-        "tail": f"{tail[-1]:016x}" if tail and not facts.doubtful else None,
-    }
-    return sealed({**keys, _SAVED: saved})
-
-
-def is_cut(summary: bytes) -> bool:
-    """Whether a summary.json, as it was composed, says that the text begins inside a report."""
-    return f'\n "cut": {value_of(True)},'.encode() in summary
-
-
-def shown(summary: bytes) -> bytes:
-    """summary.json without what it has in an archive only."""
-    return summary.rpartition(_SAVED_LINE)[0] + _END
-
-
-def digest(data: bytes) -> str:
-    """SHA-256."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def sealed(keys: Mapping[str, Any]) -> bytes:
-    """summary.json with a digest of all of it as its last line."""
-    text = laid_out(keys).removesuffix(_END)
-    return text + _DIGEST + digest(text).encode() + b'"' + _END
-
-
-def is_sealed(data: bytes) -> bool:
-    """Whether a summary.json is, to the byte, what was sealed."""
-    text, _, rest = data.rpartition(_DIGEST)
-    return rest == digest(text).encode() + b'"' + _END
-
-
 def _saved(whole: dict[str, Any], data: bytes) -> dict[str, Any]:
     """What `saved` tells, checked; ValueError if it is not as it was written."""
-    saved = whole.get(_SAVED)
+    saved = whole.get(SAVED)
     if saved is None:
         return {}
     if not is_sealed(data):
         raise ValueError("it is not as it was written")
-    checked = shaped(saved, _SAVED)
+    checked = shaped(saved, SAVED)
     if checked["tail"] is not None:
         checked["tail"] = int(checked["tail"], 16)
     return checked

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pstorefs.archive import in_full, index, layout, stored
+from pstorefs.archive import in_full, index, layout, saved_summary, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
 from pstorefs.archive.stored import Stored, Unchanged
@@ -285,7 +285,7 @@ class Archived:
             raise
         except OSError:
             return None
-        return data if stored.digest(data) == known.texts.get(file) else None
+        return data if saved_summary.digest(data) == known.texts.get(file) else None
 
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""
@@ -305,7 +305,7 @@ class Archived:
             if not stamp.is_file:
                 raise ChangedError(f"{path} has changed")
             data = store.read((dump, raw), file, stamp)
-        if stored.digest(data) != sha256:
+        if saved_summary.digest(data) != sha256:
             known = self._known.pop(dump)
             if known is not None:
                 with self._keeping:

@@ -8,10 +8,9 @@ Freshness. A look holds for half a second (source/looked.py). What is looked at,
   each dump; a dump whose directory is another one, or was changed (ctime), is looked at: its
   summary.json, SHA256SUMS and raw/. A root that changed less than `SETTLED_NS` ago may change again
   within the same tick of its clock: it is looked at again.
-* dmesg.txt of an archived dump, of which the index has the digest: that file, at each look-up and
-  at most once in half a second; it is read, and its digest compared, at each open.
-* summary.json of an archived dump of which the index tells the size, and that is alone in its boot:
-  nothing at a look-up; at each open what the next point says.
+* dmesg.txt and summary.json of an archived dump, of which the index has the size: nothing at a
+  look-up. At each open dmesg.txt is read, and its digest compared with that in the index; of
+  summary.json see the next point. Who names other dumps of its boot is composed at a look-up, too.
 * an archived dump of which more is used (its other files are read, status names it): its
   directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most once in half a second.
   A change there that leaves the dump's directory as it was, such as a record that somebody removed

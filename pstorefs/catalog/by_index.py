@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from pstorefs.archive import durable, entry, layout, stored
+from pstorefs.archive import durable, entry, layout, saved_summary, stored
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.stored import Unchanged
 from pstorefs.catalog import bounds
 from pstorefs.catalog.place import Place
-from pstorefs.source.directory import ChangedError, Stamp
+from pstorefs.source.directory import ChangedError
 
 
 class ByIndex:
@@ -22,7 +22,7 @@ class ByIndex:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        #: Dumps whose dmesg.txt is not what the index says.
+        #: Dumps whose dmesg.txt is not what the index tells.
         self._spoilt: set[Entry] = set()
         #: Dumps whose summary.json is not of the size that the index tells.
         self._missized: set[Entry] = set()
@@ -59,47 +59,32 @@ class ByIndex:
         with self._lock:
             self._missized.add(dump)
 
-    def digest_of_text(self, dump: Entry) -> int | None:
+    def size_of_text(self, dump: Entry) -> int | None:
         """Of dmesg.txt, by the index; None if the dump has to be read for it."""
-        return None if dump in self._spoilt else dump.text
+        known = dump.text is not None and dump not in self._spoilt
+        return dump.length if known and (dump.length or 0) <= bounds.LONGEST_TEXT else None
 
-    def text_stamp(self, dump: Entry) -> Stamp:
-        """dmesg.txt as it lies there now. `ChangedError` if it is not to be believed.
-
-        TimeoutError if the archive hangs.
-        """
+    def text(self, dump: Entry) -> bytes:
+        """dmesg.txt as it was saved. `ChangedError` if it is not; TimeoutError if that hangs."""
+        limit = dump.length or 0
         try:
             with self.place.opened() as store:
-                stamp = store.stamp((dump.name,), layout.TEXT)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self.spoil(dump) from error
-        if not stamp.is_file or stamp.size > bounds.LONGEST_TEXT:
-            raise self.spoil(dump)
-        return stamp
-
-    def saved_text(self, dump: Entry, expected: int, limit: int) -> tuple[Stamp, bytes]:
-        """dmesg.txt as it was saved, of at most `limit` bytes. Errors as of `text_stamp`."""
-        try:
-            with self.place.opened() as store:
-                stamp, data = store.within(
+                data = store.within(
                     (dump.name,),
-                    lambda directory: durable.read_stamped(directory, layout.TEXT, limit),
+                    lambda directory: durable.read_small(directory, layout.TEXT, limit),
                 )
         except TimeoutError:
             raise
         except OSError as error:
-            raise self.spoil(dump) from error
-        if entry.digits(stored.digest(data)) != expected:
-            raise self.spoil(dump)
-        return stamp, data
+            raise ChangedError(f"{dump.name}/{layout.TEXT} is not to be read") from error
+        if entry.digits(saved_summary.digest(data)) != dump.text:
+            raise ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
+        return data
 
-    def spoil(self, dump: Entry) -> ChangedError:
-        """Show its dmesg.txt by its summary or its records from now on. The error to raise."""
+    def spoil(self, dump: Entry) -> None:
+        """Show its dmesg.txt by its summary or its records from now on."""
         with self._lock:
             self._spoilt.add(dump)
-        return ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
 
 
 def _still(dumps: set[Entry], entries: Mapping[str, Entry]) -> set[Entry]:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 from pstorefs.archive.policy import Compose
-from pstorefs.archive.stored import with_saved
+from pstorefs.archive.saved_summary import with_saved
 from pstorefs.dump import Dump
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json

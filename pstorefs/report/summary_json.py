@@ -39,7 +39,8 @@ missing_parts       ranges of parts that are not there, [first, last]
 complete            true if no part is known to be missing, damaged or unreadable, and not cut
 =================== ===========================================================================
 
-In an archive there are two more keys for this program, `saved` and `digest`: see archive/stored.py.
+In an archive there are two more keys for this program, `saved` and `digest`: see
+archive/saved_summary.py.
 """
 
 from __future__ import annotations

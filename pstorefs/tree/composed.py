@@ -35,7 +35,6 @@ from pstorefs.tree.node import (
     StaleError,
 )
 from pstorefs.tree.rights import Attributes, Owner
-from pstorefs.tree.saved_text import SavedText
 
 # Of a file that nobody asked for yet: nobody may do anything with it.
 _NOT_YET = Attributes(stat.S_IFREG, 0, 0, 0, 0)
@@ -257,9 +256,7 @@ def settled(known: dict[str, Node], name: str, node: Node) -> Node:
 def _same(known: Node, node: Node) -> bool:
     """Whether the node that the kernel knows already will do."""
     if isinstance(known, ComposedFile) and isinstance(node, ComposedFile):
-        return known.same(node)
-    if isinstance(known, SavedText) and isinstance(node, SavedText):
-        return known.same(node)
+        return type(known) is type(node) and known.same(node)
     if isinstance(known, ComposedLink) and isinstance(node, ComposedLink):
         return known.target() == node.target()
     return known is node

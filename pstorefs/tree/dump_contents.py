@@ -7,21 +7,18 @@ from typing import NamedTuple
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.layout import SUMMARY
-from pstorefs.archive.stored import Stored, readers_bytes, shown
+from pstorefs.archive.saved_summary import shown
+from pstorefs.archive.stored import Stored
 from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import NotAtHandError, SavedAtHand, context_of, material
-from pstorefs.report.summary_json import completed, completed_text
+from pstorefs.report.summary_json import completed_text
 from pstorefs.system.machine import Machine
 from pstorefs.system.recent import Recent
-from pstorefs.tree.foretold import Foretold
 from pstorefs.tree.node import StaleError
-
-# What `completed` looks at.
-_NOTHING = {"machine": {"hardware": None}, "boot": None, "boot_order": None}
 
 
 class _File(NamedTuple):
@@ -50,8 +47,6 @@ class Contents:
         self._machine = machine
         self._may_name = may_name
         self._own = own
-        #: What `foretold` adds for the reader of this name.
-        self._added: tuple[str | None, int] | None = None
         self._made_lately: Recent[_File] = Recent(bounds.MADE_BYTES, lambda file: len(file.content))
 
     def of(self, file: str, dump: Listed) -> bytes:
@@ -96,19 +91,6 @@ class Contents:
         if content is not None:
             self._keep(file, name, known.stamps, content)
         return content is not None
-
-    def foretold(self, dump: Entry) -> Foretold | None:
-        """The size of summary.json, if the index tells it; None: it has to be composed."""
-        archive, view = self._catalog.archive, self._catalog.view()
-        size = archive.by_index.size_of_summary(dump) if archive else None
-        if size is None or view.boot_of(dump):  # the titles of others are in it
-            return None
-        hostname = self._machine.hostname
-        added = self._added
-        if added is None or added[0] != hostname:
-            keys = completed(_NOTHING, Context(self._machine, self._own))
-            self._added = added = hostname, readers_bytes(keys)
-        return Foretold(size + added[1], (dump, hostname))
 
     def _before(self, file: str, dump: Listed, *, wait: bool) -> bytes | None:
         """A file of an archived dump that was made, if nothing changed since."""

@@ -21,13 +21,13 @@ from pstorefs.report import files
 from pstorefs.report.material import material, raw_files
 from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.system.machine import Machine
+from pstorefs.tree.archived_files import Summaries, Texts
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.dump_contents import Contents
-from pstorefs.tree.foretold import ForetoldFile
+from pstorefs.tree.foretold import ForetoldFile, Told
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
-from pstorefs.tree.saved_text import SavedText
 
 LATEST = "latest"
 _Made = TypeVar("_Made")
@@ -143,10 +143,22 @@ class Dumps:
         self.contents = Contents(catalog, machine, owners.may_name, own=own)
         self._directories: dict[str, DumpDirectory] = {}
         self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
-        self.root.knows_all = lambda: catalog.at_hand() is not None
+        self.root.knows_all = self.is_known
         self.root.passed = lambda: None
+        #: Files of archived dumps of which the index tells more than that they are there.
+        self._told: dict[str, Told] = {}
+        if catalog.archive is not None:
+            reader = machine, own
+            self._told = {
+                TEXT: Texts(catalog.archive, self.is_known),
+                SUMMARY: Summaries(catalog.archive, catalog, self.contents, self._made, reader),
+            }
         #: Whether what was found in the archive at a moment may be kept for long.
         self.lasts: Callable[[float], bool] = lambda _: False
+
+    def is_known(self) -> bool:
+        """Whether all dumps were looked at a moment ago."""
+        return self.catalog.at_hand() is not None
 
     def where(self) -> object:
         """What watch.py compares: which directories `opened` gives, and which look this is.
@@ -245,7 +257,7 @@ class Dumps:
     def _owner_now(self, name: str) -> Owner:
         return self._owners.of_dump(self._dump(name))
 
-    def _owner_of(self, entry: Entry) -> Owner:
+    def owner(self, entry: Entry) -> Owner:
         """The same, as long as the dump is just this: else a record has joined it, say."""
         dump = self._dump(entry.name)
         if dump is not entry and dump != entry:
@@ -270,28 +282,17 @@ class Dumps:
             return None
         if file in files.OPTIONAL and not self._made_now(partial(self._has, file, name)):
             return None
+        told = self._told.get(file) if isinstance(dump, Entry) else None
+        if told is not None and isinstance(dump, Entry) and told.foretell(dump) is not None:
+            return ForetoldFile(told, dump, self)
+        make = partial(self._made, file, name)
         owner = partial(self._owner_now, name)
-        archive = self.catalog.archive
-        if file == TEXT and archive is not None and isinstance(dump, Entry):
-            digest = archive.by_index.digest_of_text(dump)
-            if digest is not None:
-                owner = partial(self._owner_of, dump)
-                at_hand = self.root.knows_all
-                return SavedText(archive.by_index, dump, digest, owner, at_hand, self.lasts)
-        make = partial(self._made_now, lambda: self.contents.of(file, self._dump(name)))
         at_hand = partial(self.contents.at_hand, file, name)
-        if file == SUMMARY and archive is not None and isinstance(dump, Entry):
-            return ForetoldFile(
-                make,
-                partial(self._owner_of, dump),
-                dump.mtime_ns,
-                at_hand,
-                partial(self.contents.foretold, dump),
-                partial(archive.by_index.missize, dump),
-                self.root.knows_all,
-                self.lasts,
-            )
         return ComposedFile(make, owner, dump.mtime_ns, at_hand, lasting=isinstance(dump, Entry))
+
+    def _made(self, file: str, name: str) -> bytes:
+        """A file of a dump as it is now. OSError as from `_made_now`."""
+        return self._made_now(lambda: self.contents.of(file, self._dump(name)))
 
     def _has(self, file: str, name: str) -> bool:
         """Whether a dump has one of the files that not every dump has."""

@@ -1,63 +1,87 @@
-"""summary.json of an archived dump: its size is known before it is composed.
+"""dmesg.txt and summary.json of an archived dump: their sizes are known before they are read.
 
-What it says is in the archive, but for who reads it; the archive's index has the size of the rest.
-So a look-up reads nothing, and 10,000 of them are composed once each, when they are read, and not
-at their look-up as well. An index may be wrong: `open` composes what is shown, and where that is of
-another size, the next look-up composes it, too.
+The archive's index tells them, so a look-up reads nothing: `grep` over 10,000 dumps opens and reads
+one file of each. An index may be wrong, and a file may be no longer what was saved: `open` decides.
+Nothing is shown that it does not find right, and the next look-up takes the long way: by the dump's
+other files, and if need be by its records. The kernel looks a name up again once for each open.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 
+from pstorefs.archive.entry import Entry
+from pstorefs.source.directory import has_changed
 from pstorefs.tree.composed import ComposedFile
-from pstorefs.tree.node import QUICK, Lane, Opened, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, Lane, Opened, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 
 class Foretold(NamedTuple):
-    """What is known of a file that is not composed."""
+    """What is known of a file before it is read."""
 
     size: int
     #: While this is the same, so is its content.
     version: object
 
 
+class Told(Protocol):
+    """Files of one name of all archived dumps."""
+
+    def foretell(self, dump: Entry) -> Foretold | None:
+        """What the index tells; None: nothing, or it was not right."""
+        ...
+
+    def content(self, dump: Entry) -> bytes:
+        """What is shown. OSError, also if it is not what was foretold."""
+        ...
+
+    def at_hand(self, dump: Entry) -> bool:
+        """Whether nobody has to wait for that."""
+        ...
+
+    def spoil(self, dump: Entry) -> None:
+        """Foretell nothing of it any more."""
+        ...
+
+
+class Listing(Protocol):
+    """What says how archived dumps are shown: see dumps.py."""
+
+    def is_known(self) -> bool:
+        """Whether all dumps, and who may read them, were looked at a moment ago."""
+        ...
+
+    def owner(self, dump: Entry) -> Owner:
+        """Whose it is. `StaleError` if it is no longer just this."""
+        ...
+
+    def lasts(self, since: float) -> bool:
+        """See `Node.lasts`: of all that is archived."""
+        ...
+
+
 class ForetoldFile(ComposedFile):
-    """A composed file of which the size may be known before.
+    """One such file, of one state of its dump."""
 
-    ``foretell`` says it, or None: then it has to be composed. ``spoil``: it was not right.
-    ``is_known``: whether `foretell` and `owner` have nothing to look at. ``lasts``: see `Node`.
-    """
+    __slots__ = ("_dump", "_files", "_listing")
 
-    __slots__ = ("_foretell", "_is_known", "_lasts", "_next", "_spoil")
-
-    def __init__(
-        self,
-        compose: Callable[[], bytes],
-        owner: Callable[[], Owner],
-        mtime_ns: int,
-        at_hand: Callable[[], bool],
-        foretell: Callable[[], Foretold | None],
-        spoil: Callable[[], None],
-        is_known: Callable[[], bool],
-        lasts: Callable[[float], bool],
-    ) -> None:
-        super().__init__(compose, owner, mtime_ns, at_hand, lasting=True)
-        self._foretell = foretell
-        self._spoil = spoil
-        self._is_known = is_known
-        self._lasts = lasts
-        #: What the next `find` is told: its lane depended on it.
-        self._next: Foretold | None = None
+    def __init__(self, files: Told, dump: Entry, listing: Listing) -> None:
+        super().__init__(
+            partial(files.content, dump),
+            partial(listing.owner, dump),
+            dump.mtime_ns,
+            partial(files.at_hand, dump),
+            lasting=True,
+        )
+        self._files, self._dump, self._listing = files, dump, listing
 
     @property
     def lane_of_find(self) -> Lane:
         """See `Node`."""
-        self._next = self._foretell() if self._is_known() else None
-        return QUICK if self._next else self.lane
+        return QUICK if self._listing.is_known() else COMPOSE
 
     @property
     def may_last(self) -> bool:
@@ -66,16 +90,15 @@ class ForetoldFile(ComposedFile):
 
     def lasts(self, since: float) -> bool:
         """See `Node`."""
-        return self._told is not None and self._lasts(since)
+        return self._told is not None and self._listing.lasts(since)
 
     def find(self) -> Attributes:
         """See `Node`."""
-        told, self._next = self._next, None
         if self.fresh:
             return self.attributes
-        told = told or self._foretell()
+        told = self._files.foretell(self._dump)
         if told is None:
-            return super().find()
+            raise StaleError
         attributes = self._owner().file(told.size, self.mtime_ns)
         if not self.frozen:
             self.attributes, self._told = attributes, told
@@ -88,6 +111,9 @@ class ForetoldFile(ComposedFile):
         """See `File`."""
         try:
             return super().open()
-        except StaleError:
-            self._spoil()
-            raise
+        except OSError as error:
+            if not (isinstance(error, StaleError) or has_changed(error)):
+                raise
+            self._stale = True
+            self._files.spoil(self._dump)
+            raise StaleError from error

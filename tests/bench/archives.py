@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pstorefs.archive import index, stored
+from pstorefs.archive import index, saved_summary
 from pstorefs.archive.engine import archive
 from pstorefs.archive.in_full import entry_of
 from pstorefs.archive.policy import Policy
@@ -128,7 +128,7 @@ class _Template:
             if file.startswith("raw/"):
                 os.utime(path, ns=(moment, moment))
         keys = self._summary(name, moment, words, digests)
-        (dump / "summary.json").write_bytes(stored.sealed(keys))
+        (dump / "summary.json").write_bytes(saved_summary.sealed(keys))
         old = {record["sha256"]: digests[names[record["name"]]] for record in self._records}
         for file, text in (("records.json", self.facts), ("SHA256SUMS", self.sums)):
             (dump / file).write_text(_replaced(_replaced(text, names), old))

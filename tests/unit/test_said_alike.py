@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pstorefs.archive import index, stored
+from pstorefs.archive import index, saved_summary
 from pstorefs.archive.engine import archive
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog import bounds
@@ -272,7 +272,7 @@ def test_of_the_archive_the_same_is_said_as_of_the_store(source: Path, tmp_path:
     (target / index.NAME).unlink()
     assert in_archive(target) == saved
     for path in target.glob("*/summary.json"):  # what is shipped
-        keys = json.loads(stored.shown(path.read_bytes()))
+        keys = json.loads(saved_summary.shown(path.read_bytes()))
         shown = saved.dumps[keys["id"], keys["time"]]
         assert {key: keys[key] for key in keys if key not in OF_THE_PLACE} == {
             key: shown[key] for key in keys if key not in OF_THE_PLACE
