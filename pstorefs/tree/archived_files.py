@@ -36,6 +36,10 @@ class Texts:
         """See `Told`."""
         return self._archive.text(dump)
 
+    def digest(self, dump: Entry) -> int | None:
+        """See `Told`."""
+        return dump.text
+
     def at_hand(self, dump: Entry) -> bool:
         """See `Told`."""
         small = (dump.length or 0) <= bounds.QUICK_BYTES
@@ -78,6 +82,9 @@ class Summaries:
     def content(self, dump: Entry) -> bytes:
         """See `Told`."""
         return self._make(SUMMARY, dump.name)
+
+    def digest(self, dump: Entry) -> None:
+        """See `Told`."""
 
     def at_hand(self, dump: Entry) -> bool:
         """See `Told`."""

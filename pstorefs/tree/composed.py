@@ -77,7 +77,7 @@ class ComposedFile(File):
         self._at_hand = at_hand
         #: Asked once it is composed: who may read it can depend on what it is composed of.
         self._owner = owner
-        #: Size and keyed 64-bit hash of what it shows; None: not known yet.
+        #: Size and hash of what it shows; None: not known yet.
         self._digest: tuple[int, int] | None = None
         #: What `find` knew of it without composing it: see foretold.py. None: nothing.
         self._told: object = None
@@ -149,8 +149,7 @@ class ComposedFile(File):
         """
         content = self._compose()
         attributes = self._owner().file(len(content), self.mtime_ns)
-        # Python's SipHash: of texts that a cache hands out again it is known already.
-        digest = len(content), hash(content)
+        digest = len(content), self._hash_of(content)
         with _FREEZING:  # of two that open it at once, both show the same
             frozen = self.frozen
             other = self._digest not in (None, digest) or attributes != self.attributes
@@ -164,6 +163,11 @@ class ComposedFile(File):
             self._opened = self._opened or opening
             self._checked = time.monotonic()
         return content
+
+    def _hash_of(self, content: bytes) -> int:
+        """64 bits that tell it from others."""
+        # Python's SipHash: of texts that a cache hands out again it is known already.
+        return hash(content)
 
 
 def _rights(of: Attributes) -> tuple[int, int, int]:

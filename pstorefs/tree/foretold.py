@@ -38,8 +38,12 @@ class Told(Protocol):
         """What is shown. OSError, also if it is not what was foretold."""
         ...
 
+    def digest(self, dump: Entry) -> int | None:
+        """What `content` was compared with; None: it was composed."""
+        ...
+
     def at_hand(self, dump: Entry) -> bool:
-        """Whether nobody has to wait for that."""
+        """Whether nobody has to wait for the content."""
         ...
 
     def spoil(self, dump: Entry) -> None:
@@ -117,3 +121,7 @@ class ForetoldFile(ComposedFile):
             self._stale = True
             self._files.spoil(self._dump)
             raise StaleError from error
+
+    def _hash_of(self, content: bytes) -> int:
+        digest = self._files.digest(self._dump)
+        return super()._hash_of(content) if digest is None else digest
