@@ -164,6 +164,15 @@ class ComposedFile(File):
             self._checked = time.monotonic()
         return content
 
+    def _foretold(self, told: object, attributes: Attributes) -> None:
+        """Take what is known of it before it is composed. `StaleError` if that was otherwise."""
+        with _FREEZING:
+            if not self.frozen:
+                self.attributes, self._told = attributes, told
+            elif (told, attributes) != (self._told, self.attributes):
+                raise StaleError
+            self._checked = time.monotonic()
+
     def _hash_of(self, content: bytes) -> int:
         """64 bits that tell it from others."""
         # Python's SipHash: of texts that a cache hands out again it is known already.

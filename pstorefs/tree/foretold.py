@@ -8,7 +8,6 @@ other files, and if need be by its records. The kernel looks a name up again onc
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -103,13 +102,8 @@ class ForetoldFile(ComposedFile):
         told = self._files.foretell(self._dump)
         if told is None:
             raise StaleError
-        attributes = self._owner().file(told.size, self.mtime_ns)
-        if not self.frozen:
-            self.attributes, self._told = attributes, told
-        elif (told, attributes) != (self._told, self.attributes):
-            raise StaleError
-        self._checked = time.monotonic()
-        return attributes
+        self._foretold(told, self._owner().file(told.size, self.mtime_ns))
+        return self.attributes
 
     def open(self) -> Opened:
         """See `File`."""
