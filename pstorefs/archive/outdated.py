@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.stored import Stored
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 
-def mark_outdated(jobs: Sequence[Job], archive: Store) -> None:
+def mark_outdated(jobs: Sequence[Job], archive: OpenDirectory) -> None:
     """Mark dumps of one batch that have to be composed anew. While nothing is new, none has."""
     new = {job.directory for job in jobs if job.new}
     for job in jobs if new else ():

@@ -113,7 +113,7 @@ class Planner:
         jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
         jobs += self._saved_before(grouped, {job.dump.name for job in jobs})
         _introduce(jobs, grouped)
-        mark_outdated(jobs, self._candidates.shelf.store)
+        mark_outdated(jobs, self._candidates.shelf.directory)
         return [job for job in jobs if job.places or job.outdated]
 
     def _saved_before(self, grouped: Iterable[Dump], others: set[str]) -> Iterator[Job]:

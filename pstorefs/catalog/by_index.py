@@ -40,8 +40,8 @@ class ByIndex:
             return None
         limit = stored.SUMMARY_BYTES if wait else bounds.QUICK_BYTES
         try:
-            with self.place.opened() as store:
-                return stored.unchanged(store, dump.name, dump.mark, limit)
+            with self.place.opened() as archive:
+                return stored.unchanged(archive, dump.name, dump.mark, limit)
         except TimeoutError:
             raise
         except OSError:
@@ -57,8 +57,8 @@ class ByIndex:
         TimeoutError if the archive hangs.
         """
         try:
-            with self.place.opened() as store:
-                stamp = store.stamp((dump.name,), layout.TEXT)
+            with self.place.opened() as archive:
+                stamp = archive.stamp((dump.name,), layout.TEXT)
         except TimeoutError:
             raise
         except OSError as error:
@@ -70,8 +70,8 @@ class ByIndex:
     def saved_text(self, dump: Entry, expected: int, limit: int) -> tuple[Stamp, bytes]:
         """dmesg.txt as it was saved, of at most `limit` bytes. Errors as of `text_stamp`."""
         try:
-            with self.place.opened() as store:
-                stamp, data = store.within(
+            with self.place.opened() as archive:
+                stamp, data = archive.within(
                     (dump.name,),
                     lambda directory: durable.read_stamped(directory, layout.TEXT, limit),
                 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pstorefs.archive import entry, layout
 from pstorefs.catalog import bounds
 from pstorefs.record.dump_name import is_given
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 
 
-def directories(store: Store) -> dict[str, Stamp]:
+def directories(archive: OpenDirectory) -> dict[str, Stamp]:
     """The directories of an archive that may be dumps."""
     found = {
         name: stamp
-        for name, stamp in store.scan(()).items()
+        for name, stamp in archive.scan(()).items()
         if stamp.is_directory and layout.is_dump_name(name)
     }
     while len(found) > bounds.MOST_DUMPS:

@@ -22,8 +22,8 @@ from pstorefs.report.material import context_of, material, raw_files
 from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
-from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_named, open_store
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.timeout import open_directory, open_named
 from pstorefs.system.machine import Machine
 
 DONE, FAILURE = 0, 2
@@ -67,14 +67,14 @@ def opened_catalog(settings: Settings) -> Iterator[Catalog]:
         store.close()
 
 
-def _source(path: str, *, own: bool) -> Store:
+def _source(path: str, *, own: bool) -> OpenDirectory:
     """The source; an empty one for a machine without pstore. Raises `QuestionError`."""
     try:
-        store = open_store(path) if own else open_named(path)
+        store = open_directory(path) if own else open_named(path)
         store.scan(())
     except FileNotFoundError:
         if own:
-            return open_store(path, optional=True)
+            return open_directory(path, optional=True)
         words = f"{path}: no such directory: give the one that holds records"
         raise QuestionError(words) from None
     except PermissionError:
@@ -88,7 +88,7 @@ def _source(path: str, *, own: bool) -> Store:
 def _is_open(path: str) -> bool:
     """Whether an archive can be looked at. One that is not there yet is no news."""
     try:
-        open_store(path).close()
+        open_directory(path).close()
     except FileNotFoundError:
         return False
     except OSError as error:

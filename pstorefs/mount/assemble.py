@@ -13,7 +13,7 @@ from pstorefs.mount.preflight import MountError
 from pstorefs.record.decoded import Decoded
 from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
@@ -79,7 +79,7 @@ class Backing(Protocol):
 class Records:
     """Records of a directory, such as /sys/fs/pstore."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: OpenDirectory) -> None:
         self._settings, self._store = settings, store
         self.may_hang = store.may_hang
         self.statvfs = store.statvfs
@@ -102,7 +102,7 @@ class Records:
         return module == _UNSHIPPED or not module.startswith(_OF_A_FLEET)
 
 
-def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
+def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Dumps | None]:
     """What the mount looks like, and what is in dumps/, if it has that."""
     machine = Machine()
     target = settings.target
@@ -124,7 +124,7 @@ def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
 
 def _executor(
     settings: Settings,
-    store: Store,
+    store: OpenDirectory,
     machine: Machine,
     target: str | None,
     rm: str,
@@ -158,12 +158,12 @@ def _executor(
     return Executor(store, Catalog(known, decoded), target, policy, rm)
 
 
-def may_change(settings: Settings, store: Store) -> bool:
+def may_change(settings: Settings, store: OpenDirectory) -> bool:
     """Whether any command or rm can save or erase something."""
     return (settings.target is not None or store.pinned) and not settings.read_only
 
 
-def _removal(settings: Settings, store: Store, target: str | None) -> str:
+def _removal(settings: Settings, store: OpenDirectory, target: str | None) -> str:
     """What rm of a record does; over the source what it does there, unless asked otherwise."""
     rm = settings.rm or ("clear" if store.pinned else "archive")
     if store.pinned and rm == "archive" and target is None:

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_named, open_store, real_path
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.timeout import open_directory, open_named, real_path
 from pstorefs.system import mountinfo
 from pstorefs.system.printable import printable
 
@@ -85,7 +85,7 @@ def detach(point: str) -> None:
         subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
 
-def open_source(settings: Settings, mountpoint: str) -> Store:
+def open_source(settings: Settings, mountpoint: str) -> OpenDirectory:
     """The source; without one, an empty store that waits for it, where that is allowed."""
     source = settings.source
     real = _real(source)
@@ -98,7 +98,7 @@ def open_source(settings: Settings, mountpoint: str) -> Store:
         )
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        opener = open_store if settings.default_source else open_named
+        opener = open_directory if settings.default_source else open_named
         store = opener(real, pinned=over_source, optional=optional)
         store.scan(())
     except FileNotFoundError:

@@ -9,14 +9,14 @@ from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from pstorefs.tree.rights import Access, Owner
 
 
 class Owners:
     """Owners and modes of the virtual places of one mount. Safe from any thread."""
 
-    def __init__(self, store: Store, access: Access, catalog: Catalog) -> None:
+    def __init__(self, store: OpenDirectory, access: Access, catalog: Catalog) -> None:
         self._store = store
         self._access = access
         self._catalog = catalog

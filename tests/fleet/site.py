@@ -23,7 +23,7 @@ from pstorefs.fleet.retry import Clock
 from pstorefs.fleet.store import Store
 from pstorefs.report.files import composer
 from pstorefs.settings.ship import Ship
-from pstorefs.source.directory import Store as Source
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.records import capture
 
@@ -35,7 +35,7 @@ def archived(base: Path, records: str = "erst-mixed-upgrade") -> Path:
     """An archive with the dumps of a capture, made by the archive's own engine."""
     source, target = base / "store", base / "archive"
     capture(records).write("enc", source)
-    store = Source(str(source))
+    store = OpenDirectory(str(source))
     try:
         archive(
             store,

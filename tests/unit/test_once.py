@@ -15,7 +15,7 @@ from pstorefs.codecs import detect
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import STORE
 from pstorefs.report import report_txt
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.dumps import Dumps
@@ -31,13 +31,13 @@ class Site:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: Counter[str] = Counter()
-        self.store = Store(str(folder))
+        self.store = OpenDirectory(str(folder))
         decoded = Decoded()
         self.mirror: MirrorDirectory = mirrored(Mirror(self.store, decoded=decoded))
         self.catalog = Catalog([Place(STORE, self.store)], decoded)
         owners = Owners(self.store, Access(), self.catalog)
         self.dumps = Dumps(self.catalog, owners, Machine(str(folder)), own=False)
-        for of, name in ((Store, "read"), (detect, "decode"), (report_txt, "report")):
+        for of, name in ((OpenDirectory, "read"), (detect, "decode"), (report_txt, "report")):
             monkeypatch.setattr(of, name, self.counting(name, getattr(of, name)))
 
     def counting(self, name: str, call: Any) -> Any:  # noqa: ANN401

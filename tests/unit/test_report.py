@@ -19,7 +19,7 @@ from pstorefs.record.record import STORE, Record
 from pstorefs.report import files, report_txt, summary_json
 from pstorefs.report.context import Context, Sibling
 from pstorefs.report.material import Decoded
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import values
@@ -30,7 +30,7 @@ from tests.records import capture
 ECC = "ramoops-zstd-6.1.192-ecc-corrected"
 
 
-def opened(store: Store, catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
+def opened(store: OpenDirectory, catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
     """A file of dumps/ as a mount shows it."""
     root = Dumps(catalog, Owners(store, Access(), catalog), machine, own=True).root
     directory = root.lookup(dump)
@@ -39,8 +39,8 @@ def opened(store: Store, catalog: Catalog, machine: Machine, dump: str, file: st
     return bytes(node.open().read(0, 1 << 24))
 
 
-def catalog_of(name: str, place: Path) -> tuple[Catalog, Store]:
-    store = Store(str(capture(name).write("enc", place / "store")))
+def catalog_of(name: str, place: Path) -> tuple[Catalog, OpenDirectory]:
+    store = OpenDirectory(str(capture(name).write("enc", place / "store")))
     return Catalog([Place(STORE, store)]), store
 
 
