@@ -26,7 +26,7 @@ class Shown:
         self._last, self._alike = ("", ""), 0
 
     def tell(self, result: Result) -> None:
-        """See `Job`."""
+        """See `Sender`."""
         if result.why and (result.result, result.why) == self._last:
             self._alike += 1
             return
@@ -49,7 +49,7 @@ class Shown:
         self._alike = 0
 
     def progress(self, number: int, total: int) -> None:
-        """See `Job`."""
+        """See `Sender`."""
         if number == total:
             self._end()
         if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:

@@ -48,9 +48,9 @@ _HINTS = {
 }
 
 
-def prepared(job: ship.Job, saved: dumps.Saved) -> ship.Parcel:
+def prepared(sender: ship.Sender, saved: dumps.Saved) -> ship.Parcel:
     """The envelope of a dump; nothing to send for what is no crash. ValueError as of `ship`."""
-    row, names = ship.named(job, saved)
+    row, names = ship.named(sender, saved)
     head = ship.head(saved, row)
     if not (row["crash"] or row["signature"]):
         return ship.Parcel((), head, row)

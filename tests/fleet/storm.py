@@ -112,9 +112,9 @@ def _send(place: Path, number: int, endpoint: str, prefix: str, step: int) -> in
     os.fsync = ticking
     clock = Clock(lambda: 0.0, lambda _: None, random.random)
     identity = Identity(app_specific(machine_id(number)), "boot")
-    job = ship.Job(settings, identity, killer, archive, folder, clock)
+    sender = ship.Sender(settings, identity, killer, archive, folder, clock)
     waiting = receipts.pending(archive, folder)
-    return ship.status(ship.run(job, waiting)) if waiting else 0
+    return ship.status(ship.run(sender, waiting)) if waiting else 0
 
 
 def _fork(work: Callable[[], int]) -> int:

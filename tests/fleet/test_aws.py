@@ -79,7 +79,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 def test_a_machine_with_the_policy_of_the_documents_ships_all(aws: Aws, tmp_path: Path) -> None:
     archive = site.archived(tmp_path)
     for state in ("state", "lost"):  # with receipts lost, all is sent again
-        results = site.run(site.job(archive, tmp_path / state, aws.engine()))
+        results = site.run(site.sender(archive, tmp_path / state, aws.engine()))
         assert len(results) == 10
         assert ship.status(results) == 0
 

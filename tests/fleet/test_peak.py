@@ -58,9 +58,9 @@ def requests(busy: float, monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     for host in range(HOSTS):
         store.now = chance.random() * BOOT_SECONDS
         identity = Identity(f"{host:032x}", "boot")
-        job = ship.Job(settings, identity, store, -1, -1, clock, prepare=lambda *_: PARCEL)
+        sender = ship.Sender(settings, identity, store, -1, -1, clock, prepare=lambda *_: PARCEL)
         while any(
-            one.result != ship.SHIPPED for one in ship.run(job, ["dump"] * chance.randint(1, 3))
+            one.result != ship.SHIPPED for one in ship.run(sender, ["dump"] * chance.randint(1, 3))
         ):
             store.now += 3600
     return store.found
