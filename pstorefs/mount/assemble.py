@@ -54,17 +54,15 @@ class Backing(Protocol):
         """Whether any command or rm can save or erase something."""
         ...
 
-    def tree(self) -> Directory:
-        """What the mount looks like. Made in the process that serves it. Raises `MountError`."""
+    def tree(self) -> tuple[Directory, Watch | None]:
+        """What the mount looks like, and what knows at once that something changed, if anything.
+
+        Made in the process that serves it. Raises `MountError`.
+        """
         ...
 
     def statvfs(self) -> os.statvfs_result:
         """The numbers for df(1)."""
-        ...
-
-    @property
-    def watch(self) -> Watch | None:
-        """Whether it is known at once that something changed. To be asked after `tree`."""
         ...
 
     def needs(self, module: str, /) -> bool:
@@ -85,17 +83,17 @@ class Records:
         self.statvfs = store.statvfs
         self.close = store.close
         self.changes = may_change(settings, store)
-        self.watch: Watch | None = None
 
-    def tree(self) -> Directory:
+    def tree(self) -> tuple[Directory, Watch | None]:
         """See `Backing`."""
         from pstorefs.mount.watch import Watch
 
         root, dumps = tree(self._settings, self._store)
-        if dumps is not None:
-            self.watch = Watch(dumps.where, dumps.opened, dumps.follow)
-            dumps.lasts, dumps.root.passed = self.watch.lasts, self.watch.passed
-        return root
+        if dumps is None:
+            return root, None
+        watch = Watch(dumps.where, dumps.opened, dumps.follow)
+        dumps.lasts, dumps.root.passed = watch.lasts, watch.passed
+        return root, watch
 
     def needs(self, module: str, /) -> bool:
         """See `Backing`."""

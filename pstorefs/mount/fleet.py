@@ -35,7 +35,6 @@ class FleetStore:
 
     may_hang = True
     changes = False
-    watch = None
 
     def __init__(self, settings: Settings, mountpoint: str) -> None:
         self._settings = settings
@@ -47,7 +46,7 @@ class FleetStore:
             if path and is_below(os.path.realpath(path), mountpoint):
                 raise MountError(f"{mountpoint}: hides {path}: mount elsewhere")
 
-    def tree(self) -> Directory:
+    def tree(self) -> tuple[Directory, None]:
         """See `Backing`."""
         try:
             remote = open_remote(self._ship)
@@ -68,7 +67,7 @@ class FleetStore:
             return crashes.following(name, count) if crashes else ()
 
         bundles = Bundles(remote, following=following)
-        return Root(Fleet(self._ship.url, days, bundles, owner, time.time_ns()))
+        return Root(Fleet(self._ship.url, days, bundles, owner, time.time_ns())), None
 
     def statvfs(self) -> os.statvfs_result:
         """See `Backing`."""

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pstorefs
 from pstorefs.mount import libfuse, privileges
@@ -66,7 +67,7 @@ def mount_and_serve(
     from pstorefs.mount.lanes import Lanes
 
     _prepare(mountpoint)
-    root = backing.tree()
+    root, watch = backing.tree()
     adapter = Adapter(root, Lanes(may_hang=backing.may_hang), backing.statvfs, answering)
     # Until trio listens, a signal waits: it would end the program and leave a dead mount.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -79,7 +80,7 @@ def mount_and_serve(
         malloc.share()
         gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
         gc.enable()
-        trio.run(_answer_requests, backing, adapter.ask_again)
+        trio.run(_answer_requests, backing, watch and partial(watch.keep, adapter.ask_again))
     finally:
         privileges.regain()
         pyfuse3.close(unmount=own is None or own.unmount())
@@ -98,7 +99,7 @@ def _prepare(mountpoint: str) -> None:
     logging.getLogger("pyfuse3").addFilter(is_news)
 
 
-async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[None]]) -> None:
+async def _answer_requests(backing: Backing, watch: Callable[[], Awaitable[None]] | None) -> None:
     """Until it is unmounted, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
 
     What waits longer than that for a source or an archive that hangs is given up; a command is not.
@@ -133,8 +134,8 @@ async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[N
         pace.gone = end_soon
         await nursery.start(end_on_signal)
         nursery.start_soon(load_later)
-        if backing.watch is not None:
-            nursery.start_soon(backing.watch.keep, ask_again)
+        if watch is not None:
+            nursery.start_soon(watch)
         await _until_unmounted()
         nursery.cancel_scope.cancel()
 
