@@ -26,8 +26,8 @@ def of_catalog(catalog: Catalog) -> Iterator[Metric]:
     """What is there: dumps, the newest crash, records of the store."""
     classes = Counter(catalog.brief(dump).error_class for dump in catalog.dumps().values())
     yield (
-        "pstorefs_dumps_total",
-        "counter",
+        "pstorefs_dumps",
+        "gauge",
         "Dumps in the archives and the store, by the class of the report in them; none: no report.",
         [({"class": name or "none"}, count) for name, count in sorted(classes.items())],
     )
