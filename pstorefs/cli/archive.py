@@ -58,12 +58,12 @@ def run_archive(settings: Settings) -> int:
 def _run_once(settings: Settings) -> int:
     try:
         store = _open(settings)
-    except FileNotFoundError as error:
-        if settings.default_source:
-            return DONE  # a kernel without pstore: nothing will ever be there
-        return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
     except OSError as error:
-        return _fail(f"{settings.source}: {error.strerror}")
+        if settings.default_source and isinstance(error, FileNotFoundError):
+            return DONE  # a kernel without pstore: nothing will ever be there
+        from pstorefs.source.unopened import why_unopened
+
+        return _fail(why_unopened(settings.source, error))
     target = settings.target
     if target is None:
         store.close()

@@ -24,6 +24,7 @@ from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.timeout import open_directory, open_named
+from pstorefs.source.unopened import why_unopened
 from pstorefs.system.machine import Machine
 
 DONE, FAILURE = 0, 2
@@ -72,16 +73,10 @@ def _source(path: str, *, own: bool) -> OpenDirectory:
     try:
         store = open_directory(path) if own else open_named(path)
         store.scan(())
-    except FileNotFoundError:
-        if own:
-            return open_directory(path, optional=True)
-        words = f"{path}: no such directory: give the one that holds records"
-        raise QuestionError(words) from None
-    except PermissionError:
-        words = f"{path}: permission denied: crash records are for root; use sudo, or copies"
-        raise QuestionError(words) from None
     except OSError as error:
-        raise QuestionError(f"{path}: {error.strerror}") from None
+        if own and isinstance(error, FileNotFoundError):
+            return open_directory(path, optional=True)
+        raise QuestionError(why_unopened(path, error)) from None
     return store
 
 

@@ -13,6 +13,7 @@ from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.timeout import open_directory, open_named, real_path
+from pstorefs.source.unopened import why_unopened
 from pstorefs.system import mountinfo
 from pstorefs.system.printable import printable
 
@@ -101,24 +102,15 @@ def open_source(settings: Settings, mountpoint: str) -> OpenDirectory:
         opener = open_directory if settings.default_source else open_named
         store = opener(real, pinned=over_source, optional=optional)
         store.scan(())
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         if settings.default_source:
             raise MountError(
                 f"{source}: not there: this kernel has no pstore (CONFIG_PSTORE),"
                 " or sysfs is not mounted"
             ) from None
-        raise MountError(f"{source}: no such directory: give the one that holds records") from None
-    except NotADirectoryError:
-        raise MountError(
-            f"{source}: not a directory: give the one that holds records"
-            " (to decode one file: pstorecat FILE)"
-        ) from None
-    except PermissionError:
-        raise MountError(
-            f"{source}: permission denied: crash records are for root; use sudo, or copies"
-        ) from None
+        raise MountError(why_unopened(source, error)) from None
     except OSError as error:
-        raise MountError(f"{source}: {error.strerror}") from error
+        raise MountError(why_unopened(source, error)) from error
     if settings.default_source and not store.is_pstore and not optional:
         raise MountError(
             f"{source}: no pstore file system is mounted there:"
