@@ -175,8 +175,11 @@ def read_head(receipts: int, dump: str) -> dict[str, Any]:
     import json
 
     try:
-        line = _read(receipts, dump, _SUMS_BYTES + _HEAD_BYTES).partition(b"\n")[0]
-        head = json.loads(line)
+        descriptor = os.open(dump, _READ, dir_fd=receipts)
+        try:
+            head = json.loads(os.read(descriptor, _HEAD_BYTES).partition(b"\n")[0])
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -120,9 +121,34 @@ def test_the_first_dump_of_each_signature_goes_first(archive: Path, tmp_path: Pa
     assert sorted(order) == names
     # What was shipped is known: the rest of its kind is not new.
     site.run(sender._replace(settings=sender.settings))
-    shutil.copytree(archive / names[0], archive / "20200101T000000Z-oops-1")
-    assert ship.ordered(sender, ["20200101T000000Z-oops-1"]) == ["20200101T000000Z-oops-1"]
+    known, new = "20200101T000000Z-oops-1", "20200101T000000Z-oops-2"
+    for name in (known, new):
+        shutil.copytree(archive / names[0], archive / name)
+    summary = archive / new / "summary.json"
+    summary.write_text(summary.read_text().replace(signature[names[0]], "2:0123456789abcdef"))
+    assert ship.ordered(sender, [known, new]) == [new, known]
     assert signature[names[0]] in receipts.signatures(sender.receipts)
+
+
+def test_to_ship_one_dump_each_receipt_is_read_once(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    site.run(sender)
+    new, shipped = "20200101T000000Z-oops-1", sorted(path.name for path in archive.glob("2*"))
+    shutil.copytree(archive / shipped[0], archive / new)
+    opened: Counter[str] = Counter()
+    really = os.open
+
+    def counted(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd == sender.receipts and not flags & os.O_WRONLY:
+            opened[str(path)] += 1
+        return really(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", counted)
+    assert [result.dump for result in site.run(sender)] == [new]
+    monkeypatch.undo()
+    assert {opened[name] for name in shipped} == {1}
 
 
 def test_a_run_is_bounded_in_bytes_and_the_next_one_goes_on(archive: Path, tmp_path: Path) -> None:
