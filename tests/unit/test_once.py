@@ -106,3 +106,17 @@ def test_a_report_is_composed_again_when_the_store_changes(site: Site, tmp_path:
     node.find()
     assert site.done["report"] == 2
     assert node.open().read(0, 1 << 20) != b""
+
+
+def test_what_a_live_dump_was_made_of_is_asked_once_for_its_line_in_a_list(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = site.catalog.latest()
+    assert dump is not None
+    monkeypatch.setattr(Catalog, "_made_of", site.counting("made_of", Catalog._made_of))
+    first = site.catalog.brief(dump)
+    assert site.done["made_of"] == 1
+    (Path(site.store.path) / "dmesg-erst-1").write_bytes(b"Panic#9 Part1\nanother\n")
+    site.catalog.view(now=True)
+    assert site.catalog.brief(dump) == first, "another generation: the brief is made anew"
+    assert site.done["made_of"] == 2
