@@ -33,7 +33,7 @@ def free_mountpoint(path: str) -> str:
     mounted = mountinfo.at(point)
     if mounted is not None and mounted.kind == TYPE:
         try:
-            # Not stat: what a dead mount said last the kernel goes on saying, for a second.
+            # Not stat: for a second the kernel repeats what a mount said last, although it is dead.
             os.statvfs(point)
         except OSError as error:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
@@ -55,9 +55,10 @@ def free_mountpoint(path: str) -> str:
 
 
 def check_hidden(mountpoint: str, archive: str | None) -> None:
-    """Raise `MountError` if the mount would hide what the program needs, from itself included.
+    """Raise `MountError` if the mount would hide something that this program needs.
 
-    Or if it would be part of the archive: to look through that, it would have to ask itself.
+    Or if it would be inside the archive: to look through that, the program would have to ask itself
+    and wait for its own answer.
     """
     needed = [("the archive", archive), ("Python", os.__file__), ("pstorefs itself", __file__)]
     for what, path in needed:
@@ -87,7 +88,7 @@ def detach(point: str) -> None:
 
 
 def open_source(settings: Settings, mountpoint: str) -> OpenDirectory:
-    """The source; without one, an empty store that waits for it, where that is allowed."""
+    """The source; where it may be missing, one that is empty until it comes."""
     source = settings.source
     real = _real(source)
     over_source = real == mountpoint

@@ -29,7 +29,7 @@ _SWITCH_SECONDS = 0.0005
 #: Each of these unmounts and ends the program.
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-# So long after the start nobody waits for it any more.
+# Seconds after the start: by then whoever waited for the mount has had what it wanted.
 _LOAD_SECONDS = 2
 #: What only the programs import, by the beginning of the name: 2.5 MiB, with urllib and html.
 PROGRAMS = (
@@ -88,7 +88,7 @@ def mount_and_serve(
 
 
 def _prepare(mountpoint: str) -> None:
-    """What must be so before it is mounted, of this process."""
+    """Prepare this process for the mount."""
     from pstorefs.mount import fastpath
 
     fastpath.shorten()
@@ -100,9 +100,10 @@ def _prepare(mountpoint: str) -> None:
 
 
 async def _answer_requests(backing: Backing, watch: Callable[[], Awaitable[None]] | None) -> None:
-    """Until it is unmounted, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
+    """Answer until it is unmounted, or a signal comes; then until no request waits.
 
-    What waits longer than that for a source or an archive that hangs is given up; a command is not.
+    A request that waits longer than `_GRACE_SECONDS` then, for a source or an archive that hangs,
+    is given up; a command is not.
     """
     import pyfuse3
     import trio
@@ -122,12 +123,12 @@ async def _answer_requests(backing: Backing, watch: Callable[[], Awaitable[None]
                     _log.info("unmounting on %s", signal.Signals(number).name)
                     pyfuse3.terminate()
                     end_soon()
-            finally:  # nor may a second one, before it is unmounted
+            finally:  # a second signal must not end the program before it is unmounted
                 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def load_later() -> None:
         await trio.sleep(_LOAD_SECONDS)
-        # On a busy machine it takes half a minute; a mount that is gone ends at once.
+        # On a busy machine it takes half a minute; if the mount ends meanwhile nobody waits for it.
         await trio.to_thread.run_sync(load_the_rest, backing.needs, **GIVE_UP)
 
     async with trio.open_nursery() as nursery:
