@@ -81,7 +81,7 @@ def _source(path: str, *, own: bool) -> OpenDirectory:
 
 
 def _is_open(path: str) -> bool:
-    """Whether an archive can be looked at. One that is not there yet is no news."""
+    """Whether an archive can be looked at. One that is not there yet is passed over silently."""
     try:
         open_directory(path).close()
     except FileNotFoundError:

@@ -263,17 +263,17 @@ def _sender(settings: Ship, archive: int, folder: int) -> Sender | int:
         from pstorefs.fleet import sentry
 
         prepare = sentry.prepared
-    from pstorefs.cli.shown import Shown
+    from pstorefs.cli.ship_progress import ShipProgress
 
-    shown = Shown(settings)
+    progress = ShipProgress(settings)
     return Sender(
         settings,
         identity,
         store,
         archive,
         folder,
-        told=shown.tell,
-        progress=shown.progress,
+        told=progress.tell,
+        progress=progress.progress,
         prepare=prepare,
         at_once=1 if settings.key or settings.url.startswith("file:") else AT_ONCE,
     )
