@@ -1,7 +1,7 @@
 """Which records belong together, which are saved already, and which are to be erased.
 
 The archive may hold thousands of dumps: only those are read that can have to do with records in the
-store, as names, times and sizes tell. What is saved already is known by its content.
+store, to judge by names, times and sizes. What is saved already is recognised by its content.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What the answers of stores mean. Pure.
 
-obstore has the status and the code of an answer in the words of its error only, and what became of
-a request without an answer in the debug form of Rust. All functions here take these words.
+obstore gives the status and the code of an answer only in the words of its error, and what became
+of a request without an answer only in Rust's debug form. All functions here take these words.
 
-What Azure, Google and AWS say, and no server says that runs in tests/fleet, is taken from their
-documents and from what others saw of them; tests/fleet/test_answers.py hands it out.
+Answers of Azure, Google and AWS that no server in tests/fleet gives are taken from their documents
+and from reports of others; tests/fleet/test_answers.py hands them out.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def make_receipts(state: str, store_name: str) -> int:
 
 
 def lock(state: str) -> Iterator[bool]:
-    """Generate once, whether this process holds the lock of the state directory meanwhile."""
+    """For `contextmanager`: whether this process holds the lock of the state directory."""
     import fcntl
 
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,8 +1,8 @@
 """The ``-o`` language of mount(8) and the command line: words to `Settings`. Pure.
 
 mount(8) passes every generic option on, and libfuse knows only some of them. So each option is
-looked up here and is either applied, swallowed (it asks for what is always so, or it is meant for
-mount(8) or systemd) or refused by name. `TABLE` is the documentation as well.
+looked up here and is applied, swallowed (it asks for what is always so, or it is meant for mount(8)
+or systemd) or refused by name. `TABLE` says which, and why.
 """
 
 from __future__ import annotations
@@ -325,7 +325,7 @@ def _idle(settings: Settings, found: set[str]) -> str:
 
 
 def given(settings: Settings) -> set[str]:
-    """The fields that are not as they are without any option."""
+    """The fields that some option has changed."""
     usual = Settings()._asdict()
     return {name for name, value in settings._asdict().items() if value != usual[name]}
 

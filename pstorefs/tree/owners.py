@@ -33,7 +33,7 @@ class Owners:
         return self._store.folder(())
 
     def of_root(self) -> Owner:
-        """As the source's root: of what says nothing of any record."""
+        """Of what says nothing of any record: as the source's root."""
         return self._now()[1]
 
     def of_archived(self) -> Owner:

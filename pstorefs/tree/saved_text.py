@@ -2,8 +2,8 @@
 
 The archive's index has its digest, so nothing else of the dump is read for it: `grep` over 10,000
 of them costs a stat and a read each. A text that is not what was saved is never shown: the dump's
-own files, and if need be its records, say what is right. The kernel looks a name up again once for
-each open: whoever tells it to does so only when the next one will do.
+own files, and if need be its records, say what is right. For each open the kernel looks a name up
+again only once: so `StaleError` is raised only when the node that is found then will do.
 """
 
 from __future__ import annotations
