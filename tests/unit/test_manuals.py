@@ -29,7 +29,7 @@ def shown(page: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_four_are_there() -> None:
+def test_all_four_manuals_are_there() -> None:
     assert PAGES == ["pstorecat.1", "pstorefs-ship.8", "pstorefs.5", "pstorefs.8"]
 
 
@@ -143,7 +143,7 @@ COMPLETIONS = [
 
 
 @pytest.mark.parametrize(("line", "offered"), COMPLETIONS, ids=[row[0] for row in COMPLETIONS])
-def test_completions(line: str, offered: set[str]) -> None:
+def test_what_bash_completes_is_offered(line: str, offered: set[str]) -> None:
     assert offered <= set(complete(line))
 
 

@@ -60,7 +60,7 @@ def test_where_says_what_is_known_and_no_more(said: dict[str, Any], where: str) 
         ({"missing_parts": [[3, 3]]}, "part 3\n"),
     ],
 )
-def test_report_says_it(said: dict[str, Any], words: str) -> None:
+def test_report_txt_says_what_the_keys_say(said: dict[str, Any], words: str) -> None:
     assert words in report_of(**said)
     assert words not in report_of()
 
