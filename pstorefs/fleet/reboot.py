@@ -110,9 +110,9 @@ def _one(sender: ship.Sender, reboot: Reboot, end: float) -> ship.Result:
         objects = parcel(sender, reboot)
     except ValueError as error:
         return ship.Result(what, ship.FAILED, why=str(error))
-    outcome = ship.put_all(sender, objects, end)
-    if not outcome.there:
-        return ship.not_there(what, outcome)
+    answer = ship.put_all(sender, objects, end)
+    if not answer.there:
+        return ship.not_there(what, answer)
     key, data, _ = objects[0]
     receipts.note_reboot(sender.receipts, reboot.boot, b"")
     return ship.Result(what, ship.SHIPPED, key, len(data))

@@ -24,7 +24,7 @@ from pstorefs.archive import layout
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
 from pstorefs.fleet.gather import gather
 from pstorefs.fleet.machine import share
-from pstorefs.fleet.store import DONE, REFUSED, Outcome
+from pstorefs.fleet.store import DONE, REFUSED, Answer
 from pstorefs.settings.ship import NOBODY
 
 if TYPE_CHECKING:
@@ -225,15 +225,15 @@ def _ship_one(sender: Sender, name: str, end: float, packing: threading.Lock) ->
 def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
     name = saved.name
     if not receipts.has_begun(sender.receipts, name, parcel.head, saved.sums):
-        outcome = put_all(sender, parcel.objects[:-1], end)
-        if not outcome.there:
-            return not_there(name, outcome)
+        answer = put_all(sender, parcel.objects[:-1], end)
+        if not answer.there:
+            return not_there(name, answer)
         if parcel.objects[1:]:
             with suppress(OSError):  # it saves a request after a kill, no more than that
                 receipts.begin(sender.receipts, name, parcel.head, saved.sums)
-    outcome = put_all(sender, parcel.objects[-1:], end)
-    if not outcome.there:
-        return not_there(name, outcome)
+    answer = put_all(sender, parcel.objects[-1:], end)
+    if not answer.there:
+        return not_there(name, answer)
     key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
     result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
@@ -247,23 +247,23 @@ def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Res
     return result
 
 
-def not_there(name: str, outcome: Outcome) -> Result:
+def not_there(name: str, answer: Answer) -> Result:
     """What became of what could not be put."""
-    result = FAILED if outcome.result == REFUSED else REMAINS
-    return Result(name, result, "", 0, outcome.why, outcome.store_wide)
+    result = FAILED if answer.result == REFUSED else REMAINS
+    return Result(name, result, "", 0, answer.why, answer.store_wide)
 
 
-def put_all(sender: Sender, objects: tuple[Object, ...], end: float) -> Outcome:
+def put_all(sender: Sender, objects: tuple[Object, ...], end: float) -> Answer:
     """Put objects in their order; the first answer that is not well, or the last one."""
-    outcome = Outcome(DONE)
+    answer = Answer(DONE)
     for key, data, kind in objects:
-        outcome = _put(sender, key, data, kind, end)
-        if not outcome.there:
+        answer = _put(sender, key, data, kind, end)
+        if not answer.there:
             break
-    return outcome
+    return answer
 
 
-def _put(sender: Sender, key: str, data: bytes, kind: str, end: float) -> Outcome:
+def _put(sender: Sender, key: str, data: bytes, kind: str, end: float) -> Answer:
     return retry.repeat(lambda: sender.store.put(key, data, kind), sender.clock, end)
 
 
@@ -324,7 +324,7 @@ def status(results: list[Result]) -> int:
     return 2 if FAILED in found else 3 if REMAINS in found else 0
 
 
-def check(sender: Sender) -> tuple[Outcome, Outcome | None]:
+def check(sender: Sender) -> tuple[Answer, Answer | None]:
     """A canary, put twice; the second answer is None if the first failed."""
     key = keys.check_key(sender.identity.machine)
     data = b'{"schema":1,"check":"pstorefs --ship --check"}\n'

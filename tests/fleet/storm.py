@@ -34,7 +34,7 @@ from typing import NamedTuple
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.machine import Identity, app_specific
 from pstorefs.fleet.retry import Clock
-from pstorefs.fleet.store import Outcome, Store
+from pstorefs.fleet.store import Answer, Store
 from pstorefs.settings.ship import Ship
 from tests.fleet import ceph, rclone, servers, site
 
@@ -86,7 +86,7 @@ class _Killer:
         if self.step == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         self.tick()
         outcome = self.store.put(key, data, kind)
         self.tick()

@@ -18,7 +18,7 @@ import pytest
 from pstorefs.cli import ship as command
 from pstorefs.cli import unclean
 from pstorefs.fleet import keys, reboot, receipts, ship, unpack
-from pstorefs.fleet.store import DONE, RETRY, Outcome
+from pstorefs.fleet.store import DONE, RETRY, Answer
 from pstorefs.system.last_boot import POWER, WATCHDOG, LastBoot
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
@@ -43,14 +43,14 @@ class Store:
         if self.step == self.dies_at:
             raise KeyboardInterrupt
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         del kind
         self.tick()
         if self.away:
-            return Outcome(RETRY, "503", store_wide=True)
+            return Answer(RETRY, "503", store_wide=True)
         self.objects[key] = data  # it overwrites: the worse kind of store
         self.tick()
-        return Outcome(DONE)
+        return Answer(DONE)
 
     def well(self) -> bool:
         return well(self.objects)

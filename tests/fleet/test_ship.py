@@ -21,7 +21,7 @@ from pstorefs.cli import ship as command
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
-from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
 from pstorefs.settings.ship import NOBODY, Ship
 from tests.fleet import site
 
@@ -31,15 +31,15 @@ ROOT = Path(__file__).parents[2]
 class Scripted:
     """A store that answers by a list, then DONE; keeps what it is given."""
 
-    def __init__(self, answers: Iterable[Outcome] = ()) -> None:
+    def __init__(self, answers: Iterable[Answer] = ()) -> None:
         self.answers = list(answers)
         self.keys: list[str] = []
         self.objects: dict[str, bytes] = {}
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         self.keys.append(key)
         assert kind == ("application/json" if key.endswith(".json") else "application/gzip")
-        outcome = self.answers.pop(0) if self.answers else Outcome(DONE)
+        outcome = self.answers.pop(0) if self.answers else Answer(DONE)
         if outcome.there:
             self.objects.setdefault(key, data)
         return outcome
@@ -50,18 +50,18 @@ def archive(tmp_path: Path) -> Path:
     return site.archived(tmp_path)
 
 
-BUSY = Outcome(RETRY, "503", store_wide=True)
-GONE = Outcome(RETRY, "no answer", store_wide=True)
-DENIED = Outcome(REFUSED, "403", store_wide=True)
-TOO_LONG = Outcome(REFUSED, "413")
-ANSWERS: list[tuple[list[Outcome], list[str], int, int]] = [
+BUSY = Answer(RETRY, "503", store_wide=True)
+GONE = Answer(RETRY, "no answer", store_wide=True)
+DENIED = Answer(REFUSED, "403", store_wide=True)
+TOO_LONG = Answer(REFUSED, "413")
+ANSWERS: list[tuple[list[Answer], list[str], int, int]] = [
     # answers, results of the first dumps, exit status, requests
     ([], ["shipped"], 0, 20),
-    ([Outcome(EXISTS)] * 20, ["shipped"], 0, 20),
+    ([Answer(EXISTS)] * 20, ["shipped"], 0, 20),
     ([BUSY, GONE, BUSY], ["shipped"], 0, 23),
     ([BUSY] * TRIES, ["remains", "shipped"], 3, 18 + TRIES),
     ([BUSY] * 100, ["remains"] * 10, 3, 3 * TRIES),
-    ([Outcome(DONE), *[BUSY] * TRIES], ["remains", "shipped"], 3, 19 + TRIES),
+    ([Answer(DONE), *[BUSY] * TRIES], ["remains", "shipped"], 3, 19 + TRIES),
     ([DENIED], ["failed"] * 10, 2, 1),
     ([TOO_LONG], ["failed", "shipped"], 2, 19),
 ]
@@ -69,7 +69,7 @@ ANSWERS: list[tuple[list[Outcome], list[str], int, int]] = [
 
 @pytest.mark.parametrize(("answers", "results", "status", "requests"), ANSWERS)
 def test_what_a_store_answers_decides_what_becomes_of_a_dump(
-    answers: list[Outcome], results: list[str], status: int, requests: int,
+    answers: list[Answer], results: list[str], status: int, requests: int,
     archive: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
     store = Scripted(answers)
@@ -166,7 +166,7 @@ def test_a_run_is_bounded_in_time(archive: Path, tmp_path: Path) -> None:
     now = [0.0]
 
     class Slow(Scripted):
-        def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        def put(self, key: str, data: bytes, kind: str) -> Answer:
             now[0] += 100
             return super().put(key, data, kind)
 

@@ -16,19 +16,19 @@ import pytest
 
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.retry import TRIES, Clock
-from pstorefs.fleet.store import DONE, REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import DONE, REFUSED, RETRY, Answer
 from tests.fleet import servers, site
 
 ROOT = Path(__file__).parents[2]
 DUMPS = 16
-BUSY = Outcome(RETRY, "503", store_wide=True)
-DENIED = Outcome(REFUSED, "403", store_wide=True)
+BUSY = Answer(RETRY, "503", store_wide=True)
+DENIED = Answer(REFUSED, "403", store_wide=True)
 
 
 class Counting:
     """A store that counts calls at a time, and answers otherwise after so many of them."""
 
-    def __init__(self, then: Outcome | None = None, after: int = 0, together: int = 1) -> None:
+    def __init__(self, then: Answer | None = None, after: int = 0, together: int = 1) -> None:
         self.then, self.after = then, after
         self.lock = threading.Lock()
         self.keys: list[str] = []
@@ -39,7 +39,7 @@ class Counting:
         #: From the ninth call on, each first one waits until so many are under way.
         self.barrier = threading.Barrier(together)
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         del kind
         with self.lock:
             number = len(self.keys)
@@ -53,7 +53,7 @@ class Counting:
             if self.then and number >= self.after:
                 return self.then
             self.objects[key] = data
-        return Outcome(DONE)
+        return Answer(DONE)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_what_is_to_be_spread_over_time_goes_one_at_a_time(archive: Path, tmp_pa
     assert (max(store.beside), len(waited)) == (0, DUMPS)
 
 
-AWAY: list[tuple[Outcome, int, int, str]] = [
+AWAY: list[tuple[Answer, int, int, str]] = [
     # what is answered, after how many requests; requests then at most, the results
     (DENIED, 0, 1, ship.FAILED),
     (DENIED, 16, ship.AT_ONCE, ship.FAILED),
@@ -116,7 +116,7 @@ AWAY: list[tuple[Outcome, int, int, str]] = [
 
 @pytest.mark.parametrize(("answer", "after", "most", "result"), AWAY)
 def test_a_run_ends_when_the_store_goes_away(
-    answer: Outcome, after: int, most: int, result: str, archive: Path, tmp_path: Path
+    answer: Answer, after: int, most: int, result: str, archive: Path, tmp_path: Path
 ) -> None:
     store = Counting(answer, after)
     results = site.run(sender(archive, tmp_path / "state", store))
