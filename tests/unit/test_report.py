@@ -18,7 +18,7 @@ from pstorefs.dump import Dump
 from pstorefs.record.record import STORE, Record
 from pstorefs.report import files, report_txt, summary_json
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import Decoded
+from pstorefs.report.material import DecodedMaterial
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -155,7 +155,7 @@ def test_the_report_begins_and_ends_where_summary_json_says(tmp_path: Path) -> N
         keys = summary_json.keys_of(dump, catalog.facts(dump))
         if keys["report"]:
             begin, end = keys["report"]
-            material = Decoded(dump, lambda record: catalog.reading(record).text)
+            material = DecodedMaterial(dump, lambda record: catalog.reading(record).text)
             text = files.FILES["report.txt"](material, Context())
             assert text is not None
             assert text.endswith(b"report:\n\n" + catalog.text(dump)[begin:end] + b"\n")
