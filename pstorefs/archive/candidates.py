@@ -1,4 +1,4 @@
-"""What the archive has already of the dumps that a command is about.
+"""Finds the archived dumps that can have something to do with the records of a command.
 
 The one place where a command looks for candidates among all dumps of the archive. Of 100,000 dumps
 nearly all are ruled out by the time in their names (`relatives.Reach`); of the others, if there are

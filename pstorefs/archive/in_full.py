@@ -1,4 +1,4 @@
-"""An archived dump by its records: where its summary.json is missing, old or not to be believed."""
+"""Reads an archived dump from its records, where its summary.json is missing, old or doubtful."""
 
 from __future__ import annotations
 
