@@ -1,7 +1,7 @@
-"""Files of archived dumps that are shown as they lie there: the index tells what they must be.
+"""Reads dmesg.txt and summary.json of archived dumps, and checks them against the index.
 
-So nothing else of a dump is read for dmesg.txt and summary.json. What is not as the index says is
-never shown.
+The index has their digests, so nothing else of a dump is read for them. A file that is not as the
+index says is never shown.
 """
 
 from __future__ import annotations

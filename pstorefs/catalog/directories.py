@@ -1,4 +1,4 @@
-"""Which directories of an archive are dumps, told from their names and stamps alone."""
+"""Finds the dumps among the directories of an archive, by names and stamps alone."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def directories(archive: OpenDirectory) -> dict[str, Stamp]:
 def odd(there: dict[str, Stamp]) -> set[str]:
     """Dumps that have to be grouped with others, as one may be a part of another one.
 
-    What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
-    called as a dump may be anything.
+    Records that join a damaged dump are saved beside it, under its name and a hash; and a directory
+    that is not called as a dump may hold anything.
     """
     found = {name for name in there if not is_given(name)}
     for name in there:

@@ -33,7 +33,7 @@ _DIRECTORY_MODE, _FILE_MODE = 0o500, 0o400
 
 
 def owner_of(access: Access) -> Owner:
-    """Whose everything is: who mounted it, and nobody else's unless options say so."""
+    """The owner of everything: whoever mounted it, and nobody else unless options say so."""
     directory, file = access.directory_mask, access.file_mask
     return Owner(
         os.geteuid() if access.uid is None else access.uid,

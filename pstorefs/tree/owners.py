@@ -1,4 +1,4 @@
-"""Who may read what is generated: those who may read all the records that it is made of."""
+"""Who may read a generated file: those who may read all the records that it is made of."""
 
 from __future__ import annotations
 
