@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from pstorefs.archive.plan import Job
     from pstorefs.archive.policy import Policy
     from pstorefs.archive.request import Request
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 # Bytes of records and texts that a batch has in memory, about: less than a shelf keeps.
 _BATCH_BYTES = 24 << 20
 
 
 class Batches:
-    """The records of one command, under the archive's lock. ``view`` is the archive as a store."""
+    """The records of one command, under the archive's lock. ``view`` is the archive."""
 
     def __init__(
         self,
-        store: Store,
+        store: OpenDirectory,
         files: Mapping[str, Stamp],
-        view: Store,
+        view: OpenDirectory,
         descriptor: int,
         request: Request,
         policy: Policy,
@@ -79,7 +79,7 @@ class Batches:
                 if number == 0:
                     raise
                 rest = [path for batch in batches[number:] for path in batch]
-                done += self._give_up(rest, explain(self._candidates.shelf.store.path, error))
+                done += self._give_up(rest, explain(self._candidates.shelf.directory.path, error))
                 break
         unmet = map(missing, self._planner.unmet)
         return [*self._request.refused, *self._planner.outcomes, *unmet, *done]
@@ -101,7 +101,7 @@ class Batches:
 
     def _transaction(self, jobs: list[Job]) -> Transaction:
         return Transaction(
-            path=self._candidates.shelf.store.path,
+            path=self._candidates.shelf.directory.path,
             archive=self._descriptor,
             source=self._source,
             shelf=self._candidates.shelf,
@@ -124,7 +124,7 @@ class Batches:
     def _check_room(self, jobs: list[Job]) -> None:
         sizes = [record.size for job in jobs for record, _ in job.new]
         if sizes:
-            path, count = self._candidates.shelf.store.path, sum(bool(job.new) for job in jobs)
+            path, count = self._candidates.shelf.directory.path, sum(bool(job.new) for job in jobs)
             directory.check_room(path, self._descriptor, sizes, count, self._policy)
 
     def _check_room_for_all(self) -> None:
@@ -140,12 +140,12 @@ class Batches:
             for path in self._paths
             if (path.rpartition("/")[2], stamps[path].size) not in there
         ]
-        path = self._candidates.shelf.store.path
+        path = self._candidates.shelf.directory.path
         directory.check_room(path, self._descriptor, sizes, len(sizes), self._policy)
 
     def _note(self, transaction: Transaction) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
-        store = self._candidates.shelf.store
+        archive = self._candidates.shelf.directory
         for job in transaction.alive():
             dump, begin = job.as_archived(), job.directory + "/"
             text = transaction.texts.get(job.directory)
@@ -155,11 +155,11 @@ class Batches:
             stamps = {r.path.rpartition("/")[2]: _stamp(r.size, r.mtime_ns) for r in dump.records}
             if stamps.keys() == job.sums.keys():
                 with suppress(OSError):
-                    folder = store.stamp((), job.directory)
-                    saved = store.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
-                    sure = stored.sure_of(store, job.directory)
+                    folder = archive.stamp((), job.directory)
+                    saved = archive.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
+                    sure = stored.sure_of(archive, job.directory)
                     cut = job.directory in transaction.cut
-                    length = store.stamp((job.directory,), layout.TEXT).size
+                    length = archive.stamp((job.directory,), layout.TEXT).size
                     made = entry.of_dump(dump, stamps, folder, saved, text, sure, length, cut=cut)
                     self.entries[job.directory] = made
 

@@ -1,4 +1,4 @@
-"""What the archive has already of the dumps that a command is about.
+"""Finds the archived dumps that can have something to do with the records of a command.
 
 The one place where a command looks for candidates among all dumps of the archive. Of 100,000 dumps
 nearly all are ruled out by the time in their names (`relatives.Reach`); of the others, if there are
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.directory import OpenDirectory, Stamp
 
 # With more dumps to be listed than this, the index is read first.
 _MANY = 200
@@ -32,13 +32,13 @@ _FEW = 1000
 
 
 class Candidates:
-    """The dumps of an archive, opened as a `Store`, that can have to do with some records.
+    """The dumps of an archive, opened as an `OpenDirectory`, that can have to do with some records.
 
     ``records``: those of the whole command. ``say`` is told what is passed over, and why.
     """
 
     def __init__(
-        self, view: Store, records: Sequence[tuple[Name, Stamp]], say: Callable[[str], None]
+        self, view: OpenDirectory, records: Sequence[tuple[Name, Stamp]], say: Callable[[str], None]
     ) -> None:
         self._say = say
         self._wanted = {token for name, stamp in records for token in tokens_near(name, stamp)}
@@ -79,7 +79,7 @@ class Candidates:
 
     def _raw(self, dump: str) -> dict[str, Stamp]:
         odd: list[str] = []
-        raw = layout.read_raw(self.shelf.store, dump, odd)
+        raw = layout.read_raw(self.shelf.directory, dump, odd)
         for sentence in odd:
             self._say(sentence)
         return raw
@@ -104,8 +104,9 @@ class Candidates:
         for dump in joined:
             records_of_dump, why = self._read(dump, live)
             if why:
+                path = f"{self.shelf.directory.path}/{dump}"
                 self._say(
-                    f"{self.shelf.store.path}/{dump}{why}: it is left as it is; what belongs to it"
+                    f"{path}{why}: it is left as it is; what belongs to it"
                     " and is not saved yet goes to a directory of its own"
                 )
                 damaged.add(dump)
@@ -123,18 +124,18 @@ class Candidates:
             return set()
         unknown = [name for name in self._near if name not in self._entries]
         if unknown and self._few:
-            self._entries |= index.known(self.shelf.store, unknown)
+            self._entries |= index.known(self.shelf.directory, unknown)
             unknown = [name for name in unknown if name not in self._entries]
         for name in unknown if len(unknown) <= _MANY else ():
-            if (entry := in_full.entry_of(self.shelf.store, name)) is not None:
+            if (entry := in_full.entry_of(self.shelf.directory, name)) is not None:
                 self._entries[name] = entry
         return related(self._entries, others)
 
     def _read(self, dump: str, live: Container[str]) -> tuple[list[Record], str]:
         """Records of a dump; or none, and what is wrong with it in words that follow its path."""
         records: list[Record] = []
-        sums = layout.sums_in(self.shelf.store, dump)
-        why = damage.found(self.listing, self.shelf.store, dump, live, sums)
+        sums = layout.sums_in(self.shelf.directory, dump)
+        why = damage.found(self.listing, self.shelf.directory, dump, live, sums)
         if why:
             return [], why
         for name in self.listing.dumps[dump]:

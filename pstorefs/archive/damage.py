@@ -17,7 +17,7 @@ from pstorefs.archive import durable, layout
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 # linux/fs.h: FS_IOC_GETFLAGS, FS_IMMUTABLE_FL and FS_APPEND_FL, see ioctl_iflags(2). The number is
 # that of most 64-bit machines; where it is another, the call fails, and no flag is known.
@@ -26,7 +26,7 @@ _GET_FLAGS, _FIXED = 0x80086601, 0x10 | 0x20
 
 def found(
     listing: layout.Listing,
-    store: Store,
+    archive: OpenDirectory,
     dump: str,
     live: Container[str],
     sums: Mapping[str, str] | None,
@@ -40,7 +40,7 @@ def found(
     if any(name == begin or name.startswith(begin + "~") for name in listing.names):
         return ": what an interrupted run left for it cannot be removed"
     try:
-        with store.folder((dump,)) as directory:
+        with archive.folder((dump,)) as directory:
             obstacle = _obstacle(directory)
     except OSError as error:
         return f" cannot be read: {error.strerror or error}"
@@ -87,15 +87,15 @@ def _flags(file: int) -> int:
     return int.from_bytes(flags[:4], sys.byteorder)
 
 
-def is_whole(store: Store, dump: str) -> bool:
+def is_whole(archive: OpenDirectory, dump: str) -> bool:
     """Whether raw/ holds what SHA256SUMS tells. Reads all of it."""
     import hashlib
 
-    sums = layout.sums_in(store, dump)
+    sums = layout.sums_in(archive, dump)
     if sums is None:
         return False
     try:
-        with store.folder((dump, layout.RAW)) as raw:
+        with archive.folder((dump, layout.RAW)) as raw:
             return all(
                 hashlib.sha256(durable.read_small(raw, name, layout.LONGEST_RECORD)).hexdigest()
                 == digest

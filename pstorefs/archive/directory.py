@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pstorefs.archive.policy import Policy
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 _LOCK = ".lock"
 _LOCK_POLL_SECONDS = 0.05
@@ -37,7 +37,9 @@ _OVERHEAD_FILES = 8
 
 
 @contextmanager
-def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator[int | None]:
+def opened(
+    path: str, store: OpenDirectory, *, volatile: bool, create: bool
+) -> Iterator[int | None]:
     """A descriptor of the archive; None if it is not there and is not to be made.
 
     Raises `ArchiveError` for a place that must not be one. With `volatile`, one that does not
@@ -81,7 +83,7 @@ def _open(path: str, *, create: bool) -> int | None:
         os.close(parent)
 
 
-def _check(path: str, descriptor: int, store: Store, *, volatile: bool) -> None:
+def _check(path: str, descriptor: int, store: OpenDirectory, *, volatile: bool) -> None:
     status = os.fstat(descriptor)
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ArchiveError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import directory
 from pstorefs.archive.errors import ArchiveError, explain
 from pstorefs.archive.outcome import missing
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.walk import walk
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def archive(
-    store: Store, archive_dir: str, names: Sequence[str] | None, policy: Policy
+    store: OpenDirectory, archive_dir: str, names: Sequence[str] | None, policy: Policy
 ) -> list[Outcome]:
     """Save the dumps of the named records (None: of all), then clear these records.
 
@@ -50,7 +50,7 @@ def archive(
             raise explain(archive_dir, error) from error
 
 
-def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
+def clear(store: OpenDirectory, names: Sequence[str]) -> list[Outcome]:
     """Erase the named records without saving them, whatever they are."""
     from pstorefs.archive.erase import clear_unsaved
     from pstorefs.record.shown import held
@@ -64,7 +64,7 @@ def clear(store: Store, names: Sequence[str]) -> list[Outcome]:
     return outcomes
 
 
-def _files(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[str, Stamp]:
+def _files(store: OpenDirectory, say: Callable[[str], None] = lambda _: None) -> dict[str, Stamp]:
     """All regular files of the source, by path. A folder that cannot be read is reported."""
 
     def unreadable(folder: tuple[str, ...], error: OSError) -> None:
@@ -78,7 +78,7 @@ def _files(store: Store, say: Callable[[str], None] = lambda _: None) -> dict[st
 
 
 def _locked(
-    store: Store, path: str, descriptor: int, names: Sequence[str] | None, policy: Policy
+    store: OpenDirectory, path: str, descriptor: int, names: Sequence[str] | None, policy: Policy
 ) -> list[Outcome]:
     """`archive`, by the one who holds the archive's lock."""
     for words in directory.clean(descriptor):
@@ -87,7 +87,7 @@ def _locked(
     files = _files(store)
     outcomes: list[Outcome] = []
     entries: dict[str, Entry] = {}
-    view = Store.at(descriptor, path)
+    view = OpenDirectory.at(descriptor, path)
     try:
         if files or names:
             from pstorefs.archive.batches import Batches
@@ -106,7 +106,9 @@ def _locked(
     return outcomes
 
 
-def _index(view: Store, descriptor: int, entries: Mapping[str, Entry], policy: Policy) -> None:
+def _index(
+    view: OpenDirectory, descriptor: int, entries: Mapping[str, Entry], policy: Policy
+) -> None:
     """Bring the archive's index up to date. What is saved is saved, whatever becomes of that."""
     from pstorefs.archive import index
     from pstorefs.archive.in_full import entry_of
@@ -118,7 +120,7 @@ def _index(view: Store, descriptor: int, entries: Mapping[str, Entry], policy: P
         policy.say(f"the archive's index is not up to date, and lists take longer: {why}")
 
 
-def _keep(store: Store, view: Store, descriptor: int, policy: Policy) -> None:
+def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy) -> None:
     """Remove what is beyond the limits, if there are any."""
     if policy.keep.unlimited:
         return

@@ -31,7 +31,7 @@ def clear_saved(work: Transaction) -> list[Outcome]:
     """Erase what all jobs want erased, and write down that it was."""
     outcomes = []
     done: dict[str, list[Record]] = defaultdict(list)
-    with closing(_Folders(work.source.store)) as folders:
+    with closing(_Folders(work.source.directory)) as folders:
         for job in work.jobs:
             for record in job.clear:
                 outcome = _clear(work, job, record, folders)
@@ -77,7 +77,7 @@ def _clear(work: Transaction, job: Job, record: Record, folders: _Folders) -> Ou
     directory = where.partition("/")[0]
     error = work.errors.get(job.directory) or work.errors.get(directory)
     if isinstance(error, ChangedError):
-        there = _is_there(work.source.store, record)
+        there = _is_there(work.source.directory, record)
         return _kept(record, "", "changed") if there else gone(record.path)
     if error is not None or where not in work.checked:
         words = error.strerror if error else "not saved"

@@ -1,4 +1,4 @@
-"""An archived dump by its records: where its summary.json is missing, old or not to be believed."""
+"""Reads an archived dump from its records, where its summary.json is missing, old or doubtful."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pstorefs.source.directory import Stamp, has_changed
 if TYPE_CHECKING:
     from pstorefs.archive.entry import Entry
     from pstorefs.dump import Dump
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 # Records of one dump: more are none of a kernel's, and are passed over.
 _MOST = 20_000
@@ -48,22 +48,22 @@ class InFull:
         return entry.of_dump(dump, self.raw, self.stamps[0], self.stamps[1].mtime_ns // 10**9)
 
 
-def read(store: Store, name: str) -> InFull | None:
+def read(archive: OpenDirectory, name: str) -> InFull | None:
     """Read all records of a directory. None if it is gone; TimeoutError if the archive hangs."""
     try:
-        stamps, raw = stored.look(store, name)
+        stamps, raw = stored.look(archive, name)
     except TimeoutError:
         raise
     except OSError:
         return None
     found = InFull(name, stamps, raw)
-    sums = layout.sums_in(store, name) or {}
+    sums = layout.sums_in(archive, name) or {}
     for file, stamp in list(raw.items())[:_MOST]:
-        _read(store, found, file, stamp, sums.get(file, ""))
+        _read(archive, found, file, stamp, sums.get(file, ""))
     return found
 
 
-def _read(store: Store, found: InFull, file: str, stamp: Stamp, expected: str) -> None:
+def _read(archive: OpenDirectory, found: InFull, file: str, stamp: Stamp, expected: str) -> None:
     path = f"{found.name}/{layout.RAW}/{file}"
     called = layout.raw_file(file) or file
     name = parse_name(called)
@@ -73,7 +73,7 @@ def _read(store: Store, found: InFull, file: str, stamp: Stamp, expected: str) -
         found.unreadable[path] = "longer than any record of a kernel"
         return
     try:
-        data = store.read((found.name, layout.RAW), file, stamp)
+        data = archive.read((found.name, layout.RAW), file, stamp)
     except TimeoutError:
         raise
     except OSError as error:
@@ -87,10 +87,10 @@ def _read(store: Store, found: InFull, file: str, stamp: Stamp, expected: str) -
         found.rotten.append(path)
 
 
-def entry_of(store: Store, name: str) -> Entry | None:
+def entry_of(archive: OpenDirectory, name: str) -> Entry | None:
     """The entry of an archived dump, from its summary.json or else from its records."""
-    known = stored.read(store, name)
+    known = stored.read(archive, name)
     if known is not None:
         return entry.of_stored(known)
-    found = read(store, name)
+    found = read(archive, name)
     return found.entry() if found else None

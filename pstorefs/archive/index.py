@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, entry
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,10 +31,10 @@ _SLACK = 64
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def stamp_of(store: Store) -> Stamp | None:
+def stamp_of(archive: OpenDirectory) -> Stamp | None:
     """The stamp of the index; None if there is none. TimeoutError if the archive hangs."""
     try:
-        stamp = store.stamp((), NAME)
+        stamp = archive.stamp((), NAME)
     except TimeoutError:
         raise
     except OSError:
@@ -42,7 +42,7 @@ def stamp_of(store: Store) -> Stamp | None:
     return stamp if stamp.is_file and stamp.size <= LARGEST else None
 
 
-def read(store: Store, stamp: Stamp) -> tuple[dict[str, Entry], int]:
+def read(archive: OpenDirectory, stamp: Stamp) -> tuple[dict[str, Entry], int]:
     """All entries by name, and how many lines there are; none if it cannot be read.
 
     TimeoutError if the archive hangs.
@@ -50,7 +50,7 @@ def read(store: Store, stamp: Stamp) -> tuple[dict[str, Entry], int]:
     found: dict[str, Entry] = {}
     count = 0
     try:
-        for line in _lines(store, stamp):
+        for line in _lines(archive, stamp):
             count += 1
             if each := entry.parse(line):
                 found[each.name] = each
@@ -61,12 +61,12 @@ def read(store: Store, stamp: Stamp) -> tuple[dict[str, Entry], int]:
     return found, count
 
 
-def known(store: Store, names: Iterable[str]) -> dict[str, Entry]:
+def known(archive: OpenDirectory, names: Iterable[str]) -> dict[str, Entry]:
     """What the index says of dumps; nothing of those that are not the ones it tells of."""
-    stamp = stamp_of(store)
-    entries = read(store, stamp)[0] if stamp else {}
+    stamp = stamp_of(archive)
+    entries = read(archive, stamp)[0] if stamp else {}
     found = {}
-    with store.folder(()) as root:
+    with archive.folder(()) as root:
         for name in names:
             entry = entries.get(name)
             if entry is None:
@@ -77,13 +77,13 @@ def known(store: Store, names: Iterable[str]) -> dict[str, Entry]:
     return found
 
 
-def _lines(store: Store, stamp: Stamp) -> Iterator[bytes]:
+def _lines(archive: OpenDirectory, stamp: Stamp) -> Iterator[bytes]:
     """The whole lines behind the header; none if that is not ours."""
-    file = store.open((), NAME, stamp)
+    file = archive.open((), NAME, stamp)
     try:
         rest, offset, header = b"", 0, False
         while offset < stamp.size:
-            piece, _ = store.pread(file, min(_STEP, stamp.size - offset), offset)
+            piece, _ = archive.pread(file, min(_STEP, stamp.size - offset), offset)
             if not piece:
                 return
             offset += len(piece)
@@ -99,16 +99,18 @@ def _lines(store: Store, stamp: Stamp) -> Iterator[bytes]:
         os.close(file)
 
 
-def update(store: Store, root: int, make: Callable[[str], Entry | None]) -> dict[str, Entry]:
+def update(
+    archive: OpenDirectory, root: int, make: Callable[[str], Entry | None]
+) -> dict[str, Entry]:
     """Bring the index up to date, under the archive's lock. `make` reads a dump for its entry.
 
     What is there is kept where the directory is the same and was not changed since.
     """
-    stamp = stamp_of(store)
-    known, lines = read(store, stamp) if stamp else ({}, 0)
+    stamp = stamp_of(archive)
+    known, lines = read(archive, stamp) if stamp else ({}, 0)
     there = {
         name: each
-        for name, each in store.scan(()).items()
+        for name, each in archive.scan(()).items()
         if each.is_directory and not name.startswith(".")
     }
     entries: dict[str, Entry] = {}

@@ -31,7 +31,7 @@ from pstorefs.archive import durable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.directory import OpenDirectory, Stamp
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 SUMMARY, REPORT = "summary.json", "report.txt"
@@ -120,17 +120,17 @@ class Listing(NamedTuple):
     names: frozenset[str] = frozenset()
 
 
-def read_archive(store: Store) -> Listing:
-    """List an archive, opened as a `Store`: all of it."""
-    names, everything, odd = dump_names(store)
-    return Listing({name: read_raw(store, name, odd) for name in names}, everything)
+def read_archive(archive: OpenDirectory) -> Listing:
+    """List an archive, opened as an `OpenDirectory`: all of it."""
+    names, everything, odd = dump_names(archive)
+    return Listing({name: read_raw(archive, name, odd) for name in names}, everything)
 
 
-def dump_names(store: Store) -> tuple[list[str], frozenset[str], list[str]]:
+def dump_names(archive: OpenDirectory) -> tuple[list[str], frozenset[str], list[str]]:
     """Names of dumps in order, all names that are taken, and what was passed over in sentences."""
     names: list[str] = []
     odd: list[str] = []
-    with store.folder(()) as root, os.scandir(root) as entries:
+    with archive.folder(()) as root, os.scandir(root) as entries:
         found = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
     for name, is_directory in sorted(found.items()):
         if name.startswith("."):
@@ -145,11 +145,11 @@ def dump_names(store: Store) -> tuple[list[str], frozenset[str], list[str]]:
     return names, frozenset(found), odd
 
 
-def read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
+def read_raw(archive: OpenDirectory, dump: str, odd: list[str]) -> dict[str, Stamp]:
     """The records in a dump's raw/. What is passed over is added to `odd`, in sentences."""
     found: dict[str, Stamp] = {}
     try:
-        entries = store.scan((dump, RAW))
+        entries = archive.scan((dump, RAW))
     except OSError as error:
         odd.append(f"{dump}/{RAW} in the archive: {error.strerror}: passed over")
         return found
@@ -198,10 +198,10 @@ def _fact(row: object) -> Fact | None:
     return fact if raw_file(fact.file) and _SHA256.fullmatch(fact.sha256) else None
 
 
-def facts_in(store: Store, dump: str) -> dict[tuple[str, str], Fact]:
-    """The same, for an archive that is opened as a `Store`."""
+def facts_in(archive: OpenDirectory, dump: str) -> dict[tuple[str, str], Fact]:
+    """The same, for an archive that is opened as an `OpenDirectory`."""
     try:
-        with store.folder((dump,)) as directory:
+        with archive.folder((dump,)) as directory:
             return read_facts(directory)
     except OSError:
         return {}
@@ -224,10 +224,10 @@ def sums_text(sums: Mapping[str, str]) -> bytes:
     return "".join(f"{sums[name]}  {RAW}/{name}\n" for name in sorted(sums)).encode()
 
 
-def sums_in(store: Store, dump: str) -> dict[str, str] | None:
+def sums_in(archive: OpenDirectory, dump: str) -> dict[str, str] | None:
     """What SHA256SUMS tells: names in raw/ to SHA-256. None if it is not as it was written."""
     try:
-        with store.folder((dump,)) as directory:
+        with archive.folder((dump,)) as directory:
             return parse_sums(durable.read_small(directory, SUMS, SUMS_BYTES))
     except OSError:
         return None

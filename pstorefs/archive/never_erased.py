@@ -11,7 +11,7 @@ from pstorefs.system import mountinfo
 if TYPE_CHECKING:
     from pstorefs.archive.layout import Fact
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 #: Why a record is not erased, and what to do.
 WHY = {
@@ -54,7 +54,7 @@ def message(why: str, name: str) -> str:
     return WHY[why].format(name=name)
 
 
-def oopsed_since_boot(store: Store) -> bool:
+def oopsed_since_boot(store: OpenDirectory) -> bool:
     """Whether this kernel may have written a new record into one of the store's slots.
 
     A directory with copies of records has no slots. What cannot be told counts as yes.

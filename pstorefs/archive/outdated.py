@@ -1,12 +1,12 @@
 """Archived dumps of which more is known once another dump of their boot is saved.
 
-What is composed of a dump also says what others tell of it: its boot; the oops that a panic came
-of, if its own text has lost that; that parts are missing, where the numbers of the next dump show
-it. All of these may come later than the dump itself: `rm` saves one dump after the other. Then the
-dump is composed anew, its records stay as they are. It says the same as if all had been saved
-together, and the same as a mount says while the others are still in the store.
+The generated files of a dump also say what only other dumps show: which boot it is of; which oops
+led to a panic whose own text has lost that; that parts are missing, as the numbers of the next dump
+prove. These other dumps may be archived later: `rm` saves one dump after the other. Then the files
+are generated anew, and the records stay as they are. They say the same as if all dumps had been
+saved together, and the same as a mount says while the others are still in the store.
 
-Which other dumps a boot has is not looked at: that is found when it is read.
+The list of the other dumps of a boot is not looked at here: it is made when somebody reads it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from pstorefs.archive.plan import Job
     from pstorefs.archive.stored import Stored
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 
-def mark_outdated(jobs: Sequence[Job], archive: Store) -> None:
+def mark_outdated(jobs: Sequence[Job], archive: OpenDirectory) -> None:
     """Mark dumps of one batch that have to be composed anew. While nothing is new, none has."""
     new = {job.directory for job in jobs if job.new}
     for job in jobs if new else ():

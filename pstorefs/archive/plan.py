@@ -1,7 +1,7 @@
 """Which records belong together, which are saved already, and which are to be erased.
 
 The archive may hold thousands of dumps: only those are read that can have to do with records in the
-store, as names, times and sizes tell. What is saved already is known by its content.
+store, to judge by names, times and sizes. What is saved already is recognised by its content.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Job:
     sums: dict[str, str] = field(default_factory=dict)
     #: Other dumps of its boot, under the names that they have in the archive.
     siblings: tuple[Dump, ...] = ()
-    #: Whether what was composed when it was saved is not what is known of it now: see outdated.py.
+    #: Whether more is known of it now than its generated files say: see outdated.py.
     outdated: bool = False
     _archived: Dump | None = None
 
@@ -112,8 +112,8 @@ class Planner:
         grouped = dumps.group([*records, *archived])
         jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
         jobs += self._saved_before(grouped, {job.dump.name for job in jobs})
-        _introduce(jobs, grouped)
-        mark_outdated(jobs, self._candidates.shelf.store)
+        _set_siblings(jobs, grouped)
+        mark_outdated(jobs, self._candidates.shelf.directory)
         return [job for job in jobs if job.places or job.outdated]
 
     def _saved_before(self, grouped: Iterable[Dump], others: set[str]) -> Iterator[Job]:
@@ -219,7 +219,7 @@ class Planner:
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
 
 
-def _introduce(jobs: Sequence[Job], grouped: Sequence[Dump]) -> None:
+def _set_siblings(jobs: Sequence[Job], grouped: Sequence[Dump]) -> None:
     """Tell each job which other dumps are of its boot."""
     directories = {job.dump.name: job.directory for job in jobs}
     boots: dict[str, list[Dump]] = defaultdict(list)

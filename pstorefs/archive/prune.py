@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from pstorefs.settings.keep import Keep
-    from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.directory import OpenDirectory, Stamp
 
 _SUMMARY_BYTES = 1 << 20
 # The index tells when a dump was finished: so much later, at most, than its records were saved.
@@ -42,7 +42,7 @@ class _Kept:
     hashes: frozenset[str]
 
 
-def may_exceed(archive: Store, root: int, keep: Keep, now: int) -> bool:
+def may_exceed(archive: OpenDirectory, root: int, keep: Keep, now: int) -> bool:
     """Whether anything can be beyond the limits: on most boots nothing is.
 
     As far as names, sizes and the index tell: no file is read of a dump that the index knows. Where
@@ -66,7 +66,7 @@ def _size(dumps: Iterable[Mapping[str, Stamp]]) -> int:
     return sum(stamp.size for raw in dumps for stamp in raw.values())
 
 
-def _saved(archive: Store, root: int, names: Iterable[str]) -> Iterator[int]:
+def _saved(archive: OpenDirectory, root: int, names: Iterable[str]) -> Iterator[int]:
     """When dumps were saved: by the index, or else by themselves."""
     known = index.known(archive, names)
     for name in names:
@@ -77,7 +77,7 @@ def _saved(archive: Store, root: int, names: Iterable[str]) -> Iterator[int]:
 
 
 def remove_old(
-    archive: Store,
+    archive: OpenDirectory,
     root: int,
     keep: Keep,
     now: int,

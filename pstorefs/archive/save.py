@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def save(work: Transaction) -> None:
     """All steps, for all jobs. What could not be done is in ``work.errors`` then."""
-    oopsed = never_erased.oopsed_since_boot(work.source.store)
+    oopsed = never_erased.oopsed_since_boot(work.source.directory)
     for job in work.jobs:
         note(work, job, oopsed=oopsed)
     for job in work.alive():

@@ -21,7 +21,7 @@ from pstorefs.source.directory import ChangedError
 if TYPE_CHECKING:
     from pstorefs.record.decoded import Decoded
     from pstorefs.record.name import Name
-    from pstorefs.source.directory import Stamp, Store
+    from pstorefs.source.directory import OpenDirectory, Stamp
 
 # Bytes of records and of their texts that are kept.
 _KEPT_BYTES = 48 << 20
@@ -44,7 +44,7 @@ class Shelf:
     ``decoded``: what others have decoded lately, if there is anybody else.
     """
 
-    store: Store
+    directory: OpenDirectory
     place: str
     stamps: dict[str, Stamp] = field(default_factory=dict)
     decoded: Decoded | None = None
@@ -83,7 +83,7 @@ class Shelf:
             return self.record(path)
         except ChangedError:
             *folder, name = path.split("/")
-            self.stamps[path] = self.store.stamp(tuple(folder), name)
+            self.stamps[path] = self.directory.stamp(tuple(folder), name)
             return self.record(path)
 
     def stored(self, record: Record) -> bytes:
@@ -112,7 +112,7 @@ class Shelf:
 
     def _read(self, path: str) -> bytes:
         *folder, name = path.split("/")
-        return self.store.read(tuple(folder), name, self.stamps[path])
+        return self.directory.read(tuple(folder), name, self.stamps[path])
 
     def _decode(self, name: Name, path: str, stored: bytes) -> reading.Reading:
         key = path.rpartition("/")[2], self.stamps[path]

@@ -27,7 +27,7 @@ from pstorefs.system.json_lines import laid_out
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pstorefs.source.directory import Store
+    from pstorefs.source.directory import OpenDirectory
 
 #: Bytes of a summary.json and of a report.txt that are read.
 SUMMARY_BYTES = 1 << 20
@@ -105,13 +105,13 @@ class _Found(NamedTuple):
     length: int | None
 
 
-def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
+def read(archive: OpenDirectory, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
     """A dump of an archive; None if its summary.json is not to be believed. OSError if it hangs.
 
     Of at most `limit` bytes is the summary, and of about as many the list of its records.
     """
     try:
-        found = store.within((name,), lambda directory: _found(directory, limit))
+        found = archive.within((name,), lambda directory: _found(directory, limit))
     except TimeoutError:
         raise
     except OSError:
@@ -144,23 +144,23 @@ def read(store: Store, name: str, limit: int = SUMMARY_BYTES) -> Stored | None:
     )
 
 
-def look(store: Store, name: str) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
+def look(archive: OpenDirectory, name: str) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
     """The stamps that tell whether a dump changed, and the records in its raw/. OSError."""
-    return store.within((name,), _look)
+    return archive.within((name,), _look)
 
 
-def unchanged(store: Store, name: str, mark: int, limit: int) -> Unchanged | None:
+def unchanged(archive: OpenDirectory, name: str, mark: int, limit: int) -> Unchanged | None:
     """A dump, if its `mark` is the one that the index tells; None: it has to be read. OSError.
 
     Then all that is agreed on already: that saves three quarters of the time.
     """
-    found = store.within((name,), lambda directory: _small(directory, limit))
+    found = archive.within((name,), lambda directory: _small(directory, limit))
     return found if _mark(found) == mark else None
 
 
-def sure_of(store: Store, name: str) -> Sure | None:
+def sure_of(archive: OpenDirectory, name: str) -> Sure | None:
     """The same of a dump that was just saved: what was written needs no checking. OSError."""
-    found = store.within((name,), lambda directory: _small(directory, SUMMARY_BYTES))
+    found = archive.within((name,), lambda directory: _small(directory, SUMMARY_BYTES))
     return _sure(found, json.loads(found.summary)) if is_sealed(found.summary) else None
 
 
@@ -223,12 +223,12 @@ def _look(directory: int) -> tuple[tuple[Stamp, ...], dict[str, Stamp]]:
     return (*places, *raw.values()), raw
 
 
-def small(store: Store, name: str, file: str, limit: int) -> bytes:
+def small(archive: OpenDirectory, name: str, file: str, limit: int) -> bytes:
     """A regular file of a dump, of at most so many bytes. OSError."""
-    stamp = store.stamp((name,), file)
+    stamp = archive.stamp((name,), file)
     if not stamp.is_file or stamp.size > limit:
         raise durable.error(errno.EFBIG, f"{name}/{file} is no file of at most {limit} bytes")
-    return store.read((name,), file, stamp)
+    return archive.read((name,), file, stamp)
 
 
 def _saved(whole: dict[str, Any], data: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pstorefs.catalog.by_index import ByIndex
 from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
 from pstorefs.source import looked
-from pstorefs.source.directory import ChangedError, Stamp, Store
+from pstorefs.source.directory import ChangedError, OpenDirectory, Stamp
 from pstorefs.system.recent import Recent
 
 
@@ -86,8 +86,8 @@ class Archived:
                 self._stamps.clear()
             try:
                 self.place.renew()
-                with self.place.opened() as store:
-                    changed = self._look(store)
+                with self.place.opened() as archive:
+                    changed = self._look(archive)
                 self._failure = {}
             except TimeoutError as error:
                 # What was there is still there, as far as anybody knows.
@@ -108,29 +108,29 @@ class Archived:
                 if name in wanted or name not in self.entries
             }
             if new:
-                with suppress(TimeoutError), self.place.opened() as store:
+                with suppress(TimeoutError), self.place.opened() as archive:
                     for name in new:
-                        if found := in_full.read(store, name):
+                        if found := in_full.read(archive, name):
                             full[name] = found
             self._wanted = wanted
             self.full = full
 
-    def _look(self, store: Store) -> bool:
-        stamps = store.stamp(()), index.stamp_of(store)
+    def _look(self, archive: OpenDirectory) -> bool:
+        stamps = archive.stamp(()), index.stamp_of(archive)
         changed = False
         if not (self._settled and stamps == self._root):
-            changed = self._list(store, stamps)
-        return self._look_in_full(store) or changed
+            changed = self._list(archive, stamps)
+        return self._look_in_full(archive) or changed
 
-    def _list(self, store: Store, stamps: tuple[Stamp, Stamp | None]) -> bool:
+    def _list(self, archive: OpenDirectory, stamps: tuple[Stamp, Stamp | None]) -> bool:
         """One stat for each dump; whatever is new is looked at."""
         begun = time.monotonic()
         if stamps != self._root:
             self._seen_since = begun
-        there = directories(store)
+        there = directories(archive)
         lines: dict[str, Entry] = {}
         if stamps[1] is not None and stamps[1] != self._index:
-            lines, _ = index.read(store, stamps[1])
+            lines, _ = index.read(archive, stamps[1])
         entries: dict[str, Entry] = {}
         apart: dict[str, InFull] = {}
         grouped = odd(there)
@@ -141,10 +141,10 @@ class Archived:
             if name in grouped:
                 known = None
             elif known is None or not known.is_of(directory):
-                known = in_full.entry_of(store, name)
+                known = in_full.entry_of(archive, name)
             if known is not None:
                 entries[name] = known
-            elif (found := self.full.get(name) or in_full.read(store, name)) is not None:
+            elif (found := self.full.get(name) or in_full.read(archive, name)) is not None:
                 apart[name] = found
         unchanged = entries == self.entries and apart.keys() == self.full.keys() - self._wanted
         if not unchanged:
@@ -153,28 +153,28 @@ class Archived:
             self.full = {**{n: f for n, f in kept.items() if n in entries}, **apart}
             self.by_index.keep(entries)
         self._root, self._index = stamps, stamps[1]
-        self._settled = self._is_settled(store, stamps[0], begun)
+        self._settled = self._is_settled(archive, stamps[0], begun)
         return not unchanged
 
-    def _is_settled(self, store: Store, root: Stamp, begun: float) -> bool:
+    def _is_settled(self, archive: OpenDirectory, root: Stamp, begun: float) -> bool:
         """Whether any change after this look will show in the root's stamp."""
-        if store.may_hang:  # its clock may be another one
+        if archive.may_hang:  # its clock may be another one
             return begun > self._seen_since + bounds.SETTLED_NS / 10**9
         return time.time_ns() - root.mtime_ns > bounds.SETTLED_NS
 
-    def _look_in_full(self, store: Store) -> bool:
+    def _look_in_full(self, archive: OpenDirectory) -> bool:
         """Look again at what is read in full; whether anything changed."""
         full = dict(self.full)
         for name, each in self.full.items():
             try:
-                same = stored.look(store, name)[0] == each.stamps
+                same = stored.look(archive, name)[0] == each.stamps
             except TimeoutError:
                 raise
             except OSError:
                 same = False
             if not same:
                 del full[name]
-                if found := in_full.read(store, name):
+                if found := in_full.read(archive, name):
                     full[name] = found
         if full == self.full:
             return False
@@ -187,11 +187,11 @@ class Archived:
         # Of a dump that is not known yet, reading takes the stamps.
         if known is not None and known.stamps == self.stamps(name, wait=False):
             return known if isinstance(known, Stored) else None
-        with self.place.at_hand() as store:
-            if store is None:
+        with self.place.at_hand() as archive:
+            if archive is None:
                 return None
             try:
-                found = stored.read(store, name, bounds.QUICK_BYTES)
+                found = stored.read(archive, name, bounds.QUICK_BYTES)
             except OSError:
                 return None
         if found is None or self._doubted.get(name) == found.stamps:
@@ -209,8 +209,8 @@ class Archived:
 
     def text_at_hand(self, known: Stored, file: str) -> bytes | None:
         """What `text` gives, if it is small."""
-        with self.place.at_hand() as store:
-            return self._text(store, known, file, bounds.QUICK_BYTES) if store else None
+        with self.place.at_hand() as archive:
+            return self._text(archive, known, file, bounds.QUICK_BYTES) if archive else None
 
     def used(self, name: str) -> Stored | InFull:
         """What an archived dump is now, by its summary.json or else by its records.
@@ -221,10 +221,10 @@ class Archived:
         # Of a dump that is not known yet, reading takes the stamps.
         if known is not None and known.stamps == self.stamps(name, wait=True):
             return known
-        with self.place.opened() as store:
-            found: Stored | InFull | None = stored.read(store, name)
+        with self.place.opened() as archive:
+            found: Stored | InFull | None = stored.read(archive, name)
             if found is None or self._doubted.get(name) == found.stamps:
-                found = in_full.read(store, name)
+                found = in_full.read(archive, name)
         if found is None:
             with self._keeping:
                 self._rotten.pop(name, None)
@@ -241,8 +241,8 @@ class Archived:
         if not (wait or self.place.is_at_hand):
             return None
         try:
-            with self.place.opened() as store:
-                stamps, _ = stored.look(store, name)
+            with self.place.opened() as archive:
+                stamps, _ = stored.look(archive, name)
         except TimeoutError:
             raise
         except OSError:
@@ -253,9 +253,9 @@ class Archived:
     def in_full(self, name: str) -> InFull:
         """A dump with its records, where its summary.json does not say enough. As `used`."""
         known = self._in_full.get(name)
-        with self.place.opened() as store:
-            if known is None or stored.look(store, name)[0] != known.stamps:
-                known = in_full.read(store, name)
+        with self.place.opened() as archive:
+            if known is None or stored.look(archive, name)[0] != known.stamps:
+                known = in_full.read(archive, name)
         if known is None:
             raise ChangedError(f"{name} is gone from the archive")
         self._in_full.put(name, known)
@@ -274,13 +274,13 @@ class Archived:
         """dmesg.txt or the like as it was composed; None if that is not known to be right."""
         if not known.texts.get(file):
             return None
-        with self.place.opened() as store:
-            return self._text(store, known, file, bounds.LONGEST_TEXT)
+        with self.place.opened() as archive:
+            return self._text(archive, known, file, bounds.LONGEST_TEXT)
 
     @staticmethod
-    def _text(store: Store, known: Stored, file: str, limit: int) -> bytes | None:
+    def _text(archive: OpenDirectory, known: Stored, file: str, limit: int) -> bytes | None:
         try:
-            data = stored.small(store, known.name, file, limit)
+            data = stored.small(archive, known.name, file, limit)
         except TimeoutError:
             raise
         except OSError:
@@ -290,8 +290,8 @@ class Archived:
     def report(self, known: Stored) -> bytes | None:
         """report.txt as it was composed, of an archive of an earlier version."""
         try:
-            with self.place.opened() as store:
-                return stored.small(store, known.name, layout.REPORT, stored.SUMMARY_BYTES)
+            with self.place.opened() as archive:
+                return stored.small(archive, known.name, layout.REPORT, stored.SUMMARY_BYTES)
         except TimeoutError:
             raise
         except OSError:
@@ -300,11 +300,11 @@ class Archived:
     def record(self, path: str, sha256: str) -> bytes:
         """A record's bytes as stored. `ChangedError` if they are not of this sum."""
         dump, raw, file = path.split("/")
-        with self.place.opened() as store:
-            stamp = store.stamp((dump, raw), file)
+        with self.place.opened() as archive:
+            stamp = archive.stamp((dump, raw), file)
             if not stamp.is_file:
                 raise ChangedError(f"{path} has changed")
-            data = store.read((dump, raw), file, stamp)
+            data = archive.read((dump, raw), file, stamp)
         if saved_summary.digest(data) != sha256:
             known = self._known.pop(dump)
             if known is not None:

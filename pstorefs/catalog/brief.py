@@ -1,4 +1,4 @@
-"""What a list says of a dump."""
+"""The few words of a dump that a list or `status` shows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files of archived dumps that are shown as they lie there: the index tells what they must be.
+"""Reads dmesg.txt and summary.json of archived dumps, and checks them against the index.
 
-So nothing else of a dump is read for dmesg.txt and summary.json. What is not as the index says is
-never shown.
+The index has their digests, so nothing else of a dump is read for them. A file that is not as the
+index says is never shown.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class ByIndex:
             return None
         limit = stored.SUMMARY_BYTES if wait else bounds.QUICK_BYTES
         try:
-            with self.place.opened() as store:
-                return stored.unchanged(store, dump.name, dump.mark, limit)
+            with self.place.opened() as archive:
+                return stored.unchanged(archive, dump.name, dump.mark, limit)
         except TimeoutError:
             raise
         except OSError:
@@ -68,8 +68,8 @@ class ByIndex:
         """dmesg.txt as it was saved. `ChangedError` if it is not; TimeoutError if that hangs."""
         limit = dump.length or 0
         try:
-            with self.place.opened() as store:
-                data = store.within(
+            with self.place.opened() as archive:
+                data = archive.within(
                     (dump.name,),
                     lambda directory: durable.read_small(directory, layout.TEXT, limit),
                 )

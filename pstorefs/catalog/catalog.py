@@ -312,15 +312,18 @@ class Catalog:
         """The few words that a list of dumps needs."""
         # Dumps of one boot name each other, and may be more than are kept with all they say.
         kept = self._briefs.get(dump.name)
+        archived = isinstance(dump, Entry)
         try:
-            if kept is not None and kept[0] == self._made_of(dump):
+            # Of an archived dump that takes a look, which only a comparison needs.
+            made_of = None if archived and kept is None else self._made_of(dump)
+            if kept is not None and kept[0] == made_of:
                 return kept[1]
-            made_of = None if isinstance(dump, Entry) else self._made_of(dump)
             known = self.resolved(dump)
             if isinstance(known, Stored):
                 brief, made_of = Brief.of_stored(known), known.stamps
             else:
                 brief = Brief.of_dump(known, self.facts(known))
+                made_of = None if archived else made_of
         except OSError:
             what = dump.label if isinstance(dump, Dump) else dump.name
             return Brief(what, None, "", complete=False)

@@ -1,18 +1,18 @@
-"""Which directories of an archive are dumps, told from their names and stamps alone."""
+"""Finds the dumps among the directories of an archive, by names and stamps alone."""
 
 from __future__ import annotations
 
 from pstorefs.archive import entry, layout
 from pstorefs.catalog import bounds
 from pstorefs.record.dump_name import is_given
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 
 
-def directories(store: Store) -> dict[str, Stamp]:
+def directories(archive: OpenDirectory) -> dict[str, Stamp]:
     """The directories of an archive that may be dumps."""
     found = {
         name: stamp
-        for name, stamp in store.scan(()).items()
+        for name, stamp in archive.scan(()).items()
         if stamp.is_directory and layout.is_dump_name(name)
     }
     while len(found) > bounds.MOST_DUMPS:
@@ -23,8 +23,8 @@ def directories(store: Store) -> dict[str, Stamp]:
 def odd(there: dict[str, Stamp]) -> set[str]:
     """Dumps that have to be grouped with others, as one may be a part of another one.
 
-    What comes to a damaged dump is saved beside it, under its name and a hash; and whatever is not
-    called as a dump may be anything.
+    Records that join a damaged dump are saved beside it, under its name and a hash; and a directory
+    that is not called as a dump may hold anything.
     """
     found = {name for name in there if not is_given(name)}
     for name in there:

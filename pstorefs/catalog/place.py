@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pstorefs.source import looked
-from pstorefs.source.directory import Store
-from pstorefs.source.timeout import RETRY_SECONDS, open_store
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.timeout import RETRY_SECONDS, open_directory
 
 
 class _Held:
     """A directory that is open, and how many use it."""
 
-    __slots__ = ("closed", "opened", "store", "users")
+    __slots__ = ("closed", "directory", "opened", "users")
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, directory: OpenDirectory) -> None:
+        self.directory = directory
         self.users = 1
         self.opened = time.monotonic()
         #: Whoever uses it last closes it.
@@ -33,22 +33,22 @@ class Place:
     what is used meanwhile is closed half a second later, so that nothing keeps its disk busy.
     """
 
-    def __init__(self, kind: str, where: Store | str) -> None:
+    def __init__(self, kind: str, where: OpenDirectory | str) -> None:
         self.kind = kind
         #: Whether it may not answer, as far as the last look found out.
-        self.may_hang = isinstance(where, Store) and where.may_hang
+        self.may_hang = isinstance(where, OpenDirectory) and where.may_hang
         self._where = where
         self._hung_until = 0.0
         self._held: _Held | None = None
         self._lock = threading.Lock()
 
     @contextmanager
-    def opened(self) -> Iterator[Store]:
-        """The directory; an empty store where it does not exist.
+    def opened(self) -> Iterator[OpenDirectory]:
+        """The directory; an empty one where it does not exist.
 
         TimeoutError if it does not answer, and at once for some time after that.
         """
-        if isinstance(self._where, Store):
+        if isinstance(self._where, OpenDirectory):
             self._where.refresh()
             yield self._where
             return
@@ -57,7 +57,7 @@ class Place:
         try:
             held = self._take() or self._open(self._where)
             try:
-                yield held.store
+                yield held.directory
             finally:
                 self._give_back(held)
         except TimeoutError:
@@ -78,14 +78,14 @@ class Place:
         return held is not None and looked.holds_on(held.opened) and not self.may_hang
 
     @contextmanager
-    def at_hand(self) -> Iterator[Store | None]:
+    def at_hand(self) -> Iterator[OpenDirectory | None]:
         """The directory, if it is open already and answers at once; else None."""
         held = None if self.may_hang else self._take()
         if held is None:
             yield None
             return
         try:
-            yield held.store
+            yield held.directory
         finally:
             self._give_back(held)
 
@@ -99,8 +99,8 @@ class Place:
             return held
 
     def _open(self, path: str) -> _Held:
-        held = _Held(open_store(path, optional=True))
-        self.may_hang = held.store.may_hang
+        held = _Held(open_directory(path, optional=True))
+        self.may_hang = held.directory.may_hang
         closer = threading.Timer(looked.CURRENT_SECONDS, self._close, [held])
         closer.daemon = True
         try:
@@ -117,7 +117,7 @@ class Place:
             held.users -= 1
             last = held.closed and not held.users
         if last:
-            held.store.close()
+            held.directory.close()
 
     def _close(self, held: _Held) -> None:
         with self._lock:
@@ -126,4 +126,4 @@ class Place:
             last = not held.closed and not held.users
             held.closed = True
         if last:
-            held.store.close()
+            held.directory.close()

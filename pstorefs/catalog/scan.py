@@ -138,7 +138,7 @@ def must_go_on(kind: str, error: OSError) -> None:
 
 
 def _belongs(kind: str, each: Found) -> bool:
-    """Whether this is a record, where it is."""
+    """Whether a file in this place is a record."""
     if parse_name(each.name) is None:
         return False
     return kind != SYSTEMD or dumps_of.systemd_record(each.path)

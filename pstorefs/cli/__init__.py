@@ -1,1 +1,1 @@
-"""What people type: pstorefs, pstorecat, and the one-shot `pstorefs --archive`."""
+"""What people type: pstorefs, pstorecat, and one module for each action without a mount."""

@@ -27,7 +27,7 @@ from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.cli.meter import Meter
 from pstorefs.cli.said import say
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.printable import counted, printable
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ def run_archive(settings: Settings) -> int:
 def _run_once(settings: Settings) -> int:
     try:
         store = _open(settings)
-    except FileNotFoundError as error:
-        if settings.default_source:
-            return DONE  # a kernel without pstore: nothing will ever be there
-        return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
     except OSError as error:
-        return _fail(f"{settings.source}: {error.strerror}")
+        if settings.default_source and isinstance(error, FileNotFoundError):
+            return DONE  # a kernel without pstore: nothing will ever be there
+        from pstorefs.source.unopened import why_unopened
+
+        return _fail(why_unopened(settings.source, error))
     target = settings.target
     if target is None:
         store.close()
@@ -77,7 +77,7 @@ def _run_once(settings: Settings) -> int:
         store.close()
 
 
-def _run(store: Store, target: str, settings: Settings) -> int:
+def _run(store: OpenDirectory, target: str, settings: Settings) -> int:
     meter = Meter()
 
     def erase_and_say(message: str) -> None:
@@ -115,9 +115,9 @@ def _run(store: Store, target: str, settings: Settings) -> int:
     return status
 
 
-def _open(settings: Settings) -> Store:
+def _open(settings: Settings) -> OpenDirectory:
     if settings.default_source:
-        return Store(settings.source)
+        return OpenDirectory(settings.source)
     from pstorefs.source.timeout import open_named
 
     return open_named(settings.source)

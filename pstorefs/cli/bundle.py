@@ -8,8 +8,9 @@ A tar archive, compressed by gzip, with one directory in it, which is called as 
     redacted.txt    with --redact: that raw/ is left out; each stand-in, its kind, how often
     SHA256SUMS      of all of them
 
-The same dump gives the same file, byte for byte, as long as the machine's facts stay the same. What
-was replaced by what is written to standard output (unless the bundle goes there), and is not in it.
+The same dump gives the same file, byte for byte, as long as the machine's facts stay the same. The
+list of secrets and their stand-ins goes to standard output (unless the bundle does), and is not in
+the bundle.
 """
 
 from __future__ import annotations

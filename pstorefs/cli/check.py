@@ -30,7 +30,7 @@ from pstorefs.report.next_crash import NO, UNSURE, YES, Check, checks, overall
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.timeout import Attempts
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
@@ -118,7 +118,7 @@ def archive_check(settings: Settings) -> Check:
 
 def _look_at_archive(path: str, policy: Policy) -> str:
     """What there is to say for it. Raises OSError for what is wrong."""
-    nothing = Store("", pinned=True, optional=True)
+    nothing = OpenDirectory("", pinned=True, optional=True)
     with directory.opened(path, nothing, volatile=policy.volatile, create=False) as descriptor:
         if descriptor is not None:
             _check_place(path, descriptor, policy)
@@ -175,7 +175,7 @@ def _crash(settings: Settings, machine: Machine) -> int:
     path = settings.archive or DEFAULT_ARCHIVE
     boot = never_erased.boot_id()
     marker = test_crash.Marker(secrets.token_hex(16), int(time.time()), boot)
-    store = Store("", pinned=True, optional=True)
+    store = OpenDirectory("", pinned=True, optional=True)
     try:
         volatile = settings.archive_volatile
         with directory.opened(path, store, volatile=volatile, create=True) as descriptor:

@@ -50,7 +50,7 @@ def main(words: Sequence[str]) -> int:
         if _is_stopped_within(0):
             break
         if not _is_at_work(shipping):
-            _bury()
+            _reap()
             shipping = _begun(_ship)
         if _is_stopped_within(seconds):
             break
@@ -131,8 +131,8 @@ def _is_at_work(child: int) -> bool:
         return False
 
 
-def _bury() -> None:
-    """Ask for the end of all that has ended.
+def _reap() -> None:
+    """Reap every child that has ended: wait(2) for it.
 
     As a container's first process this is the parent of whatever a step that was killed has left.
     """

@@ -1,4 +1,4 @@
-"""The metrics that `pstorefs --archive` writes after its work, whatever became of that."""
+"""The metrics that `pstorefs --archive` writes after each run, failed ones included."""
 
 from __future__ import annotations
 

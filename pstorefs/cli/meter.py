@@ -1,4 +1,4 @@
-"""How far a long command is, on a terminal: one line that is written again and again, then erased.
+"""A progress line on a terminal: it is written again and again, and erased at the end.
 
 Only what takes longer than two seconds shows it, so that most commands say nothing.
 """

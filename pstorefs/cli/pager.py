@@ -1,4 +1,4 @@
-"""A text for people: through a pager where they read it on a terminal, as it is elsewhere."""
+"""A text for people: through a pager on a terminal, written as it is elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LESS = "FX"
 
 
 def show(data: bytes) -> None:
-    """Write it to standard output. OSError if that fails; a reader who left is none."""
+    """Write it to standard output. OSError if that fails, but not if the reader quits."""
     if not sys.stdout.isatty():
         sys.stdout.buffer.write(data)
         sys.stdout.flush()

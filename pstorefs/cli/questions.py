@@ -22,8 +22,9 @@ from pstorefs.report.material import context_of, material, raw_files
 from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
 from pstorefs.settings.questions import Question
-from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_named, open_store
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.timeout import open_directory, open_named
+from pstorefs.source.unopened import why_unopened
 from pstorefs.system.machine import Machine
 
 DONE, FAILURE = 0, 2
@@ -67,28 +68,22 @@ def opened_catalog(settings: Settings) -> Iterator[Catalog]:
         store.close()
 
 
-def _source(path: str, *, own: bool) -> Store:
+def _source(path: str, *, own: bool) -> OpenDirectory:
     """The source; an empty one for a machine without pstore. Raises `QuestionError`."""
     try:
-        store = open_store(path) if own else open_named(path)
+        store = open_directory(path) if own else open_named(path)
         store.scan(())
-    except FileNotFoundError:
-        if own:
-            return open_store(path, optional=True)
-        words = f"{path}: no such directory: give the one that holds records"
-        raise QuestionError(words) from None
-    except PermissionError:
-        words = f"{path}: permission denied: crash records are for root; use sudo, or copies"
-        raise QuestionError(words) from None
     except OSError as error:
-        raise QuestionError(f"{path}: {error.strerror}") from None
+        if own and isinstance(error, FileNotFoundError):
+            return open_directory(path, optional=True)
+        raise QuestionError(why_unopened(path, error)) from None
     return store
 
 
 def _is_open(path: str) -> bool:
-    """Whether an archive can be looked at. One that is not there yet is no news."""
+    """Whether an archive can be looked at. One that is not there yet is passed over silently."""
     try:
-        open_store(path).close()
+        open_directory(path).close()
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -1,7 +1,7 @@
 """`pstorefs --report-html URL|DIRECTORY FILE`: crashes as one HTML page.
 
-A directory may be named as such or as file://DIRECTORY. What is in it says whether it is a fleet's
-store or one machine's archive: as people type either, and neither can be taken for the other.
+A directory may be named as such or as file://DIRECTORY. Whether it is a fleet's store or one
+machine's archive is seen from what is in it: the two cannot be confused.
 
 The file is for its owner alone, as crash logs hold secrets; one that is there already keeps its
 mode. It is written beside that and renamed, so whoever reads it finds the old page or the new one.
@@ -68,7 +68,7 @@ def run_report_html(question: Question) -> int:
 
 
 def directory_of(where: str) -> str | None:
-    """The directory that is meant; None: a store that is none."""
+    """The directory that is meant; None: a store that is not a directory."""
     if where.startswith(_FILE):
         return where.removeprefix(_FILE)
     return None if "://" in where or where == fleet.WORD else where

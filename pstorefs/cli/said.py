@@ -1,4 +1,4 @@
-"""The lines that a command prints for people. That nobody reads them is no reason to stop.
+"""The lines that a command prints for people. It goes on if they cannot be written.
 
 Nothing is imported at the top: see settings/ship.py.
 """

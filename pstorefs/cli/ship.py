@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pstorefs.fleet.ship import Job, Result
+    from pstorefs.fleet.ship import Result, Sender
 
 #: Bytes of memory. A store may answer without end: that ends this run, and not the machine. The
 #: largest bundle, of 64 MiB, takes two thirds of it.
@@ -199,12 +199,12 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
             if not waiting and not receipts.reboots(folder):
                 return 0
             with bounded(_MOST_BYTES):
-                job = _job(settings, archive, folder)
-                if isinstance(job, int):
-                    return job
+                sender = _sender(settings, archive, folder)
+                if isinstance(sender, int):
+                    return sender
                 receipts.forget(folder, set(os.listdir(archive)))
-                results = ship.run(job, waiting)
-                others = _reboots(job, results) if settings.tells_reboots else []
+                results = ship.run(sender, waiting)
+                others = _reboots(sender, results) if settings.tells_reboots else []
     finally:
         os.close(folder)
     _sum_up(settings, results)
@@ -233,23 +233,23 @@ def _look(archive: int, folder: int) -> None:
     unclean.note(archive, folder, Machine(), say)
 
 
-def _reboots(job: Job, results: list[Result]) -> list[Result]:
+def _reboots(sender: Sender, results: list[Result]) -> list[Result]:
     """Ship the reboots without a record, unless the store is away."""
     from pstorefs.fleet import reboot
 
     if results and results[-1].store_wide:
         return []
-    found = reboot.run(job)
+    found = reboot.run(sender)
     for result in found:
         if not result.why and not sys.stdout.isatty():
-            out(f"{job.settings.url}: {result.dump}: shipped")
+            out(f"{sender.settings.url}: {result.dump}: shipped")
     return found
 
 
-def _job(settings: Ship, archive: int, folder: int) -> Job | int:
+def _sender(settings: Ship, archive: int, folder: int) -> Sender | int:
     """What a run needs; an exit status if that cannot be had."""
     from pstorefs.fleet.machine import identify
-    from pstorefs.fleet.ship import AT_ONCE, Job
+    from pstorefs.fleet.ship import AT_ONCE, Sender
     from pstorefs.fleet.store import StoreError, open_store
     from pstorefs.system.machine import Machine
 
@@ -263,17 +263,17 @@ def _job(settings: Ship, archive: int, folder: int) -> Job | int:
         from pstorefs.fleet import sentry
 
         prepare = sentry.prepared
-    from pstorefs.cli.shown import Shown
+    from pstorefs.cli.ship_progress import ShipProgress
 
-    shown = Shown(settings)
-    return Job(
+    progress = ShipProgress(settings)
+    return Sender(
         settings,
         identity,
         store,
         archive,
         folder,
-        told=shown.tell,
-        progress=shown.progress,
+        told=progress.tell,
+        progress=progress.progress,
         prepare=prepare,
         at_once=1 if settings.key or settings.url.startswith("file:") else AT_ONCE,
     )
@@ -285,15 +285,15 @@ def _check(settings: Ship) -> int:
     from pstorefs.system.limits import bounded
 
     with bounded(_MOST_BYTES):
-        job = _job(settings, -1, -1)
-        if isinstance(job, int):
-            return job
-        first, second = ship.check(job)
+        sender = _sender(settings, -1, -1)
+        if isinstance(sender, int):
+            return sender
+        first, second = ship.check(sender)
     answer = second or first
     if not answer.there:
         status = FAILURE if answer.result == REFUSED else REMAINS
         return _fail(status, f"{settings.url}: {answer.why}")
-    out(f"{settings.url}: reached; this machine ({job.identity.machine}) may write there")
+    out(f"{settings.url}: reached; this machine ({sender.identity.machine}) may write there")
     if answer.result == EXISTS:
         out("an object that is there already is not overwritten")
     else:

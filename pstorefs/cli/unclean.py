@@ -1,7 +1,8 @@
-"""-o unclean: what `pstorefs --ship` says of a boot that began without a shutdown and a record.
+"""`unclean = yes`: what `pstorefs --ship` reports of a boot before which nothing was shut down.
 
-It is looked into once a boot, after the archive has run, and as `status` does: the judgement is
-report/last_reboot.py's. What prevents a record now is left out: the service must not see the store.
+Nor did the machine leave a record then. The cause is looked for once in each boot, after the
+archive has run; report/last_reboot.py judges, as for `status`. What would prevent a record now is
+not looked at, as the service must not see the store.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _frozen(boot: str, cause: Cause, machine: Machine) -> reboot.Reboot:
 
 
 def _newest(archive: int) -> Crash | None:
-    """The newest crash that is archived and says when it was."""
+    """The newest archived crash of which the time is known."""
     names = sorted((name for name in os.listdir(archive) if name[:1].isdigit()), reverse=True)
     crashes = [
         Crash(at, name, str(summary.get("title")))
@@ -71,7 +72,7 @@ def _newest(archive: int) -> Crash | None:
 
 
 def _undated(archive: int, last: LastBoot) -> bool:
-    """Whether a crash was archived since the boot that does not say when it was."""
+    """Whether a crash of an unknown time was archived since the boot."""
     if last.booted is None:
         return False
     names = sorted(name for name in os.listdir(archive) if name[:1].isalpha())

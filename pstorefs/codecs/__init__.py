@@ -1,1 +1,1 @@
-"""The formats of compressed records, one page each; `detect` tells them apart."""
+"""The formats of compressed records, one module each; detect.py finds out which one it is."""

@@ -10,8 +10,8 @@ A codec is a module with these names:
 
 Both take any bytes whatsoever, return at most ``limit`` bytes of text, take time in proportion
 to ``len(data) + limit``, raise nothing but ``CodecError`` (``salvage`` raises nothing at all) and
-neither open, log nor guess anything. Neither judges whether the text looks like a kernel log: the
-package's face does.
+neither open, log nor guess anything. Neither judges whether the text looks like a kernel log:
+detect.py does.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.control.language import Command
 from pstorefs.record.record import STORE
 from pstorefs.record.shown import held, shown, stored
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.printable import printable
 
 _log = logging.getLogger("pstorefs")
@@ -49,7 +49,7 @@ class Executor:
     ``rm``: what rm does, one of values.REMOVALS.
     """
 
-    store: Store
+    store: OpenDirectory
     catalog: Catalog
     target: str | None
     policy: Policy

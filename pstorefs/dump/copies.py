@@ -1,4 +1,4 @@
-"""Copies of one record, in several places or shapes, put together.
+"""Recognises copies of one record, in several places or shapes.
 
 The same record may lie in the store, in the archive and where systemd-pstore moved it, compressed
 here and as text there, whole here and damaged there.

@@ -1,4 +1,4 @@
-"""A dump's parts to one text, oldest line first, with a line of this program for each gap.
+"""Joins the parts of a dump to one text, oldest line first, with a line of our own for each gap.
 
 Header lines, what pstore_blk puts before them, and ECC notices are taken off. All other bytes are
 the kernel's own, in its own order: kernels before 3.5 cut parts inside a line, so that nothing is

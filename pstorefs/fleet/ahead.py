@@ -1,4 +1,4 @@
-"""Bundles that come next: fetched before somebody asks, while somebody walks through a directory.
+"""Fetches bundles ahead while somebody walks through a directory.
 
 ``grep -r`` and ``cat *`` look into one dump after another, and would wait for the store each time.
 A walk is seen when a dump is looked into right after the one before it in its directory. Then the

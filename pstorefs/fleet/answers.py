@@ -1,10 +1,10 @@
 """What the answers of stores mean. Pure.
 
-obstore has the status and the code of an answer in the words of its error only, and what became of
-a request without an answer in the debug form of Rust. All functions here take these words.
+obstore gives the status and the code of an answer only in the words of its error, and what became
+of a request without an answer only in Rust's debug form. All functions here take these words.
 
-What Azure, Google and AWS say, and no server says that runs in tests/fleet, is taken from their
-documents and from what others saw of them; tests/fleet/test_answers.py hands it out.
+Answers of Azure, Google and AWS that no server in tests/fleet gives are taken from their documents
+and from reports of others; tests/fleet/test_answers.py hands them out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pstorefs.fleet.store import REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import REFUSED, RETRY, Answer
 from pstorefs.system.printable import printable
 
 
@@ -165,35 +165,35 @@ def takes_no_conditions(said: str) -> bool:
     return status == 501 or code in _CONDITION
 
 
-def judge(kind: Kind, said: str) -> Outcome:
+def judge(kind: Kind, said: str) -> Answer:
     """What became of a request that failed: `RETRY` or `REFUSED`."""
     status, code = answer(said)
     if any(place in said.partition(" in ")[0] for place in _METADATA):
         words = "no credentials are given, and this machine has none from its cloud"
-        return Outcome(RETRY, words, store_wide=True)
+        return Answer(RETRY, words, store_wide=True)
     if status == 0:
         return _unanswered(kind, said[:_LONGEST])
     words = " ".join(filter(None, (str(status), code)))
     if status >= 500 or status in _PASSING or code in _PASSING_CODES:
-        return Outcome(RETRY, words, store_wide=True)
+        return Answer(RETRY, words, store_wide=True)
     if _NO_TOKEN in said.partition("\n")[0]:
-        return Outcome(REFUSED, f"{words}: no token is given for these credentials", True)
+        return Answer(REFUSED, f"{words}: no token is given for these credentials", True)
     hint = _HINTS_OF_CODES.get(code) or _HINTS.get(status)
     if hint:
         words = f"{words}: {hint}"
-    return Outcome(REFUSED, words, store_wide=bool(hint) or status not in _OWN_FAULT)
+    return Answer(REFUSED, words, store_wide=bool(hint) or status not in _OWN_FAULT)
 
 
-def _unanswered(kind: Kind, said: str) -> Outcome:
+def _unanswered(kind: Kind, said: str) -> Answer:
     """What became of a request without an answer. It may have been carried out all the same."""
     for pattern, result in _CAUSES:
         if match := pattern.search(said):
             words = _OF_CAUSES.get(match[1], match[1])
             hint = f": {kind.lookup}" if pattern is _LOOKUP and kind.lookup else ""
-            return Outcome(result, f"{printable(words)}{hint}", store_wide=True)
+            return Answer(result, f"{printable(words)}{hint}", store_wide=True)
     if _NO_ETAG in said:
-        return Outcome(RETRY, _NO_STORE, store_wide=True)
-    return Outcome(
+        return Answer(RETRY, _NO_STORE, store_wide=True)
+    return Answer(
         RETRY, printable(said.partition("\n")[0].rpartition(" - ")[2])[:300], store_wide=True
     )
 

@@ -1,9 +1,9 @@
 """obstore in a process of its own, which may die without anybody else.
 
 The library holds an answer that is an error, or a list, in memory as a whole, however long it is
-or says to be; and where memory ends, Rust ends the process. So whoever runs a store, or a proxy
-before it, could end a mount, or take all of a machine's memory. Here it can end a worker. (A run of
---ship is a process that ends soon in any case: it has the bound, and no worker.) ::
+or claims to be; and where memory ends, Rust ends the process. So whoever runs a store, or a proxy
+before it, could end a mount, or take all of a machine's memory. Here they can only end a worker. (A
+run of --ship ends soon in any case: its own process has the bound, and no worker.) ::
 
     this process ── keeper, which imports obstore and never uses it
                       └── worker, which uses it, bounded in memory and without capabilities

@@ -1,4 +1,4 @@
-"""ship.conf, and what it means to others: what is still to be shipped is not to be removed.
+"""Reads ship.conf; also for --archive, as dumps that are still to be shipped must not be removed.
 
 Nothing is imported at the top: see settings/ship.py.
 """
@@ -100,7 +100,7 @@ def _pending(settings: Ship, state: str, archive: int) -> list[str]:
 
 
 class _All:
-    """What holds every name."""
+    """A container that holds every name."""
 
     def __contains__(self, name: object) -> bool:
         return True

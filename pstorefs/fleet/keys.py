@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 VERSION = "v1"
 DUMPS, INDEX, CHECK = f"{VERSION}/dumps", f"{VERSION}/index", f"{VERSION}/check"
 #: What stands for a label or a host that is not known, or not to be named.
-NONE, UNDATED = "none", "undated"
+NONE = "none"
 SUFFIX = ".json"
 #: What an entry that stands for a reboot is called, in the place of a dump.
 REBOOT = "reboot-"

@@ -1,7 +1,7 @@
-"""What Prometheus is told of shipping: the file of `pstorefs --ship -o metrics=FILE`.
+"""Metrics for Prometheus, of shipping: `pstorefs --ship -o metrics=FILE`.
 
-Counters and states are of the receipts and of the archive, so that they are right after any reboot.
-What there is to say of crashes and of the archive, `pstorefs --archive` writes: report/metrics.py.
+They are counted from the receipts and the archive, so that they are right after any reboot. Those
+of crashes and of the archive are written by `pstorefs --archive`: report/metrics.py.
 Nothing is imported at the top: see settings/ship.py.
 """
 

@@ -29,7 +29,7 @@ from pstorefs import __version__
 from pstorefs.fleet import answers
 from pstorefs.fleet.credentials import Use, credentials
 from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
-from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ class Objects:
         except (BaseError, ValueError, OSError) as error:
             raise StoreError(f"{settings.url}: {answers.unusable(str(error))}") from None
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`."""
         outcome = self._attempt(key, data, kind)
         if self.conditions or outcome is not None:
-            return outcome or Outcome(RETRY)
-        return self._attempt(key, data, kind) or Outcome(RETRY)
+            return outcome or Answer(RETRY)
+        return self._attempt(key, data, kind) or Answer(RETRY)
 
-    def _attempt(self, key: str, data: bytes, kind: str) -> Outcome | None:
+    def _attempt(self, key: str, data: bytes, kind: str) -> Answer | None:
         """One request. None: the store takes no conditions, and is not asked for them again."""
         create = self.conditions  # other threads may find out at the same time
         try:
@@ -135,16 +135,16 @@ class Objects:
                 self.conditions = False
                 return None
             if create and answers.is_there(self._kind, said):
-                return Outcome(EXISTS)
+                return Answer(EXISTS)
             return answers.judge(self._kind, said)
         except BaseException as error:
             # A panic of Rust: PyO3 derives it from BaseException, and exports no name of it.
             if type(error).__name__ != "PanicException":
                 raise
-            return Outcome(
+            return Answer(
                 REFUSED, f"obstore gave up: {answers.first_line(str(error))}", store_wide=True
             )
-        return Outcome(DONE)
+        return Answer(DONE)
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""

@@ -53,10 +53,10 @@ def thawed(data: bytes) -> Reboot | None:
         return None
 
 
-def parcel(job: ship.Job, reboot: Reboot) -> tuple[ship.Object, ship.Object]:
+def parcel(sender: ship.Sender, reboot: Reboot) -> tuple[ship.Object, ship.Object]:
     """Bundle and index entry. ValueError if no key can name the machine."""
-    machine, host = job.identity.of({"machine": {"hostname": reboot.host}})
-    given = "" if job.settings.host == NOBODY else job.settings.host or reboot.host
+    machine, host = sender.identity.of({"machine": {"hostname": reboot.host}})
+    given = "" if sender.settings.host == NOBODY else sender.settings.host or reboot.host
     summary = _summary(reboot, machine, given)
     whose = keys.reboot_id(machine, reboot.boot)
     name = f"{keys.REBOOT}{whose[:8]}"
@@ -88,31 +88,31 @@ def _summary(reboot: Reboot, machine: str, host: str) -> dict[str, Any]:
     }
 
 
-def run(job: ship.Job) -> list[ship.Result]:
+def run(sender: ship.Sender) -> list[ship.Result]:
     """Ship what is noted and not shipped. After `ship.run`, which waits its time."""
-    end = job.clock.now() + job.settings.run
+    end = sender.clock.now() + sender.settings.run
     results = []
-    for boot, data in receipts.reboots(job.receipts):
+    for boot, data in receipts.reboots(sender.receipts):
         reboot = thawed(data)
         if reboot is None:
-            receipts.note_reboot(job.receipts, boot, b"")
+            receipts.note_reboot(sender.receipts, boot, b"")
             continue
-        results.append(_one(job, reboot, end))
-        job.told(results[-1])
+        results.append(_one(sender, reboot, end))
+        sender.told(results[-1])
         if results[-1].store_wide:
             break
     return results
 
 
-def _one(job: ship.Job, reboot: Reboot, end: float) -> ship.Result:
+def _one(sender: ship.Sender, reboot: Reboot, end: float) -> ship.Result:
     what = f"{TITLE} ({reboot.answer})"
     try:
-        objects = parcel(job, reboot)
+        objects = parcel(sender, reboot)
     except ValueError as error:
         return ship.Result(what, ship.FAILED, why=str(error))
-    outcome = ship.put_all(job, objects, end)
-    if not outcome.there:
-        return ship.not_there(what, outcome)
+    answer = ship.put_all(sender, objects, end)
+    if not answer.there:
+        return ship.not_there(what, answer)
     key, data, _ = objects[0]
-    receipts.note_reboot(job.receipts, reboot.boot, b"")
+    receipts.note_reboot(sender.receipts, reboot.boot, b"")
     return ship.Result(what, ship.SHIPPED, key, len(data))

@@ -127,7 +127,7 @@ def make_receipts(state: str, store_name: str) -> int:
 
 
 def lock(state: str) -> Iterator[bool]:
-    """Generate once, whether this process holds the lock of the state directory meanwhile."""
+    """For `contextmanager`: whether this process holds the lock of the state directory."""
     import fcntl
 
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -175,8 +175,11 @@ def read_head(receipts: int, dump: str) -> dict[str, Any]:
     import json
 
     try:
-        line = _read(receipts, dump, _SUMS_BYTES + _HEAD_BYTES).partition(b"\n")[0]
-        head = json.loads(line)
+        descriptor = os.open(dump, _READ, dir_fd=receipts)
+        try:
+            head = json.loads(os.read(descriptor, _HEAD_BYTES).partition(b"\n")[0])
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}

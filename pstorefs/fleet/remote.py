@@ -1,4 +1,4 @@
-"""What is asked of a store by whoever looks: which keys there are, and the bytes under one.
+"""What a mount asks of a store: which keys there are, and the bytes under one.
 
 objects.py and spool.py keep this contract beside that of store.py. Each call is bounded in time and
 in what it returns, may be made by any thread, and raises `RemoteError` or nothing.

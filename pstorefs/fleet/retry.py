@@ -11,7 +11,7 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pstorefs.fleet.store import RETRY, Outcome
+from pstorefs.fleet.store import RETRY, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +35,14 @@ def bound(tries: int) -> float:
     return min(LAST_BOUND, FIRST_BOUND * (1 << min(tries - 1, 16)))
 
 
-def repeat(attempt: Callable[[], Outcome], clock: Clock, end: float) -> Outcome:
+def repeat(attempt: Callable[[], Answer], clock: Clock, end: float) -> Answer:
     """Try until it is not to be tried again, `TRIES` times, and not beginning after `end`."""
     for tries in range(1, TRIES + 1):
-        outcome = attempt()
-        if outcome.result != RETRY or tries == TRIES:
+        answer = attempt()
+        if answer.result != RETRY or tries == TRIES:
             break
         delay = clock.chance() * bound(tries)
         if clock.now() + delay > end:
             break
         clock.sleep(delay)
-    return outcome
+    return answer

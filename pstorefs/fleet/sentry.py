@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet import keys, ship
-from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer, StoreError
 from pstorefs.source.timeout import TIMEOUT_SECONDS, Attempts
 from pstorefs.system.printable import printable
 
@@ -48,9 +48,9 @@ _HINTS = {
 }
 
 
-def prepared(job: ship.Job, saved: dumps.Saved) -> ship.Parcel:
+def prepared(sender: ship.Sender, saved: dumps.Saved) -> ship.Parcel:
     """The envelope of a dump; nothing to send for what is no crash. ValueError as of `ship`."""
-    row, names = ship.named(job, saved)
+    row, names = ship.named(sender, saved)
     head = ship.head(saved, row)
     if not (row["crash"] or row["signature"]):
         return ship.Parcel((), head, row)
@@ -122,7 +122,7 @@ class Sentry:
         self._open = urllib.request.build_opener(_NoRedirections(), https).open
         self._attempts = Attempts()
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`. The key is in the envelope as well."""
         client = f"pstorefs/{__version__}"
         sender = f"Sentry sentry_version=7, sentry_client={client}, sentry_key={self._key}"
@@ -133,11 +133,11 @@ class Sentry:
         except TimeoutError:
             # Later attempts of this key are not held up by this one: it may be tried again.
             self._attempts = Attempts()
-            return Outcome(RETRY, "no answer in time", store_wide=True)
+            return Answer(RETRY, "no answer in time", store_wide=True)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _unanswered(error)
 
-    def _ask(self, request: urllib.request.Request) -> Outcome:
+    def _ask(self, request: urllib.request.Request) -> Answer:
         try:
             with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return _judged(answer.status, answer.read(_ANSWER_BYTES))
@@ -146,30 +146,30 @@ class Sentry:
                 return _judged(error.code, error.read(_ANSWER_BYTES))
 
 
-def _judged(status: int, said: bytes) -> Outcome:
+def _judged(status: int, said: bytes) -> Answer:
     """What an answer means."""
     if 200 <= status < 300:
         # Who logs in a hotel's guests, or a site's staff, says 200 to everything.
         if said.lstrip()[:1] == b"<":
-            return Outcome(RETRY, f"{status} with a web page: {_NOT_THERE}", store_wide=True)
-        return Outcome(DONE)
+            return Answer(RETRY, f"{status} with a web page: {_NOT_THERE}", store_wide=True)
+        return Answer(DONE)
     if 300 <= status < 400:
-        return Outcome(REFUSED, f"{status}, a redirection: {_NOT_THERE}", store_wide=True)
+        return Answer(REFUSED, f"{status}, a redirection: {_NOT_THERE}", store_wide=True)
     if status == 400 and b"already exists" in said:  # Bugsink, of an event that it has
-        return Outcome(EXISTS)
+        return Answer(EXISTS)
     words = f"{status}: {_HINTS[status]}" if status in _HINTS else str(status)
     if status >= 500 or status in _PASSING:
-        return Outcome(RETRY, words, store_wide=True)
-    return Outcome(REFUSED, words, store_wide=status not in _OWN_FAULT)
+        return Answer(RETRY, words, store_wide=True)
+    return Answer(REFUSED, words, store_wide=status not in _OWN_FAULT)
 
 
-def _unanswered(error: Exception) -> Outcome:
+def _unanswered(error: Exception) -> Answer:
     """What became of a request without an answer. It may have been carried out all the same."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         words = "the receiver's certificate is not trusted: see ca=, and the clock"
-        return Outcome(REFUSED, words, store_wide=True)
+        return Answer(REFUSED, words, store_wide=True)
     if isinstance(cause, http.client.HTTPException) and not isinstance(cause, OSError):
-        return Outcome(RETRY, f"an answer that is none of HTTP: {_NOT_THERE}", store_wide=True)
+        return Answer(RETRY, f"an answer that is none of HTTP: {_NOT_THERE}", store_wide=True)
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return Outcome(RETRY, printable(words)[:300], store_wide=True)
+    return Answer(RETRY, printable(words)[:300], store_wide=True)

@@ -24,7 +24,7 @@ from pstorefs.archive import layout
 from pstorefs.fleet import bundle, dumps, entry, keys, receipts, retry
 from pstorefs.fleet.gather import gather
 from pstorefs.fleet.machine import share
-from pstorefs.fleet.store import DONE, REFUSED, Outcome
+from pstorefs.fleet.store import DONE, REFUSED, Answer
 from pstorefs.settings.ship import NOBODY
 
 if TYPE_CHECKING:
@@ -78,8 +78,11 @@ class Parcel(NamedTuple):
     row: Mapping[str, Any]
 
 
-class Job(NamedTuple):
-    """All that a run needs. ``archive`` and ``receipts`` are descriptors of directories."""
+class Sender(NamedTuple):
+    """Who ships: this machine, with its archive and its receipts, to one store.
+
+    ``archive`` and ``receipts`` are descriptors of directories.
+    """
 
     settings: Ship
     identity: Identity
@@ -91,34 +94,34 @@ class Job(NamedTuple):
     told: Callable[[Result], None] = lambda _: None
     progress: Callable[[int, int], None] = lambda _, __: None
     #: What is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
-    prepare: Callable[[Job, dumps.Saved], Parcel] | None = None
+    prepare: Callable[[Sender, dumps.Saved], Parcel] | None = None
     #: How many dumps may be on their way at a time, if the store bears calls from several threads.
     at_once: int = 1
 
 
-def run(job: Job, pending: list[str]) -> list[Result]:
+def run(sender: Sender, pending: list[str]) -> list[Result]:
     """Ship these dumps of the archive, within the bounds of a run. One result for each."""
     pause = 0.0
-    if _is_first_of_boot(job):
-        _wait_for_share(job)
+    if _is_first_of_boot(sender):
+        _wait_for_share(sender)
         # The others spread over two windows more: of 100,000 machines that boot within 5 minutes
         # 447 requests a second come at worst, instead of 585.
-        pause = min(1.0, 2 / max(1, len(pending) - 1)) * job.settings.window
-    queue = ordered(job, pending)
+        pause = min(1.0, 2 / max(1, len(pending) - 1)) * sender.settings.window
+    queue = ordered(sender, pending)
     results: list[Result] = []
 
     def note(result: Result) -> None:
         results.append(result)
-        job.told(result)
-        job.progress(len(results), len(queue))
+        sender.told(result)
+        sender.progress(len(results), len(queue))
 
-    this_run = _Run(job)
-    alone = len(queue) if pause or job.at_once == 1 else _FIRST
-    job.progress(0, len(queue))
+    this_run = _Run(sender)
+    alone = len(queue) if pause or sender.at_once == 1 else _FIRST
+    sender.progress(0, len(queue))
     for number, name in enumerate(queue[:alone]):
         this_run.pause(pause if number else 0.0)
         note(this_run.ship(name))
-    for _, result in gather(this_run.ship, queue[alone:], job.at_once):
+    for _, result in gather(this_run.ship, queue[alone:], sender.at_once):
         if isinstance(result, Result):  # gather's other answer is of who looks at a store
             note(result)
     return results
@@ -130,9 +133,9 @@ class _Run:
     Safe from any thread.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._begun = job.clock.now()
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._begun = sender.clock.now()
         self._counting = threading.Lock()
         #: One dump is packed at a time. That is work, not waiting; and dumps may be large.
         self._packing = threading.Lock()
@@ -142,17 +145,17 @@ class _Run:
 
     def pause(self, longest: float) -> None:
         """Wait a random time, unless the store was away. That is no time in which the run works."""
-        self._begun += _pause(self._job, 0.0 if self._in_vain else longest)
+        self._begun += _pause(self._sender, 0.0 if self._in_vain else longest)
 
     def ship(self, name: str) -> Result:
         """Ship a dump, unless that is in vain, or the run is over."""
-        job, settings = self._job, self._job.settings
+        sender, settings = self._sender, self._sender.settings
         with self._counting:
-            if self._sent >= settings.size or job.clock.now() - self._begun > settings.run:
+            if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
                 return Result(name, REMAINS, why="left for the next run, as size= or run= say")
             if self._hopeless:
                 return self._hopeless._replace(dump=name, key="")
-        result = _ship_one(job, name, self._begun + settings.run, self._packing)
+        result = _ship_one(sender, name, self._begun + settings.run, self._packing)
         with self._counting:
             self._sent += result.size
             self._in_vain = self._in_vain + 1 if result.store_wide else 0
@@ -161,11 +164,13 @@ class _Run:
         return result
 
 
-def ordered(job: Job, pending: list[str]) -> list[str]:
+def ordered(sender: Sender, pending: list[str]) -> list[str]:
     """The dumps in the order in which they are to go."""
-    known = receipts.signatures(job.receipts)
+    if len(pending) == 1:  # as after most crashes: no receipt has to be read for it
+        return pending
+    known = receipts.signatures(sender.receipts)
     first, others = [], []
-    for brief in sorted((dumps.brief(job.archive, name) for name in pending), key=_age):
+    for brief in sorted((dumps.brief(sender.archive, name) for name in pending), key=_age):
         if brief.signature and brief.signature not in known:
             known.add(brief.signature)
             first.append(brief.name)
@@ -178,33 +183,33 @@ def _age(brief: dumps.Brief) -> tuple[str, str]:
     return brief.time, brief.name
 
 
-def _is_first_of_boot(job: Job) -> bool:
+def _is_first_of_boot(sender: Sender) -> bool:
     """Whether no run of this boot has waited yet, and one has to."""
-    boot = job.identity.boot
-    return bool(boot and job.settings.window and not receipts.has_waited(job.receipts, boot))
+    boot = sender.identity.boot
+    return bool(boot and sender.settings.window and not receipts.has_waited(sender.receipts, boot))
 
 
-def _wait_for_share(job: Job) -> None:
+def _wait_for_share(sender: Sender) -> None:
     """Wait until this machine's share of the window has passed. Once in each boot."""
-    boot = job.identity.boot
-    job.clock.sleep(share(job.identity.machine, boot, job.settings.window))
-    receipts.note_wait(job.receipts, boot)
+    boot = sender.identity.boot
+    sender.clock.sleep(share(sender.identity.machine, boot, sender.settings.window))
+    receipts.note_wait(sender.receipts, boot)
 
 
-def _pause(job: Job, longest: float) -> float:
+def _pause(sender: Sender, longest: float) -> float:
     """Wait for a random time up to so many seconds. That is no time in which the run works."""
-    seconds = job.clock.chance() * longest
+    seconds = sender.clock.chance() * longest
     if seconds:
-        job.clock.sleep(seconds)
+        sender.clock.sleep(seconds)
     return seconds
 
 
-def _ship_one(job: Job, name: str, end: float, packing: threading.Lock) -> Result:
+def _ship_one(sender: Sender, name: str, end: float, packing: threading.Lock) -> Result:
     """Read, pack and send a dump. A large one is sent while nobody else packs."""
     with packing:
         try:
-            saved = dumps.read(job.archive, name)
-            parcel = (job.prepare or prepared)(job, saved)
+            saved = dumps.read(sender.archive, name)
+            parcel = (sender.prepare or prepared)(sender, saved)
         except dumps.NotNowError as error:
             return Result(name, REMAINS, why=str(error))
         except (dumps.UnfitError, ValueError) as error:
@@ -213,26 +218,26 @@ def _ship_one(job: Job, name: str, end: float, packing: threading.Lock) -> Resul
             return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
         saved = saved._replace(files={})  # the parcel has them
         if sum(len(data) for _, data, _ in parcel.objects) > _SMALL:
-            return _send(job, saved, parcel, end)
-    return _send(job, saved, parcel, end)
+            return _send(sender, saved, parcel, end)
+    return _send(sender, saved, parcel, end)
 
 
-def _send(job: Job, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
+def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
     name = saved.name
-    if not receipts.has_begun(job.receipts, name, parcel.head, saved.sums):
-        outcome = put_all(job, parcel.objects[:-1], end)
-        if not outcome.there:
-            return not_there(name, outcome)
+    if not receipts.has_begun(sender.receipts, name, parcel.head, saved.sums):
+        answer = put_all(sender, parcel.objects[:-1], end)
+        if not answer.there:
+            return not_there(name, answer)
         if parcel.objects[1:]:
             with suppress(OSError):  # it saves a request after a kill, no more than that
-                receipts.begin(job.receipts, name, parcel.head, saved.sums)
-    outcome = put_all(job, parcel.objects[-1:], end)
-    if not outcome.there:
-        return not_there(name, outcome)
+                receipts.begin(sender.receipts, name, parcel.head, saved.sums)
+    answer = put_all(sender, parcel.objects[-1:], end)
+    if not answer.there:
+        return not_there(name, answer)
     key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
     result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
-        receipts.write(job.receipts, name, parcel.head, saved.sums)
+        receipts.write(sender.receipts, name, parcel.head, saved.sums)
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
@@ -242,46 +247,46 @@ def _send(job: Job, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
     return result
 
 
-def not_there(name: str, outcome: Outcome) -> Result:
+def not_there(name: str, answer: Answer) -> Result:
     """What became of what could not be put."""
-    result = FAILED if outcome.result == REFUSED else REMAINS
-    return Result(name, result, "", 0, outcome.why, outcome.store_wide)
+    result = FAILED if answer.result == REFUSED else REMAINS
+    return Result(name, result, "", 0, answer.why, answer.store_wide)
 
 
-def put_all(job: Job, objects: tuple[Object, ...], end: float) -> Outcome:
+def put_all(sender: Sender, objects: tuple[Object, ...], end: float) -> Answer:
     """Put objects in their order; the first answer that is not well, or the last one."""
-    outcome = Outcome(DONE)
+    answer = Answer(DONE)
     for key, data, kind in objects:
-        outcome = _put(job, key, data, kind, end)
-        if not outcome.there:
+        answer = _put(sender, key, data, kind, end)
+        if not answer.there:
             break
-    return outcome
+    return answer
 
 
-def _put(job: Job, key: str, data: bytes, kind: str, end: float) -> Outcome:
-    return retry.repeat(lambda: job.store.put(key, data, kind), job.clock, end)
+def _put(sender: Sender, key: str, data: bytes, kind: str, end: float) -> Answer:
+    return retry.repeat(lambda: sender.store.put(key, data, kind), sender.clock, end)
 
 
-def prepared(job: Job, saved: dumps.Saved) -> Parcel:
+def prepared(sender: Sender, saved: dumps.Saved) -> Parcel:
     """Bundle and index entry of a dump. ValueError if no key can name it."""
-    row, names = named(job, saved)
-    given = job.settings.host
+    row, names = named(sender, saved)
+    given = sender.settings.host
     files = bundle.without_machine(
         saved.files, saved.summary, names.machine, "" if given == NOBODY else given or None
     )
     packed = bundle.pack(saved.name, files, names.moment)
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
-    line = entry.line(names, saved.id, _replaced(job, saved), saved.saved, row, about)
+    line = entry.line(names, saved.id, _replaced(sender, saved), saved.saved, row, about)
     objects = (names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)
     return Parcel(objects, head(saved, row) | {"sha256": packed.sha256}, row)
 
 
-def _replaced(job: Job, saved: dumps.Saved) -> str | None:
+def _replaced(sender: Sender, saved: dumps.Saved) -> str | None:
     """The id under which this dump was shipped before it grew.
 
     It may have grown more than once since. Without a receipt: what it was before it last grew.
     """
-    before = layout.parse_sums(receipts.shipped_sums(job.receipts, saved.name)) or {}
+    before = layout.parse_sums(receipts.shipped_sums(sender.receipts, saved.name)) or {}
     hashes = set(before.values())
     # A receipt of another dump that had this name replaces nothing.
     if hashes and hashes < set(saved.hashes):
@@ -289,10 +294,10 @@ def _replaced(job: Job, saved: dumps.Saved) -> str | None:
     return saved.replaces
 
 
-def named(job: Job, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:
+def named(sender: Sender, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:
     """What a dump says of itself, and its names. ValueError if no key can name it."""
     row = entry.columns(saved.summary)
-    machine, host = job.identity.of(saved.summary)
+    machine, host = sender.identity.of(saved.summary)
     label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")
     kernel = row["kernel"] or ""
     return row, keys.names(machine, saved.name, saved.id, saved.saved, label, kernel, host)
@@ -319,11 +324,11 @@ def status(results: list[Result]) -> int:
     return 2 if FAILED in found else 3 if REMAINS in found else 0
 
 
-def check(job: Job) -> tuple[Outcome, Outcome | None]:
+def check(sender: Sender) -> tuple[Answer, Answer | None]:
     """A canary, put twice; the second answer is None if the first failed."""
-    key = keys.check_key(job.identity.machine)
+    key = keys.check_key(sender.identity.machine)
     data = b'{"schema":1,"check":"pstorefs --ship --check"}\n'
-    first = _put(job, key, data, JSON, job.clock.now() + job.settings.run)
+    first = _put(sender, key, data, JSON, sender.clock.now() + sender.settings.run)
     return first, _put(
-        job, key, data, JSON, job.clock.now() + job.settings.run
+        sender, key, data, JSON, sender.clock.now() + sender.settings.run
     ) if first.there else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable
 from pstorefs.fleet.remote import MOST_KEYS, Found, RemoteError
-from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Spool:
         #: before it had synced the folder above.
         self._durable: set[tuple[str, ...]] = set()
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`."""
         del kind
         try:
@@ -48,7 +48,7 @@ class Spool:
         except OSError as error:
             result = RETRY if error.errno in _PASSING else REFUSED
             what = self.directory if error.errno == errno.ENOENT else f"{self.directory}/{key}"
-            return Outcome(result, f"{what}: {error.strerror or error}", store_wide=True)
+            return Answer(result, f"{what}: {error.strerror or error}", store_wide=True)
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
@@ -102,7 +102,7 @@ class Spool:
             for descriptor in opened:
                 os.close(descriptor)
 
-    def _put(self, key: str, data: bytes) -> Outcome:
+    def _put(self, key: str, data: bytes) -> Answer:
         *folders, name = key.split("/")
         # The directory itself is not made: what is missing may be a disk that is not mounted.
         root = os.open(self.directory, _DIRECTORY)
@@ -111,7 +111,7 @@ class Spool:
             try:
                 if durable.exists(folder, name):
                     os.fsync(folder)  # whoever linked it may have been cut off before that
-                    return Outcome(EXISTS)
+                    return Answer(EXISTS)
                 temporary = f"{durable.NEW}{name}"
                 try:
                     _write(root, temporary, data)
@@ -124,7 +124,7 @@ class Spool:
                 os.close(folder)
         finally:
             os.close(root)
-        return Outcome(result)
+        return Answer(result)
 
     def _descend(self, root: int, folders: list[str]) -> int:
         """A descriptor of a folder below, made where it is not there; no link is followed."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DONE, EXISTS, RETRY, REFUSED = "done", "exists", "retry", "refused"
 
 
-class Outcome(NamedTuple):
+class Answer(NamedTuple):
     """What a store answered.
 
     ``why`` is one line for people, empty with DONE and EXISTS. ``store_wide``: what refuses this
@@ -39,7 +39,7 @@ class StoreError(Exception):
 class Store(Protocol):
     """A place for objects."""
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         """Keep the bytes under a key (below the prefix), if there is nothing yet. Never raises.
 
         One attempt, bounded in time. `kind`: the media type. When it answers DONE or EXISTS the

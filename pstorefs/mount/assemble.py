@@ -13,7 +13,7 @@ from pstorefs.mount.preflight import MountError
 from pstorefs.record.decoded import Decoded
 from pstorefs.settings.defaults import SYSTEMD_ARCHIVE
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
@@ -54,17 +54,15 @@ class Backing(Protocol):
         """Whether any command or rm can save or erase something."""
         ...
 
-    def tree(self) -> Directory:
-        """What the mount looks like. Made in the process that serves it. Raises `MountError`."""
+    def tree(self) -> tuple[Directory, Watch | None]:
+        """What the mount looks like, and what knows at once that something changed, if anything.
+
+        Made in the process that serves it. Raises `MountError`.
+        """
         ...
 
     def statvfs(self) -> os.statvfs_result:
         """The numbers for df(1)."""
-        ...
-
-    @property
-    def watch(self) -> Watch | None:
-        """Whether it is known at once that something changed. To be asked after `tree`."""
         ...
 
     def needs(self, module: str, /) -> bool:
@@ -79,30 +77,30 @@ class Backing(Protocol):
 class Records:
     """Records of a directory, such as /sys/fs/pstore."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: OpenDirectory) -> None:
         self._settings, self._store = settings, store
         self.may_hang = store.may_hang
         self.statvfs = store.statvfs
         self.close = store.close
         self.changes = may_change(settings, store)
-        self.watch: Watch | None = None
 
-    def tree(self) -> Directory:
+    def tree(self) -> tuple[Directory, Watch | None]:
         """See `Backing`."""
         from pstorefs.mount.watch import Watch
 
         root, dumps = tree(self._settings, self._store)
-        if dumps is not None:
-            self.watch = Watch(dumps.where, dumps.opened, dumps.follow)
-            dumps.lasts, dumps.root.passed = self.watch.lasts, self.watch.passed
-        return root
+        if dumps is None:
+            return root, None
+        watch = Watch(dumps.where, dumps.opened, dumps.follow)
+        dumps.lasts, dumps.root.passed = watch.lasts, watch.passed
+        return root, watch
 
     def needs(self, module: str, /) -> bool:
         """See `Backing`."""
         return module == _UNSHIPPED or not module.startswith(_OF_A_FLEET)
 
 
-def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
+def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Dumps | None]:
     """What the mount looks like, and what is in dumps/, if it has that."""
     machine = Machine()
     target = settings.target
@@ -124,7 +122,7 @@ def tree(settings: Settings, store: Store) -> tuple[Directory, Dumps | None]:
 
 def _executor(
     settings: Settings,
-    store: Store,
+    store: OpenDirectory,
     machine: Machine,
     target: str | None,
     rm: str,
@@ -158,12 +156,12 @@ def _executor(
     return Executor(store, Catalog(known, decoded), target, policy, rm)
 
 
-def may_change(settings: Settings, store: Store) -> bool:
+def may_change(settings: Settings, store: OpenDirectory) -> bool:
     """Whether any command or rm can save or erase something."""
     return (settings.target is not None or store.pinned) and not settings.read_only
 
 
-def _removal(settings: Settings, store: Store, target: str | None) -> str:
+def _removal(settings: Settings, store: OpenDirectory, target: str | None) -> str:
     """What rm of a record does; over the source what it does there, unless asked otherwise."""
     rm = settings.rm or ("clear" if store.pinned else "archive")
     if store.pinned and rm == "archive" and target is None:

@@ -1,8 +1,8 @@
 """The background: fork, a pipe that says when the mount answers, and systemd's sd_notify(3).
 
-The child writes a byte to the pipe when the kernel has sent its first request; the parent returns
-on that byte. If the pipe ends without it, the parent takes the mount away and says what the child
-wrote.
+The child writes a byte to the pipe when the kernel has sent its first request, and on that byte the
+parent returns. If the pipe ends without it, the parent unmounts and reports what the child wrote
+instead.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ does it go to sleep in trio, so that an idle mount wakes for nothing. The schedu
 * always, while a thread works for some request (`pace.waiting`), so that its answer is not late;
 * always, while no other task is ready to take over should a handler have to wait.
 
-Here it is also seen first that the file system is gone (`umount -f`): pyfuse3 goes on until the
-last handler has its answer, and a store may keep one waiting for a minute.
+This is also where it is noticed first that the file system is gone (`umount -f`): pyfuse3 goes on
+until the last handler has its answer, and a store may keep one waiting for a minute.
 
-It is put in place as `pyfuse3.asyncio.enable()` puts its own: under the name `trio` in pyfuse3. Of
-a pyfuse3 that was not looked at it keeps its hands, and everything goes trio's way.
+It is put in place as `pyfuse3.asyncio.enable()` puts its own: under the name `trio` in pyfuse3. A
+version of pyfuse3 whose source was not read is left alone, and everything goes trio's way.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Trio:
 
 
 def shorten() -> bool:
-    """Put it in place, before `pyfuse3.init`; whether this pyfuse3 is one that it fits."""
+    """Put it in place, before `pyfuse3.init`, if this pyfuse3 is a known one; whether it is."""
     version = str(getattr(pyfuse3, "__version__", ""))
     if not version.startswith(_KNOWN) or getattr(pyfuse3, "trio", None) is not trio:
         return False

@@ -22,7 +22,7 @@ from pstorefs.mount.preflight import MountError, check_hidden, is_below
 from pstorefs.settings import fleet, ship
 from pstorefs.settings.defaults import FLEET_CONFIG
 from pstorefs.settings.options import Settings
-from pstorefs.tree.fleet import Fleet, Root, owner_of, statvfs
+from pstorefs.tree.fleet import Fleet, FleetRoot, owner_of, statvfs
 from pstorefs.tree.node import Directory
 
 _FILE = "file://"
@@ -35,7 +35,6 @@ class FleetStore:
 
     may_hang = True
     changes = False
-    watch = None
 
     def __init__(self, settings: Settings, mountpoint: str) -> None:
         self._settings = settings
@@ -47,7 +46,7 @@ class FleetStore:
             if path and is_below(os.path.realpath(path), mountpoint):
                 raise MountError(f"{mountpoint}: hides {path}: mount elsewhere")
 
-    def tree(self) -> Directory:
+    def tree(self) -> tuple[Directory, None]:
         """See `Backing`."""
         try:
             remote = open_remote(self._ship)
@@ -68,7 +67,7 @@ class FleetStore:
             return crashes.following(name, count) if crashes else ()
 
         bundles = Bundles(remote, following=following)
-        return Root(Fleet(self._ship.url, days, bundles, owner, time.time_ns()))
+        return FleetRoot(Fleet(self._ship.url, days, bundles, owner, time.time_ns())), None
 
     def statvfs(self) -> os.statvfs_result:
         """See `Backing`."""

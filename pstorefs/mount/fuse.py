@@ -1,18 +1,33 @@
 """The FUSE side: the kernel's requests become calls on the tree's nodes, and their answers go back.
 
-The kernel knows a file by an inode number, which it learns from `lookup` or `readdir` and may use
-until it says `forget`. Then it asks: `getattr` (stat), `open`, `read`, `release` (the last close).
-Everything that would change something is refused the way a read-only file system does.
+FUSE in short: whoever makes a system call on the mount waits in the kernel, which writes a request
+to /dev/fuse. pyfuse3 reads it there and calls the method of `Adapter` that has the request's name,
+each as a task of trio; what the method returns is the answer. `cat /mnt/dumps/latest/report.txt`:
+
+==================== ===============================================================================
+lookup               one name in one directory: `dumps` in the root, `latest` in that, and so on.
+                     The answer is an inode number with attributes (mode, size, times)
+readlink             of `latest`; then `lookup` goes on with the directory that it names
+open                 report.txt by its number. The answer is a handle
+read                 by the handle: an offset and a size, as often as it takes
+release              the last close of that handle
+forget               later, when the kernel needs the number no more: it says how many look-ups of
+                     it are over (`Node.lookups` counts them)
+==================== ===============================================================================
+
+`ls -l` is `opendir`, `readdir` and `releasedir`; `stat` alone is `getattr`. Whatever would change
+something (`mkdir`, `rename`, ...) is refused, as a read-only file system does.
 
 Three rules keep what is shown fresh although the kernel caches it:
 
 * A number means one content for ever. Changed content is another node, another number.
 * `open` compares with the source and answers ESTALE on a mismatch: the kernel then looks the name
   up again and opens the new node automatically, and no reader sees an error.
-* So file content may stay in the page cache without limit (keep_cache), and names and attributes
-  for a second, or until something changes (inodes.py, watch.py).
+* So the kernel may cache file content without limit (keep_cache), and names and attributes for a
+  second, or until something changes (inodes.py, watch.py).
 
-What may take long runs in a thread of its lane (lanes.py): who asked waits, the mount does not.
+Here is one thread. What may take long runs in another one, of its lane (lanes.py): whoever asked
+for it waits, the mount does not.
 """
 
 from __future__ import annotations
@@ -124,22 +139,22 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             raise pyfuse3.FUSEError(errno.ENOENT)
         node = settled[1]
         entry = self.inodes.entry(node)
-        node.lookups += 1
+        node.lookups += 1  # the kernel counts as well, and gives them back with `forget`
         return entry
 
     async def ask_again(self) -> None:
-        """Have the kernel ask for the attributes of whatever it keeps for long: see watch.py."""
+        """Make the kernel ask again for the attributes of all that it keeps long: see watch.py."""
         numbers = self.inodes.lasting()
         if not numbers:
             return
         try:
-            # Never given up: when the mount ends, what it writes to is taken away.
+            # Not one to be given up: it writes to /dev/fuse, which is closed when the mount ends.
             await trio.to_thread.run_sync(_expire, numbers)
         except (RuntimeError, MemoryError):  # no further thread
             _expire(numbers)
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        """The kernel drops what it learned from lookups, so many of each inode."""
+        """The kernel needs some numbers no more: of each, so many look-ups are over."""
         self.inodes.forget(inode_list)
 
     @_answered
@@ -181,7 +196,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        """Open for reading. root passes all mode bits, so that writers are refused here."""
+        """Open for reading. Writers are refused here, as the kernel lets root pass all modes."""
         node = self.inodes.node(inode)
         if not isinstance(node, File):
             raise pyfuse3.FUSEError(errno.EINVAL)
@@ -195,6 +210,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         handle = next(self._handle_numbers)
         self.handles[handle] = node, opened
         node.opens += 1
+        # A node's content never changes, so cached pages of it stay right from one open to the
+        # next; `control`, whose content does change, is never cached.
         return pyfuse3.FileInfo(fh=handle, keep_cache=not node.direct, direct_io=node.direct)
 
     @_answered
@@ -207,9 +224,9 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def write(self, fh: int, off: int, buf: bytes) -> int:
-        """A command. The offset is of no meaning: `>>` writes at the end of what was read.
+        """Commands for `control`. The offset means nothing: `>>` writes behind what was read.
 
-        Always the full length: for a short count a shell would send the rest as a new command.
+        The answer is always the full length: a shell would send the rest as a new command.
         """
         opened = self.handles[fh][1]
         if not isinstance(opened, Writer):
@@ -265,7 +282,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
     @_answered
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        """Remove a name: what that means, the directory knows."""
+        """Remove a name. What that means the directory knows: of a record, see rm=."""
         remove = self.inodes.directory(parent_inode).remove
         try:
             await self._lanes.command(remove, os.fsdecode(name))
@@ -279,7 +296,10 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
 
 
 def _expire(numbers: list[int]) -> None:
-    """In a thread: there may be 100,000. This takes no lock of the kernel's."""
+    """Tell the kernel that these attributes are old. In a thread: there may be 100,000.
+
+    The kernel takes no lock for it that a request might hold.
+    """
     for number in numbers:
         with suppress(OSError):  # it forgot that one
             pyfuse3.invalidate_inode(number, attr_only=True)
@@ -288,7 +308,8 @@ def _expire(numbers: list[int]) -> None:
 def _look_up(directory: Directory, name: str, lane: Lane) -> tuple[Node | None, bool]:
     """The node under a name, and whether its attributes are found already.
 
-    In the lane of the look-up, where they are found as well if the node's is the same.
+    It is called in `lane`. If that is the node's lane too, the attributes are found at once: that
+    saves another way through a thread.
     """
     node = directory.lookup(name)
     if node is None or node.fresh:

@@ -1,8 +1,8 @@
 """Inode numbers: which node the kernel means by one, and for how long it may.
 
-The kernel learns a number from a look-up or a listing, and may use it until it has sent `forget` as
-often. Numbers are never used again, so that what the kernel still caches of an old one is never
-shown for a new one.
+The kernel learns a number from a look-up or a listing, and may use it until it has forgotten it as
+often as it learned it. Numbers are never used again, so that what the kernel still caches under an
+old number is never shown for a new node.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class Inodes:
         if node.number == 0:
             node.number = next(self._numbers)
         self.nodes[node.number] = node
-        # Threads find attributes at any moment. So first whether they hold, then what they are: in
-        # the other order the kernel would keep those from before. An entry of these is made anew.
+        # Threads find attributes at any moment. So first it is asked whether they hold, then what
+        # they are: in the other order the kernel would keep the old ones as if they were current.
+        # Attributes that are new (another object) get a new entry.
         lazy = node.lazy
         found = lazy and node.fresh and node.frozen
         attributes = node.attributes
@@ -77,14 +78,14 @@ class Inodes:
         return entry
 
     def lasting(self) -> list[int]:
-        """The numbers of all that the kernel may keep for long: once, until it is told so again."""
+        """The numbers of all that the kernel was allowed to keep for long since the last call."""
         if not self._lasting:
             return []
         self._lasting = False
         return [number for number, node in self.nodes.items() if node.may_last]
 
     def forget(self, counts: Iterable[tuple[int, int]]) -> None:
-        """The kernel drops these numbers, each of them as often as `count` says."""
+        """The kernel gives up so many look-ups of each number; one without any is dropped."""
         for number, count in counts:
             node = self.nodes.get(number)
             if node is None or number == pyfuse3.ROOT_INODE:

@@ -1,8 +1,8 @@
 """Threads for what may take long, in lanes: what hangs in one lane keeps nobody in another.
 
 A node says in which lane its calls belong (`tree.node.Lane`). Each lane has threads of its own;
-a call that finds all of them taken waits for one, without holding anything meanwhile. trio's own
-limit of 40 threads does not count here: it is for calls that name no limiter.
+a call that finds all of them taken waits for one, and holds nothing meanwhile. trio's own limit of
+40 threads does not apply: it is for calls that name no limiter.
 """
 
 from __future__ import annotations

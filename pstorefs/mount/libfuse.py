@@ -1,4 +1,4 @@
-"""libfuse: the options that it is given, and what it says when it cannot mount, as one message."""
+"""libfuse: the options that it is given, and one message for whatever it prints when it fails."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Listing:
         self.made = made
 
     def left(self, now: float) -> float:
-        """For how many seconds it may still be shown: what the kernel keeps of it counts, too."""
+        """Seconds for which it may still be shown, by the kernel's cache or to another reader."""
         return self.made + FRESH_SECONDS - now
 
 

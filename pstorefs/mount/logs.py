@@ -1,4 +1,4 @@
-"""Where a mount's log goes, and which words of pyfuse3 are left out."""
+"""Where a mount's log goes, and which lines of pyfuse3 are left out of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _log_to(handler: logging.Handler) -> None:
 def is_news(record: logging.LogRecord) -> bool:
     """Whether pyfuse3 reports something that somebody should know.
 
-    An answer that finds its request gone (ENOENT) is none: who asked was killed, or the mount went.
+    That an answer found its request gone (ENOENT) is no news: whoever asked was killed, or it was
+    unmounted.
     """
     gone = (os.strerror(errno.ENOENT),)
     return not ("fuse_reply_" in str(record.msg) and record.args == gone)

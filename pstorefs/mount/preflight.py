@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import Store
-from pstorefs.source.timeout import open_named, open_store, real_path
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.timeout import open_directory, open_named, real_path
+from pstorefs.source.unopened import why_unopened
 from pstorefs.system import mountinfo
 from pstorefs.system.printable import printable
 
@@ -32,7 +33,7 @@ def free_mountpoint(path: str) -> str:
     mounted = mountinfo.at(point)
     if mounted is not None and mounted.kind == TYPE:
         try:
-            # Not stat: what a dead mount said last the kernel goes on saying, for a second.
+            # Not stat: for a second the kernel repeats what a mount said last, although it is dead.
             os.statvfs(point)
         except OSError as error:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
@@ -54,9 +55,10 @@ def free_mountpoint(path: str) -> str:
 
 
 def check_hidden(mountpoint: str, archive: str | None) -> None:
-    """Raise `MountError` if the mount would hide what the program needs, from itself included.
+    """Raise `MountError` if the mount would hide something that this program needs.
 
-    Or if it would be part of the archive: to look through that, it would have to ask itself.
+    Or if it would be inside the archive: to look through that, the program would have to ask itself
+    and wait for its own answer.
     """
     needed = [("the archive", archive), ("Python", os.__file__), ("pstorefs itself", __file__)]
     for what, path in needed:
@@ -85,8 +87,8 @@ def detach(point: str) -> None:
         subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
 
-def open_source(settings: Settings, mountpoint: str) -> Store:
-    """The source; without one, an empty store that waits for it, where that is allowed."""
+def open_source(settings: Settings, mountpoint: str) -> OpenDirectory:
+    """The source; where it may be missing, one that is empty until it comes."""
     source = settings.source
     real = _real(source)
     over_source = real == mountpoint
@@ -98,27 +100,18 @@ def open_source(settings: Settings, mountpoint: str) -> Store:
         )
     optional = settings.default_source and (settings.nofail or _has_archive(settings))
     try:
-        opener = open_store if settings.default_source else open_named
+        opener = open_directory if settings.default_source else open_named
         store = opener(real, pinned=over_source, optional=optional)
         store.scan(())
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         if settings.default_source:
             raise MountError(
                 f"{source}: not there: this kernel has no pstore (CONFIG_PSTORE),"
                 " or sysfs is not mounted"
             ) from None
-        raise MountError(f"{source}: no such directory: give the one that holds records") from None
-    except NotADirectoryError:
-        raise MountError(
-            f"{source}: not a directory: give the one that holds records"
-            " (to decode one file: pstorecat FILE)"
-        ) from None
-    except PermissionError:
-        raise MountError(
-            f"{source}: permission denied: crash records are for root; use sudo, or copies"
-        ) from None
+        raise MountError(why_unopened(source, error)) from None
     except OSError as error:
-        raise MountError(f"{source}: {error.strerror}") from error
+        raise MountError(why_unopened(source, error)) from error
     if settings.default_source and not store.is_pstore and not optional:
         raise MountError(
             f"{source}: no pstore file system is mounted there:"

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pstorefs
 from pstorefs.mount import libfuse, privileges
@@ -28,7 +29,7 @@ _SWITCH_SECONDS = 0.0005
 #: Each of these unmounts and ends the program.
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-# So long after the start nobody waits for it any more.
+# Seconds after the start: by then whoever waited for the mount has had what it wanted.
 _LOAD_SECONDS = 2
 #: What only the programs import, by the beginning of the name: 2.5 MiB, with urllib and html.
 PROGRAMS = (
@@ -66,7 +67,7 @@ def mount_and_serve(
     from pstorefs.mount.lanes import Lanes
 
     _prepare(mountpoint)
-    root = backing.tree()
+    root, watch = backing.tree()
     adapter = Adapter(root, Lanes(may_hang=backing.may_hang), backing.statvfs, answering)
     # Until trio listens, a signal waits: it would end the program and leave a dead mount.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -79,7 +80,7 @@ def mount_and_serve(
         malloc.share()
         gc.freeze()  # what was imported stays: else the first collection looks through it, 6 ms
         gc.enable()
-        trio.run(_answer_requests, backing, adapter.ask_again)
+        trio.run(_answer_requests, backing, watch and partial(watch.keep, adapter.ask_again))
     finally:
         privileges.regain()
         pyfuse3.close(unmount=own is None or own.unmount())
@@ -87,7 +88,7 @@ def mount_and_serve(
 
 
 def _prepare(mountpoint: str) -> None:
-    """What must be so before it is mounted, of this process."""
+    """Prepare this process for the mount."""
     from pstorefs.mount import fastpath
 
     fastpath.shorten()
@@ -98,10 +99,11 @@ def _prepare(mountpoint: str) -> None:
     logging.getLogger("pyfuse3").addFilter(is_news)
 
 
-async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[None]]) -> None:
-    """Until it is unmounted, or a signal comes: then until the last answer, or `_GRACE_SECONDS`.
+async def _answer_requests(backing: Backing, watch: Callable[[], Awaitable[None]] | None) -> None:
+    """Answer until it is unmounted, or a signal comes; then until no request waits.
 
-    What waits longer than that for a source or an archive that hangs is given up; a command is not.
+    A request that waits longer than `_GRACE_SECONDS` then, for a source or an archive that hangs,
+    is given up; a command is not.
     """
     import pyfuse3
     import trio
@@ -121,20 +123,20 @@ async def _answer_requests(backing: Backing, ask_again: Callable[[], Awaitable[N
                     _log.info("unmounting on %s", signal.Signals(number).name)
                     pyfuse3.terminate()
                     end_soon()
-            finally:  # nor may a second one, before it is unmounted
+            finally:  # a second signal must not end the program before it is unmounted
                 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def load_later() -> None:
         await trio.sleep(_LOAD_SECONDS)
-        # On a busy machine it takes half a minute; a mount that is gone ends at once.
+        # On a busy machine it takes half a minute; if the mount ends meanwhile nobody waits for it.
         await trio.to_thread.run_sync(load_the_rest, backing.needs, **GIVE_UP)
 
     async with trio.open_nursery() as nursery:
         pace.gone = end_soon
         await nursery.start(end_on_signal)
         nursery.start_soon(load_later)
-        if backing.watch is not None:
-            nursery.start_soon(backing.watch.keep, ask_again)
+        if watch is not None:
+            nursery.start_soon(watch)
         await _until_unmounted()
         nursery.cancel_scope.cancel()
 

@@ -1,20 +1,21 @@
 """For how long the kernel may keep what it knows of archived dumps: until something changes there.
 
-Names and attributes are a second old at most (inodes.py). Whoever reads 10,000 dumps looks each up
-again when its second is over, and that is half of all requests. But an archive seldom changes, and
-inotify(7) tells when it does. So what lies there is kept for `LASTING_SECONDS`, and
+Names and attributes are a second old at most (inodes.py). A program that reads 10,000 dumps makes
+the kernel look each up again when its second is over, and that is half of all requests. But an
+archive seldom changes, and inotify(7) reports when it does. So the kernel may keep what is there
+for `LASTING_SECONDS`, and
 
 * from the moment of a change on, nothing is kept for more than a second, for `_SETTLE_SECONDS`:
   what was looked at before may still be shown, and answers may be on their way;
-* half a second later the kernel is told to ask again for the attributes of whatever it keeps. That
-  says as well whether a name is still there, as nobody comes past a directory without asking.
+* half a second later the kernel is told to ask again for the attributes of whatever it keeps. The
+  answer also says whether a name is still there: the kernel asks on its way past each directory.
 
-Watched are the archive's directory and the source's, whose rights those of the archive are. Nobody
-tells when their paths lead elsewhere: a directory above is renamed, a symbolic link replaced, a
-disk mounted there. So once a second whoever comes past dumps/ has the paths followed again: he may
-still be shown what was there, and the next one is not. What changes elsewhere (somebody writes to a
-dump's own directory; a record joins a dump, which is in a folder of the source) is found by who
-opens the file, and by the next one who looks at all dumps.
+Two directories are watched: the archive's, and the source's, from which dumps/ has its owner and
+mode. inotify does not report that a path leads elsewhere: that a directory above was renamed, a
+symbolic link replaced, a disk mounted there. So a look at dumps/ has both paths followed again, at
+most once a second: that reader may still see what was there before, the next one does not. Other
+changes (somebody writes into a dump's own directory; a record in a folder of the source joins a
+dump) are found by whoever opens the file, and by the next one who looks at all dumps.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Watch:
     ``where``: which directories were looked at last, and what was found in all, as anything that
     can be compared; None: that is not known at the moment. ``opened``: descriptors of them, to be
     used within a block, and what `where` says of these directories. OSError if there are none.
-    ``follow``: look at everything now, and say as `where` what was found. From any thread.
+    ``follow``: look at everything now, and return what `where` would. From any thread.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Watch:
         self._passed: Any = None
 
     def passed(self) -> None:
-        """Somebody comes past the directory of all dumps."""
+        """Somebody looks at dumps/, or goes through it."""
         if self._passed is not None:
             self._passed.set()
 
@@ -86,7 +87,7 @@ class Watch:
         return self._quiet and settled and since > self._changed
 
     async def keep(self, forget: Callable[[], Awaitable[None]]) -> None:
-        """Watch, as soon as `lasts` was asked; `forget` has the kernel ask again."""
+        """Watch, once `lasts` is first called. `forget` makes the kernel ask again."""
         while True:
             self._wanted = trio.Event()
             await self._wanted.wait()

@@ -111,7 +111,7 @@ def choose_dump(lines: list[Line], reports: list[Report], reason: str, count: in
     """Return the report of a dump with the header `<reason>#<count>`."""
     word = reason.lower()
     if word == "panic":
-        panic = _last(reports, "panic")
+        panic = _last_panic(reports)
         if panic is None:
             return _without_panic_line(lines, reports)
         return Choice(cause_of(panic, lines, reports) or panic, panic)
@@ -167,7 +167,7 @@ def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
         0,
     )
     last_boot = [one for one in reports if one.head >= begin]
-    panic = _last(last_boot, "panic")
+    panic = _last_panic(last_boot)
     if panic is not None:
         return Choice(cause_of(panic, lines, last_boot) or panic, panic, crashed=True)
     end = len(lines)
@@ -252,10 +252,9 @@ def _at_once(oops: Report, panic: Report, lines: list[Line]) -> bool:
     return soon and panic.head - oops.last < TAIL
 
 
-def _last(reports: list[Report], error_class: str) -> Report | None:
-    return next(
-        (one for one in reversed(reports) if one.kind and one.kind.error_class == error_class), None
-    )
+def _last_panic(reports: list[Report]) -> Report | None:
+    panics = (one for one in reversed(reports) if one.kind and one.kind.error_class == "panic")
+    return next(panics, None)
 
 
 def _own_oops(lines: list[Line], reports: list[Report], count: int | None) -> Report | None:

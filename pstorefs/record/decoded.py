@@ -1,7 +1,7 @@
-"""What was decoded lately, for whoever wants it next, so that no record is decoded twice.
+"""A cache of decoded records, so that none is decoded twice.
 
-A listing of the mirror decodes records for their sizes, and mostly somebody reads them next; the
-catalog decodes them to know which dump they belong to. Both look here first.
+A listing of the mirror decodes records for their sizes, and mostly somebody reads them next. The
+catalog decodes records to find out which dump they belong to. Both look here first.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Decoded:
                 self._grown = malloc.grow(self._limit)
 
     def clear(self) -> None:
-        """Keep nothing: memory is scarce."""
+        """Drop all: memory is scarce."""
         with self._lock:
             self._kept.clear()
             self._size = 0

@@ -1,6 +1,6 @@
 """Which names pstorefs gives to dumps (dump/__init__.py has the rule).
 
-Nothing is imported: most runs of `pstorefs --ship` look at names and at little else.
+Nothing is imported here: most runs of `pstorefs --ship` look at names and at little else.
 """
 
 

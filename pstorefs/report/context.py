@@ -1,4 +1,4 @@
-"""What the files of a dump say beyond it: who reads, and what else happened in that boot."""
+"""What the files of a dump say that its records do not: the machine it is read on, its boot."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def list_text(rows: Sequence[Row]) -> bytes:
 
 
 def list_json(rows: Sequence[Row], latest: Listed | None) -> bytes:
-    """The same, one object a line. Keys are stable; null: not known."""
+    """The same for programs: a JSON object on each line. Keys are stable; null: not known."""
     return b"".join(json.dumps(_keys(row, latest)).encode() + b"\n" for row in rows)
 
 

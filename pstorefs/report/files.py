@@ -15,7 +15,7 @@ from pstorefs.dump import Dump
 from pstorefs.record.record import Record
 from pstorefs.report import report_txt, summary_json
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import Decoded, Material
+from pstorefs.report.material import DecodedMaterial, Material
 from pstorefs.system.machine import Machine
 
 CONSOLE = "console.txt"
@@ -58,7 +58,7 @@ def composer(machine: Machine, *, own: bool) -> Compose:
     def title(dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump]) -> str:
         known = titles.get(dump.id)
         if known is None:
-            known = summary_json.title_of(dump, Decoded(dump, read, boot).facts())
+            known = summary_json.title_of(dump, DecodedMaterial(dump, read, boot).facts())
             remember(dump, known)
         return known
 
@@ -71,7 +71,7 @@ def composer(machine: Machine, *, own: bool) -> Compose:
         dump: Dump, read: Callable[[Record], bytes], siblings: Iterable[Dump] = ()
     ) -> Mapping[str, bytes]:
         boot = (dump, *siblings)
-        material = Decoded(dump, read, boot)
+        material = DecodedMaterial(dump, read, boot)
         remember(dump, summary_json.title_of(dump, material.facts()))
         others = tuple(
             Sibling(other.name, title(other, read, boot), other.order or 0, other.reason or "")

@@ -14,7 +14,7 @@ from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.next_crash import YES, checks
 from pstorefs.settings.defaults import DEFAULT_ARCHIVE
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.crash_setup import read_setup
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import counted, printable
@@ -167,7 +167,7 @@ def returned(catalog: Catalog, archive: str) -> list[Finding]:
     if ARCHIVE in catalog.unreadable:  # it does not answer
         return []
     found = 0
-    store = Store(archive, optional=True)
+    store = OpenDirectory(archive, optional=True)
     try:
         for dump in dumps:
             live = {record.sha256 for record in dump.records if record.place == STORE}

@@ -64,7 +64,7 @@ def logcat_of(dump: Dump, read: Callable[[Record], bytes]) -> bytes:
     return body(record, read(record)) if record is not None else b""
 
 
-class Decoded:
+class DecodedMaterial:
     """The material of a dump whose records can be read.
 
     `read` gives the text of a record; `boot` are the other dumps of its boot, which it reads, too.
@@ -92,7 +92,7 @@ class Decoded:
             facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
             cause = oops_before(self.dump, self._boot) if facts.cause_missing else None
             if cause is not None:
-                facts = caused_by(facts, Decoded(cause, self._read).facts())
+                facts = caused_by(facts, DecodedMaterial(cause, self._read).facts())
             self._facts = facts
         return self._facts
 
@@ -127,7 +127,7 @@ class Decoded:
         return pmsg.is_android(logcat_of(self.dump, self._read))
 
 
-class Known:
+class KnownMaterial:
     """The material of a dump of a catalog, which remembers texts and what they say."""
 
     def __init__(self, catalog: Catalog, dump: Dump) -> None:
@@ -170,7 +170,7 @@ class Known:
         return pmsg.is_android(self._pmsg())
 
 
-class Saved:
+class SavedMaterial:
     """The material of an archived dump: what was composed when it was saved, where that is right.
 
     Nothing is decoded, unless an earlier version saved it and its text is wanted, or it is damaged.
@@ -184,8 +184,8 @@ class Saved:
         """See `Material`."""
         return {**self._known.keys, "schema": summary_json.SCHEMA}
 
-    def _in_full(self) -> Known:
-        return Known(self._catalog, self._catalog.of_records(self._known))
+    def _in_full(self) -> KnownMaterial:
+        return KnownMaterial(self._catalog, self._catalog.of_records(self._known))
 
     def text(self) -> bytes:
         """See `Material`."""
@@ -229,7 +229,7 @@ class NotAtHandError(Exception):
     """It would take more than a few small reads."""
 
 
-class SavedAtHand(Saved):
+class SavedAtHand(SavedMaterial):
     """The same for who must not wait: `NotAtHandError` where it would take long."""
 
     def text(self) -> bytes:
@@ -288,7 +288,11 @@ def raw_files(known: Dump | Stored) -> list[RawFile]:
 def material(catalog: Catalog, dump: Listed | Stored) -> Material:
     """What the files of a dump of a catalog are made of. OSError as from `Catalog.stored`."""
     known = dump if isinstance(dump, Stored) else catalog.resolved(dump)
-    return Saved(catalog, known) if isinstance(known, Stored) else Known(catalog, known)
+    return (
+        SavedMaterial(catalog, known)
+        if isinstance(known, Stored)
+        else KnownMaterial(catalog, known)
+    )
 
 
 def context_of(

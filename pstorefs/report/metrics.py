@@ -1,7 +1,7 @@
-"""What Prometheus is told of crashes and of the archive: `pstorefs --archive -o metrics=FILE`.
+"""Metrics for Prometheus, of crashes and of the archive: `pstorefs --archive -o metrics=FILE`.
 
-Alerts go by time stamps: increase() misses a counter that begins at 1. Of the newest crash alone
-is said what it was: one series for each machine. What is shipped: fleet/metrics.py.
+Alerts go by time stamps: increase() misses a counter that begins at 1. Only of the newest crash is
+it said what it was: that is one series for each machine. Of shipping: fleet/metrics.py.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def of_catalog(catalog: Catalog) -> Iterator[Metric]:
     """What is there: dumps, the newest crash, records of the store."""
     classes = Counter(catalog.brief(dump).error_class for dump in catalog.dumps().values())
     yield (
-        "pstorefs_dumps_total",
-        "counter",
+        "pstorefs_dumps",
+        "gauge",
         "Dumps in the archives and the store, by the class of the report in them; none: no report.",
         [({"class": name or "none"}, count) for name, count in sorted(classes.items())],
     )

@@ -1,4 +1,4 @@
-"""Texts of crashes without what tells whose machine it was. Pure.
+"""Removes from the texts of a crash whatever shows whose machine it was. Pure.
 
 Each secret is replaced by a stand-in, such as ``host-1`` or ``kernel-address-12``: the same one
 wherever it appears in any of the texts, numbered in the order of appearance. What is looked for:

@@ -1,4 +1,4 @@
-"""Where in the source the frames of a report are: by a vmlinux with debug data, and a symbolizer.
+"""Source lines of a report's frames, from a vmlinux with debug data and a symbolizer.
 
 A frame is a function and an offset in it, whatever address the kernel was moved to; its address in
 vmlinux is that of the function plus the offset. A return address belongs to the call before it.

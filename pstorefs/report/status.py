@@ -1,7 +1,7 @@
 """`status`: the newest crash, whether it explains the last reboot, the newest dumps, the store.
 
-Sentences for people (`text`) and the same for programs (`as_json`); both from one `Status`. Each
-finding about health says what to do.
+Sentences for people (`text`) and the same for programs (`as_json`), both made of one `Status`.
+Whatever needs attention comes with what to do about it.
 """
 
 from __future__ import annotations

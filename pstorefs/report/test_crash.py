@@ -1,4 +1,4 @@
-"""A crash made on purpose: what is remembered of it, and whether the next boot found its record.
+"""A crash made on purpose: its marker, and whether the next boot finds its record.
 
 `pstorefs --check --crash` writes a marker into the archive and a line with a token into the log of
 the kernel, then crashes the machine. A dump that holds the token proves the whole chain: kernel,

@@ -1,4 +1,4 @@
-"""What `pstorefs` can be asked to do in the place of a mount, and what goes together. Pure.
+"""What `pstorefs` can be asked to do instead of a mount, and which of it goes together. Pure.
 
 It imports nothing: see settings/ship.py.
 """

@@ -1,4 +1,4 @@
-"""Where things are if nothing else is said. Plain strings: read where the start must be fast."""
+"""Default paths. Plain strings, as they are read where the start must be fast."""
 
 #: Where this machine's own records are archived.
 DEFAULT_ARCHIVE = "/var/lib/pstorefs"

@@ -1,4 +1,4 @@
-"""The words of a fleet's mount: which sources are a store, and which options go with one. Pure."""
+"""A fleet's mount: which sources are a store, and which options go with one. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The ``-o`` language of mount(8) and the command line: words to `Settings`. Pure.
 
 mount(8) passes every generic option on, and libfuse knows only some of them. So each option is
-looked up here and is either applied, swallowed (it asks for what is always so, or it is meant for
-mount(8) or systemd) or refused by name. `TABLE` is the documentation as well.
+looked up here and is applied, swallowed (it asks for what is always so, or it is meant for mount(8)
+or systemd) or refused by name. `TABLE` says which, and why.
 """
 
 from __future__ import annotations
@@ -186,12 +186,14 @@ def _value(name: str, option: Option, equals: str, value: str) -> object:
         raise UsageError(f"option {name}: {value} {error}") from None
 
 
-#: The options of what is done without a mount. `ro` is what a question keeps to anyway.
-ABOUT_ARCHIVES = ("archive", "archive_volatile", "keep", "metrics")
-_MOUNTS = {option.field for option in TABLE.values() if option.what == "apply"} - {
-    *ABOUT_ARCHIVES,
-    "read_only",
-}
+#: The options that say which archive is meant. Whoever only reads it takes no others.
+WHICH_ARCHIVE = ("archive", "archive_volatile")
+#: Those of what archives without a mount.
+ABOUT_ARCHIVES = (*WHICH_ARCHIVE, "keep", "metrics")
+_APPLIED = {option.field for option in TABLE.values() if option.what == "apply"}
+#: All that a line of fstab for this machine's records may have, and those of --archive.
+OF_THIS_MACHINE = tuple(sorted(_APPLIED - {"read_only", *fleet.OPTIONS}))
+_FOR = {"keep": "a mount or --archive", "metrics": "--archive or --ship"}
 
 _FLAGS = {
     "-f": "foreground",
@@ -289,7 +291,7 @@ def _placed(settings: Settings, places: list[str]) -> Settings:
         if settings.foreground or settings.debug:
             flag = "-f" if settings.foreground else "-d"
             raise UsageError(f"{flag} is for a mount: --archive is in the foreground always")
-        return of_archive("--archive", settings, places)
+        return of_archive("--archive", settings, places, ABOUT_ARCHIVES)
     if settings.metrics:
         raise UsageError("option metrics is for --archive and --ship: a mount writes no metrics")
     if not places:
@@ -323,19 +325,21 @@ def _idle(settings: Settings, found: set[str]) -> str:
 
 
 def given(settings: Settings) -> set[str]:
-    """The fields that are not as they are without any option."""
+    """The fields that some option has changed."""
     usual = Settings()._asdict()
     return {name for name, value in settings._asdict().items() if value != usual[name]}
 
 
-def of_archive(action: str, settings: Settings, places: Sequence[str]) -> Settings:
+def of_archive(
+    action: str, settings: Settings, places: Sequence[str], options: Sequence[str]
+) -> Settings:
     """The settings of what is done without a mount, with its source, if one is named.
 
-    Raises `UsageError` for options and sources that are a mount's alone.
+    Raises `UsageError` for a source that is a mount's alone, and for an option but these (or ro).
     """
-    for name in sorted(given(settings) & _MOUNTS):
-        known = ", ".join(ABOUT_ARCHIVES)
-        raise UsageError(f"option {name} is for a mount, not for {action}: use {known}")
+    for name in sorted((given(settings) & _APPLIED) - {*options, "read_only"}):
+        known, what = ", ".join(options), _FOR.get(name, "a mount")
+        raise UsageError(f"option {name} is for {what}, not for {action}: use {known}")
     if places and "://" in places[0] and fleet.is_fleet(places[0]):
         raise UsageError(f"{places[0]} is a fleet's store: mount it, or use --report-html")
     return _of_source(settings, places[0]) if places else settings

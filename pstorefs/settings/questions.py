@@ -16,7 +16,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pstorefs.settings import fleet
-from pstorefs.settings.options import Settings, UsageError, apply, given, of_archive
+from pstorefs.settings.options import (
+    OF_THIS_MACHINE,
+    WHICH_ARCHIVE,
+    Settings,
+    UsageError,
+    apply,
+    given,
+    of_archive,
+)
 
 
 class Form(NamedTuple):
@@ -26,8 +34,10 @@ class Form(NamedTuple):
     flags: tuple[str, ...]
     #: Whether it is about any source, or about this machine alone.
     source: bool = True
-    #: The -o options that go with it; None: those about archives.
-    options: tuple[str, ...] | None = None
+    #: The -o options that go with it.
+    options: tuple[str, ...] = WHICH_ARCHIVE
+    #: Whether its first argument may be a fleet's store.
+    fleet: bool = False
 
 
 #: Every question. The first word of a command line that is one of these decides.
@@ -36,8 +46,11 @@ FORMS: dict[str, Form] = {
     "--show": Form(("NAME",), ("--json",)),
     "--bundle": Form(("NAME", "FILE"), ("--redact",)),
     "--on-dump": Form((), (), source=False),
-    "--check": Form((), ("--json", "--crash"), source=False),
-    "--report-html": Form(("URL|DIRECTORY", "FILE"), (), source=False, options=fleet.OPTIONS),
+    # So that the options of a line in fstab can be given as they are; most have no effect on it.
+    "--check": Form((), ("--json", "--crash"), source=False, options=OF_THIS_MACHINE),
+    "--report-html": Form(
+        ("URL|DIRECTORY", "FILE"), (), source=False, options=fleet.OPTIONS, fleet=True
+    ),
 }
 # `--ship URL --check` asks about the receiver, and is another program's business.
 _NOT_WITH = ("--ship", "--sentry")
@@ -97,8 +110,8 @@ def parse_question(words: Sequence[str]) -> Question:
             places.append(word)
     question = Question(kind, settings, arguments, frozenset(flags))
     _refuse(question, places)
-    if form.options is None:
-        settings = of_archive(kind, settings, places)
+    if not form.fleet:
+        settings = of_archive(kind, settings, places, form.options)
     return question._replace(settings=settings)
 
 
@@ -106,22 +119,27 @@ def _refuse(question: Question, places: list[str]) -> None:
     """Raise `UsageError` for what does not go together."""
     if "" in (*places, *question.arguments):
         raise UsageError("an empty word is no name: is a variable of a script not set?")
-    options = FORMS[question.kind].options
-    if places and options is not None:
-        raise UsageError(f"too many arguments: {places[0]}")
-    found = given(question.settings)
-    for name in sorted(found if options is not None else ()):
-        if name not in (options or ()):
-            known = ", ".join(f"{each}=" for each in options or ())
-            raise UsageError(f"option {name} does not go with {question.kind}: only {known}")
-    if options is not None and (words := fleet.complaint(question.arguments[0], found)):
-        raise UsageError(words)
-    if places and not FORMS[question.kind].source:
+    form = FORMS[question.kind]
+    if form.fleet:
+        _refuse_of_fleet(question, places)
+    if places and not form.source:
         raise UsageError(f"{question.kind} is about this machine: it takes no source ({places[0]})")
     if len(places) > 1:
         raise UsageError(f"too many arguments: {places[1]}")
     if {"--json", "--crash"} <= question.flags:
         raise UsageError("--crash asks on a terminal: it does not go with --json")
+
+
+def _refuse_of_fleet(question: Question, places: list[str]) -> None:
+    """The same, of what is asked of a fleet's store."""
+    if places:
+        raise UsageError(f"too many arguments: {places[0]}")
+    found, options = given(question.settings), FORMS[question.kind].options
+    for name in sorted(found.difference(options)):
+        known = ", ".join(f"{each}=" for each in options)
+        raise UsageError(f"option {name} does not go with {question.kind}: only {known}")
+    if words := fleet.complaint(question.arguments[0], found):
+        raise UsageError(words)
 
 
 def _arguments(kind: str, form: Form, queue: list[str]) -> tuple[str, ...]:

@@ -145,13 +145,13 @@ class Stamp(NamedTuple):
 _NOWHERE = Stamp(stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, _NO_INODE)
 
 
-class Store:
-    """The source of a mount. Folders are tuples of names below its root.
+class OpenDirectory:
+    """A directory that is held open: the source of a mount, or an archive.
 
-    ``path`` is opened at once (OSError if that fails). With ``pinned`` it is never looked at again:
-    the mount will cover it, and to look would be to ask ourselves. Otherwise `refresh` notices that
-    another directory, or a newly mounted pstore, has taken its place. With ``optional`` it may be
-    missing, and the store is empty until it comes.
+    A folder is a tuple of names below its root. ``path`` is opened at once (OSError if that fails).
+    With ``pinned`` it is never looked up again: the mount will cover it, and to look would be to
+    ask ourselves. Otherwise `refresh` notices that another directory, or a newly mounted pstore,
+    has taken its place. With ``optional`` it may be missing, and is empty until it comes.
     """
 
     #: Whether a call may take seconds: see timeout.py.
@@ -166,18 +166,18 @@ class Store:
         self._looked = looked.NEVER
         self.is_pstore = False
         try:
-            self._hold(_open_directory(path))
+            self._hold(os.open(path, _DIRECTORY))
         except OSError:
             if not optional:
                 raise
 
     @classmethod
-    def at(cls, descriptor: int, path: str) -> Store:
-        """The directory that a descriptor is open on; the store has a descriptor of its own."""
-        store = cls("", pinned=True, optional=True)
-        store.path = path
-        store._hold(os.dup(descriptor))
-        return store
+    def at(cls, descriptor: int, path: str) -> OpenDirectory:
+        """A directory that is open already: what is returned has a descriptor of its own."""
+        opened = cls("", pinned=True, optional=True)
+        opened.path = path
+        opened._hold(os.dup(descriptor))
+        return opened
 
     def close(self) -> None:
         """Close the root."""
@@ -205,7 +205,7 @@ class Store:
         try:
             there, held = os.stat(self.path), self.stamp(())
             if (there.st_dev, there.st_ino) != (held.device, held.inode):
-                self._hold(_open_directory(self.path))
+                self._hold(os.open(self.path, _DIRECTORY))
         except OSError:
             return  # gone for the moment: what is held shows what is left of it
 
@@ -233,14 +233,14 @@ class Store:
             return look(descriptor)
 
     @contextmanager
-    def held(self, folder: tuple[str, ...]) -> Iterator[Store]:
-        """A folder as a store of its own: all calls within the block reach the same directory."""
+    def held(self, folder: tuple[str, ...]) -> Iterator[OpenDirectory]:
+        """A folder as a root of its own: all calls within the block reach the same directory."""
         with self.folder(folder) as descriptor:
-            store = self.at(descriptor, self.path)
+            below = self.at(descriptor, self.path)
             try:
-                yield store
+                yield below
             finally:
-                store.close()
+                below.close()
 
     def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
         """All names of a folder with their stamps. A name that vanishes meanwhile is left out."""
@@ -338,10 +338,6 @@ def stamps_in(directory: int, found: dict[str, Stamp]) -> None:
                 found[entry.name] = of(entry.stat(follow_symlinks=False))
             except FileNotFoundError:
                 continue
-
-
-def _open_directory(path: str) -> int:
-    return os.open(path, _DIRECTORY)
 
 
 def _is_pstore(descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""Dumps among EFI variables, as efivarfs shows them: a store of records under the kernel's names.
+"""Dumps among EFI variables, as efivarfs shows them, as records under the kernel's names.
 
 Where the kernel's pstore does not show them (another kernel wrote them, a rescue system runs, a
 record is too long for its buffer) they are still there, and fill the firmware's memory. The names
@@ -25,7 +25,7 @@ import re
 import struct
 from typing import NamedTuple
 
-from pstorefs.source.directory import ChangedError, Stamp, Store
+from pstorefs.source.directory import ChangedError, OpenDirectory, Stamp
 from pstorefs.system import mountinfo
 
 #: LINUX_EFI_CRASH_GUID, include/linux/efi.h.
@@ -101,7 +101,7 @@ def holds_variables(path: str) -> bool:
         os.close(descriptor)
 
 
-class VariableStore(Store):
+class VariableDirectory(OpenDirectory):
     """The dump variables of a directory as records. There are no folders."""
 
     def __init__(self, path: str, *, pinned: bool = False, optional: bool = False) -> None:
@@ -152,7 +152,7 @@ class VariableStore(Store):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/".join(folder))
 
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         if name is None:
             self._no_folder(folder)
             return super().stamp(())
@@ -161,12 +161,12 @@ class VariableStore(Store):
             return _stamp(os.stat(variable, dir_fd=descriptor, follow_symlinks=False), variable)
 
     def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
-        """See `Store`. Only what is too long for `read` is opened: no variable is."""
+        """See `OpenDirectory`. Only what is too long for `read` is opened: no variable is."""
         self._no_folder(folder)
         raise OSError(errno.EFBIG, f"{expected.size} bytes are more than any variable has", name)
 
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         if expected.size > _LONGEST:
             raise OSError(
                 errno.EFBIG, f"{expected.size} bytes are more than any variable has", name
@@ -188,7 +188,7 @@ class VariableStore(Store):
         return data[ATTRIBUTES:]
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
-        """See `Store`. The immutable flag is taken off before, and set again if that fails."""
+        """Take the immutable flag off and unlink; if that fails, set the flag again."""
         with self.folder(()) as descriptor:
             variable = self._variable(folder, name, descriptor)
             file = os.open(variable, _FILE, dir_fd=descriptor)
@@ -208,7 +208,7 @@ class VariableStore(Store):
         raise OSError(errno.EIO, f"{name} is still there although the firmware said it was erased")
 
     def readlink(self, folder: tuple[str, ...], name: str) -> str:
-        """See `Store`. There are no links."""
+        """See `OpenDirectory`. There are no links."""
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), "/".join((*folder, name)))
 
 

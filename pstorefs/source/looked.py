@@ -1,4 +1,4 @@
-"""For how long a look holds: at a place, at a file, at what was made of them.
+"""How long the result of a look at a place or a file may be used before it is looked at again.
 
 Names and attributes in a mount are a second old at most: half of it is the look's, the other half
 the kernel's (mount/inodes.py). Moments are those of time.monotonic().

@@ -1,7 +1,7 @@
 """What a source of records is, to the rest of the program.
 
-A directory is one (`directory.Store`, or `timeout.TimeoutStore` where it may hang); nothing here
-says that files lie in a file system.
+A directory is one (`directory.OpenDirectory`, or `timeout.TimeoutDirectory` where it may hang);
+nothing here says that files lie in a file system.
 
 All calls may come from any thread, and several at once. They raise OSError: FileNotFoundError for
 what is gone, `ChangedError` for what is not what it was, TimeoutError for what does not answer.
@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pstorefs.source.directory import Stamp, Store
-    from pstorefs.source.efivars import VariableStore
-    from pstorefs.source.timeout import TimeoutStore
+    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.efivars import VariableDirectory
+    from pstorefs.source.timeout import TimeoutDirectory
 
 #: A folder: the names on the way to it from the root. The root is the empty one.
 Folder = tuple[str, ...]
@@ -67,4 +67,4 @@ class Erasable(Source, Protocol):
 
 if TYPE_CHECKING:
     # mypy checks that each keeps all of it.
-    _SOURCES: list[type[Erasable]] = [Store, TimeoutStore, VariableStore]
+    _SOURCES: list[type[Erasable]] = [OpenDirectory, TimeoutDirectory, VariableDirectory]

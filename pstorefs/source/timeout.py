@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from pstorefs.system import mountinfo
 
 #: Seconds without an answer, or of a listing without a further name, until it is given up.
@@ -113,8 +113,8 @@ class Attempts:
         return attempt.result()
 
 
-class TimeoutStore(Attempts, Store):
-    """A `Store` whose every look ends in bounded time, with OSError (ETIMEDOUT) if it must."""
+class TimeoutDirectory(Attempts, OpenDirectory):
+    """An `OpenDirectory` of which every look ends in bounded time: with ETIMEDOUT if it must."""
 
     may_hang = True
 
@@ -122,46 +122,46 @@ class TimeoutStore(Attempts, Store):
         Attempts.__init__(self)
         self.attempt(
             "open",
-            lambda: Store.__init__(self, path, pinned=pinned, optional=optional),
+            lambda: OpenDirectory.__init__(self, path, pinned=pinned, optional=optional),
             late=lambda _: self.close(),
         )
 
     def refresh(self, *, now: bool = False) -> None:
-        """See `Store`. If the source does not answer, what is held shows what is left of it."""
+        """See `OpenDirectory`. If nothing answers, what is held shows what is left of it."""
         try:
-            self.attempt("refresh", lambda: super(TimeoutStore, self).refresh(now=now))
+            self.attempt("refresh", lambda: super(TimeoutDirectory, self).refresh(now=now))
         except OSError:
             return
 
     def scan(self, folder: tuple[str, ...]) -> dict[str, Stamp]:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         found: dict[str, Stamp] = {}
         self.attempt(("scan", folder), lambda: self._scan(folder, found), lambda: len(found))
         return found
 
     def within(self, folder: tuple[str, ...], look: Callable[[int], _Result]) -> _Result:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         call = super().within
         return self.attempt(("within", folder), lambda: call(folder, look))
 
     def stamp(self, folder: tuple[str, ...], name: str | None = None) -> Stamp:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         call = super().stamp
         return self.attempt((folder, name), lambda: call(folder, name))
 
     def open(self, folder: tuple[str, ...], name: str, expected: Stamp) -> int:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         call = super().open
         what = ("open", folder, name)
         return self.attempt(what, lambda: call(folder, name, expected), late=os.close)
 
     def read(self, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         call = super().read
         return self.attempt(("read", folder, name), lambda: call(folder, name, expected))
 
     def pread(self, file: int, size: int, offset: int) -> tuple[bytes, Stamp]:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         # Another may have the number by the time that the call begins.
         mine, call = os.dup(file), super().pread
 
@@ -174,12 +174,12 @@ class TimeoutStore(Attempts, Store):
         return self.attempt(("pread", file), read)
 
     def readlink(self, folder: tuple[str, ...], name: str) -> str:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         call = super().readlink
         return self.attempt(("link", folder, name), lambda: call(folder, name))
 
     def statvfs(self) -> os.statvfs_result:
-        """See `Store`."""
+        """See `OpenDirectory`."""
         return self.attempt("statvfs", super().statvfs)
 
 
@@ -188,18 +188,18 @@ def real_path(path: str) -> str:
     return Attempts().attempt("links", lambda: os.path.realpath(path))
 
 
-def open_store(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
-    """The `Store` of a directory, a `TimeoutStore` where it may hang. OSError as of `Store`."""
+def open_directory(path: str, *, pinned: bool = False, optional: bool = False) -> OpenDirectory:
+    """Open a directory, with a time limit where it may hang. OSError as of `OpenDirectory`."""
     real = real_path(path)
-    kind = TimeoutStore if mountinfo.may_hang(real) else Store
+    kind = TimeoutDirectory if mountinfo.may_hang(real) else OpenDirectory
     return kind(real, pinned=pinned, optional=optional)
 
 
-def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> Store:
+def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> OpenDirectory:
     """The same of what a user names as source: of efivarfs, or a copy of it, the dumps in it."""
-    from pstorefs.source.efivars import VariableStore, holds_variables
+    from pstorefs.source.efivars import VariableDirectory, holds_variables
 
-    class TimeoutVariables(TimeoutStore, VariableStore):
+    class TimeoutVariableDirectory(TimeoutDirectory, VariableDirectory):
         """Both."""
 
     real = real_path(path)
@@ -208,8 +208,8 @@ def open_named(path: str, *, pinned: bool = False, optional: bool = False) -> St
     except OSError:
         variables = False  # whoever opens it will say why
     if not variables:
-        return open_store(real, pinned=pinned, optional=optional)
-    kind = TimeoutVariables if mountinfo.may_hang(real) else VariableStore
+        return open_directory(real, pinned=pinned, optional=optional)
+    kind = TimeoutVariableDirectory if mountinfo.may_hang(real) else VariableDirectory
     return kind(real, pinned=pinned, optional=optional)
 
 

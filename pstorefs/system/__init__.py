@@ -1,1 +1,1 @@
-"""The machine and its libraries: mountinfo, malloc, what may be printed."""
+"""The machine, the kernel and the C library; and tools: a cache, times, what may be printed."""

@@ -1,4 +1,4 @@
-"""inotify(7): the kernel tells when directories change. Until then nobody wakes up for it."""
+"""inotify(7): the kernel reports when directories change. Until then nothing wakes up."""
 
 from __future__ import annotations
 

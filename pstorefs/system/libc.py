@@ -9,7 +9,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name: str, *arguments: object) -> int:
-    """A function that is named; its result. OSError if that is negative, AttributeError if none."""
+    """Call a function; its result. OSError if that is negative, AttributeError if there is none."""
     result = int(getattr(_LIBC, name)(*arguments))
     if result < 0:
         number = ctypes.get_errno()

@@ -1,4 +1,4 @@
-"""Facts about the machine that reads: who it is, which kernel runs, when it was booted.
+"""Facts about the machine that this program runs on: name, running kernel, when it was booted.
 
 Every path lies below `root`, so that tests can show another machine.
 """

@@ -1,4 +1,4 @@
-"""Lines that this program writes: what comes from outside made fit for them, and plurals. Pure.
+"""Text from outside, made fit for the lines that this program writes; and plurals. Pure.
 
 File names, comm and hardware names, kernel versions, option values: any of them may hold a newline
 that would begin a forged line, an escape code, or a mark that turns the rest of a line round.
@@ -32,7 +32,7 @@ def printable_lines(text: str) -> str:
 
 
 def clean_log_record(record: logging.LogRecord) -> bool:
-    """A filter for a logger: makes printable what is said. Newlines are left to tracebacks."""
+    """A logging filter that makes messages printable. Only tracebacks keep their newlines."""
     record.msg, record.args = printable(record.getMessage()), ()
     if record.exc_info and not record.exc_text:
         import traceback

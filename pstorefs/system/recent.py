@@ -1,4 +1,4 @@
-"""What was used last, up to a bound."""
+"""A cache of bounded size, which drops what was not used for longest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 
 
 class Recent(Generic[_Value]):
-    """Values by key; the least recently used are dropped first. Safe from any thread.
+    """Values by key. Safe from any thread.
 
     ``limit`` is on the number of values, or on the sum of what `weigh` says of each. One that would
     push out half of all is not kept; with `last_stays` it is, and the value put last in any case.

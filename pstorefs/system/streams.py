@@ -1,4 +1,4 @@
-"""The standard streams: those that whoever started us has closed, and what cannot be written.
+"""The standard streams: what to do where one is closed, or cannot be written to.
 
 It imports next to nothing: see settings/ship.py.
 """

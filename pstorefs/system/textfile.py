@@ -1,7 +1,7 @@
 """A file for the textfile collector of Prometheus' node_exporter: its text, and how it is replaced.
 
-Each program that writes one has a file of its own: node_exporter refuses a series that two files
-have. So the first line says who wrote a file, and what somebody else wrote is never replaced.
+Each program has a file of its own, as node_exporter refuses a series that is in two files. The
+first line says which program wrote a file, and no program replaces the file of another.
 Nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
 """
 

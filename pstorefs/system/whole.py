@@ -1,4 +1,4 @@
-"""A whole file, whatever its size is said to be."""
+"""Read a file to its end, whatever st_size says."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Light(Node):
         """It is never kept."""
 
 
-class DumpDirectory(Light, Directory):
+class BundleDirectory(Light, Directory):
     """A dump. `name` is that of its index entry. Its bundle is fetched when somebody looks."""
 
     __slots__ = ("_bundles", "_inside", "_name", "_owner")
@@ -136,7 +136,7 @@ class _BundleFile(File):
 
     __slots__ = ("_dump", "_path")
 
-    def __init__(self, dump: DumpDirectory, path: str, attributes: Attributes) -> None:
+    def __init__(self, dump: BundleDirectory, path: str, attributes: Attributes) -> None:
         super().__init__(attributes)
         self._dump = dump
         self._path = path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet import grouped, keys
 from pstorefs.report import fleet_status
-from pstorefs.tree.bundle import NOT_KEPT, DumpDirectory, Light, mtime_of
+from pstorefs.tree.bundle import NOT_KEPT, BundleDirectory, Light, mtime_of
 from pstorefs.tree.composed import ComposedFile, settled
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Link, Node
 from pstorefs.tree.rights import Access, Attributes, Owner
@@ -33,7 +33,7 @@ _DIRECTORY_MODE, _FILE_MODE = 0o500, 0o400
 
 
 def owner_of(access: Access) -> Owner:
-    """Whose everything is: who mounted it, and nobody else's unless options say so."""
+    """The owner of everything: whoever mounted it, and nobody else unless options say so."""
     directory, file = access.directory_mask, access.file_mask
     return Owner(
         os.geteuid() if access.uid is None else access.uid,
@@ -169,7 +169,7 @@ class _Signature(_Keyed):
         return _file(self._fleet, self._summary) if key == SUMMARY else super()._node(key)
 
     def _make(self, key: str) -> Node:
-        return DumpDirectory(self._fleet.bundles, key, self._fleet.owner)
+        return BundleDirectory(self._fleet.bundles, key, self._fleet.owner)
 
     def _summary(self) -> bytes:
         names = self._fleet.days.view().labels.get(self._label, ())
@@ -224,7 +224,7 @@ class _DumpLink(Light, Link):
         return f"../../signatures/{label}/{_called(self._fleet.days.latest(), self._name)}"
 
 
-class Root(Directory):
+class FleetRoot(Directory):
     """The root: always the same four entries."""
 
     __slots__ = ("_entries", "_fleet")

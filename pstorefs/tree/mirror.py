@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from pstorefs.record.decoded import Decoded
-from pstorefs.source.directory import SNAPSHOT_LIMIT, Stamp, Store, has_changed
+from pstorefs.source.directory import SNAPSHOT_LIMIT, OpenDirectory, Stamp, has_changed
 from pstorefs.tree.node import (
     DECODE,
     QUICK,
@@ -33,7 +33,7 @@ class Mirror:
 
     def __init__(
         self,
-        store: Store,
+        store: OpenDirectory,
         access: Access = _AS_THE_SOURCE,
         decoded: Decoded | None = None,
         *,
@@ -162,7 +162,7 @@ class _Direct:
 
     __slots__ = ("_descriptor", "_stamp", "_store", "lane")
 
-    def __init__(self, store: Store, descriptor: int, stamp: Stamp) -> None:
+    def __init__(self, store: OpenDirectory, descriptor: int, stamp: Stamp) -> None:
         self._store = store
         self._descriptor = descriptor
         self._stamp = stamp

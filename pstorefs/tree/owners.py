@@ -1,4 +1,4 @@
-"""Who may read what is generated: those who may read all the records that it is made of."""
+"""Who may read a generated file: those who may read all the records that it is made of."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from pstorefs.tree.rights import Access, Owner
 
 
 class Owners:
     """Owners and modes of the virtual places of one mount. Safe from any thread."""
 
-    def __init__(self, store: Store, access: Access, catalog: Catalog) -> None:
+    def __init__(self, store: OpenDirectory, access: Access, catalog: Catalog) -> None:
         self._store = store
         self._access = access
         self._catalog = catalog
@@ -33,7 +33,7 @@ class Owners:
         return self._store.folder(())
 
     def of_root(self) -> Owner:
-        """As the source's root: of what says nothing of any record."""
+        """Of what says nothing of any record: as the source's root."""
         return self._now()[1]
 
     def of_archived(self) -> Owner:

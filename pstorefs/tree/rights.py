@@ -58,13 +58,13 @@ class Access(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose composed places are, and their modes: those of the source's root, or less."""
+    """Who owns generated files, and their modes: those of the source's root, or less."""
 
     uid: int
     gid: int
     directory_mode: int
     file_mode: int
-    #: Whose archived dumps are.
+    #: The owner of archived dumps.
     keeper: int
 
     @classmethod

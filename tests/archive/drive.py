@@ -20,7 +20,7 @@ from pstorefs.archive.policy import Policy
 from pstorefs.dump import Dump, Record
 from pstorefs.dump.joining import join
 from pstorefs.record.record import ARCHIVE
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 
 
 def compose(
@@ -48,7 +48,7 @@ POLICY = Policy(volatile=True, compose=compose, on_saved=announce, reserve_share
 
 
 def run(source: str, target: str, names: list[str] | None = None) -> list[Outcome]:
-    store = Store(source)
+    store = OpenDirectory(source)
     try:
         return archive(store, target, names, POLICY)
     finally:

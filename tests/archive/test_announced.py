@@ -13,7 +13,7 @@ from pstorefs.archive import durable
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.dump import Dump
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from tests.archive import drive
 from tests.archive.test_engine import Scene, _Refusing, erst
 
@@ -41,10 +41,10 @@ class Heard:
         )
         self.names.append(dump.name)
 
-    def run(self, scene: Scene, store: Store | None = None) -> list[str]:
+    def run(self, scene: Scene, store: OpenDirectory | None = None) -> list[str]:
         """One command; what it announced."""
         self.names = []
-        store = store or Store(str(scene.source))
+        store = store or OpenDirectory(str(scene.source))
         try:
             archive(store, str(scene.target), None, drive.POLICY._replace(on_saved=self))
         finally:
@@ -116,7 +116,7 @@ def test_a_store_that_does_not_erase_changes_nothing_about_it(tmp_path: Path) ->
 
 def test_an_archive_without_room_is_announced_nothing(tmp_path: Path) -> None:
     scene = erst(tmp_path)
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     heard = Heard(scene.target)
     policy = drive.POLICY._replace(on_saved=heard, reserve_share=1.0)
     with pytest.raises(ArchiveError):
@@ -132,7 +132,7 @@ def test_who_is_told_keeps_nothing_from_being_cleared(tmp_path: Path) -> None:
         raise ValueError("nobody listens")
 
     said: list[str] = []
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     policy = drive.POLICY._replace(on_saved=fail, say=said.append)
     outcomes = archive(store, str(scene.target), None, policy)
     store.close()

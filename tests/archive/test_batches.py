@@ -27,7 +27,7 @@ from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.archive.request import ask
 from pstorefs.cli.meter import Meter
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from tests.archive import drive, judge
 from tests.archive.test_engine import Scene, erst
 from tests.records import capture
@@ -36,7 +36,7 @@ POLICY = drive.POLICY
 
 
 def run(scene: Scene, policy: Policy = POLICY) -> list[Outcome]:
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     try:
         return archive(store, str(scene.target), None, policy)
     finally:
@@ -153,13 +153,13 @@ def looked_at(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     found: list[str] = []
     honest = layout.read_raw
 
-    def read_raw(store: Store, dump: str, odd: list[str]) -> dict[str, Stamp]:
+    def read_raw(store: OpenDirectory, dump: str, odd: list[str]) -> dict[str, Stamp]:
         found.append(dump)
         return honest(store, dump, odd)
 
     stamps = {path.name: Stamp.of(path.stat()) for path in scene.source.iterdir()}
     names = ask(stamps, None).names
-    view = Store(str(scene.target))
+    view = OpenDirectory(str(scene.target))
     with monkeypatch.context() as patch:
         patch.setattr(layout, "read_raw", read_raw)
         candidates.Candidates(view, [(names[path], stamps[path]) for path in names], print)
@@ -260,7 +260,7 @@ def test_the_index_says_nothing_of_what_could_not_join_a_dump(
     late = max(scene.records)
     (scene.source / late).rename(tmp_path / late)
     run(scene)
-    view = Store(str(scene.target))
+    view = OpenDirectory(str(scene.target))
 
     def entries() -> dict[str, entry.Entry]:
         stamp = index.stamp_of(view)

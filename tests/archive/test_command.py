@@ -74,7 +74,7 @@ def test_an_empty_store_costs_no_decoder_no_fuse_no_trio(tmp_path: Path) -> None
     assert not (tmp_path / "archive").exists()
 
 
-def test_options() -> None:
+def test_the_options_of_the_archive_are_taken_or_refused() -> None:
     settings = apply(Settings(), "archive=/srv/crashes,archive_volatile,keep=90d+20")
     assert settings.archive == "/srv/crashes"
     assert settings.archive_volatile

@@ -19,7 +19,7 @@ from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.archive import drive
 from tests.archive.test_engine import Scene
@@ -36,13 +36,13 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         def counted(*arguments: object, **words: object) -> object:
             found[label] += 1
-            if owner is Store and parse_name(str(arguments[2])):
+            if owner is OpenDirectory and parse_name(str(arguments[2])):
                 found["record reads"] += 1
             return honest(*arguments, **words)
 
         monkeypatch.setattr(owner, name, counted)
 
-    count(Store, "read")
+    count(OpenDirectory, "read")
     count(durable, "read_back")
     count(reading, "read")
     count(detect, "decode")
@@ -55,7 +55,7 @@ def test_the_whole_of_a_command_in_a_mount_reads_three_times_and_decodes_once(
 ) -> None:
     """`echo archive > control`, with the look at all that is left afterwards."""
     scene = Scene(tmp_path, "erst-lz4-6.1.192-many")
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     decoded = Decoded()
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(scene.target))], decoded)
     composing = files.composer(Machine(), own=False)
@@ -83,14 +83,14 @@ def test_a_record_is_read_three_times_and_decoded_once(
     records = len(scene.records)
     drive.run(str(scene.source), str(scene.target))
     assert records > 3
-    assert counts["Store.read"] <= 2 * records
+    assert counts["OpenDirectory.read"] <= 2 * records
     assert counts["durable.read_back"] <= records
     assert counts["reading.read"] <= records
 
 
 def test_what_others_decoded_is_not_decoded_again(counts: Counter[str], tmp_path: Path) -> None:
     scene = Scene(tmp_path, "erst-lz4-6.1.192-many")
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     decoded = Decoded()
     for file, stamp in store.scan(()).items():
         name = parse_name(file)

@@ -20,7 +20,7 @@ from pstorefs.catalog.place import Place
 from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report.health import health
 from pstorefs.settings.keep import Keep
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.archive import drive, judge
 from tests.archive.test_engine import Scene, erst
@@ -32,7 +32,7 @@ OLD = "dmesg-erst-7615088259755933701.enc.z"
 
 def run(scene: Scene, policy: Policy = POLICY) -> list[Outcome]:
     """One command, without a look at what it leaves."""
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     try:
         return archive(store, str(scene.target), None, policy)
     finally:
@@ -181,7 +181,7 @@ def test_a_dump_split_by_damage_is_found_under_the_name_that_the_mount_shows(
     put(scene, data)
     run(scene)
     put(scene, data)
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(scene.target))])
     (shown,) = {d.name for d in catalog.dumps().values() for i in d.records if i.place == STORE}
     (outcome,) = archive(store, str(scene.target), [shown], POLICY)
@@ -324,7 +324,7 @@ def test_nothing_joins_a_dump_that_was_damaged_in_the_archive(tmp_path: Path) ->
 
     said: list[str] = []
     (scene.source / late).write_bytes(data)
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     (outcome,) = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
     store.close()
     assert outcome.result == "cleared"

@@ -23,7 +23,7 @@ from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from pstorefs.system import mountinfo
 from tests.archive import drive, judge
 from tests.records import capture
@@ -40,7 +40,7 @@ class Scene:
         self.records = judge.contents(self.source)
 
     def archive(self, *names: str, policy: Policy = POLICY) -> dict[str, Outcome]:
-        store = Store(str(self.source))
+        store = OpenDirectory(str(self.source))
         try:
             outcomes = archive(store, str(self.target), names or None, policy)
         finally:
@@ -128,7 +128,7 @@ def test_a_name_that_is_not_there_is_enoent_and_the_others_are_done(tmp_path: Pa
 def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
     scene = erst(tmp_path)
     assert [o.errno for o in scene.archive(name).values()] == [errno.ENOENT]
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     assert [o.errno for o in clear(store, [name])] == [errno.ENOENT]
     store.close()
     assert scene.left() == set(scene.records)
@@ -169,7 +169,7 @@ def test_records_below_folders_of_the_source_are_archived(tmp_path: Path) -> Non
     (scene.source / "2026/001").mkdir(parents=True)
     for name in scene.records:
         (scene.source / name).rename(scene.source / "2026/001" / name)
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY)
     store.close()
     assert {o.result for o in outcomes} == {"cleared"}
@@ -258,7 +258,7 @@ def test_a_record_that_changes_while_it_is_archived_is_not_cleared(
         os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
         return drive.compose(dump, read, siblings)
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]
@@ -290,7 +290,7 @@ def test_a_record_that_changes_after_it_was_saved_is_not_cleared(tmp_path: Path)
             os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
         return drive.compose(dump, read, siblings)
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     (outcome,) = [o for o in outcomes if o.record == victim.name]
@@ -307,7 +307,7 @@ def test_a_report_that_cannot_be_composed_keeps_no_record_from_being_saved(tmp_p
     def compose(*_: object) -> dict[str, bytes]:
         raise ValueError("a text that trips it up")
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     policy = POLICY._replace(compose=compose, say=said.append)
     outcomes = archive(store, str(scene.target), None, policy)
     store.close()
@@ -332,7 +332,7 @@ def test_a_record_that_trips_a_decoder_up_is_saved(
     assert victim in {path.name for path in judge.saved(scene.target)}
 
 
-class _Refusing(Store):
+class _Refusing(OpenDirectory):
     """A store whose backend does not erase."""
 
     error = errno.EPERM
@@ -359,19 +359,19 @@ def test_the_archive_says_that_a_record_is_about_to_be_erased_before_it_is(
     with closing(_Refusing(str(scene.source))) as refusing:
         archive(refusing, str(scene.target), None, POLICY)  # saved, so that it exists
     said = set()
-    erase = Store.erase
+    erase = OpenDirectory.erase
 
-    def watched(self: Store, folder: tuple[str, ...], name: str) -> None:
+    def watched(self: OpenDirectory, folder: tuple[str, ...], name: str) -> None:
         said.update(fact["clearing_boot"] for fact in scene.facts())
         erase(self, folder, name)
 
-    monkeypatch.setattr(Store, "erase", watched)
+    monkeypatch.setattr(OpenDirectory, "erase", watched)
     monkeypatch.setattr(never_erased, "boot_id", lambda: "another boot")
     assert {outcome.result for outcome in scene.archive().values()} == {"cleared"}
     assert said == {"another boot"}
 
 
-class _Busy(Store):
+class _Busy(OpenDirectory):
     """Its owner writes the next record as soon as one is erased, under the same name."""
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
@@ -396,7 +396,7 @@ def test_a_new_record_under_an_erased_ones_name_is_no_failure_and_stays(tmp_path
     assert (scene.source / name).read_bytes() == b"the next record"
 
 
-class _Lying(Store):
+class _Lying(OpenDirectory):
     """It says that a record was erased, and keeps it."""
 
     def erase(self, folder: tuple[str, ...], name: str) -> None:
@@ -416,7 +416,7 @@ def test_a_store_that_keeps_what_it_says_it_erased_is_told(tmp_path: Path) -> No
 
 def test_clear_erases_whatever_is_named(tmp_path: Path) -> None:
     scene = Scene(tmp_path, "ramoops-lz4-6.1.192")
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = clear(store, ["console-ramoops-0", "dmesg-ramoops-0", "none", "none"])
     store.close()
     assert [(o.result, o.errno) for o in outcomes] == [
@@ -470,7 +470,7 @@ def test_other_dumps_of_the_same_name_get_a_longer_one(tmp_path: Path) -> None:
     scene = Scene(tmp_path, "erst-none-6.1.192-deb12")
     (scene.target / "20260512T100006Z-panic-1").mkdir(mode=0o700, parents=True)
     scene.target.chmod(0o700)
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     (dump,) = {o.dump for o in archive(store, str(scene.target), None, POLICY)}
     store.close()
     assert dump.startswith("20260512T100006Z-panic-1-")
@@ -521,16 +521,16 @@ def test_a_folder_that_vanishes_meanwhile_is_no_news_and_one_that_is_closed_is(
 ) -> None:
     scene = erst(tmp_path)
     (scene.source / "folder").mkdir()
-    scan = Store.scan
+    scan = OpenDirectory.scan
 
-    def scanned(store: Store, folder: tuple[str, ...]) -> dict[str, Stamp]:
+    def scanned(store: OpenDirectory, folder: tuple[str, ...]) -> dict[str, Stamp]:
         if folder == ("folder",):
             raise OSError(error, os.strerror(error))
         return scan(store, folder)
 
-    monkeypatch.setattr(Store, "scan", scanned)
+    monkeypatch.setattr(OpenDirectory, "scan", scanned)
     said: list[str] = []
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
     store.close()
     assert {outcome.result for outcome in outcomes} == {"cleared"}
@@ -560,7 +560,7 @@ def test_what_does_not_belong_into_an_archive_is_passed_over_and_said(tmp_path: 
         file.truncate(1 << 40)
     (dump / "records.json").write_text("[" * 100_000)
     said: list[str] = []
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(say=said.append))
     store.close()
     assert {o.result for o in outcomes} == {"cleared"}
@@ -621,7 +621,7 @@ def test_a_record_that_somebody_else_removes_is_no_failure(tmp_path: Path) -> No
         (scene.source / victim).unlink(missing_ok=True)
         return {}
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     assert first_error(outcomes, named=False) == 0
@@ -642,7 +642,7 @@ def test_a_record_that_vanishes_while_its_report_is_composed_is_no_failure(
             (scene.source / victim).unlink(missing_ok=True)
         return drive.compose(dump, read, siblings)
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     # Known from an earlier command: then its text is not at hand, but decoded again.
     Shelf(store, STORE, store.scan(())).record(victim)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
@@ -685,7 +685,7 @@ def test_a_record_that_is_no_longer_what_it_was_is_told_as_such(
             changed.append(what)
         return drive.compose(dump, read, siblings)
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     # Known from an earlier command: then its text is not at hand, but decoded again.
     Shelf(store, STORE, store.scan(())).record(victim.name)
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
@@ -717,7 +717,7 @@ def test_a_dump_that_somebody_deletes_while_a_part_joins_it_is_told(tmp_path: Pa
         shutil.rmtree(scene.target / first, ignore_errors=True)
         return {}
 
-    store = Store(str(scene.source))
+    store = OpenDirectory(str(scene.source))
     outcomes = archive(store, str(scene.target), None, POLICY._replace(compose=compose))
     store.close()
     assert {(o.result, o.errno) for o in outcomes} == {("failed", errno.ENOENT)}

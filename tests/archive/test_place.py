@@ -22,7 +22,7 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.settings.keep import Keep, parse_keep
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from tests.archive import drive, judge, strace
 from tests.records import capture
 
@@ -36,7 +36,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def run(source: Path, target: Path, policy: Policy = POLICY) -> list[Outcome]:
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     try:
         return archive(store, str(target), None, policy)
     finally:
@@ -176,7 +176,7 @@ def test_another_process_that_works_there_is_waited_for(source: Path, tmp_path: 
     target.mkdir(mode=0o700)
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        store = Store(str(source))
+        store = OpenDirectory(str(source))
         with pytest.raises(ArchiveError) as caught:
             archive(store, str(target), None, POLICY._replace(wait_seconds=0.2))
         store.close()

@@ -17,7 +17,7 @@ from pstorefs.record.record import STORE
 from pstorefs.report import status
 from pstorefs.report.files import composer
 from pstorefs.report.summary_json import title_of
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.archive import drive, judge
 from tests.made import record_of
@@ -44,7 +44,7 @@ def run(base: Path, files: dict[str, bytes]) -> dict[str, Outcome]:
     source.mkdir(exist_ok=True)
     for name, data in files.items():
         (source / name).write_bytes(data)
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     try:
         outcomes = archive(store, str(base / "archive"), None, POLICY)
     finally:
@@ -100,7 +100,7 @@ def test_a_log_is_never_the_latest_dump_and_is_the_news_where_there_is_none(tmp_
     assert found.time_ns is None
     assert latest([found]) is None
     (tmp_path / "console-ramoops-0").write_bytes(log(PANIC))
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     try:
         reporter = status.Reporter(
             Catalog([Place(STORE, store)]), str(tmp_path), Machine(), own=False

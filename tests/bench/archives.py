@@ -18,7 +18,7 @@ from pstorefs.archive.engine import archive
 from pstorefs.archive.in_full import entry_of
 from pstorefs.archive.policy import Policy
 from pstorefs.report.files import composer
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 from tests.records import capture
@@ -78,7 +78,7 @@ class Archive:
         template = _Template(first)
         for number in range(1, count):
             template.make(self.path, number)
-        store, root = Store(str(self.path)), os.open(self.path, os.O_RDONLY)
+        store, root = OpenDirectory(str(self.path)), os.open(self.path, os.O_RDONLY)
         try:
             index.update(store, root, lambda name: entry_of(store, name))
         finally:
@@ -89,7 +89,7 @@ class Archive:
         source = store_of(place / "first", range(1), size)
         compose = composer(Machine("/nonexistent"), own=False)
         policy = Policy(volatile=True, reserve_share=0, reserve_bytes=0, compose=compose)
-        store = Store(str(source))
+        store = OpenDirectory(str(source))
         archive(store, str(self.path), None, policy)
         store.close()
         shutil.rmtree(source)

@@ -384,7 +384,9 @@ def test_programs_that_count_on_links_look_everywhere(places: dict[str, Place]) 
 
 
 @pytest.mark.parametrize("command", HOLDERS)
-def test_who_reads_is_told(command: str, places: dict[str, Place]) -> None:
+def test_lsof_and_fuser_say_who_reads_as_on_a_plain_directory(
+    command: str, places: dict[str, Place]
+) -> None:
     # lsof asks every mount that it sees, and others may hang. In Debian 13 its option -e crashes.
     roots = {str(place.shown.parent) for place in places.values()}
     others = [m.point for m in mountinfo.table() if m.kind.startswith("fuse")]

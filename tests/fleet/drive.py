@@ -33,10 +33,12 @@ def run(archive: str, disk: str, marks: str = "") -> list[ship.Result]:
 
     try:
         identity = Identity(app_specific("0" * 31 + "1"), "")
-        job = ship.Job(settings, identity, Spool(f"{disk}/spool"), there, folder, AT_ONCE, told)
+        sender = ship.Sender(
+            settings, identity, Spool(f"{disk}/spool"), there, folder, AT_ONCE, told
+        )
         waiting = receipts.pending(there, folder)
         receipts.forget(folder, set(os.listdir(there)))
-        return ship.run(job, waiting) if waiting else []
+        return ship.run(sender, waiting) if waiting else []
     finally:
         os.close(folder)
         os.close(there)

@@ -23,7 +23,7 @@ from pstorefs.fleet.retry import Clock
 from pstorefs.fleet.store import Store
 from pstorefs.report.files import composer
 from pstorefs.settings.ship import Ship
-from pstorefs.source.directory import Store as Source
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.records import capture
 
@@ -35,7 +35,7 @@ def archived(base: Path, records: str = "erst-mixed-upgrade") -> Path:
     """An archive with the dumps of a capture, made by the archive's own engine."""
     source, target = base / "store", base / "archive"
     capture(records).write("enc", source)
-    store = Source(str(source))
+    store = OpenDirectory(str(source))
     try:
         archive(
             store,
@@ -84,9 +84,9 @@ def write_dump(archive_dir: Path, name: str, machine_id: str, number: int) -> No
         (archive_dir / name / path).write_bytes(data)
 
 
-def job(
+def sender(
     archive_dir: Path, state: Path, store: Store, clock: Clock = AT_ONCE, **options: object
-) -> ship.Job:
+) -> ship.Sender:
     """A run, with descriptors that nobody closes: for short tests."""
     settings = Ship()
     settings.url, settings.archive, settings.window = "s3://test", str(archive_dir), 0
@@ -96,10 +96,10 @@ def job(
     folder = receipts.make_receipts(str(state), settings.store_name)
     identity = Identity(app_specific("0" * 31 + "1"), "boot", settings.machine, settings.host)
     descriptor = os.open(archive_dir, os.O_RDONLY | os.O_DIRECTORY)
-    return ship.Job(settings, identity, store, descriptor, folder, clock)
+    return ship.Sender(settings, identity, store, descriptor, folder, clock)
 
 
-def run(one: ship.Job) -> list[ship.Result]:
+def run(one: ship.Sender) -> list[ship.Result]:
     """Ship what is pending."""
     waiting = receipts.pending(one.archive, one.receipts)
     return ship.run(one, waiting) if waiting else []

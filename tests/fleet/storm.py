@@ -34,7 +34,7 @@ from typing import NamedTuple
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.machine import Identity, app_specific
 from pstorefs.fleet.retry import Clock
-from pstorefs.fleet.store import Outcome, Store
+from pstorefs.fleet.store import Answer, Store
 from pstorefs.settings.ship import Ship
 from tests.fleet import ceph, rclone, servers, site
 
@@ -86,7 +86,7 @@ class _Killer:
         if self.step == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         self.tick()
         outcome = self.store.put(key, data, kind)
         self.tick()
@@ -112,9 +112,9 @@ def _send(place: Path, number: int, endpoint: str, prefix: str, step: int) -> in
     os.fsync = ticking
     clock = Clock(lambda: 0.0, lambda _: None, random.random)
     identity = Identity(app_specific(machine_id(number)), "boot")
-    job = ship.Job(settings, identity, killer, archive, folder, clock)
+    sender = ship.Sender(settings, identity, killer, archive, folder, clock)
     waiting = receipts.pending(archive, folder)
-    return ship.status(ship.run(job, waiting)) if waiting else 0
+    return ship.status(ship.run(sender, waiting)) if waiting else 0
 
 
 def _fork(work: Callable[[], int]) -> int:

@@ -79,12 +79,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 def test_a_machine_with_the_policy_of_the_documents_ships_all(aws: Aws, tmp_path: Path) -> None:
     archive = site.archived(tmp_path)
     for state in ("state", "lost"):  # with receipts lost, all is sent again
-        results = site.run(site.job(archive, tmp_path / state, aws.engine()))
+        results = site.run(site.sender(archive, tmp_path / state, aws.engine()))
         assert len(results) == 10
         assert ship.status(results) == 0
 
 
-def test_it_may_check(aws: Aws) -> None:
+def test_the_machines_key_may_put_the_canary_of_check_once(aws: Aws) -> None:
     key = "v1/check/00/machine"
     assert aws.engine().put(key, b"x", "x/y").there
     assert aws.engine().put(key, b"y", "x/y").result == EXISTS
@@ -98,12 +98,12 @@ FORBIDDEN: dict[str, Callable[[Objects], object]] = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_it_reads_nothing(what: str, aws: Aws) -> None:
+def test_the_machines_key_reads_nothing(what: str, aws: Aws) -> None:
     with pytest.raises(RemoteError, match=r"403 AccessDenied.*do not allow it"):
         FORBIDDEN[what](aws.engine())
 
 
-def test_it_deletes_nothing(aws: Aws) -> None:
+def test_the_machines_key_deletes_nothing(aws: Aws) -> None:
     assert aws.engine().put("v1/check/00/kept", b"x", "x/y").there
     with pytest.raises(obstore.exceptions.BaseError, match="AccessDenied"):
         obstore.delete(aws.engine()._store, "v1/check/00/kept")

@@ -87,7 +87,7 @@ def test_a_sas_that_may_only_create_ships_all_and_reads_nothing(
     archive = site.archived(tmp_path)
     with by_proxy(endpoint) as (proxy, before):
         store = engine(before, azurite.sas("c"), "shipped")
-        results = site.run(site.job(archive, tmp_path / "state", store))
+        results = site.run(site.sender(archive, tmp_path / "state", store))
         assert ship.status(results) == 0
         assert {method for method, _, _ in proxy.seen} == {"PUT"}
     for refused in (lambda: store.names("v1/"), lambda: store.get("v1/key", 10)):

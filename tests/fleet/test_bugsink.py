@@ -85,9 +85,9 @@ def sent(archive: Path, state: Path, machine: str, dsn: str) -> None:
     settings = Ship()
     apply(settings, "sentry", dsn)
     (receiver,) = settings.receivers()
-    job = site.job(archive, state, sentry.Sentry(receiver), machine=machine)
+    sender = site.sender(archive, state, sentry.Sentry(receiver), machine=machine)
     waiting = sorted(path.name for path in archive.glob("2*"))
-    results = ship.run(job._replace(prepare=sentry.prepared), waiting)
+    results = ship.run(sender._replace(prepare=sentry.prepared), waiting)
     assert {result.result for result in results} == {ship.SHIPPED}, results
 
 

@@ -13,7 +13,7 @@ from pstorefs.archive import engine
 from pstorefs.archive.policy import Policy
 from pstorefs.fleet.configured import unshipped
 from pstorefs.settings.keep import parse_keep
-from pstorefs.source.timeout import open_store
+from pstorefs.source.timeout import open_directory
 from tests.fleet import site
 
 
@@ -38,7 +38,7 @@ def test_nothing_unshipped_goes_when_the_archive_is_moved_meanwhile(
 
     said: list[str] = []
     policy = Policy(volatile=True, keep=parse_keep("1"), unshipped=moving, say=said.append)
-    with closing(open_store(str(tmp_path / "empty"))) as store:
+    with closing(open_directory(str(tmp_path / "empty"))) as store:
         engine.archive(store, str(archive), None, policy)
     assert any("until pstorefs --ship has shipped it" in words for words in said)
     assert {path.name for path in moved.glob("2*")} == before

@@ -55,7 +55,7 @@ def test_check_says_that_the_store_overwrites(store: str) -> None:
 def ship_all(archive: Path, state: Path, endpoint: str, prefix: str) -> int:
     """Until all is shipped; how many runs that took."""
     for number in range(_RUNS):
-        one = site.job(archive, state, servers.store(endpoint, prefix=prefix))
+        one = site.sender(archive, state, servers.store(endpoint, prefix=prefix))
         if ship.status(site.run(one)) == 0:
             return number + 1
     raise AssertionError("it does not come to an end")

@@ -13,7 +13,7 @@ import pytest
 from pstorefs.fleet import dumps, receipts, ship
 from pstorefs.fleet.machine import Identity
 from pstorefs.fleet.retry import Clock
-from pstorefs.fleet.store import DONE, RETRY, Outcome
+from pstorefs.fleet.store import DONE, RETRY, Answer
 from pstorefs.settings.ship import Ship
 from tests.figures import record
 
@@ -30,11 +30,11 @@ class Busy:
         self.now = 0.0
         self.found: Counter[int] = Counter()
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         del key, data, kind
         self.found[int(self.now)] += 1
         self.now += REQUEST_SECONDS
-        return Outcome(RETRY if self.chance.random() < self.busy else DONE)
+        return Answer(RETRY if self.chance.random() < self.busy else DONE)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -58,9 +58,9 @@ def requests(busy: float, monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     for host in range(HOSTS):
         store.now = chance.random() * BOOT_SECONDS
         identity = Identity(f"{host:032x}", "boot")
-        job = ship.Job(settings, identity, store, -1, -1, clock, prepare=lambda *_: PARCEL)
+        sender = ship.Sender(settings, identity, store, -1, -1, clock, prepare=lambda *_: PARCEL)
         while any(
-            one.result != ship.SHIPPED for one in ship.run(job, ["dump"] * chance.randint(1, 3))
+            one.result != ship.SHIPPED for one in ship.run(sender, ["dump"] * chance.randint(1, 3))
         ):
             store.now += 3600
     return store.found

@@ -18,7 +18,7 @@ import pytest
 from pstorefs.cli import ship as command
 from pstorefs.cli import unclean
 from pstorefs.fleet import keys, reboot, receipts, ship, unpack
-from pstorefs.fleet.store import DONE, RETRY, Outcome
+from pstorefs.fleet.store import DONE, RETRY, Answer
 from pstorefs.system.last_boot import POWER, WATCHDOG, LastBoot
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
@@ -43,14 +43,14 @@ class Store:
         if self.step == self.dies_at:
             raise KeyboardInterrupt
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         del kind
         self.tick()
         if self.away:
-            return Outcome(RETRY, "503", store_wide=True)
+            return Answer(RETRY, "503", store_wide=True)
         self.objects[key] = data  # it overwrites: the worse kind of store
         self.tick()
-        return Outcome(DONE)
+        return Answer(DONE)
 
     def well(self) -> bool:
         return well(self.objects)
@@ -74,22 +74,22 @@ def boots(monkeypatch: pytest.MonkeyPatch) -> Callable[[LastBoot], None]:
     return say
 
 
-def job_of(tmp_path: Path, store: Store, boot: str = "boot", **options: object) -> ship.Job:
+def sender_of(tmp_path: Path, store: Store, boot: str = "boot", **options: object) -> ship.Sender:
     (tmp_path / "archive").mkdir(exist_ok=True)
-    one = site.job(tmp_path / "archive", tmp_path / "state", store, unclean=True, **options)
+    one = site.sender(tmp_path / "archive", tmp_path / "state", store, unclean=True, **options)
     return one._replace(identity=one.identity._replace(boot=boot))
 
 
-def run(job: ship.Job) -> list[ship.Result]:
-    note(job, pytest.fail)
-    return reboot.run(job)
+def run(sender: ship.Sender) -> list[ship.Result]:
+    note(sender, pytest.fail)
+    return reboot.run(sender)
 
 
-def note(job: ship.Job, say: Callable[[str], None]) -> None:
+def note(sender: ship.Sender, say: Callable[[str], None]) -> None:
     class Booted(Machine):
-        boot_id = job.identity.boot  # type: ignore[assignment]
+        boot_id = sender.identity.boot  # type: ignore[assignment]
 
-    unclean.note(job.archive, job.receipts, Booted(), say)
+    unclean.note(sender.archive, sender.receipts, Booted(), say)
 
 
 def crash(tmp_path: Path, name: str, at: float | None, archived: float) -> None:
@@ -127,10 +127,10 @@ def test_an_entry_is_shipped_if_no_record_tells_why(
     if name:
         crash(tmp_path, name, at, archived)
     store = Store()
-    found = run(job_of(tmp_path, store))
+    found = run(sender_of(tmp_path, store))
     assert [result.result for result in found] == [ship.SHIPPED] * wanted
     assert bool(store.objects) == wanted
-    assert run(job_of(tmp_path, Store())) == [], "once a boot"
+    assert run(sender_of(tmp_path, Store())) == [], "once a boot"
 
 
 def test_what_cannot_be_seen_is_said_once_and_not_shipped(
@@ -138,20 +138,20 @@ def test_what_cannot_be_seen_is_said_once_and_not_shipped(
 ) -> None:
     boots(SILENT)
     words: list[str] = []
-    job = job_of(tmp_path, Store())
+    sender = sender_of(tmp_path, Store())
     for _ in range(2):
-        note(job, words.append)
+        note(sender, words.append)
     assert len(words) == 1
     assert "neither wtmp nor the journal" in words[0]
-    assert reboot.run(job) == []
+    assert reboot.run(sender) == []
 
 
 def test_the_entry_says_why_and_its_bundle_has_the_evidence(
     tmp_path: Path, boots: Callable[[LastBoot], None]
 ) -> None:
     boots(having(CUT, said(POWER, "the CPU: brown-out")))
-    store, job = Store(), job_of(tmp_path, Store(), host="rack-7")
-    run(job._replace(store=store))
+    store, sender = Store(), sender_of(tmp_path, Store(), host="rack-7")
+    run(sender._replace(store=store))
     (index, line), (key, data) = sorted(
         ((key, data) for key, data in store.objects.items()), reverse=True
     )
@@ -182,9 +182,9 @@ def test_a_kill_at_each_step_leaves_one_entry_of_one_evidence(
     boots(having(CUT, said(POWER, "a long story")))
     store = Store(step)
     with pytest.raises(KeyboardInterrupt):
-        run(job_of(tmp_path, store))
+        run(sender_of(tmp_path, store))
     boots(CUT)  # the journal has forgotten
-    assert [result.result for result in run(job_of(tmp_path, store))] == [ship.SHIPPED]
+    assert [result.result for result in run(sender_of(tmp_path, store))] == [ship.SHIPPED]
     assert store.well()
     assert b"a long story" in _report(store)
 
@@ -201,10 +201,10 @@ def _report(store: Store) -> bytes:
 def test_lost_receipts_double_nothing(tmp_path: Path, boots: Callable[[LastBoot], None]) -> None:
     boots(CUT)
     store = Store()
-    run(job_of(tmp_path, store))
+    run(sender_of(tmp_path, store))
     for path in (tmp_path / "state").rglob(".reboot-*"):
         path.unlink()
-    assert len(run(job_of(tmp_path, store))) == 1
+    assert len(run(sender_of(tmp_path, store))) == 1
     assert store.well()
 
 
@@ -214,29 +214,29 @@ def test_what_a_boot_could_not_ship_the_next_one_does(
     boots(CUT)
     store = Store()
     store.away = True
-    assert ship.status(run(job_of(tmp_path, store, "first"))) == 3
+    assert ship.status(run(sender_of(tmp_path, store, "first"))) == 3
     store.away = False
     boots(DOWN)
-    job = job_of(tmp_path, store, "second")
-    receipts.forget(job.receipts, set())
-    assert receipts.reboot_due(job.receipts, "second")
-    assert len(run(job)) == 1
+    sender = sender_of(tmp_path, store, "second")
+    receipts.forget(sender.receipts, set())
+    assert receipts.reboot_due(sender.receipts, "second")
+    assert len(run(sender)) == 1
     assert store.well()
-    assert not receipts.reboot_due(job.receipts, "second")
-    run(job_of(tmp_path, store, "third"))
+    assert not receipts.reboot_due(sender.receipts, "second")
+    run(sender_of(tmp_path, store, "third"))
     left = [path.name for path in (tmp_path / "state").rglob(".reboot-*")]
     assert left == [".reboot-third"]
 
 
 def test_what_is_noted_is_read_with_care(tmp_path: Path) -> None:
     store = Store()
-    job = job_of(tmp_path, store)
+    sender = sender_of(tmp_path, store)
     for number, data in enumerate((b"{", b"[1]", b'{"boot": 1}', b"[" * 100_000)):
-        receipts.note_reboot(job.receipts, f"{number}", data)
-    assert reboot.run(job) == []
-    assert receipts.reboots(job.receipts) == []
+        receipts.note_reboot(sender.receipts, f"{number}", data)
+    assert reboot.run(sender) == []
+    assert receipts.reboots(sender.receipts) == []
     with pytest.raises(ValueError, match="no boot's id"):
-        receipts.note_reboot(job.receipts, "../x", b"")
+        receipts.note_reboot(sender.receipts, "../x", b"")
 
 
 def test_the_command_ships_it_and_counts_it_nowhere(
@@ -266,7 +266,7 @@ def test_after_a_shutdown_nothing_waits_and_no_store_is_opened(
 ) -> None:
     boots(DOWN)
     (tmp_path / "archive").mkdir()
-    monkeypatch.setattr(command, "_job", lambda *_: pytest.fail("nothing is to be shipped"))
+    monkeypatch.setattr(command, "_sender", lambda *_: pytest.fail("nothing is to be shipped"))
     options = f"archive={tmp_path}/archive,state={tmp_path}/state,machine=m,unclean=yes"
     assert command.main(["--ship", f"file://{tmp_path}/spool", "-o", options]) == 0
 

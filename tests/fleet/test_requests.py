@@ -115,7 +115,7 @@ def test_wrong_credentials_are_refused(endpoint: str) -> None:
 def test_a_key_that_may_only_write_suffices_for_all(proxy: servers.Proxy, tmp_path: Path) -> None:
     archive = site.archived(tmp_path)
     store = servers.store(proxy.endpoint, prefix="writeonly")
-    results = site.run(site.job(archive, tmp_path / "state", store))
+    results = site.run(site.sender(archive, tmp_path / "state", store))
     assert ship.status(results) == 0
     assert {method for method, _, _ in proxy.seen} == {"PUT"}
     assert len(proxy.seen) == 2 * len(results)

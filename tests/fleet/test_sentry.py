@@ -218,8 +218,8 @@ def test_a_certificate_that_nobody_trusts_is_refused(receiver: Receiver, tmp_pat
 
 def test_an_event_says_what_summary_json_says(receiver: Receiver, archive: Path) -> None:
     state = archive.parent / "state"
-    job = site.job(archive, state, engine(receiver.dsn))._replace(prepare=sentry.prepared)
-    assert {result.result for result in site.run(job)} == {ship.SHIPPED}
+    sender = site.sender(archive, state, engine(receiver.dsn))._replace(prepare=sentry.prepared)
+    assert {result.result for result in site.run(sender)} == {ship.SHIPPED}
     events = {one["tags"]["dump"]: one for one in receiver.events()}
     assert len(events) == 10
     name = "20260601T011501Z-oops-1"
@@ -296,12 +296,12 @@ def test_what_is_no_crash_gets_a_receipt_and_no_request(
     saved = tmp_path / "archive" / name / "summary.json"
     summary = json.loads(saved.read_text()) | {"crash": False, "signature": None}
     saved.write_text(json.dumps(summary))
-    job = site.job(archive, tmp_path / "state", engine(receiver.dsn))
-    job = job._replace(prepare=sentry.prepared)
-    assert dumps.brief(job.archive, name).signature == ""
-    assert {result.result for result in ship.run(job, [name])} == {ship.SHIPPED}
+    sender = site.sender(archive, tmp_path / "state", engine(receiver.dsn))
+    sender = sender._replace(prepare=sentry.prepared)
+    assert dumps.brief(sender.archive, name).signature == ""
+    assert {result.result for result in ship.run(sender, [name])} == {ship.SHIPPED}
     assert receiver.seen == []
-    assert name not in receipts.pending(job.archive, job.receipts)
+    assert name not in receipts.pending(sender.archive, sender.receipts)
 
 
 # The DSN

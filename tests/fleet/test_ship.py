@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pstorefs.cli import ship as command
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
-from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
 from pstorefs.settings.ship import NOBODY, Ship
 from tests.fleet import site
 
@@ -30,15 +31,15 @@ ROOT = Path(__file__).parents[2]
 class Scripted:
     """A store that answers by a list, then DONE; keeps what it is given."""
 
-    def __init__(self, answers: Iterable[Outcome] = ()) -> None:
+    def __init__(self, answers: Iterable[Answer] = ()) -> None:
         self.answers = list(answers)
         self.keys: list[str] = []
         self.objects: dict[str, bytes] = {}
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         self.keys.append(key)
         assert kind == ("application/json" if key.endswith(".json") else "application/gzip")
-        outcome = self.answers.pop(0) if self.answers else Outcome(DONE)
+        outcome = self.answers.pop(0) if self.answers else Answer(DONE)
         if outcome.there:
             self.objects.setdefault(key, data)
         return outcome
@@ -49,18 +50,18 @@ def archive(tmp_path: Path) -> Path:
     return site.archived(tmp_path)
 
 
-BUSY = Outcome(RETRY, "503", store_wide=True)
-GONE = Outcome(RETRY, "no answer", store_wide=True)
-DENIED = Outcome(REFUSED, "403", store_wide=True)
-TOO_LONG = Outcome(REFUSED, "413")
-ANSWERS: list[tuple[list[Outcome], list[str], int, int]] = [
+BUSY = Answer(RETRY, "503", store_wide=True)
+GONE = Answer(RETRY, "no answer", store_wide=True)
+DENIED = Answer(REFUSED, "403", store_wide=True)
+TOO_LONG = Answer(REFUSED, "413")
+ANSWERS: list[tuple[list[Answer], list[str], int, int]] = [
     # answers, results of the first dumps, exit status, requests
     ([], ["shipped"], 0, 20),
-    ([Outcome(EXISTS)] * 20, ["shipped"], 0, 20),
+    ([Answer(EXISTS)] * 20, ["shipped"], 0, 20),
     ([BUSY, GONE, BUSY], ["shipped"], 0, 23),
     ([BUSY] * TRIES, ["remains", "shipped"], 3, 18 + TRIES),
     ([BUSY] * 100, ["remains"] * 10, 3, 3 * TRIES),
-    ([Outcome(DONE), *[BUSY] * TRIES], ["remains", "shipped"], 3, 19 + TRIES),
+    ([Answer(DONE), *[BUSY] * TRIES], ["remains", "shipped"], 3, 19 + TRIES),
     ([DENIED], ["failed"] * 10, 2, 1),
     ([TOO_LONG], ["failed", "shipped"], 2, 19),
 ]
@@ -68,17 +69,17 @@ ANSWERS: list[tuple[list[Outcome], list[str], int, int]] = [
 
 @pytest.mark.parametrize(("answers", "results", "status", "requests"), ANSWERS)
 def test_what_a_store_answers_decides_what_becomes_of_a_dump(
-    answers: list[Outcome], results: list[str], status: int, requests: int,
+    answers: list[Answer], results: list[str], status: int, requests: int,
     archive: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
     store = Scripted(answers)
-    job = site.job(archive, tmp_path / "state", store)
-    found = site.run(job)
+    sender = site.sender(archive, tmp_path / "state", store)
+    found = site.run(sender)
     assert [result.result for result in found][: len(results)] == results
     assert (ship.status(found), len(store.keys)) == (status, requests)
-    again = site.run(job._replace(store=Scripted()))
+    again = site.run(sender._replace(store=Scripted()))
     assert ship.status(again) == 0
-    assert site.run(job) == []
+    assert site.run(sender) == []
 
 
 def test_a_folder_of_the_spool_that_a_killed_run_made_is_synced_as_well(
@@ -101,35 +102,60 @@ def test_the_bundle_goes_first_and_the_index_last_and_two_requests_suffice(
     archive: Path, tmp_path: Path
 ) -> None:
     store = Scripted()
-    site.run(site.job(archive, tmp_path / "state", store))
+    site.run(site.sender(archive, tmp_path / "state", store))
     kinds = [key.split("/")[1] for key in store.keys]
     assert kinds == ["dumps", "index"] * 10
     assert site.all_well(site.wrong(store.objects, site.expected(archive)))
 
 
 def test_the_first_dump_of_each_signature_goes_first(archive: Path, tmp_path: Path) -> None:
-    job = site.job(archive, tmp_path / "state", Scripted())
-    names = receipts.pending(job.archive, job.receipts)
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    names = receipts.pending(sender.archive, sender.receipts)
     signature = {
         name: json.loads((archive / name / "summary.json").read_text())["signature"]
         for name in names
     }
-    order = ship.ordered(job, names)
+    order = ship.ordered(sender, names)
     firsts = list(dict.fromkeys(signature[name] for name in sorted(names)))
     assert [signature[name] for name in order[: len(firsts)]] == firsts
     assert sorted(order) == names
     # What was shipped is known: the rest of its kind is not new.
-    site.run(job._replace(settings=job.settings))
-    shutil.copytree(archive / names[0], archive / "20200101T000000Z-oops-1")
-    assert ship.ordered(job, ["20200101T000000Z-oops-1"]) == ["20200101T000000Z-oops-1"]
-    assert signature[names[0]] in receipts.signatures(job.receipts)
+    site.run(sender._replace(settings=sender.settings))
+    known, new = "20200101T000000Z-oops-1", "20200101T000000Z-oops-2"
+    for name in (known, new):
+        shutil.copytree(archive / names[0], archive / name)
+    summary = archive / new / "summary.json"
+    summary.write_text(summary.read_text().replace(signature[names[0]], "2:0123456789abcdef"))
+    assert ship.ordered(sender, [known, new]) == [new, known]
+    assert signature[names[0]] in receipts.signatures(sender.receipts)
+
+
+def test_to_ship_one_dump_each_receipt_is_read_once(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    site.run(sender)
+    new, shipped = "20200101T000000Z-oops-1", sorted(path.name for path in archive.glob("2*"))
+    shutil.copytree(archive / shipped[0], archive / new)
+    opened: Counter[str] = Counter()
+    really = os.open
+
+    def counted(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd == sender.receipts and not flags & os.O_WRONLY:
+            opened[str(path)] += 1
+        return really(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", counted)
+    assert [result.dump for result in site.run(sender)] == [new]
+    monkeypatch.undo()
+    assert {opened[name] for name in shipped} == {1}
 
 
 def test_a_run_is_bounded_in_bytes_and_the_next_one_goes_on(archive: Path, tmp_path: Path) -> None:
     store = Scripted()
-    job = site.job(archive, tmp_path / "state", store, size=30_000)
+    sender = site.sender(archive, tmp_path / "state", store, size=30_000)
     counts = []
-    while results := site.run(job):
+    while results := site.run(sender):
         counts.append(sum(result.result == "shipped" for result in results))
         assert ship.status(results) == (3 if counts[-1] < len(results) else 0)
     assert sum(counts) == 10
@@ -140,12 +166,12 @@ def test_a_run_is_bounded_in_time(archive: Path, tmp_path: Path) -> None:
     now = [0.0]
 
     class Slow(Scripted):
-        def put(self, key: str, data: bytes, kind: str) -> Outcome:
+        def put(self, key: str, data: bytes, kind: str) -> Answer:
             now[0] += 100
             return super().put(key, data, kind)
 
-    job = site.job(archive, tmp_path / "state", Slow(), Clock(lambda: now[0]), run=500)
-    results = site.run(job)
+    sender = site.sender(archive, tmp_path / "state", Slow(), Clock(lambda: now[0]), run=500)
+    results = site.run(sender)
     assert sum(result.result == "shipped" for result in results) == 3
     assert ship.status(results) == 3
 
@@ -158,13 +184,13 @@ def test_waits_are_random_and_below_a_bound_that_doubles() -> None:
 def test_the_first_run_of_a_boot_waits_once(archive: Path, tmp_path: Path) -> None:
     slept: list[float] = []
     clock = Clock(lambda: 0.0, slept.append, lambda: 0.0)
-    job = site.job(archive, tmp_path / "state", Scripted([BUSY] * 1000), clock, window=900)
+    sender = site.sender(archive, tmp_path / "state", Scripted([BUSY] * 1000), clock, window=900)
     for _ in range(2):
-        site.run(job)
+        site.run(sender)
     first = [seconds for seconds in slept if seconds]
     assert len(first) == 1
     assert 0 < first[0] < 900
-    other = job._replace(identity=job.identity._replace(boot="another boot"))
+    other = sender._replace(identity=sender.identity._replace(boot="another boot"))
     site.run(other)
     assert len([seconds for seconds in slept if seconds]) == 2
 
@@ -176,8 +202,8 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(
 ) -> None:
     archive = site.archived(tmp_path)
     store = Scripted()
-    job = site.job(archive, tmp_path / "state", store)
-    site.run(job)
+    sender = site.sender(archive, tmp_path / "state", store)
+    site.run(sender)
     before = next(
         json.loads(data)
         for key, data in store.objects.items()
@@ -197,7 +223,7 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(
         facts.append(layout.Fact(name, sums[name], len(data), 0, last + later, "boot"))
     (dump / layout.FACTS).write_bytes(layout.facts_text(facts))
     (dump / layout.SUMS).write_bytes(layout.sums_text(sums))
-    (result,) = site.run(job)
+    (result,) = site.run(sender)
     assert result.result == "shipped"
     after = json.loads(store.objects[store.keys[-1]])
     assert after["replaces"] == before["id"] != after["id"]
@@ -208,8 +234,8 @@ def test_a_dump_that_grows_is_shipped_again_and_names_what_it_was(
 def test_a_dump_that_is_being_changed_waits_for_the_next_run(archive: Path, tmp_path: Path) -> None:
     name = min(path.name for path in archive.glob("2*"))
     (archive / name / "raw" / "dmesg-erst-99").write_bytes(b"joining")
-    job = site.job(archive, tmp_path / "state", Scripted())
-    results = {result.dump: result for result in site.run(job)}
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    results = {result.dump: result for result in site.run(sender)}
     assert results[name].result == "remains"
     assert sum(result.result == "shipped" for result in results.values()) == 9
 
@@ -229,7 +255,7 @@ def test_what_cannot_be_shipped_is_said_and_holds_up_nobody(
 ) -> None:
     name = min(path.name for path in archive.glob("2*"))
     DAMAGE[words](archive / name)
-    results = {r.dump: r for r in site.run(site.job(archive, tmp_path / "s", Scripted()))}
+    results = {r.dump: r for r in site.run(site.sender(archive, tmp_path / "s", Scripted()))}
     assert results[name].result == "failed"
     assert words in results[name].why
     assert sum(result.result == "shipped" for result in results.values()) == 9
@@ -243,7 +269,7 @@ def test_strangers_in_the_archive_are_passed_over(archive: Path, tmp_path: Path)
     dumps = sorted(path.name for path in archive.glob("2*"))
     shutil.copytree(archive / dumps[0], archive / "see-bug-7")
     (archive / f"{dumps[0]}-9").symlink_to(archive / dumps[0])
-    results = site.run(site.job(archive, tmp_path / "state", Scripted()))
+    results = site.run(site.sender(archive, tmp_path / "state", Scripted()))
     assert sorted(result.dump for result in results) == dumps
     assert ship.status(results) == 0
 
@@ -252,19 +278,19 @@ def test_without_a_summary_a_dump_is_shipped_all_the_same(archive: Path, tmp_pat
     for path in archive.glob("*/summary.json"):
         path.unlink()
     store = Scripted()
-    results = site.run(site.job(archive, tmp_path / "state", store))
+    results = site.run(site.sender(archive, tmp_path / "state", store))
     assert {result.result for result in results} == {"shipped"}
     assert all("_none_none_none_" in key for key in store.keys if key.endswith(".json"))
 
 
 def test_machine_and_host_can_be_given_or_left_out(archive: Path, tmp_path: Path) -> None:
     store = Scripted()
-    site.run(site.job(archive, tmp_path / "a", store, machine="rack-1", host="db"))
+    site.run(site.sender(archive, tmp_path / "a", store, machine="rack-1", host="db"))
     # <dump>_<host>_<label>_<kernel>_<machine>_<id16>
     named = re.compile(r"/[^/_]+_db_.+_rack-1_[0-9a-f]{16}\.json")
     assert all("/rack-1/" in key or named.search(key) for key in store.keys)
     store = Scripted()
-    site.run(site.job(archive, tmp_path / "b", store, machine=NOBODY, host=NOBODY))
+    site.run(site.sender(archive, tmp_path / "b", store, machine=NOBODY, host=NOBODY))
     unnamed = re.compile(r"/[^/_]+_none_.+_none_[0-9a-f]{16}\.json")
     assert all("/none/" in key or unnamed.search(key) for key in store.keys)
     lines = [json.loads(data) for key, data in store.objects.items() if key.endswith(".json")]
@@ -280,46 +306,46 @@ def test_a_receipt_that_cannot_be_written_loses_nothing(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Scripted()
-    job = site.job(archive, tmp_path / "state", store)
+    sender = site.sender(archive, tmp_path / "state", store)
     with monkeypatch.context() as patch:
         patch.setattr(receipts, "write", full)
-        results = site.run(job)
+        results = site.run(sender)
     assert ship.status(results) == 2
     assert "No space left" in results[0].why
     assert len(store.keys) == 2, "nothing more is sent while no receipt can be written"
-    assert ship.status(site.run(job)) == 0
+    assert ship.status(site.run(sender)) == 0
     assert site.all_well(site.wrong(store.objects, site.expected(archive)))
 
 
 def test_receipts_of_dumps_that_are_gone_are_forgotten(archive: Path, tmp_path: Path) -> None:
-    job = site.job(archive, tmp_path / "state", Scripted())
-    site.run(job)
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    site.run(sender)
     names = sorted(path.name for path in archive.glob("2*"))
-    receipts.forget(job.receipts, set(names[1:]))
-    left = sorted(name for name in os.listdir(job.receipts) if name[0] != ".")
+    receipts.forget(sender.receipts, set(names[1:]))
+    left = sorted(name for name in os.listdir(sender.receipts) if name[0] != ".")
     assert left == names[1:]
 
 
 def test_a_stranger_among_the_receipts_stops_nothing(archive: Path, tmp_path: Path) -> None:
-    job = site.job(archive, tmp_path / "state", Scripted())
-    os.mkdir("lost+found", dir_fd=job.receipts)
-    receipts.forget(job.receipts, set())
-    assert ship.status(site.run(job)) == 0
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    os.mkdir("lost+found", dir_fd=sender.receipts)
+    receipts.forget(sender.receipts, set())
+    assert ship.status(site.run(sender)) == 0
 
 
 def test_receipts_stay_while_nobody_can_note_that_they_go(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = site.job(archive, tmp_path / "state", Scripted())
-    site.run(job)
-    before = receipts.shipped(job.receipts)
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    site.run(sender)
+    before = receipts.shipped(sender.receipts)
     with monkeypatch.context() as patch:
         patch.setattr(receipts, "_replace", full)
-        receipts.forget(job.receipts, set())
-    assert receipts.shipped(job.receipts) == before
-    receipts.forget(job.receipts, set())
-    assert receipts.shipped(job.receipts) == before
-    assert not receipts.signatures(job.receipts)
+        receipts.forget(sender.receipts, set())
+    assert receipts.shipped(sender.receipts) == before
+    receipts.forget(sender.receipts, set())
+    assert receipts.shipped(sender.receipts) == before
+    assert not receipts.signatures(sender.receipts)
 
 
 # file://
@@ -334,8 +360,8 @@ def spool(tmp_path: Path) -> Path:
 def test_a_spool_holds_whole_files_and_nothing_else(
     archive: Path, spool: Path, tmp_path: Path
 ) -> None:
-    job = site.job(archive, tmp_path / "state", Spool(str(spool)))
-    assert ship.status(site.run(job)) == 0
+    sender = site.sender(archive, tmp_path / "state", Spool(str(spool)))
+    assert ship.status(site.run(sender)) == 0
     assert site.all_well(site.wrong(site.contents(spool), site.expected(archive)))
     assert {path.name for path in spool.iterdir()} == {"v1"}
 

@@ -16,19 +16,19 @@ import pytest
 
 from pstorefs.fleet import receipts, ship
 from pstorefs.fleet.retry import TRIES, Clock
-from pstorefs.fleet.store import DONE, REFUSED, RETRY, Outcome
+from pstorefs.fleet.store import DONE, REFUSED, RETRY, Answer
 from tests.fleet import servers, site
 
 ROOT = Path(__file__).parents[2]
 DUMPS = 16
-BUSY = Outcome(RETRY, "503", store_wide=True)
-DENIED = Outcome(REFUSED, "403", store_wide=True)
+BUSY = Answer(RETRY, "503", store_wide=True)
+DENIED = Answer(REFUSED, "403", store_wide=True)
 
 
 class Counting:
     """A store that counts calls at a time, and answers otherwise after so many of them."""
 
-    def __init__(self, then: Outcome | None = None, after: int = 0, together: int = 1) -> None:
+    def __init__(self, then: Answer | None = None, after: int = 0, together: int = 1) -> None:
         self.then, self.after = then, after
         self.lock = threading.Lock()
         self.keys: list[str] = []
@@ -39,7 +39,7 @@ class Counting:
         #: From the ninth call on, each first one waits until so many are under way.
         self.barrier = threading.Barrier(together)
 
-    def put(self, key: str, data: bytes, kind: str) -> Outcome:
+    def put(self, key: str, data: bytes, kind: str) -> Answer:
         del kind
         with self.lock:
             number = len(self.keys)
@@ -53,7 +53,7 @@ class Counting:
             if self.then and number >= self.after:
                 return self.then
             self.objects[key] = data
-        return Outcome(DONE)
+        return Answer(DONE)
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
-def job(archive: Path, state: Path, store: Counting, **options: object) -> ship.Job:
-    return site.job(archive, state, store, **options)._replace(at_once=ship.AT_ONCE)
+def sender(archive: Path, state: Path, store: Counting, **options: object) -> ship.Sender:
+    return site.sender(archive, state, store, **options)._replace(at_once=ship.AT_ONCE)
 
 
 def test_after_the_first_ones_so_many_are_on_their_way_at_a_time(
@@ -73,7 +73,7 @@ def test_after_the_first_ones_so_many_are_on_their_way_at_a_time(
 ) -> None:
     # Twelve dumps are left: three times four.
     store = Counting(together=ship.AT_ONCE)
-    made = job(archive, tmp_path / "state", store)
+    made = sender(archive, tmp_path / "state", store)
     results = site.run(made)
     assert (ship.status(results), len(results)) == (0, DUMPS)
     assert max(store.beside) == ship.AT_ONCE - 1
@@ -91,20 +91,20 @@ def test_large_bundles_go_one_at_a_time(
 ) -> None:
     monkeypatch.setattr(ship, "_SMALL", 0)
     store = Counting()
-    assert ship.status(site.run(job(archive, tmp_path / "state", store))) == 0
+    assert ship.status(site.run(sender(archive, tmp_path / "state", store))) == 0
     assert max(store.beside) == 0
 
 
 def test_what_is_to_be_spread_over_time_goes_one_at_a_time(archive: Path, tmp_path: Path) -> None:
     store = Counting()
-    made = job(archive, tmp_path / "state", store, window=900)
+    made = sender(archive, tmp_path / "state", store, window=900)
     waited: list[float] = []
     clock = Clock(lambda: 0.0, waited.append, lambda: 0.5)
     assert ship.status(site.run(made._replace(clock=clock))) == 0
     assert (max(store.beside), len(waited)) == (0, DUMPS)
 
 
-AWAY: list[tuple[Outcome, int, int, str]] = [
+AWAY: list[tuple[Answer, int, int, str]] = [
     # what is answered, after how many requests; requests then at most, the results
     (DENIED, 0, 1, ship.FAILED),
     (DENIED, 16, ship.AT_ONCE, ship.FAILED),
@@ -116,17 +116,17 @@ AWAY: list[tuple[Outcome, int, int, str]] = [
 
 @pytest.mark.parametrize(("answer", "after", "most", "result"), AWAY)
 def test_a_run_ends_when_the_store_goes_away(
-    answer: Outcome, after: int, most: int, result: str, archive: Path, tmp_path: Path
+    answer: Answer, after: int, most: int, result: str, archive: Path, tmp_path: Path
 ) -> None:
     store = Counting(answer, after)
-    results = site.run(job(archive, tmp_path / "state", store))
+    results = site.run(sender(archive, tmp_path / "state", store))
     assert len({one.dump for one in results}) == len(results) == DUMPS
     assert {one.result for one in results if one.why} == {result}
     assert len(store.keys) <= after + most
     there = {one.dump for one in results if not one.why}
     assert there == {name for name in os.listdir(receipts_of(tmp_path)) if name[0] != "."}
     again = Counting()
-    rest = site.run(job(archive, tmp_path / "state", again))
+    rest = site.run(sender(archive, tmp_path / "state", again))
     assert (ship.status(rest), len(rest)) == (0, DUMPS - len(there))
     whole = store.objects | again.objects
     assert site.all_well(site.wrong(whole, site.expected(archive)))
@@ -137,7 +137,7 @@ def receipts_of(base: Path) -> Path:
 
 
 def test_a_run_is_bounded_in_bytes(archive: Path, tmp_path: Path) -> None:
-    results = site.run(job(archive, tmp_path / "state", Counting(), size=12_000))
+    results = site.run(sender(archive, tmp_path / "state", Counting(), size=12_000))
     sizes = [one.size for one in results if not one.why]
     assert sum(sizes) - ship.AT_ONCE * max(sizes) < 12_000 <= sum(sizes)
     assert {one.result for one in results if one.why} == {ship.REMAINS}

@@ -30,7 +30,7 @@ from pstorefs.report.files import composer
 from pstorefs.report.material import material
 from pstorefs.report.status import Reporter
 from pstorefs.settings.keep import Keep
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.system.printable import printable
 from tests.fuzz.target import Target
@@ -163,7 +163,7 @@ def check_survey(raw: bytes) -> None:
 
 def survey_all(world: World) -> Catalog:
     """Look at everything, as a mount does that somebody lists and reads."""
-    store = Store(world.paths["source"])
+    store = OpenDirectory(world.paths["source"])
     try:
         catalog = Catalog(
             [
@@ -261,7 +261,7 @@ def check_archive(raw: bytes) -> None:
 
 
 def command(world: World, names: list[str] | None, policy: Policy) -> list[Outcome]:
-    store = Store(world.paths["source"])
+    store = OpenDirectory(world.paths["source"])
     try:
         return archive(store, world.paths["archive"], names, policy)
     except ArchiveError as error:
@@ -273,7 +273,7 @@ def command(world: World, names: list[str] | None, policy: Policy) -> list[Outco
 
 
 def clear_all(world: World, names: list[str]) -> None:
-    store = Store(world.paths["source"])
+    store = OpenDirectory(world.paths["source"])
     try:
         for outcome in clear(store, names):
             assert outcome.record in names
@@ -285,7 +285,7 @@ def clear_all(world: World, names: list[str]) -> None:
 def records_saved(world: World) -> dict[str, bytes]:
     """What stands in the archive under names of dumps."""
     found = {}
-    store = Store(world.paths["archive"])
+    store = OpenDirectory(world.paths["archive"])
     try:
         listing = read_archive(store)
     finally:

@@ -34,7 +34,7 @@ from pstorefs.record.reading import DAMAGED, DECODED, PLAIN, SALVAGED, STATES, S
 from pstorefs.record.record import PLACES, STORE, SYSTEMD, TIME_SOURCES, Record
 from pstorefs.report import files, status, summary_json
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import Decoded
+from pstorefs.report.material import DecodedMaterial
 from pstorefs.settings.keep import UNLIMITED
 from pstorefs.settings.options import Settings, UsageError
 from pstorefs.settings.options import parse as parse_options
@@ -484,7 +484,7 @@ def check_report(raw: bytes) -> None:
             if each is not dump and each.boot and each.boot == dump.boot
         )
         context = Context(_machine(), bool(len(raw) & 1), siblings, dump.order)
-        material = Decoded(dump, catalog.read)
+        material = DecodedMaterial(dump, catalog.read)
         composed = files.FILES["report.txt"](material, context)
         assert composed is not None
         ours = composed

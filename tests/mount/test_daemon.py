@@ -104,7 +104,7 @@ def one_line(done: subprocess.CompletedProcess[str], status: int, *words: str) -
         assert word in done.stderr
 
 
-def test_wrong_usage(point: Path) -> None:
+def test_wrong_usage_is_one_line_and_status_1(point: Path) -> None:
     one_line(pstorefs(), 1, "mount point", "MOUNTPOINT")
     one_line(pstorefs("-o", "nonsense", point), 1, "nonsense", "--help")
     one_line(pstorefs("-o", "remount", point), 1, "remount", "unmount")
@@ -186,12 +186,12 @@ def in_namespace(change: str, *arguments: str | Path) -> subprocess.CompletedPro
     )
 
 
-def test_no_fuse_device(source: Path, point: Path) -> None:
+def test_without_dev_fuse_it_says_to_load_the_module(source: Path, point: Path) -> None:
     done = in_namespace("mount -t tmpfs tmpfs /dev", source, point)
     one_line(done, 32, "/dev/fuse", "modprobe fuse")
 
 
-def test_no_pstore_mounted(point: Path) -> None:
+def test_without_a_pstore_it_says_what_is_missing(point: Path) -> None:
     change = "mount -t tmpfs none /sys; mkdir -p /sys/fs/pstore"
     one_line(in_namespace(change, point), 32, "/sys/fs/pstore", "mount -t pstore")
     change = "mount -t tmpfs none /sys"

@@ -276,7 +276,9 @@ def test_status_tells_the_newest_crash_and_all_dumps(source: Path, mount: MountM
     assert (point / "status").stat().st_size == len(text.encode())
 
 
-def test_status_is_fresh(source: Path, mount: MountMaker) -> None:
+def test_status_follows_the_store_and_an_open_one_stays_as_it_was(
+    source: Path, mount: MountMaker
+) -> None:
     point = mount(source).point
     assert "32 records" in (point / "status").read_text()
     with (point / "status").open() as held:

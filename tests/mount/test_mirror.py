@@ -148,7 +148,9 @@ def test_an_empty_store_is_an_empty_directory(tmp_path: Path, mount: MountMaker)
     assert listing(mount(source).point) == []
 
 
-def test_names_that_clash(tmp_path: Path, mount: MountMaker) -> None:
+def test_a_compressed_record_keeps_its_stored_name_beside_a_plain_one(
+    tmp_path: Path, mount: MountMaker
+) -> None:
     """Plain X keeps its name, and X.enc.z beside it keeps its own, with stored bytes."""
     source = tmp_path / "source"
     source.mkdir()
@@ -270,7 +272,7 @@ def test_a_mount_over_the_source_itself(source: Path, reference: Path, mount: Mo
         assert (source / name).read_bytes() == text
 
 
-def test_masks_and_owners(source: Path, mount: MountMaker) -> None:
+def test_uid_gid_and_umask_hold_for_everything(source: Path, mount: MountMaker) -> None:
     point = mount(source, "-o", "uid=12,gid=34,umask=027").point
     for path in [point, *(point / name for name in listing(point))]:
         status = path.stat()

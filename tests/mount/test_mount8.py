@@ -239,7 +239,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_options(case: Case, machine: Machine) -> None:
+def test_each_way_to_mount_passes_the_options_on(case: Case, machine: Machine) -> None:
     source = str(machine.source)
     machine.helpers(*(() if case.way in (FUSE3, OLD) else HELPERS))
     first_field = f"pstorefs#{source}" if case.way == OLD else source

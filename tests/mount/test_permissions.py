@@ -86,7 +86,7 @@ WHO_MAY_READ = [
 
 
 @pytest.mark.parametrize(("options", "groups", "may"), WHO_MAY_READ, ids=str)
-def test_who_may_read(
+def test_who_may_read_is_what_options_and_groups_say(
     options: tuple[str, ...],
     groups: list[int],
     may: bool,
@@ -123,7 +123,7 @@ MODES = [
 @pytest.mark.parametrize(
     ("options", "directory", "record", "composed", "owner", "group"), MODES, ids=str
 )
-def test_modes_and_owners(
+def test_options_set_modes_and_owners_of_records_and_generated_files(
     options: tuple[str, ...],
     directory: int,
     record: int,

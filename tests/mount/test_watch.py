@@ -21,7 +21,7 @@ from pstorefs.archive.entry import parse
 from pstorefs.archive.policy import Policy
 from pstorefs.mount.watch import LASTING_SECONDS
 from pstorefs.report.files import composer
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.inotify import Inotify
 from pstorefs.system.machine import Machine
 from tests.mount.conftest import Mount, MountMaker
@@ -36,7 +36,7 @@ _POLICY = Policy(volatile=True, reserve_bytes=0, reserve_share=0, compose=_COMPO
 
 def save(source: Path, target: Path) -> None:
     """As another process would."""
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     archive(store, str(target), None, _POLICY)
     store.close()
 

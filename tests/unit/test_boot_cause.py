@@ -13,7 +13,7 @@ from pstorefs.catalog.place import Place
 from pstorefs.oops import Facts, caused_by, parse_dump
 from pstorefs.record.record import STORE
 from pstorefs.report import files
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from tests.made import erst_name
 
@@ -86,7 +86,7 @@ def test_oops_without_its_beginning_gives_no_name() -> None:
 
 def composed(store: Path) -> dict[str, dict[str, Any]]:
     """The titles that the mount and the archive give to the dumps of a store, by their reason."""
-    opened = Store(str(store))
+    opened = OpenDirectory(str(store))
     catalog = Catalog([Place(STORE, opened)])
     compose = files.composer(Machine(), own=False)
     dumps = list(catalog.dumps().values())
@@ -125,7 +125,7 @@ def test_oops_of_another_boot_or_with_another_dump_between_gives_no_name(tmp_pat
 def test_oops_that_others_may_not_read_gives_no_name(tmp_path: Path) -> None:
     store = store_of(tmp_path / "store", (1700000000, OOPS), (1700000000, panic()))
     (store / erst_name(1700000000, 0)).chmod(0o400)
-    opened = Store(str(store))
+    opened = OpenDirectory(str(store))
     catalog = Catalog([Place(STORE, opened)])
     titles = {str(dump.reason): catalog.brief(dump).title for dump in catalog.dumps().values()}
     assert titles == {"Oops": TITLE, "Panic": "kernel panic: Fatal exception"}

@@ -71,7 +71,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("line", "command"), COMMANDS)
-def test_commands(line: bytes, command: Command | None) -> None:
+def test_a_line_is_the_command_that_it_says(line: bytes, command: Command | None) -> None:
     assert parse(line) == command
 
 

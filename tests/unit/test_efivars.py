@@ -18,11 +18,11 @@ import pytest
 from pstorefs.cli.pstorefs import main
 from pstorefs.mount.preflight import MountError, open_source
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import ChangedError, Store
+from pstorefs.source.directory import ChangedError, OpenDirectory
 from pstorefs.source.efivars import (
     CRASH_GUID,
     Variable,
-    VariableStore,
+    VariableDirectory,
     holds_variables,
     parse_variable,
 )
@@ -102,7 +102,7 @@ def test_variables_are_joined_decoded_and_dated_as_the_records_are(
 
 
 def test_a_record_is_the_variable_without_its_attributes(both: tuple[Path, Path]) -> None:
-    store, plain = VariableStore(str(both[0])), Store(str(both[1]))
+    store, plain = VariableDirectory(str(both[0])), OpenDirectory(str(both[1]))
     found = store.scan(())
     kernels = {name.replace("-efi_pstore-", "-efi-"): name for name in plain.scan(())}
     assert set(found) == set(kernels)
@@ -181,7 +181,7 @@ def test_a_variable_that_stays_is_immutable_again(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "no")
 
-    store = VariableStore(str(immutable))
+    store = VariableDirectory(str(immutable))
     record = next(iter(store.scan(())))
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", refuse)
@@ -216,7 +216,7 @@ CHANGES = [
 @pytest.mark.parametrize(("change", "error"), CHANGES, ids=[row[0] for row in CHANGES])
 def test_what_changed_is_not_read(change: str, error: type[OSError], tmp_path: Path) -> None:
     source = variables(tmp_path / "efivars", CAPTURES[0])
-    store = VariableStore(str(source))
+    store = VariableDirectory(str(source))
     found = store.scan(())
     path = next(path for path in sorted(source.iterdir()) if parse_variable(path.name))
     record = parse_variable(path.name)
@@ -248,15 +248,15 @@ def test_a_copy_of_efivarfs_is_known_by_its_names(
     for name in names:
         (tmp_path / name).touch()
     assert holds_variables(str(tmp_path)) == so
-    with open_store(tmp_path) as store:
-        assert isinstance(store, VariableStore) == so
+    with open_directory(tmp_path) as store:
+        assert isinstance(store, VariableDirectory) == so
 
 
-class open_store:  # noqa: N801 (a context manager that reads like the function)
+class open_directory:  # noqa: N801 (a context manager that reads like the function)
     def __init__(self, path: Path) -> None:
         self.store = open_named(str(path))
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> OpenDirectory:
         return self.store
 
     def __exit__(self, *_: object) -> None:
@@ -272,4 +272,4 @@ def test_the_variables_themselves_are_never_mounted_over(tmp_path: Path) -> None
 @pytest.mark.parametrize("size", range(5))
 def test_a_variable_without_content_is_no_record(size: int, tmp_path: Path) -> None:
     (tmp_path / f"dump-type0-1-1-1700000000-C-{CRASH_GUID}").write_bytes(b"\7\0\0\0x"[:size])
-    assert len(VariableStore(str(tmp_path)).scan(())) == (size > 4)
+    assert len(VariableDirectory(str(tmp_path)).scan(())) == (size > 4)

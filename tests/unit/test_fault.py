@@ -18,7 +18,7 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
 from pstorefs.report.material import material
 from pstorefs.report.status import Reporter
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
@@ -47,7 +47,7 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     count = len(list(source.iterdir()))
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     target = tmp_path / "archive"
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(target))])
     with caplog.at_level(logging.ERROR, "pstorefs"):

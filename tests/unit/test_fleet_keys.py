@@ -153,7 +153,9 @@ LABELS = [
 
 
 @pytest.mark.parametrize(("words", "label"), LABELS)
-def test_labels(words: tuple[str, str, str], label: str) -> None:
+def test_a_label_is_class_function_and_digits_of_the_signature(
+    words: tuple[str, str, str], label: str
+) -> None:
     assert keys.label_of(*words) == label
 
 

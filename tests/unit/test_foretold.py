@@ -11,7 +11,7 @@ import pytest
 from pstorefs.archive import index
 from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.node import QUICK, StaleError
@@ -54,7 +54,9 @@ def machine(root: Path) -> Named:
 
 
 def tree(catalog: Catalog, reader: Machine, *, own: bool = True) -> Dumps:
-    return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), reader, own=own)
+    return Dumps(
+        catalog, Owners(OpenDirectory("", optional=True), Access(), catalog), reader, own=own
+    )
 
 
 def alone(dumps: Dumps) -> list[str]:

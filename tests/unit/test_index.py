@@ -27,7 +27,7 @@ from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
 from pstorefs.source import looked
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system import json_lines
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -53,7 +53,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def save(source: Path, target: Path) -> None:
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     archive(store, str(target), None, POLICY)
     store.close()
 
@@ -67,7 +67,7 @@ def catalog_of(target: Path) -> Catalog:
 
 
 def indexed(target: Path) -> dict[str, Entry]:
-    store = Store(str(target))
+    store = OpenDirectory(str(target))
     stamp = index.stamp_of(store)
     assert stamp
     found, _ = index.read(store, stamp)
@@ -77,7 +77,7 @@ def indexed(target: Path) -> dict[str, Entry]:
 
 def context_of(catalog: Catalog, name: str) -> Context:
     """What a mount says of a dump beyond it."""
-    owners = Owners(Store("", optional=True), Access(), catalog)
+    owners = Owners(OpenDirectory("", optional=True), Access(), catalog)
     dumps = Dumps(catalog, owners, NOBODY, own=False)
     return dumps.contents.context(catalog.dumps()[name])
 
@@ -98,7 +98,7 @@ def report_of(catalog: Catalog, name: str) -> bytes | None:
 def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -> None:
     found = indexed(saved)
     assert sorted(found) == dumps_in(saved)
-    store = Store(str(saved))
+    store = OpenDirectory(str(saved))
     for name, each in found.items():
         known = stored.read(store, name)
         assert known
@@ -227,7 +227,7 @@ def test_the_event_loop_looks_at_no_place_for_who_may_read_a_text(
 ) -> None:
     """The archive's directory may be open longer than the look at the store holds."""
     monkeypatch.setattr(looked, "CURRENT_SECONDS", 100)
-    store = Place(STORE, Store(str(tmp_path / "store")))
+    store = Place(STORE, OpenDirectory(str(tmp_path / "store")))
     catalog = Catalog([store, Place(ARCHIVE, str(saved))])
     node = file_of(tree_of(catalog), dumps_in(saved)[0])
     node.find()
@@ -268,7 +268,7 @@ def test_summary_json_of_an_archived_dump_is_shown_without_reading_what_it_says(
     read = stored.read
     for name, content in expected.items():
 
-        def other(store: Store, which: str, name: str = name) -> stored.Stored | None:
+        def other(store: OpenDirectory, which: str, name: str = name) -> stored.Stored | None:
             assert which != name, "only the title of another dump of its boot is looked up"
             return read(store, which)
 
@@ -327,7 +327,7 @@ def test_summary_json_is_read_anew_where_anything_of_the_dump_is_not_as_it_was(
 def forged(dump: Path, entry: Entry, summary: bytes) -> None:
     """Exchange summary.json, and give the index a mark that fits."""
     (dump / "summary.json").write_bytes(summary)
-    store = Store(str(dump.parent))
+    store = OpenDirectory(str(dump.parent))
     found = stored.Unchanged(stored.look(store, dump.name)[0], summary)
     line = entry._replace(mark=stored._mark(found)).line()
     store.close()
@@ -395,7 +395,7 @@ def test_a_mark_is_of_no_use_to_a_version_that_knows_more_keys(
 
 def test_who_must_not_wait_lists_no_more_records_than_a_small_directory_has(saved: Path) -> None:
     name = dumps_in(saved)[0]
-    store = Store(str(saved))
+    store = OpenDirectory(str(saved))
     size = (saved / name / "raw").stat().st_size
     mark = indexed(saved)[name].mark
     assert mark
@@ -413,7 +413,9 @@ def test_a_line_of_an_earlier_version_is_as_good_but_for_what_it_did_not_tell(sa
 
 
 def tree_of(catalog: Catalog) -> Dumps:
-    return Dumps(catalog, Owners(Store("", optional=True), Access(), catalog), NOBODY, own=False)
+    return Dumps(
+        catalog, Owners(OpenDirectory("", optional=True), Access(), catalog), NOBODY, own=False
+    )
 
 
 def file_of(tree: Dumps, name: str, file: str = "dmesg.txt") -> File:
@@ -434,13 +436,13 @@ def contents(node: File) -> bytes:
 
 
 def counting(calls: Counter[str], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = getattr(Store, name)
+    call = getattr(OpenDirectory, name)
 
     def counted(*arguments: Any) -> Any:  # noqa: ANN401
         calls[name] += 1
         return call(*arguments)
 
-    monkeypatch.setattr(Store, name, counted)
+    monkeypatch.setattr(OpenDirectory, name, counted)
 
 
 def drop_index(target: Path) -> None:
@@ -558,7 +560,7 @@ def test_an_old_archive_gets_its_index_when_something_is_saved(saved: Path, tmp_
 
 
 def test_lines_of_what_is_gone_go_when_they_are_many(saved: Path) -> None:
-    store = Store(str(saved))
+    store = OpenDirectory(str(saved))
     root = os.open(saved, os.O_RDONLY)
     for _ in range(80):
         for path in saved.iterdir():
@@ -593,7 +595,7 @@ def test_an_archived_dump_is_read_in_full_where_a_record_of_the_store_may_be_of_
     saved: Path, tmp_path: Path
 ) -> None:
     source = capture("erst-deflate-6.1.192").write("enc", tmp_path / "again")
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
     dumps = catalog.dumps()
     assert sorted(dumps) == dumps_in(saved), "no dump is there twice"
@@ -617,7 +619,7 @@ def test_a_dump_of_the_same_name_as_an_archived_one_takes_another_name(
     path = source / "dmesg-nvram-7"
     path.write_bytes(text)
     os.utime(path, ns=(stamp, stamp))
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(saved))])
     assert len(catalog.dumps()) == len(dumps_in(saved)) + 1
     store.close()
@@ -635,7 +637,7 @@ def test_no_text_is_shown_with_the_rights_of_another_record_of_its_name(tmp_path
 
     tmp_path.chmod(0o755)
     put("secret", 0o600)
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     catalog = Catalog([Place(STORE, store)])
     (name,) = catalog.dumps()
     tree = Dumps(catalog, Owners(store, Access(), catalog), NOBODY, own=False)
@@ -653,7 +655,7 @@ def test_what_went_from_the_store_is_looked_for_in_the_archive(tmp_path: Path) -
     """Somebody else archives: the store is due to be looked at, and the archive not yet."""
     source = capture("erst-mixed-upgrade").write("enc", tmp_path / "store")
     (tmp_path / "archive").mkdir()
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     catalog = Catalog([Place(STORE, store), Place(ARCHIVE, str(tmp_path / "archive"))])
     before = set(catalog.dumps(now=True))
     save(source, tmp_path / "archive")

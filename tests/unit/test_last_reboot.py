@@ -135,7 +135,7 @@ CASES: list[tuple[str, LastBoot, Crash | None, str, str]] = [
 @pytest.mark.parametrize(
     ("_", "boot", "newest", "answer", "details"), CASES, ids=[case[0] for case in CASES]
 )
-def test_the_judgement(
+def test_the_first_answer_that_has_evidence_is_given(
     _: str, boot: LastBoot, newest: Crash | None, answer: str, details: str
 ) -> None:
     cause = judge(boot, newest, (NO_BACKEND, Check("size", YES, "fine")))
@@ -343,7 +343,9 @@ WTMP = [
 
 
 @pytest.mark.parametrize(("_", "entries", "end"), WTMP, ids=[row[0] for row in WTMP])
-def test_wtmp(_: str, entries: list[tuple[int, bytes]], end: End | None) -> None:
+def test_the_end_of_the_boot_before_is_found_in_wtmp(
+    _: str, entries: list[tuple[int, bytes]], end: End | None
+) -> None:
     data = b"".join(utmp(kind, user, 1000 + at) for at, (kind, user) in enumerate(entries))
     assert boot_end.parse_wtmp(data + b"rest") == end
 
@@ -402,7 +404,9 @@ FIRMWARE: list[tuple[str, bytes, list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("_", "raw", "found"), FIRMWARE, ids=[row[0] for row in FIRMWARE])
-def test_the_firmwares_log(_: str, raw: bytes, found: list[tuple[str, str]]) -> None:
+def test_the_firmwares_log_is_read_up_to_what_is_no_entry(
+    _: str, raw: bytes, found: list[tuple[str, str]]
+) -> None:
     events = firmware_log.parse(b"head" + raw, 4)
     assert [each[:2] for each in firmware_log.of_last_reboot(events)] == found
 
@@ -411,7 +415,7 @@ def test_the_firmwares_log(_: str, raw: bytes, found: list[tuple[str, str]]) -> 
     ("bcd", "time"),
     [("260528202540", 1_779_999_940.0), ("ff0000000000", None), ("261399000000", None)],
 )
-def test_the_firmwares_time(bcd: str, time: float | None) -> None:
+def test_the_firmwares_time_is_a_date_in_bcd_or_not_known(bcd: str, time: float | None) -> None:
     assert firmware_log.parse(event(0x92, bcd=bcd), 0)[0].time == time
 
 
@@ -442,7 +446,7 @@ FILES = {
 }
 
 
-def test_everything_is_read(tmp_path: Path) -> None:
+def test_each_piece_of_evidence_is_read_and_has_its_source(tmp_path: Path) -> None:
     machine = tree(tmp_path, FILES)
     os.utime(tmp_path / "var/crash/202605282025/dump.202605282025", (BOOTED, BOOTED))
     boot = read_last_boot(machine)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.cli import pstorefs, ship
-from pstorefs.settings.options import ABOUT_ARCHIVES, TABLE
+from pstorefs.settings.options import ABOUT_ARCHIVES, TABLE, WHICH_ARCHIVE
 from pstorefs.settings.ship import TABLE as SHIP
 
 MANUALS = Path(__file__).parents[2] / "contrib" / "man"
@@ -29,7 +29,7 @@ def shown(page: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_four_are_there() -> None:
+def test_all_four_manuals_are_there() -> None:
     assert PAGES == ["pstorecat.1", "pstorefs-ship.8", "pstorefs.5", "pstorefs.8"]
 
 
@@ -143,12 +143,17 @@ COMPLETIONS = [
 
 
 @pytest.mark.parametrize(("line", "offered"), COMPLETIONS, ids=[row[0] for row in COMPLETIONS])
-def test_completions(line: str, offered: set[str]) -> None:
+def test_what_bash_completes_is_offered(line: str, offered: set[str]) -> None:
     assert offered <= set(complete(line))
 
 
-@pytest.mark.parametrize("flag", ["--archive", "--every=15m", "--list", "--show x", "--check"])
-def test_no_option_is_offered_that_is_refused(flag: str) -> None:
-    """What is done without a mount takes the options about archives only."""
+WITHOUT_A_MOUNT = [
+    *((flag, ABOUT_ARCHIVES) for flag in ("--archive", "--every=15m", "--check")),
+    *((flag, WHICH_ARCHIVE) for flag in ("--list", "--show x", "--bundle x")),
+]
+
+
+@pytest.mark.parametrize(("flag", "options"), WITHOUT_A_MOUNT, ids=str)
+def test_no_option_is_offered_that_is_refused(flag: str, options: tuple[str, ...]) -> None:
     offered = {word.rstrip("=") for word in complete(f"pstorefs {flag} -o ")}
-    assert offered == set(ABOUT_ARCHIVES)
+    assert offered == set(options)

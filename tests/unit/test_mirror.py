@@ -10,7 +10,7 @@ import pytest
 
 from pstorefs.record import reading
 from pstorefs.record.name import parse_name
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
 from tests.records import capture
@@ -20,7 +20,7 @@ CAPTURE = "erst-deflate-6.1.192"
 
 def listing(source: Path, meanwhile: Callable[[], object]) -> dict[str, int]:
     """Names and sizes, as the adapter finds them; `meanwhile` happens before anything is read."""
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     root = mirrored(Mirror(store))
     names = root.names()
     meanwhile()
@@ -64,15 +64,15 @@ def test_a_record_that_is_written_anew_again_and_again_is_listed_under_its_plain
     source = capture(CAPTURE).write("enc", tmp_path)
     first, second, *_ = sorted(source.iterdir())
     texts = [second.read_bytes(), first.read_bytes()] * 2
-    read = Store.read
+    read = OpenDirectory.read
 
-    def late(store: Store, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
+    def late(store: OpenDirectory, folder: tuple[str, ...], name: str, expected: Stamp) -> bytes:
         if name == first.name and texts:
             (tmp_path / "new").write_bytes(texts.pop())
             (tmp_path / "new").replace(first)
         return read(store, folder, name, expected)
 
-    monkeypatch.setattr(Store, "read", late)
+    monkeypatch.setattr(OpenDirectory, "read", late)
     shown = listing(source, lambda: None)
     assert not texts
     assert shown[first.name.removesuffix(".enc.z")] == size_of_text(first)

@@ -213,7 +213,9 @@ CASES: list[tuple[str, CrashSetup, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("_", "setup", "key", "answer", "said"), CASES, ids=[c[0] for c in CASES])
-def test_each_check(_: str, setup: CrashSetup, key: str, answer: str, said: str) -> None:
+def test_each_check_gives_its_answer_and_says_what_to_do(
+    _: str, setup: CrashSetup, key: str, answer: str, said: str
+) -> None:
     found = [check for check in checks(setup) if check.key == key and check.answer == answer]
     assert found, checks(setup)
     assert any(said in f"{check.what} {check.to_do}" for check in found), found

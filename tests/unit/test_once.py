@@ -15,7 +15,7 @@ from pstorefs.codecs import detect
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import STORE
 from pstorefs.report import report_txt
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.dumps import Dumps
@@ -31,13 +31,13 @@ class Site:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: Counter[str] = Counter()
-        self.store = Store(str(folder))
+        self.store = OpenDirectory(str(folder))
         decoded = Decoded()
         self.mirror: MirrorDirectory = mirrored(Mirror(self.store, decoded=decoded))
         self.catalog = Catalog([Place(STORE, self.store)], decoded)
         owners = Owners(self.store, Access(), self.catalog)
         self.dumps = Dumps(self.catalog, owners, Machine(str(folder)), own=False)
-        for of, name in ((Store, "read"), (detect, "decode"), (report_txt, "report")):
+        for of, name in ((OpenDirectory, "read"), (detect, "decode"), (report_txt, "report")):
             monkeypatch.setattr(of, name, self.counting(name, getattr(of, name)))
 
     def counting(self, name: str, call: Any) -> Any:  # noqa: ANN401
@@ -106,3 +106,17 @@ def test_a_report_is_composed_again_when_the_store_changes(site: Site, tmp_path:
     node.find()
     assert site.done["report"] == 2
     assert node.open().read(0, 1 << 20) != b""
+
+
+def test_what_a_live_dump_was_made_of_is_asked_once_for_its_line_in_a_list(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = site.catalog.latest()
+    assert dump is not None
+    monkeypatch.setattr(Catalog, "_made_of", site.counting("made_of", Catalog._made_of))
+    first = site.catalog.brief(dump)
+    assert site.done["made_of"] == 1
+    (Path(site.store.path) / "dmesg-erst-1").write_bytes(b"Panic#9 Part1\nanother\n")
+    site.catalog.view(now=True)
+    assert site.catalog.brief(dump) == first, "another generation: the brief is made anew"
+    assert site.done["made_of"] == 2

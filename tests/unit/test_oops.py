@@ -510,7 +510,7 @@ def test_console_is_called_after_its_first_report() -> None:
     assert parse_console(b"all is well\n").title == "no report in the text"
 
 
-def test_facts_of_an_oops() -> None:
+def test_an_oops_says_its_kernel_machine_task_and_place() -> None:
     banner = (
         "Linux version 6.1.5-x (root@vm) (gcc (D) 12, ld 2) #7 SMP Mon Nov 23 07:22:25 UTC 2026\n"
     )

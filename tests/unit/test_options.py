@@ -61,7 +61,7 @@ LINES: list[tuple[str, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES, ids=[row[0] for row in LINES])
-def test_command_lines(line: str, expected: dict[str, object]) -> None:
+def test_a_command_line_sets_just_these_settings(line: str, expected: dict[str, object]) -> None:
     settings = parse(line.split())
     assert {name: getattr(settings, name) for name in expected} == expected
 

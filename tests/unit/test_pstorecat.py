@@ -101,7 +101,7 @@ def test_json_of_erst_tells_the_time(tmp_path: Path) -> None:
     assert json.loads(pstorecat("--json", path).stdout)["time"] == "2017-12-04T22:23:09Z"
 
 
-def test_usage() -> None:
+def test_help_and_version_are_printed_and_what_is_unknown_is_refused() -> None:
     assert pstorecat("--help").stdout.startswith(b"usage: pstorecat")
     assert pstorecat("--version").stdout.startswith(b"pstorecat ")
     assert pstorecat("--nonsense").returncode == 2

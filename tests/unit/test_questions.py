@@ -45,6 +45,10 @@ REFUSED = [
     (["--show"], "--show needs NAME after it"),
     (["--show", "--json"], "--show needs NAME after it"),
     (["--list", "-o", "uid=0"], "option uid is for a mount, not for --list: use archive, "),
+    (["--list", "-o", "keep=3"], "option keep is for a mount or --archive, not for --list: use a"),
+    (["--show", "x", "-o", "metrics=/m"], "option metrics is for --archive or --ship, not for "),
+    (["--bundle", "x", "f", "-o", "keep=3"], "option keep is for a mount or --archive, not for"),
+    (["--on-dump", "-o", "metrics=/m"], "option metrics is for --archive or --ship, not for --on"),
     (["--check", "-o", "endpoint=http://x"], "option endpoint is for a mount, not for --check"),
     (["--show", "latest", "s3://b/p"], "s3://b/p is a fleet's store: mount it, or "),
     (["--list", "-f"], "-f does not go with --list"),
@@ -60,6 +64,12 @@ REFUSED = [
 def test_what_a_question_does_not_take_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_question(words)
+
+
+def test_check_takes_the_options_of_a_line_in_fstab_as_they_are() -> None:
+    line = "defaults,_netdev,x-systemd.automount,nofail,ro,allow_other,umask=022,uid=0,rm=deny"
+    question = parse_question(["--check", "-o", f"{line},archive=/a,keep=3,metrics=/m"])
+    assert (question.settings.archive, question.settings.allow_other) == ("/a", True)
 
 
 def test_source_and_options_may_stand_anywhere() -> None:
@@ -206,3 +216,20 @@ def test_the_pager_is_the_users(
     if value is not None:
         monkeypatch.setenv("PAGER", value)
     assert pager.pager() == words
+
+
+def test_what_is_wrong_with_the_source_is_said_alike_by_every_command(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, point = tmp_path / "file", tmp_path / "point"
+    file.touch()
+    point.mkdir()
+    for source, said in ((tmp_path / "none", "no such directory: "), (file, "not a directory: ")):
+        heard = set()
+        for words in (["--archive"], ["--list"], ["--show", "latest"], ["--bundle", "latest", "-"]):
+            assert main([*words, str(source)]) == 2
+            heard.add(capfd.readouterr().err)
+        assert main(["-o", "plain", str(source), str(point)]) == 32
+        heard.add(capfd.readouterr().err)
+        (line,) = heard
+        assert f"{source}: {said}" in line

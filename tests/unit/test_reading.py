@@ -174,7 +174,7 @@ def test_uncertain_text_commands_no_terminal() -> None:
     assert shown == "�[2J �2J � � � � é中\t\n��"
 
 
-def test_nothing_at_all() -> None:
+def test_an_empty_file_is_no_text_of_a_dump() -> None:
     assert read("dmesg-erst-1.enc.z", b"").state == reading.UNDECODABLE
     assert read("dmesg-erst-1", b"").state == reading.SUSPECT
     assert read("console-ramoops-0", b"").state == reading.PLAIN

@@ -99,7 +99,9 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("name", "seconds", "number"), TIMES, ids=[row[0] for row in TIMES])
-def test_ids_tell_times(name: str, seconds: int | None, number: int | None) -> None:
+def test_ids_of_erst_and_efi_carry_times_and_numbers(
+    name: str, seconds: int | None, number: int | None
+) -> None:
     parsed = parse_name(name)
     assert parsed is not None
     assert (id_seconds(parsed), id_number(parsed)) == (seconds, number)
@@ -128,7 +130,7 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), HEADERS)
-def test_header_lines(text: bytes, expected: Header | None) -> None:
+def test_a_header_line_is_taken_apart_or_is_none(text: bytes, expected: Header | None) -> None:
     assert parse_header(text) == expected
 
 

@@ -18,8 +18,8 @@ from pstorefs.dump import Dump
 from pstorefs.record.record import STORE, Record
 from pstorefs.report import files, report_txt, summary_json
 from pstorefs.report.context import Context, Sibling
-from pstorefs.report.material import Decoded
-from pstorefs.source.directory import Store
+from pstorefs.report.material import DecodedMaterial
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import values
@@ -30,7 +30,7 @@ from tests.records import capture
 ECC = "ramoops-zstd-6.1.192-ecc-corrected"
 
 
-def opened(store: Store, catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
+def opened(store: OpenDirectory, catalog: Catalog, machine: Machine, dump: str, file: str) -> bytes:
     """A file of dumps/ as a mount shows it."""
     root = Dumps(catalog, Owners(store, Access(), catalog), machine, own=True).root
     directory = root.lookup(dump)
@@ -39,8 +39,8 @@ def opened(store: Store, catalog: Catalog, machine: Machine, dump: str, file: st
     return bytes(node.open().read(0, 1 << 24))
 
 
-def catalog_of(name: str, place: Path) -> tuple[Catalog, Store]:
-    store = Store(str(capture(name).write("enc", place / "store")))
+def catalog_of(name: str, place: Path) -> tuple[Catalog, OpenDirectory]:
+    store = OpenDirectory(str(capture(name).write("enc", place / "store")))
     return Catalog([Place(STORE, store)]), store
 
 
@@ -155,7 +155,7 @@ def test_the_report_begins_and_ends_where_summary_json_says(tmp_path: Path) -> N
         keys = summary_json.keys_of(dump, catalog.facts(dump))
         if keys["report"]:
             begin, end = keys["report"]
-            material = Decoded(dump, lambda record: catalog.reading(record).text)
+            material = DecodedMaterial(dump, lambda record: catalog.reading(record).text)
             text = files.FILES["report.txt"](material, Context())
             assert text is not None
             assert text.endswith(b"report:\n\n" + catalog.text(dump)[begin:end] + b"\n")

@@ -7,7 +7,7 @@ import pytest
 from pstorefs.dump import group
 from pstorefs.report import report_txt, summary_json
 from pstorefs.report.context import Context
-from pstorefs.report.material import Decoded
+from pstorefs.report.material import DecodedMaterial
 from tests.made import Texts, efi_name, record_of
 
 OLDER = (
@@ -30,7 +30,7 @@ def test_a_text_with_reports_is_not_said_to_hold_none(older: str, words: bytes) 
     texts = Texts()
     text = f"Restart#2 Part1\n{older}<5>[   99.000000] reboot: Restarting system\n"
     (dump,) = group([record_of(efi_name(1_700_000_000, 1, 2), text.encode(), texts=texts)])
-    made = Decoded(dump, texts)
+    made = DecodedMaterial(dump, texts)
     context = Context()
     keys = summary_json.completed(made.keys(), context)
     said = report_txt.report(keys, made.words(), context)

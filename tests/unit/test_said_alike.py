@@ -31,7 +31,7 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import dump_list, files
 from pstorefs.report.material import context_of, material
 from pstorefs.report.status import Reporter, as_json
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.system.utc import rfc3339
 from tests.made import efi_name, erst_name
@@ -94,7 +94,7 @@ def agreed(catalog: Catalog, of: dict[str, dict[str, Any]]) -> str | None:
 
 
 def in_store(path: Path) -> Said:
-    with closing(Store(str(path))) as store:
+    with closing(OpenDirectory(str(path))) as store:
         return said(Catalog([Place(STORE, store)]))
 
 
@@ -102,7 +102,7 @@ def in_archive(path: Path, *, rest: Path | None = None) -> Said:
     places = [Place(ARCHIVE, str(path))]
     if rest is None:
         return said(Catalog(places))
-    with closing(Store(str(rest))) as store:
+    with closing(OpenDirectory(str(rest))) as store:
         return said(Catalog([Place(STORE, store), *places]))
 
 
@@ -116,7 +116,7 @@ def archive_them(
     policy = Policy(
         volatile=True, compose=compose, on_saved=on_saved, reserve_bytes=0, reserve_share=0
     )
-    with closing(Store(str(source))) as store:
+    with closing(OpenDirectory(str(source))) as store:
         archive(store, str(target), names, policy)
 
 
@@ -280,7 +280,7 @@ def test_of_the_archive_the_same_is_said_as_of_the_store(source: Path, tmp_path:
 
 
 def in_order(source: Path, order: str) -> list[Listed]:
-    with closing(Store(str(source))) as store:
+    with closing(OpenDirectory(str(source))) as store:
         dumps = list(Catalog([Place(STORE, store)]).dumps().values())
     return dumps if order == "oldest first" else dumps[::-1]
 
@@ -335,7 +335,7 @@ def test_what_is_composed_anew_was_saved_when_its_records_were(tmp_path: Path) -
     )
     assert announced == ["20260528T202640Z-oops-1"]
     assert sums.stat().st_mtime == T
-    with closing(Store(str(target))) as store:
+    with closing(OpenDirectory(str(target))) as store:
         names = [path.name for path in target.glob("2*")]
         known = index.known(store, names)
     assert sorted(known) == sorted(names)

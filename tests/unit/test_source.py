@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.source.directory import Stamp, Store
+from pstorefs.source.directory import OpenDirectory, Stamp
 
 
 @pytest.mark.parametrize("change", ["replaced", "written", "touched"])
@@ -15,7 +15,7 @@ def test_a_file_that_changed_has_another_stamp(change: str, tmp_path: Path) -> N
     file = tmp_path / "record"
     file.write_bytes(b"before")
     os.utime(file, ns=(0, 0))
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     before = store.stamp((), "record")
     assert before == store.scan(())["record"]
     if change == "replaced":
@@ -34,7 +34,7 @@ def test_a_file_that_changed_has_another_stamp(change: str, tmp_path: Path) -> N
 def test_rights_are_the_same_for_all_files_of_one_owner_and_mode(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(name.encode())
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     assert store.stamp((), "a").rights == store.stamp((), "b").rights
     assert isinstance(store.stamp((), "a").rights, Stamp)
     store.close()

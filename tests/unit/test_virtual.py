@@ -15,7 +15,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.record.record import STORE
 from pstorefs.source import looked
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory
 from pstorefs.tree.dumps import Dumps
@@ -89,7 +89,7 @@ def failures(look: Callable[[], None]) -> list[BaseException]:
 def test_a_listing_fails_for_no_other_thread_and_no_record_that_goes(
     place: str, source: Path
 ) -> None:
-    store = Store(str(source))
+    store = OpenDirectory(str(source))
     catalog = Catalog([Place(STORE, store)])
     if place == "dumps":
         root = Dumps(catalog, Owners(store, Access(), catalog), Machine(), own=False).root

@@ -13,7 +13,7 @@ from pstorefs.record.name import parse_name
 from pstorefs.record.reading import read
 from pstorefs.report import report_txt, summary_json
 from pstorefs.report.context import Context
-from pstorefs.report.material import Decoded
+from pstorefs.report.material import DecodedMaterial
 from tests.made import Texts, record_of, text
 
 PLACE = {"function": "f", "offset": 4, "size": 8, "module": "mod"}
@@ -41,7 +41,7 @@ def report_of(**said: object) -> str:
     (dump,) = group(
         [record_of("dmesg-erst-6495821019368914945", text("Oops", 1, 1, [1.0]), texts=texts)]
     )
-    keys = {**Decoded(dump, texts).keys(), **said}
+    keys = {**DecodedMaterial(dump, texts).keys(), **said}
     return report_txt.report(summary_json.completed(keys, Context()), None, Context()).decode()
 
 
@@ -60,7 +60,7 @@ def test_where_says_what_is_known_and_no_more(said: dict[str, Any], where: str) 
         ({"missing_parts": [[3, 3]]}, "part 3\n"),
     ],
 )
-def test_report_says_it(said: dict[str, Any], words: str) -> None:
+def test_report_txt_says_what_the_keys_say(said: dict[str, Any], words: str) -> None:
     assert words in report_of(**said)
     assert words not in report_of()
 
@@ -69,12 +69,12 @@ def test_what_begins_inside_a_report_is_not_complete() -> None:
     body = b"<4>[    1.000000] RIP: 0010:f+0x1/0x2\n<4>[    1.000000] ---[ end trace 0 ]---\n"
     texts = Texts()
     (dump,) = group([record_of("dmesg-ramoops-0", b"Oops#1 Part1\n" + body, 10**18, texts=texts)])
-    keys = json.loads(summary_json.summary(Decoded(dump, texts).keys()))
+    keys = json.loads(summary_json.summary(DecodedMaterial(dump, texts).keys()))
     assert (keys["title"], keys["cut"], keys["complete"]) == ("Oops in f", True, False)
 
 
 def test_a_dump_that_was_archived_by_an_earlier_version_has_all_keys() -> None:
-    assert set(shape.ADDED) <= set(Decoded(*_dump()).keys())
+    assert set(shape.ADDED) <= set(DecodedMaterial(*_dump()).keys())
 
 
 def _dump() -> tuple[Any, Texts]:

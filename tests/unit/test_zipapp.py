@@ -48,7 +48,7 @@ def test_it_runs_as_a_program(zipapp: Path) -> None:
     assert done.stdout.startswith("pstorecat ")
 
 
-def test_it_reports(zipapp: Path, tmp_path: Path) -> None:
+def test_a_python_without_packages_makes_reports_with_it(zipapp: Path, tmp_path: Path) -> None:
     """Each way to use it, as a Python that has nothing else runs it: no room is missing."""
     one = capture("erst-deflate-6.1.192")
     name, stored = next((n, s) for n, s in sorted(one.enc.items()) if n.endswith(".enc.z"))

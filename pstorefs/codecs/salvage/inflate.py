@@ -1,14 +1,14 @@
 """Inflate that goes on behind damage: zlib stops at the first thing that cannot be.
 
-The format is told in ``deflate``. A record is mostly one block, its Huffman codes at its head, and
-they outlive damage in the middle: read on with the same codes and, though the first symbols
-are nonsense, the reader soon falls into step with the writer, as Huffman codes do. Nothing tells
-when. But whoever reads nonsense to the end will hardly find an end-of-block code in the very last
-byte of the data: only then what was read is believed to be in step. (``holes`` tells what a token
+codecs/deflate.py describes the format. A record is mostly one block, with its Huffman codes at its
+head, and damage in the middle leaves them whole. So this reader goes on with the same codes. The
+first symbols are nonsense, but soon it falls into step with the writer, as readers of Huffman codes
+do. Nothing says when. But a reader that is out of step will hardly find an end-of-block code in the
+very last byte of the data: only if it does, what it read is believed. (tokens.py says what a token
 is.)
 
 Behind the damage the *amount* of text is wrong: matches that reach back across it, by distance,
-find the wrong place, all wrong by the same number of bytes; ``shift`` estimates it.
+find the wrong place, all wrong by the same number of bytes; lost_length.py estimates it.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ and stops. Three questions then have to be answered:
    is counted how many sensible instructions (readable literals, distances that can be) follow one
    another from there. Chains from wrong places join the true one or fail.
 2. How much text was lost in between? Copies reach back over the gap, so that a wrong answer makes
-   them fetch the wrong words. Answers are tried (for 842 all, for the others what ``shift``
-   finds), and those are taken whose outcome has the most triples of letters in common with the
-   undamaged text (log_model.py). Where none stands out, all text before the gap counts as lost.
+   them fetch the wrong words. Answers are tried (for 842 all, for the others those that
+   lost_length.py finds). The one is taken whose outcome has the most triples of letters in common
+   with the undamaged text (log_model.py). If none stands out, all text before the gap is lost.
 3. Which bytes are known? Those that stay the same whatever the lost text was: everything is
    decoded twice, with lost bytes 0x00 and 0xff, and once for each further length that the lost
    text may well have had, and compared.
@@ -85,7 +85,7 @@ class Trail:
     reach: int = 0
     #: Positions in the text are multiples of this.
     unit: int = 1
-    #: tokens(place): what the instruction there does, in tokens (``holes``); only where copies are
+    #: tokens(place): what the instruction there does, in tokens (tokens.py); only where copies are
     #: relative to where they are.
     tokens: Callable[[int], list[int]] | None = None
 

@@ -1,4 +1,4 @@
-"""What terminal and journal get of a run of `pstorefs --ship` that has something to do."""
+"""What a run of `pstorefs --ship` with something to do writes to the terminal and the journal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _PROGRESS_SECONDS = 2.0
 
 
-class Shown:
-    """What terminal and journal get of a run: a line for each dump, and how far it is."""
+class ShipProgress:
+    """A line for each dump, and on a terminal how far the run is. For one thread."""
 
     def __init__(self, settings: Ship) -> None:
         self._settings = settings
@@ -26,7 +26,7 @@ class Shown:
         self._last, self._alike = ("", ""), 0
 
     def tell(self, result: Result) -> None:
-        """See `Job`."""
+        """See `Sender`."""
         if result.why and (result.result, result.why) == self._last:
             self._alike += 1
             return
@@ -49,7 +49,7 @@ class Shown:
         self._alike = 0
 
     def progress(self, number: int, total: int) -> None:
-        """See `Job`."""
+        """See `Sender`."""
         if number == total:
             self._end()
         if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:

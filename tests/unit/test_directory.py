@@ -1,4 +1,4 @@
-"""What a store reads, when what lies under a name is not what it was."""
+"""What is read of a directory, when what lies under a name is not what it was."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.source.directory import ChangedError, Store, has_changed
+from pstorefs.source.directory import ChangedError, OpenDirectory, has_changed
 
 
 def test_a_fifo_in_a_files_place_keeps_its_data(tmp_path: Path) -> None:
     place = tmp_path / "dmesg-erst-1"
     place.write_bytes(b"text")
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     stamp = store.stamp((), place.name)
     place.unlink()
     os.mkfifo(place)
@@ -32,7 +32,7 @@ def test_a_device_in_a_files_place_has_changed_and_is_not_read_to_its_end(
 ) -> None:
     place = tmp_path / "dmesg-erst-1"
     place.write_bytes(b"text")
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     stamp = store.stamp((), place.name)
     place.unlink()
     monkeypatch.setattr(store, "_open", lambda *_: os.open("/dev/zero", os.O_RDONLY))
@@ -45,7 +45,7 @@ def test_a_device_in_a_files_place_has_changed_and_is_not_read_to_its_end(
 def test_a_file_that_grew_or_shrank_is_not_read(text: bytes, tmp_path: Path) -> None:
     place = tmp_path / "dmesg-erst-1"
     place.write_bytes(b"text")
-    store = Store(str(tmp_path))
+    store = OpenDirectory(str(tmp_path))
     stamp = store.stamp((), place.name)
     place.write_bytes(text)
     with pytest.raises(ChangedError):
@@ -55,7 +55,7 @@ def test_a_file_that_grew_or_shrank_is_not_read(text: bytes, tmp_path: Path) -> 
 
 def test_a_file_is_read_to_its_end_whatever_its_size_says() -> None:
     # Files of /proc have a size of 0, as ftrace records have a wrong one.
-    store = Store("/proc/self")
+    store = OpenDirectory("/proc/self")
     stamp = store.stamp((), "limits")
     assert stamp.size == 0
     assert store.read((), "limits", stamp) == Path("/proc/self/limits").read_bytes()
