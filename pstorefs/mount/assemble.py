@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pstorefs.control.executor import Executor
     from pstorefs.mount.watch import Watch
-    from pstorefs.tree.dumps import Dumps
 
 #: What only a fleet's mount imports, by the beginning of the name: 2 MiB, with sqlite3 and tarfile.
 _OF_A_FLEET = (
@@ -86,22 +85,15 @@ class Records:
 
     def tree(self) -> tuple[Directory, Watch | None]:
         """See `Backing`."""
-        from pstorefs.mount.watch import Watch
-
-        root, dumps = tree(self._settings, self._store)
-        if dumps is None:
-            return root, None
-        watch = Watch(dumps.where, dumps.opened, dumps.follow)
-        dumps.lasts, dumps.root.passed = watch.lasts, watch.passed
-        return root, watch
+        return tree(self._settings, self._store)
 
     def needs(self, module: str, /) -> bool:
         """See `Backing`."""
         return module == _UNSHIPPED or not module.startswith(_OF_A_FLEET)
 
 
-def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Dumps | None]:
-    """What the mount looks like, and what is in dumps/, if it has that."""
+def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Watch | None]:
+    """What the mount looks like, and what watches the places that dumps/ is made of, if any."""
     machine = Machine()
     target = settings.target
     rm = _removal(settings, store, target)
@@ -112,12 +104,20 @@ def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Dumps | N
     if settings.plain or store.pinned:
         mirror = Mirror(store, rights, decoded, remove=lambda path: executor().remove(path).check())
         return mirrored(mirror), None
+    from pstorefs.mount.watch import Watch
+    from pstorefs.tree.owners import Owners
     from pstorefs.tree.places import Places
     from pstorefs.tree.root import Root
+    from pstorefs.tree.watched import Lasting, WatchedDirectories
 
-    places = Places(rights, executor(), machine, own=settings.default_source)
+    catalog = executor().catalog
+    owners = Owners(store, rights, catalog)
+    watched = WatchedDirectories(catalog, owners)
+    watch = Watch(watched.where, watched.opened, watched.follow)
+    lasting = Lasting(watch.lasts, watch.passed)
+    places = Places(executor(), owners, machine, own=settings.default_source, lasting=lasting)
     mirror = Mirror(store, rights, decoded, remove=places.remove)
-    return Root(mirrored(mirror, renamed=True), places.root), places.dumps
+    return Root(mirrored(mirror, renamed=True), places.root), watch
 
 
 def _executor(

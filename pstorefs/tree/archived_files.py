@@ -21,32 +21,32 @@ _NO_DUMP = {"machine": {"hardware": None}, "boot": None, "boot_order": None}
 
 
 class Texts:
-    """dmesg.txt, as it lies in the archive. ``is_known``: see `foretold.Listing`."""
+    """dmesg.txt, as it lies in the archive. ``is_known``: see `foretold.Parent`."""
 
     def __init__(self, archive: Archived, is_known: Callable[[], bool]) -> None:
         self._archive = archive.by_index
         self._is_known = is_known
 
     def foretell(self, dump: Entry) -> Foretold | None:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         size = self._archive.size_of_text(dump)
         return None if size is None else Foretold(size, dump)
 
     def content(self, dump: Entry) -> bytes:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         return self._archive.text(dump)
 
     def digest(self, dump: Entry) -> int | None:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         return dump.text
 
     def at_hand(self, dump: Entry) -> bool:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         small = (dump.length or 0) <= bounds.QUICK_BYTES
         return small and self._archive.place.is_at_hand and self._is_known()
 
     def spoil(self, dump: Entry) -> None:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         self._archive.spoil(dump)
 
 
@@ -68,7 +68,7 @@ class Summaries:
         self._added: tuple[str | None, int] | None = None
 
     def foretell(self, dump: Entry) -> Foretold | None:
-        """See `Told`. Nothing of a dump that is not alone in its boot: it names the others."""
+        """See `IndexedFiles`. Nothing of a dump that is not alone in its boot: it names the others."""
         size = self._archive.size_of_summary(dump)
         if size is None or self._catalog.view().boot_of(dump):
             return None
@@ -80,16 +80,16 @@ class Summaries:
         return Foretold(size + added[1], (dump, hostname))
 
     def content(self, dump: Entry) -> bytes:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         return self._make(SUMMARY, dump.name)
 
     def digest(self, dump: Entry) -> None:
-        """See `Told`."""
+        """See `IndexedFiles`."""
 
     def at_hand(self, dump: Entry) -> bool:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         return self._contents.at_hand(SUMMARY, dump.name)
 
     def spoil(self, dump: Entry) -> None:
-        """See `Told`."""
+        """See `IndexedFiles`."""
         self._archive.missize(dump)

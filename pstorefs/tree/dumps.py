@@ -6,9 +6,7 @@ There may be 100,000: a dump's node is small, and nothing of a dump is looked at
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -19,15 +17,16 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.material import material, raw_files
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.directory import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.archived_files import Summaries, Texts
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink
 from pstorefs.tree.dump_contents import Contents
-from pstorefs.tree.foretold import ForetoldFile, Told
+from pstorefs.tree.foretold import ForetoldFile, IndexedFiles
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, Lane, Node, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Attributes, Owner
+from pstorefs.tree.watched import NOT_FOR_LONG, Lasting
 
 LATEST = "latest"
 _Made = TypeVar("_Made")
@@ -104,23 +103,32 @@ class DumpDirectory(Directory):
 class _Root(ComposedDirectory):
     """dumps/ itself: its directories are the same nodes each time."""
 
-    __slots__ = ("knows_all", "passed")
+    __slots__ = ("_knows_all", "_passed")
 
-    #: Whether all dumps were looked at a moment ago.
-    knows_all: Callable[[], bool]
-    #: Called when the kernel asks for this directory.
-    passed: Callable[[], None]
+    def __init__(
+        self,
+        children: Callable[[], Mapping[str, Node]],
+        describe: Callable[[], Attributes],
+        child: Callable[[str], Node | None],
+        knows_all: Callable[[], bool],
+        passed: Callable[[], None],
+    ) -> None:
+        super().__init__(children, describe, child)
+        #: Whether all dumps were looked at a moment ago.
+        self._knows_all = knows_all
+        #: Called when the kernel asks for this directory.
+        self._passed = passed
 
     def lasts(self, since: float) -> bool:
         """See `Node`: never, so that somebody notices when its path leads elsewhere."""
         del since
-        self.passed()
+        self._passed()
         return False
 
     def lane_of(self, name: str) -> Lane:
         """See `Directory`."""
         del name
-        return QUICK if self.knows_all() else COMPOSE
+        return QUICK if self._knows_all() else COMPOSE
 
     def settle(self, name: str, node: Node) -> tuple[str, Node] | None:
         """See `Directory`."""
@@ -137,62 +145,32 @@ class Dumps:
         machine: Machine,
         *,
         own: bool,
+        lasting: Lasting = NOT_FOR_LONG,
     ) -> None:
         self.catalog = catalog
         self._owners = owners
         self.contents = Contents(catalog, machine, owners.may_name, own=own)
         self._directories: dict[str, DumpDirectory] = {}
-        self.root = _Root(self._entries, lambda: self._owners.of_root().directory(0), self._entry)
-        self.root.knows_all = self.is_known
-        self.root.passed = lambda: None
+        self.lasts = lasting.lasts
+        self.root = _Root(
+            self._entries,
+            lambda: self._owners.of_root().directory(0),
+            self._entry,
+            self.is_known,
+            lasting.passed,
+        )
         #: Files of archived dumps of which the index tells more than that they are there.
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, IndexedFiles] = {}
         if catalog.archive is not None:
             reader = machine, own
             self._told = {
                 TEXT: Texts(catalog.archive, self.is_known),
                 SUMMARY: Summaries(catalog.archive, catalog, self.contents, self._made, reader),
             }
-        #: Whether what was found in the archive at a moment may be kept for long.
-        self.lasts: Callable[[float], bool] = lambda _: False
 
     def is_known(self) -> bool:
         """Whether all dumps were looked at a moment ago."""
         return self.catalog.at_hand() is not None
-
-    def where(self) -> object:
-        """What watch.py compares: which directories `opened` gives, and which look this is.
-
-        None: that is not known now. Whatever a program of ours changes of an archived dump changes
-        one of these directories.
-        """
-        return None if self.catalog.at_hand() is None else self._where()
-
-    def follow(self) -> object:
-        """The same, looked at now: all paths are followed. May take long."""
-        self.catalog.view()
-        self._owners.of_root()
-        return self._where()
-
-    def _where(self) -> object:
-        archive = self.catalog.archive
-        if archive is None or archive.root is None or archive.place.may_hang:
-            return None
-        return archive.root, self._owners.root, self.catalog.generation
-
-    @contextmanager
-    def opened(self) -> Iterator[tuple[list[int], object]]:
-        """Descriptors of the archive's directory and the source's, and which these are. OSError."""
-        if self.catalog.archive is None:
-            raise FileNotFoundError(errno.ENOENT, "no archive")
-        with (
-            self.catalog.archive.place.opened() as store,
-            store.folder(()) as archive,
-            self._owners.root_opened() as source,
-        ):
-            stamps = [Stamp.of(os.fstat(directory)) for directory in (archive, source)]
-            where = ((stamp.device, stamp.inode) for stamp in stamps)
-            yield [archive, source], (*where, self.catalog.generation)
 
     def _entries(self) -> Mapping[str, Node]:
         dumps = self.catalog.dumps()

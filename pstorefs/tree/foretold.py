@@ -26,7 +26,7 @@ class Foretold(NamedTuple):
     version: object
 
 
-class Told(Protocol):
+class IndexedFiles(Protocol):
     """Files of one name of all archived dumps."""
 
     def foretell(self, dump: Entry) -> Foretold | None:
@@ -50,7 +50,7 @@ class Told(Protocol):
         ...
 
 
-class Listing(Protocol):
+class Parent(Protocol):
     """What says how archived dumps are shown: see dumps.py."""
 
     def is_known(self) -> bool:
@@ -69,22 +69,22 @@ class Listing(Protocol):
 class ForetoldFile(ComposedFile):
     """One such file, of one state of its dump."""
 
-    __slots__ = ("_dump", "_files", "_listing")
+    __slots__ = ("_dump", "_files", "_parent")
 
-    def __init__(self, files: Told, dump: Entry, listing: Listing) -> None:
+    def __init__(self, files: IndexedFiles, dump: Entry, parent: Parent) -> None:
         super().__init__(
             partial(files.content, dump),
-            partial(listing.owner, dump),
+            partial(parent.owner, dump),
             dump.mtime_ns,
             partial(files.at_hand, dump),
             lasting=True,
         )
-        self._files, self._dump, self._listing = files, dump, listing
+        self._files, self._dump, self._parent = files, dump, parent
 
     @property
     def lane_of_find(self) -> Lane:
         """See `Node`."""
-        return QUICK if self._listing.is_known() else COMPOSE
+        return QUICK if self._parent.is_known() else COMPOSE
 
     @property
     def may_last(self) -> bool:
@@ -93,7 +93,7 @@ class ForetoldFile(ComposedFile):
 
     def lasts(self, since: float) -> bool:
         """See `Node`."""
-        return self._told is not None and self._listing.lasts(since)
+        return self._told is not None and self._parent.lasts(since)
 
     def find(self) -> Attributes:
         """See `Node`."""

@@ -12,7 +12,7 @@ from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.meta import Meta
 from pstorefs.tree.node import Node
 from pstorefs.tree.owners import Owners
-from pstorefs.tree.rights import Access
+from pstorefs.tree.watched import NOT_FOR_LONG, Lasting
 
 
 class Places:
@@ -21,25 +21,28 @@ class Places:
     `root` is the directory that holds them, under the names of `record.shown.RESERVED`.
     """
 
-    def __init__(self, access: Access, executor: Executor, machine: Machine, *, own: bool) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        owners: Owners,
+        machine: Machine,
+        *,
+        own: bool,
+        lasting: Lasting = NOT_FOR_LONG,
+    ) -> None:
         catalog, store = executor.catalog, executor.store
         self._executor = executor
-        self._owners = owners = Owners(store, access, catalog)
+        self._owners = owners
         self._reporter = Reporter(catalog, store.path, machine, own=own, archive=executor.target)
         self._started = store.stamp(()).mtime_ns
         self._control = Control(executor.run, owners.of_root(), self._started)
-        self._dumps = Dumps(catalog, owners, machine, own=own)
+        self._dumps = Dumps(catalog, owners, machine, own=own, lasting=lasting)
         self._meta = Meta(
             catalog,
             owners,
             {"status.json": lambda: ComposedFile(self._reporter.json, owners.of_everything, 0)},
         )
         self.root = ComposedDirectory(self._entries, lambda: owners.of_root().directory(0))
-
-    @property
-    def dumps(self) -> Dumps:
-        """What is in dumps/."""
-        return self._dumps
 
     def remove(self, path: str) -> None:
         """Rm of a record, by its path in the source. OSError if it fails; control says why."""
