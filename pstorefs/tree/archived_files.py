@@ -68,7 +68,7 @@ class Summaries:
         self._added: tuple[str | None, int] | None = None
 
     def foretell(self, dump: Entry) -> Foretold | None:
-        """See `IndexedFiles`. Nothing of a dump that is not alone in its boot: it names the others."""
+        """See `IndexedFiles`. Nothing of a dump that names others of its boot."""
         size = self._archive.size_of_summary(dump)
         if size is None or self._catalog.view().boot_of(dump):
             return None

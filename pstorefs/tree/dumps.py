@@ -160,10 +160,10 @@ class Dumps:
             lasting.passed,
         )
         #: Files of archived dumps of which the index tells more than that they are there.
-        self._told: dict[str, IndexedFiles] = {}
+        self._indexed: dict[str, IndexedFiles] = {}
         if catalog.archive is not None:
             reader = machine, own
-            self._told = {
+            self._indexed = {
                 TEXT: Texts(catalog.archive, self.is_known),
                 SUMMARY: Summaries(catalog.archive, catalog, self.contents, self._made, reader),
             }
@@ -260,9 +260,9 @@ class Dumps:
             return None
         if file in files.OPTIONAL and not self._made_now(partial(self._has, file, name)):
             return None
-        told = self._told.get(file) if isinstance(dump, Entry) else None
-        if told is not None and isinstance(dump, Entry) and told.foretell(dump) is not None:
-            return ForetoldFile(told, dump, self)
+        indexed = self._indexed.get(file) if isinstance(dump, Entry) else None
+        if indexed is not None and isinstance(dump, Entry) and indexed.foretell(dump) is not None:
+            return ForetoldFile(indexed, dump, self)
         make = partial(self._made, file, name)
         owner = partial(self._owner_now, name)
         at_hand = partial(self.contents.at_hand, file, name)

@@ -62,7 +62,7 @@ def tree(catalog: Catalog, reader: Machine, *, own: bool = True) -> Dumps:
 def alone(dumps: Dumps) -> list[str]:
     """Dumps whose summary.json can be foretold."""
     entries = [each for each in dumps.catalog.dumps().values() if isinstance(each, Entry)]
-    return [each.name for each in entries if dumps._told[SUMMARY].foretell(each)]
+    return [each.name for each in entries if dumps._indexed[SUMMARY].foretell(each)]
 
 
 def rewrite(archive: Path, **changed: int | None) -> None:
