@@ -64,6 +64,21 @@ def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator
         os.close(descriptor)
 
 
+def obstacle(path: str, store: Store, policy: Policy) -> ArchiveError | None:
+    """Why nothing can be archived in a directory at the moment; None: it can. Writes nothing."""
+    try:
+        with opened(path, store, volatile=policy.volatile, create=False) as descriptor:
+            if descriptor is None:
+                os.stat(os.path.dirname(path.rstrip("/")) or ".")
+                return None
+            if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            check_room(path, descriptor, [], 0, policy)
+    except OSError as error:
+        return explain(path, error)
+    return None
+
+
 def _open(path: str, *, create: bool) -> int | None:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(FileNotFoundError):
@@ -204,19 +219,21 @@ def check_room(path: str, archive: int, sizes: list[int], dumps: int, policy: Po
     room = os.fstatvfs(archive)
     block = room.f_frsize or 4096
     needed = sum(-(-size // block) * block for size in sizes) * 2 + dumps * _OVERHEAD_BYTES
+    # Of nobody's records, nobody fears for them.
+    words = "; nothing unsaved was erased" if sizes else ""
     reserve = max(int(room.f_blocks * policy.reserve_share) * block, policy.reserve_bytes)
     free = room.f_bavail * block
     if free - needed < reserve:
         raise ArchiveError(
             errno.ENOSPC,
             f"{path}: {free >> 20} MiB free, {reserve >> 20} MiB must stay free:"
-            " delete archived dumps there or give archive=DIR; nothing unsaved was erased",
+            f" delete archived dumps there or give archive=DIR{words}",
         )
     # btrfs and others count no inodes.
     if room.f_files and room.f_favail < len(sizes) + dumps * _OVERHEAD_FILES:
         raise ArchiveError(
             errno.ENOSPC,
-            f"{path}: no inodes left: delete files there; nothing unsaved was erased",
+            f"{path}: no inodes left: delete files there{words}",
         )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -271,6 +272,29 @@ def test_keep_never_removes_the_first_and_the_newest_of_a_signature(tmp_path: Pa
     assert [name[:15] for name in names] == [
         *("20231114T221320", "20231114T230320", "20231114T232000", "20231114T233640")
     ]
+
+
+def test_keep_makes_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds the disk full gives limits: it must not need room first to apply them."""
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    archive = tmp_path / "archive"
+
+    def room(_: int) -> SimpleNamespace:
+        free = 0 if len(list(archive.glob("[!.]*"))) > 2 else 1 << 30
+        return SimpleNamespace(f_frsize=1, f_blocks=free, f_bavail=free, f_files=0, f_favail=0)
+
+    monkeypatch.setattr(os, "fstatvfs", room)
+    policy = POLICY._replace(reserve_bytes=1 << 20)
+    source = tmp_path / "store"
+    source.mkdir()
+    (source / "dmesg-erst-7301444403250298881").write_bytes(b"Panic#1 Part1\n<4>[    1.0] x\n")
+    with pytest.raises(ArchiveError, match="must stay free"):
+        run(source, archive, policy)
+    assert {o.result for o in run(source, archive, policy._replace(keep=Keep(count=2)))} == {
+        "cleared"
+    }
+    assert len(list(archive.glob("[!.]*"))) == 3  # the first and the newest of a signature stay
 
 
 def test_keep_by_size_and_by_age(tmp_path: Path) -> None:
