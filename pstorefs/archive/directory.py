@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 _LOCK_POLL_SECONDS = 0.05
+_OURS = "fuse.pstorefs"
 _VOLATILE = ("tmpfs", "ramfs", "devtmpfs", "rootfs")
 # Overlays of overlays; the kernel allows two levels.
 _OVERLAYS = 3
@@ -43,6 +44,8 @@ def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator
     Raises `ArchiveError` for a place that must not be one. With `volatile`, one that does not
     outlive a reboot is taken too.
     """
+    if create:
+        _check_source(store)
     made = create and not os.path.lexists(path)
     try:
         descriptor = _open(path, create=create)
@@ -67,6 +70,7 @@ def opened(path: str, store: Store, *, volatile: bool, create: bool) -> Iterator
 def obstacle(path: str, store: Store, policy: Policy) -> ArchiveError | None:
     """Why nothing can be archived in a directory at the moment; None: it can. Writes nothing."""
     try:
+        _check_source(store)
         with opened(path, store, volatile=policy.volatile, create=False) as descriptor:
             if descriptor is None:
                 os.stat(os.path.dirname(path.rstrip("/")) or ".")
@@ -114,12 +118,27 @@ def _check(path: str, descriptor: int, store: Store, *, volatile: bool) -> None:
                 errno.EINVAL, f"{path}: the source {store.path} lies inside: give another archive"
             )
     mount = mountinfo.holding(descriptor)
-    if mount and mount.kind in ("fuse.pstorefs", "pstore"):
+    if mount and mount.kind in (_OURS, "pstore"):
         raise ArchiveError(
             errno.EINVAL, f"{path}: lies on a mount of {mount.kind}: give archive=DIR on a disk"
         )
     if not volatile:
         check_lasting(path, descriptor)
+
+
+def _check_source(store: Store) -> None:
+    """Refuse what a mount of this program shows: texts, whose records it erases for good.
+
+    Such as the store itself below a mount over it, of which other programs are to read texts.
+    """
+    with suppress(FileNotFoundError), store.folder(()) as root:
+        mount = mountinfo.holding(root)
+        if mount and mount.kind == _OURS:
+            raise ArchiveError(
+                errno.EINVAL,
+                f"{store.path}: a mount of pstorefs, which shows texts and not what is stored:"
+                " unmount it, or give the directory that it shows",
+            )
 
 
 def check_lasting(path: str, descriptor: int) -> None:

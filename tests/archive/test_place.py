@@ -382,7 +382,7 @@ def test_the_language_of_keep(text: str, keep: Keep) -> None:
     assert parse_keep(text) == keep
 
 
-@pytest.mark.parametrize("text", ["", "d", "-1", "1x", "5 d", "1d+", "٣d", "9" * 20])
+@pytest.mark.parametrize("text", ["", "d", "-1", "1x", "5 d", "1d+", "٣d", "9" * 20, "0", "90d+0"])
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="limit"):
         parse_keep(text)
