@@ -26,7 +26,7 @@ from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, SKIPPED, Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.cli.meter import Meter
-from pstorefs.cli.said import say
+from pstorefs.cli.said import NO_DIRECTORY, say
 from pstorefs.source.directory import Store
 from pstorefs.system.printable import counted, printable
 
@@ -62,6 +62,8 @@ def _run_once(settings: Settings) -> int:
         if settings.default_source:
             return DONE  # a kernel without pstore: nothing will ever be there
         return _fail(f"{settings.source}: {error.strerror}: give the directory that holds records")
+    except NotADirectoryError:
+        return _fail(f"{settings.source}: {NO_DIRECTORY}")
     except OSError as error:
         return _fail(f"{settings.source}: {error.strerror}")
     target = settings.target
@@ -103,7 +105,7 @@ def _run(store: Store, target: str, settings: Settings) -> int:
         return _fail(f"{settings.source}: {error.strerror or error}", meter)
     meter.erase()
     try:
-        status = _report(target, outcomes)
+        status = _report(target, outcomes, settings.source)
         sys.stdout.flush()
     except OSError as error:
         # The work is done, and its exit status counts; that nobody can read of it is said if
@@ -161,7 +163,7 @@ def _noting(target: str) -> Callable[[Dump, bytes], None]:
     return saved
 
 
-def _report(target: str, outcomes: Sequence[Outcome]) -> int:
+def _report(target: str, outcomes: Sequence[Outcome], source: str) -> int:
     dumps: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         dumps[outcome.dump].append(outcome)
@@ -171,9 +173,14 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
             left = f", {len(group) - cleared} left in the store" if cleared < len(group) else ""
             saved = f"{counted(len(group), 'record')} saved{left}"
             print(f"{printable(os.path.join(target, dump))}: {saved}")
-    for outcome in outcomes:
-        if outcome.result in (KEPT, FAILED) and outcome.why != "log":
-            say(str(outcome))
+    remaining = [o for o in outcomes if o.result in (KEPT, FAILED) and o.why != "log"]
+    for outcome in remaining:
+        say(str(outcome))
+    if any(": clear " in outcome.message for outcome in remaining):
+        say(
+            "clear NAME is a command of a mount: echo clear NAME > MOUNTPOINT/control;"
+            f" without one: rm {source.rstrip('/')}/NAME"
+        )
     return _status(outcomes)
 
 

@@ -14,7 +14,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.catalog.view import Listed
 from pstorefs.cli import pager
-from pstorefs.cli.said import say
+from pstorefs.cli.said import NO_DIRECTORY, say
 from pstorefs.record.name import ENCODED
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import dump_list, files
@@ -80,6 +80,8 @@ def _source(path: str, *, own: bool) -> Store:
     except PermissionError:
         words = f"{path}: permission denied: crash records are for root; use sudo, or copies"
         raise QuestionError(words) from None
+    except NotADirectoryError:
+        raise QuestionError(f"{path}: {NO_DIRECTORY}") from None
     except OSError as error:
         raise QuestionError(f"{path}: {error.strerror}") from None
     return store

@@ -11,6 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
+#: Of a source that is a file.
+NO_DIRECTORY = (
+    "not a directory: give the one that holds records (to decode one file: pstorecat FILE)"
+)
+
 
 def out(message: str, to: TextIO | None = None) -> None:
     """Print a line; to standard output, unless said otherwise."""
