@@ -10,7 +10,7 @@ _REASONS = {
     errno.ENOTDIR: "{path}: not a directory, or a link to one: give the directory itself",
     errno.ELOOP: "{path}: a symbolic link: give the directory that it points to",
     errno.EACCES: "{path}: permission denied: run as its owner, or give archive=DIR",
-    errno.EPERM: "{path}: not permitted: run as its owner, or give archive=DIR",
+    errno.EPERM: "{path}: not permitted: run as its owner, undo chattr +i, or give archive=DIR",
     errno.EROFS: _READ_ONLY,
     errno.ENOSPC: "{path}: no space left: delete archived dumps there, or give archive=DIR",
     errno.EDQUOT: "{path}: quota exceeded: delete archived dumps there, or give archive=DIR",

@@ -133,6 +133,28 @@ def test_a_directory_that_others_can_write_to_is_refused(source: Path, tmp_path:
     assert refused(source, target).errno == errno.EACCES
 
 
+@pytest.mark.parametrize(("shown", "result"), [(0o700, "cleared"), (0o755, "failed")])
+def test_a_file_system_without_modes_is_taken_if_nobody_else_may_read(
+    shown: int, result: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAT: modes are those of the mount's umask, and chmod(2) to any other fails."""
+    change = os.fchmod
+
+    def no_modes(descriptor: int, _: int) -> None:
+        change(descriptor, shown)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    archive = tmp_path / "archive"
+    archive.mkdir(0o700)
+    before = judge.contents(source)
+    monkeypatch.setattr(os, "fchmod", no_modes)
+    outcomes = run(source, archive)
+    assert {outcome.result for outcome in outcomes} == {result}
+    assert all("umask=077" in outcome.message for outcome in outcomes if outcome.errno)
+    assert judge.lost(before, source, archive) == []
+    assert (judge.contents(source) == before) == (result == "failed")
+
+
 def test_too_little_room_is_enospc_before_anything_is_done(source: Path, tmp_path: Path) -> None:
     policy = POLICY._replace(reserve_bytes=1 << 60)
     error = refused(source, tmp_path / "archive", policy)
