@@ -367,6 +367,7 @@ def test_keep_by_age_goes_by_the_dumps_where_the_index_is_not_theirs(
         archived.chmod(0o700)
     for facts in archived.glob("*/records.json"):
         text = re.sub(r'"saved": \d+', '"saved": 1600000000', facts.read_text())
+        text = re.sub(r'"mtime_ns": \d+', '"mtime_ns": 1500000000000000000', text)
         if index == "another time":  # a rename in the dump's directory, as the engine does it
             (facts.parent / "new").write_text(text)
             (facts.parent / "new").rename(facts)
@@ -375,6 +376,20 @@ def test_keep_by_age_goes_by_the_dumps_where_the_index_is_not_theirs(
     if index == "gone":
         (archived / ".index").unlink()
     assert kept(tmp_path, Keep(seconds=86400))[0] == 2
+
+
+@pytest.mark.parametrize(("written", "left"), [(-3600, 4), (-30 * 86400, 2), (30 * 86400, 2)])
+def test_keep_knows_a_clock_that_was_not_set_yet(written: int, left: int, tmp_path: Path) -> None:
+    """A board without a clock archives in 1970: nothing is saved before it was written."""
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    at = (int(time.time()) + written) * 10**9
+    for facts in (tmp_path / "archive").glob("*/records.json"):
+        text = re.sub(r'"saved": \d+', '"saved": 30', facts.read_text())
+        facts.write_text(re.sub(r'"mtime_ns": \d+', f'"mtime_ns": {at}', text))
+        os.utime(facts.parent / "SHA256SUMS", (30, 30))
+    (tmp_path / "archive/.index").unlink()
+    assert kept(tmp_path, Keep(seconds=86400))[0] == left
 
 
 def test_keep_never_removes_what_still_stands_in_the_store(tmp_path: Path) -> None:
