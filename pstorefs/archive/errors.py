@@ -14,6 +14,7 @@ _REASONS = {
     errno.EROFS: _READ_ONLY,
     errno.ENOSPC: "{path}: no space left: delete archived dumps there, or give archive=DIR",
     errno.EDQUOT: "{path}: quota exceeded: delete archived dumps there, or give archive=DIR",
+    errno.EFBIG: "{path}: file too large: raise the limit (ulimit -f, LimitFSIZE= of a unit)",
     errno.EIO: "{path}: input/output error: see the kernel log; give archive=DIR on another disk",
     errno.ENOTCONN: "{path}: its file system is gone: mount it again",
     errno.ESTALE: "{path}: its file system is gone: mount it again",

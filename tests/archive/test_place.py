@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pstorefs.archive import durable, layout
+from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome
@@ -153,6 +154,31 @@ def test_a_file_system_without_modes_is_taken_if_nobody_else_may_read(
     assert all("umask=077" in outcome.message for outcome in outcomes if outcome.errno)
     assert judge.lost(before, source, archive) == []
     assert (judge.contents(source) == before) == (result == "failed")
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "words"),
+    [
+        (errno.EACCES, "dmesg-erst-1", "run as root"),
+        (errno.EPERM, "dmesg-erst-1", "run as root, or undo chattr +i"),
+        (errno.EPERM, "dmesg-nvram-1", "new crashes overwrite"),
+        (errno.EROFS, "dmesg-erst-1", "mount -o remount,rw"),
+    ],
+)
+def test_a_store_that_erases_nothing_is_said_what_to_do(number: int, name: str, words: str) -> None:
+    said = never_erased.refusal(name, OSError(number, os.strerror(number)))
+    assert said[0] == number
+    assert said[1].endswith((words, f"({words})"))
+
+
+def test_a_limit_of_the_size_of_files_is_named(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.archive.drive", str(source), str(tmp_path / "archive")]
+    limited = f"ulimit -f 1; exec {shlex.join(command)}"
+    done = subprocess.run(
+        ["sh", "-c", limited], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == errno.EFBIG
+    assert "ulimit -f" in done.stdout
 
 
 def test_too_little_room_is_enospc_before_anything_is_done(source: Path, tmp_path: Path) -> None:
