@@ -200,6 +200,18 @@ def test_a_cut_line_is_never_run(source: Path, mounted: Mount) -> None:
     assert len(records(source)) == 32
 
 
+def test_clear_in_pieces_erases_nothing(source: Path, mounted: Mount) -> None:
+    before = records(source)
+    descriptor = os.open(mounted.point / "control", os.O_WRONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.write(descriptor, f"clear {RECORD}".encode())
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.write(descriptor, b"0\n")
+    os.close(descriptor)
+    assert "clear wants its newline" in (mounted.point / "control").read_text()
+    assert records(source) == before
+
+
 def test_rm_archives_and_clears_that_record(source: Path, archive: Path, mounted: Mount) -> None:
     before = records(source)
     subprocess.run(["rm", mounted.point / RECORD], check=True)
