@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 _LOCK_POLL_SECONDS = 0.05
+_OURS = "fuse.pstorefs"
 _VOLATILE = ("tmpfs", "ramfs", "devtmpfs", "rootfs")
 # Overlays of overlays; the kernel allows two levels.
 _OVERLAYS = 3
@@ -45,6 +46,8 @@ def opened(
     Raises `ArchiveError` for a place that must not be one. With `volatile`, one that does not
     outlive a reboot is taken too.
     """
+    if create:
+        _check_source(store)
     made = create and not os.path.lexists(path)
     try:
         descriptor = _open(path, create=create)
@@ -64,6 +67,22 @@ def opened(
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def obstacle(path: str, store: OpenDirectory, policy: Policy) -> ArchiveError | None:
+    """Why nothing can be archived in a directory at the moment; None: it can. Writes nothing."""
+    try:
+        _check_source(store)
+        with opened(path, store, volatile=policy.volatile, create=False) as descriptor:
+            if descriptor is None:
+                os.stat(os.path.dirname(path.rstrip("/")) or ".")
+                return None
+            if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            check_room(path, descriptor, [], 0, policy)
+    except OSError as error:
+        return explain(path, error)
+    return None
 
 
 def _open(path: str, *, create: bool) -> int | None:
@@ -101,12 +120,27 @@ def _check(path: str, descriptor: int, store: OpenDirectory, *, volatile: bool) 
                 errno.EINVAL, f"{path}: the source {store.path} lies inside: give another archive"
             )
     mount = mountinfo.holding(descriptor)
-    if mount and mount.kind in ("fuse.pstorefs", "pstore"):
+    if mount and mount.kind in (_OURS, "pstore"):
         raise ArchiveError(
             errno.EINVAL, f"{path}: lies on a mount of {mount.kind}: give archive=DIR on a disk"
         )
     if not volatile:
         check_lasting(path, descriptor)
+
+
+def _check_source(store: OpenDirectory) -> None:
+    """Refuse what a mount of this program shows: texts, whose records it erases for good.
+
+    Such as the store itself below a mount over it, of which other programs are to read texts.
+    """
+    with suppress(FileNotFoundError), store.folder(()) as root:
+        mount = mountinfo.holding(root)
+        if mount and mount.kind == _OURS:
+            raise ArchiveError(
+                errno.EINVAL,
+                f"{store.path}: a mount of pstorefs, which shows texts and not what is stored:"
+                " unmount it, or give the directory that it shows",
+            )
 
 
 def check_lasting(path: str, descriptor: int) -> None:
@@ -206,19 +240,21 @@ def check_room(path: str, archive: int, sizes: list[int], dumps: int, policy: Po
     room = os.fstatvfs(archive)
     block = room.f_frsize or 4096
     needed = sum(-(-size // block) * block for size in sizes) * 2 + dumps * _OVERHEAD_BYTES
+    # Of nobody's records, nobody fears for them.
+    words = "; nothing unsaved was erased" if sizes else ""
     reserve = max(int(room.f_blocks * policy.reserve_share) * block, policy.reserve_bytes)
     free = room.f_bavail * block
     if free - needed < reserve:
         raise ArchiveError(
             errno.ENOSPC,
             f"{path}: {free >> 20} MiB free, {reserve >> 20} MiB must stay free:"
-            " delete archived dumps there or give archive=DIR; nothing unsaved was erased",
+            f" delete archived dumps there or give archive=DIR{words}",
         )
     # btrfs and others count no inodes.
     if room.f_files and room.f_favail < len(sizes) + dumps * _OVERHEAD_FILES:
         raise ArchiveError(
             errno.ENOSPC,
-            f"{path}: no inodes left: delete files there; nothing unsaved was erased",
+            f"{path}: no inodes left: delete files there{words}",
         )
 
 

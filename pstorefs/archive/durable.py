@@ -13,6 +13,7 @@ import re
 import stat
 from contextlib import suppress
 
+from pstorefs.archive.errors import ArchiveError
 from pstorefs.source.directory import ChangedError, Stamp
 from pstorefs.system import mountinfo
 
@@ -46,7 +47,7 @@ def make_directory(parent: int, name: str) -> int:
     os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
     descriptor = open_directory(parent, name)
     try:
-        os.fchmod(descriptor, _DIRECTORY_MODE)
+        _for_the_owner_alone(descriptor, _DIRECTORY_MODE)
     except BaseException:
         os.close(descriptor)
         raise
@@ -57,7 +58,7 @@ def write(parent: int, name: str, data: bytes, mtime_ns: int | None = None) -> N
     """Write a new file for the owner alone. It is not on the disk before it is synced."""
     descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=parent)
     try:
-        os.fchmod(descriptor, _FILE_MODE)
+        _for_the_owner_alone(descriptor, _FILE_MODE)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -67,6 +68,22 @@ def write(parent: int, name: str, data: bytes, mtime_ns: int | None = None) -> N
                 os.utime(descriptor, ns=(mtime_ns, mtime_ns))
     finally:
         os.close(descriptor)
+
+
+def _for_the_owner_alone(descriptor: int, mode: int) -> None:
+    """Set a mode. On FAT and the like, whose modes are those of the mount, see that it is as good.
+
+    A stick may be all that is at hand in a bad night.
+    """
+    try:
+        os.fchmod(descriptor, mode)
+    except PermissionError as failure:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            raise ArchiveError(
+                errno.EPERM,
+                "the archive's file system keeps no modes, and others could read what is saved:"
+                " mount it with umask=077, or give archive=DIR",
+            ) from failure
 
 
 def sync(parent: int, name: str | None = None) -> None:

@@ -8,6 +8,7 @@ the work. An empty store takes a few milliseconds: nothing that decodes is impor
 
 from __future__ import annotations
 
+import errno
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -83,27 +84,40 @@ def _locked(
     """`archive`, by the one who holds the archive's lock."""
     for words in directory.clean(descriptor):
         policy.say(words)
-    # What another command left, while this one waited for the lock.
-    files = _files(store)
-    outcomes: list[Outcome] = []
-    entries: dict[str, Entry] = {}
     view = OpenDirectory.at(descriptor, path)
     try:
-        if files or names:
-            from pstorefs.archive.batches import Batches
-            from pstorefs.archive.request import ask
-
-            batches = Batches(store, files, view, descriptor, ask(files, names), policy)
-            outcomes, entries = batches.run(), batches.entries
         try:
-            _keep(store, view, descriptor, policy)
-        except OSError as error:
-            policy.say(f"keep= is given up: {explain(path, error).strerror}")
+            outcomes, entries = _save(store, view, descriptor, names, policy)
+        except ArchiveError as error:
+            # Limits that are new, on a disk that is full: then the oldest dumps go first.
+            if error.errno != errno.ENOSPC or not _keep(store, view, descriptor, policy):
+                raise
+            outcomes, entries = _save(store, view, descriptor, names, policy)
+        _keep(store, view, descriptor, policy)
         if outcomes or not policy.keep.unlimited:
             _index(view, descriptor, entries, policy)
     finally:
         view.close()
     return outcomes
+
+
+def _save(
+    store: OpenDirectory,
+    view: OpenDirectory,
+    descriptor: int,
+    names: Sequence[str] | None,
+    policy: Policy,
+) -> tuple[list[Outcome], dict[str, Entry]]:
+    """What became of each record, and the index's entries of what was saved."""
+    # Another command may have taken some while this one waited for the lock.
+    files = _files(store)
+    if not files and not names:
+        return [], {}
+    from pstorefs.archive.batches import Batches
+    from pstorefs.archive.request import ask
+
+    batches = Batches(store, files, view, descriptor, ask(files, names), policy)
+    return batches.run(), batches.entries
 
 
 def _index(
@@ -120,17 +134,27 @@ def _index(
         policy.say(f"the archive's index is not up to date, and lists take longer: {why}")
 
 
-def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy) -> None:
-    """Remove what is beyond the limits, if there are any."""
+def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy) -> bool:
+    """Remove what is beyond the limits, if there are any; whether something was removed."""
     if policy.keep.unlimited:
-        return
+        return False
+    try:
+        return bool(_remove_old(store, view, descriptor, policy))
+    except OSError as error:
+        policy.say(f"keep= is given up: {explain(view.path, error).strerror}")
+        return False
+
+
+def _remove_old(
+    store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy
+) -> list[str]:
     import hashlib
 
     from pstorefs.archive.prune import may_exceed, remove_old
 
     now = int(time.time())
     if not may_exceed(view, descriptor, policy.keep, now):
-        return
+        return []
     remaining = set()
     for path, stamp in _files(store).items():
         *folder, name = path.split("/")
@@ -138,7 +162,7 @@ def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Po
             data = store.read(tuple(folder), name, stamp)
         except OSError as error:
             policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
-            return
+            return []
         remaining.add(hashlib.sha256(data).hexdigest())
     waiting = partial(policy.unshipped, view.path, descriptor)
-    remove_old(view, descriptor, policy.keep, now, remaining, policy.say, waiting)
+    return remove_old(view, descriptor, policy.keep, now, remaining, policy.say, waiting)

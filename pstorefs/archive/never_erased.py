@@ -91,7 +91,8 @@ def refusal(name: str, error: OSError) -> tuple[int, str]:
     if number in (errno.EPERM, errno.EACCES):
         if "-nvram-" in name:
             return errno.EPERM, "this store (nvram) lets nothing be erased: new crashes overwrite"
-        return number, "the store does not let it be erased: run as root"
+        other = ", or undo chattr +i" if number == errno.EPERM else ""
+        return number, f"the store does not let it be erased: run as root{other}"
     if number == errno.EROFS:
         return number, "the store is read-only: remount it (mount -o remount,rw)"
     return number, f"the store failed to erase it: {error.strerror or os.strerror(number)}"

@@ -11,16 +11,18 @@ The list of the other dumps of a boot is not looked at here: it is made when som
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
-from pstorefs.archive import stored
+from pstorefs.archive import layout, stored
+from pstorefs.archive.shape import shaped
 from pstorefs.dump.boots import oops_before
+from pstorefs.record.record import ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.archive.plan import Job
-    from pstorefs.archive.stored import Stored
     from pstorefs.source.directory import OpenDirectory
 
 
@@ -30,14 +32,33 @@ def mark_outdated(jobs: Sequence[Job], archive: OpenDirectory) -> None:
     for job in jobs if new else ():
         if job.exists and not job.new:
             known = stored.read(archive, job.directory)
-            # Of one without a summary.json that can be believed the records are read each time.
-            job.outdated = known is not None and _says_less(known, job, new)
+            if known is not None:
+                job.outdated = _says_less(known.keys, known.key, job, new)
+            else:
+                keys = _with_records_elsewhere(archive, job)
+                job.outdated = keys is not None and _says_less(keys, None, job, new)
 
 
-def _says_less(known: Stored, job: Job, new: set[str]) -> bool:
-    dump, keys = job.dump, known.keys
+def _with_records_elsewhere(archive: OpenDirectory, job: Job) -> dict[str, Any] | None:
+    """summary.json of a dump some of whose records are in directories of other dumps.
+
+    Lists do not believe it: they read the records. Whoever opens the archive without this program
+    does. None if it tells of a record that is not found now: composed anew, that would be lost.
+    """
+    try:
+        text = stored.small(archive, job.directory, layout.SUMMARY, stored.SUMMARY_BYTES)
+        keys = shaped(json.loads(text))
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        return None
+    told = {record["path"] for record in keys["records"] if record["place"] == ARCHIVE}
+    return keys if told <= {record.path for record in job.as_archived().records} else None
+
+
+def _says_less(keys: dict[str, Any], key: str | None, job: Job, new: set[str]) -> bool:
+    """`key`: that of a boot that the dump would begin, if that is known."""
+    dump = job.dump
     # A boot's first dump is found by the key that it would have, see catalog/view.py.
-    alone = keys["boot"] is None and known.key == dump.boot
+    alone = keys["boot"] is None and key == dump.boot
     if keys["boot"] != dump.boot and not alone:
         return True
     if keys["missing_parts"] != [list(gap) for gap in dump.missing]:

@@ -111,17 +111,23 @@ class Planner:
         self._leave_alone(records)
         grouped = dumps.group([*records, *archived])
         jobs = [job for dump in grouped if (job := self._job_of(dump)) is not None]
-        jobs += self._saved_before(grouped, {job.dump.name for job in jobs})
-        _set_siblings(jobs, grouped)
-        mark_outdated(jobs, self._candidates.shelf.directory)
-        return [job for job in jobs if job.places or job.outdated]
+        before = list(self._saved_before(grouped, {job.dump.name for job in jobs}))
+        _introduce([*jobs, *before], grouped)
+        mark_outdated([*jobs, *before], self._candidates.shelf.directory)
+        return [*jobs, *(job for job in before if job.outdated)]
 
     def _saved_before(self, grouped: Iterable[Dump], others: set[str]) -> Iterator[Job]:
         """Dumps of which nothing is to be done, unless what is saved now says more of them."""
         for dump in grouped:
-            places = {(record.place, record.path.partition("/")[0]) for record in dump.records}
-            if dump.name not in others and places == {(ARCHIVE, dump.name)}:
-                yield Job(dump, dump.name, True, [], {}, [], dict(self._sums[dump.name]))
+            homes = _homes(dump)
+            if dump.name in others or dump.name not in homes:
+                continue
+            # Of ramoops the store holds logs still that are saved.
+            live = [record for record in dump.records if record.place == STORE]
+            places = {record.path: self._saved.get(_identity(record)) for record in live}
+            saved = {path: place for path, place in places.items() if place is not None}
+            if len(saved) == len(places):
+                yield Job(dump, dump.name, True, [], saved, [], dict(self._sums[dump.name]))
 
     def _read(self, paths: Iterable[str], progress: Progress) -> list[Record]:
         """Read records. What cannot be read is an outcome if it was to be erased."""
@@ -173,11 +179,8 @@ class Planner:
         return {dump.name, *(name for name in self._damaged if dump.name.startswith(f"{name}-"))}
 
     def _job(self, dump: Dump, ours: list[Record]) -> Job:
-        homes = {
-            record.path.partition("/")[0] for record in dump.records if record.place == ARCHIVE
-        }
         # If not: what is saved of it is in a directory that another dump is named after.
-        exists = dump.name in homes
+        exists = dump.name in _homes(dump)
         directory = dump.name if exists else self._free_name(dump)
         sums = dict(self._sums[directory])
         job = Job(dump, directory, exists, [], {}, [], sums)
@@ -219,7 +222,12 @@ class Planner:
         raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
 
 
-def _set_siblings(jobs: Sequence[Job], grouped: Sequence[Dump]) -> None:
+def _homes(dump: Dump) -> set[str]:
+    """The directories of the archive in which records of a dump are."""
+    return {record.path.partition("/")[0] for record in dump.records if record.place == ARCHIVE}
+
+
+def _introduce(jobs: Sequence[Job], grouped: Sequence[Dump]) -> None:
     """Tell each job which other dumps are of its boot."""
     directories = {job.dump.name: job.directory for job in jobs}
     boots: dict[str, list[Dump]] = defaultdict(list)

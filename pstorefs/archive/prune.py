@@ -58,7 +58,7 @@ def may_exceed(archive: OpenDirectory, root: int, keep: Keep, now: int) -> bool:
     if keep.seconds is None:
         return False
     latest = now - keep.seconds + _FINISHED_SECONDS
-    return any(saved < latest for saved in _saved(archive, root, names))
+    return any(saved < latest for saved in _saved(archive, root, names, now))
 
 
 def _size(dumps: Iterable[Mapping[str, Stamp]]) -> int:
@@ -66,13 +66,13 @@ def _size(dumps: Iterable[Mapping[str, Stamp]]) -> int:
     return sum(stamp.size for raw in dumps for stamp in raw.values())
 
 
-def _saved(archive: OpenDirectory, root: int, names: Iterable[str]) -> Iterator[int]:
+def _saved(archive: OpenDirectory, root: int, names: Iterable[str], now: int) -> Iterator[int]:
     """When dumps were saved: by the index, or else by themselves."""
     known = index.known(archive, names)
     for name in names:
         if name in known:
             yield known[name].saved
-        elif (dump := _dump(root, name, layout.read_raw(archive, name, []))) is not None:
+        elif (dump := _dump(root, name, layout.read_raw(archive, name, []), now)) is not None:
             yield dump.saved
 
 
@@ -92,7 +92,7 @@ def remove_old(
     if keep.unlimited:
         return []
     listed = layout.read_archive(archive).dumps.items()
-    found = filter(None, (_dump(root, name, raw) for name, raw in listed if is_given(name)))
+    found = filter(None, (_dump(root, name, raw, now) for name, raw in listed if is_given(name)))
     dumps = sorted(found, key=lambda dump: (dump.saved, dump.name))
     in_store = set(standing)
     protected = {dump.name for dump in dumps if dump.hashes & in_store}
@@ -140,8 +140,12 @@ def _beyond(keep: Keep, age: int, count: int, size: int) -> str:
     return ""
 
 
-def _dump(root: int, name: str, raw: Mapping[str, Stamp]) -> _Kept | None:
-    """A dump that this program finished. What it cannot read it does not remove."""
+def _dump(root: int, name: str, raw: Mapping[str, Stamp], now: int) -> _Kept | None:
+    """A dump that this program finished. What it cannot read it does not remove.
+
+    A board without a clock boots in 1970, and archives before it learns the time: nothing is saved
+    before it was written, so that counts then, unless it is in the future.
+    """
     try:
         directory = durable.open_directory(root, name)
     except OSError:
@@ -154,8 +158,9 @@ def _dump(root: int, name: str, raw: Mapping[str, Stamp]) -> _Kept | None:
     hashes = frozenset(digest for file, digest in facts if file in raw)
     if not raw or not len(hashes) == len({file for file, _ in facts}) == len(raw):
         return None
-    saved = max(fact.saved for fact in facts.values())
-    return _Kept(name, saved, _size([raw]), signature, hashes)
+    written = [fact.mtime_ns // 10**9 for fact in facts.values()]
+    times = [fact.saved for fact in facts.values()] + [time for time in written if time <= now]
+    return _Kept(name, max(times), _size([raw]), signature, hashes)
 
 
 def _signature(directory: int, name: str) -> str:

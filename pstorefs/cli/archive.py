@@ -103,7 +103,7 @@ def _run(store: OpenDirectory, target: str, settings: Settings) -> int:
         return _fail(f"{settings.source}: {error.strerror or error}", meter)
     meter.erase()
     try:
-        status = _report(target, outcomes)
+        status = _report(target, outcomes, settings.source)
         sys.stdout.flush()
     except OSError as error:
         # The work is done, and its exit status counts; that nobody can read of it is said if
@@ -161,7 +161,7 @@ def _noting(target: str) -> Callable[[Dump, bytes], None]:
     return saved
 
 
-def _report(target: str, outcomes: Sequence[Outcome]) -> int:
+def _report(target: str, outcomes: Sequence[Outcome], source: str) -> int:
     dumps: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         dumps[outcome.dump].append(outcome)
@@ -171,9 +171,14 @@ def _report(target: str, outcomes: Sequence[Outcome]) -> int:
             left = f", {len(group) - cleared} left in the store" if cleared < len(group) else ""
             saved = f"{counted(len(group), 'record')} saved{left}"
             print(f"{printable(os.path.join(target, dump))}: {saved}")
-    for outcome in outcomes:
-        if outcome.result in (KEPT, FAILED) and outcome.why != "log":
-            say(str(outcome))
+    remaining = [o for o in outcomes if o.result in (KEPT, FAILED) and o.why != "log"]
+    for outcome in remaining:
+        say(str(outcome))
+    if any(": clear " in outcome.message for outcome in remaining):
+        say(
+            "clear NAME is a command of a mount: echo clear NAME > MOUNTPOINT/control;"
+            f" without one: rm {source.rstrip('/')}/NAME"
+        )
     return _status(outcomes)
 
 

@@ -4,7 +4,8 @@ A command is a line. A line may come in several writes: the shell's echo and eve
 at 4096 bytes. So a name at the end of a write may be half a name, and half a name may be another
 record's name. Hence: what ends in a newline is whole; what does not is whole only if it came in one
 write too short to have been cut; all else waits for its newline, and is refused if that never
-comes.
+comes. A program may also write piece by piece: so `clear`, which cannot be undone, is refused at
+once where such a write has no newline.
 
 Threads: a `Lines` belongs to one open handle, whose writes come one after another.
 """
@@ -21,6 +22,7 @@ VERBS = {
     "rescan": "rescan              look at the source again now",
 }
 _BLANKS = re.compile("[ \t]+")
+_CLEAR = re.compile(rb"[ \t]*clear[ \t]")
 # The smallest buffer that anything cuts at.
 _CUT = 4096
 #: A line may be so long: more names than a store can hold.
@@ -49,6 +51,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._pending = b""
+        self._refused = False
 
     @property
     def pending(self) -> bytes:
@@ -60,7 +63,8 @@ class Lines:
         whole = not self._pending and len(data) < _CUT
         *lines, rest = (self._pending + data).split(b"\n")
         self._pending = b""
-        if whole and rest:
+        self._refused = whole and _CLEAR.match(rest) is not None
+        if whole and rest and not self._refused:
             lines.append(rest)
         else:
             self._pending = rest
@@ -68,6 +72,15 @@ class Lines:
             self._pending = b""
             raise CommandError(f"a line is longer than {LONGEST_LINE} bytes")
         return lines
+
+    def check(self) -> None:
+        """`CommandError` if what is left of the last write is refused; it is then dropped."""
+        if self._refused:
+            self._pending = b""
+            raise CommandError(
+                "clear wants its newline, without which the last name may be half a name:"
+                " echo clear NAME > control"
+            )
 
 
 def parse(line: bytes) -> Command | None:

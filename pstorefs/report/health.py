@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pstorefs.archive.directory import obstacle
 from pstorefs.archive.layout import facts_in
+from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.dump import Dump
 from pstorefs.record import reading
@@ -159,6 +161,21 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
             "pstorefs --list /sys/firmware/efi/efivars shows them; to save and clear them:"
             f" pstorefs --archive -o archive={DEFAULT_ARCHIVE} /sys/firmware/efi/efivars",
         )
+
+
+def not_archiving(
+    catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
+) -> list[Finding]:
+    catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
+) -> list[Finding]:
+    """What to say of an archive that would take nothing: else nobody learns before it is needed."""
+    if ARCHIVE in catalog.unreadable:  # it does not answer, and that is said already
+        return []
+    error = obstacle(archive, store, policy)
+    if error is None:
+        return []
+    what, _, way_out = str(error.strerror).rpartition(": ")
+    return [Finding("archive", f"nothing can be archived: {printable(what)}", printable(way_out))]
 
 
 def returned(catalog: Catalog, archive: str) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -79,6 +79,7 @@ class Reporter:
     """Makes `status` for a mount.
 
     ``own``: the records are those of the reading machine; ``archive``: where they are archived.
+    ``archiving`` says what keeps that from working.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Reporter:
         *,
         own: bool,
         archive: str | None = None,
+        archiving: Callable[[], Iterable[Finding]] = tuple,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog = catalog
@@ -96,6 +98,7 @@ class Reporter:
         self._machine = machine
         self._own = own
         self._archive = archive
+        self._archiving = archiving
         self._clock = clock
         self._seeker = Seeker(catalog, archive) if own and archive else None
         self._boot: LastBoot | None = None
@@ -112,7 +115,8 @@ class Reporter:
         newest = view.latest or view.witness
         brief = catalog.brief(newest) if newest else None
         backends = sorted({record.name.backend for record in records})
-        findings = [*health(self._machine, catalog, own=self._own), *self._returned()]
+        of_records = health(self._machine, catalog, own=self._own)
+        findings = [*self._archiving(), *of_records, *self._returned()]
         return Status(
             now=self._clock(),
             source=self._source,

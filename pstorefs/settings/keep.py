@@ -41,5 +41,8 @@ def parse_keep(text: str) -> Keep:
         kind, factor = _UNITS[match[2]]
         if kind in found:
             raise ValueError("has two limits of one kind: give one of time, of size, of number")
+        if not int(match[1]):
+            # Elsewhere this means no limit.
+            raise ValueError("is a limit that keeps nothing: leave keep= out to keep everything")
         found[kind] = int(match[1]) * factor
     return Keep(**found)

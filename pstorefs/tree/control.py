@@ -116,6 +116,7 @@ class _Handle:
         try:
             for line in self._lines.feed(data):
                 self._control.execute(line)
+            self._lines.check()
         except CommandError as error:
             self._failed = errno.EINVAL
             self._control.answer("a line", Result(errno.EINVAL, (str(error),)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pstorefs.control.executor import Executor
 from pstorefs.record.shown import shown
+from pstorefs.report.health import Finding, not_archiving
 from pstorefs.report.status import Reporter
 from pstorefs.system.machine import Machine
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
@@ -13,6 +16,14 @@ from pstorefs.tree.meta import Meta
 from pstorefs.tree.node import Node
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.watched import NOT_FOR_LONG, Lasting
+
+
+def archiving(executor: Executor) -> list[Finding]:
+    """What keeps `archive` from working."""
+    target = executor.target
+    if target is None:
+        return []
+    return not_archiving(executor.catalog, executor.store, target, executor.policy)
 
 
 class Places:
@@ -33,7 +44,14 @@ class Places:
         catalog, store = executor.catalog, executor.store
         self._executor = executor
         self._owners = owners
-        self._reporter = Reporter(catalog, store.path, machine, own=own, archive=executor.target)
+        self._reporter = Reporter(
+            catalog,
+            store.path,
+            machine,
+            own=own,
+            archive=executor.target,
+            archiving=partial(archiving, executor),
+        )
         self._started = store.stamp(()).mtime_ns
         self._control = Control(executor.run, owners.of_root(), self._started)
         self._dumps = Dumps(catalog, owners, machine, own=own, lasting=lasting)

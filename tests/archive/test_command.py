@@ -46,7 +46,13 @@ def test_a_record_that_is_kept_is_3_and_said(
 ) -> None:
     source = capture("ramoops-lz4hc-6.1.192-ecc").write("other-6.12.107-deb13", tmp_path / "store")
     assert run(source, tmp_path / "archive") == 3
-    assert "dmesg-ramoops-2: saved in" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "dmesg-ramoops-2: saved in" in said
+    # In a shell, clear is another command.
+    assert said.endswith(
+        "pstorefs: clear NAME is a command of a mount: echo clear NAME > MOUNTPOINT/control;"
+        f" without one: rm {source}/NAME\n"
+    )
 
 
 def test_a_failure_is_2_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,8 +60,10 @@ def test_a_failure_is_2_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(source, tmp_path / "no/archive") == 2
     assert run(source, None) == 2
     assert run(tmp_path / "gone", tmp_path / "archive") == 2
+    assert run(next(source.iterdir()), tmp_path / "archive") == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert "pstorecat FILE" in lines[3]
     assert "archive=DIR" in lines[1]
     assert len(judge.contents(source)) == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pstorefs.archive import durable, layout
+from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.engine import archive
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.outcome import Outcome
@@ -130,6 +132,53 @@ def test_a_directory_that_others_can_write_to_is_refused(source: Path, tmp_path:
     target.chmod(0o700)
     os.chown(target, 12345, 0)
     assert refused(source, target).errno == errno.EACCES
+
+
+@pytest.mark.parametrize(("shown", "result"), [(0o700, "cleared"), (0o755, "failed")])
+def test_a_file_system_without_modes_is_taken_if_nobody_else_may_read(
+    shown: int, result: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAT: modes are those of the mount's umask, and chmod(2) to any other fails."""
+    change = os.fchmod
+
+    def no_modes(descriptor: int, _: int) -> None:
+        change(descriptor, shown)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    archive = tmp_path / "archive"
+    archive.mkdir(0o700)
+    before = judge.contents(source)
+    monkeypatch.setattr(os, "fchmod", no_modes)
+    outcomes = run(source, archive)
+    assert {outcome.result for outcome in outcomes} == {result}
+    assert all("umask=077" in outcome.message for outcome in outcomes if outcome.errno)
+    assert judge.lost(before, source, archive) == []
+    assert (judge.contents(source) == before) == (result == "failed")
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "words"),
+    [
+        (errno.EACCES, "dmesg-erst-1", "run as root"),
+        (errno.EPERM, "dmesg-erst-1", "run as root, or undo chattr +i"),
+        (errno.EPERM, "dmesg-nvram-1", "new crashes overwrite"),
+        (errno.EROFS, "dmesg-erst-1", "mount -o remount,rw"),
+    ],
+)
+def test_a_store_that_erases_nothing_is_said_what_to_do(number: int, name: str, words: str) -> None:
+    said = never_erased.refusal(name, OSError(number, os.strerror(number)))
+    assert said[0] == number
+    assert said[1].endswith((words, f"({words})"))
+
+
+def test_a_limit_of_the_size_of_files_is_named(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.archive.drive", str(source), str(tmp_path / "archive")]
+    limited = f"ulimit -f 1; exec {shlex.join(command)}"
+    done = subprocess.run(
+        ["sh", "-c", limited], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == errno.EFBIG
+    assert "ulimit -f" in done.stdout
 
 
 def test_too_little_room_is_enospc_before_anything_is_done(source: Path, tmp_path: Path) -> None:
@@ -273,6 +322,29 @@ def test_keep_never_removes_the_first_and_the_newest_of_a_signature(tmp_path: Pa
     ]
 
 
+def test_keep_makes_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds the disk full gives limits: it must not need room first to apply them."""
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    archive = tmp_path / "archive"
+
+    def room(_: int) -> SimpleNamespace:
+        free = 0 if len(list(archive.glob("[!.]*"))) > 2 else 1 << 30
+        return SimpleNamespace(f_frsize=1, f_blocks=free, f_bavail=free, f_files=0, f_favail=0)
+
+    monkeypatch.setattr(os, "fstatvfs", room)
+    policy = POLICY._replace(reserve_bytes=1 << 20)
+    source = tmp_path / "store"
+    source.mkdir()
+    (source / "dmesg-erst-7301444403250298881").write_bytes(b"Panic#1 Part1\n<4>[    1.0] x\n")
+    with pytest.raises(ArchiveError, match="must stay free"):
+        run(source, archive, policy)
+    assert {o.result for o in run(source, archive, policy._replace(keep=Keep(count=2)))} == {
+        "cleared"
+    }
+    assert len(list(archive.glob("[!.]*"))) == 3  # the first and the newest of a signature stay
+
+
 def test_keep_by_size_and_by_age(tmp_path: Path) -> None:
     for number in range(4):
         dump_of(tmp_path, number, "a")
@@ -321,6 +393,7 @@ def test_keep_by_age_goes_by_the_dumps_where_the_index_is_not_theirs(
         archived.chmod(0o700)
     for facts in archived.glob("*/records.json"):
         text = re.sub(r'"saved": \d+', '"saved": 1600000000', facts.read_text())
+        text = re.sub(r'"mtime_ns": \d+', '"mtime_ns": 1500000000000000000', text)
         if index == "another time":  # a rename in the dump's directory, as the engine does it
             (facts.parent / "new").write_text(text)
             (facts.parent / "new").rename(facts)
@@ -329,6 +402,20 @@ def test_keep_by_age_goes_by_the_dumps_where_the_index_is_not_theirs(
     if index == "gone":
         (archived / ".index").unlink()
     assert kept(tmp_path, Keep(seconds=86400))[0] == 2
+
+
+@pytest.mark.parametrize(("written", "left"), [(-3600, 4), (-30 * 86400, 2), (30 * 86400, 2)])
+def test_keep_knows_a_clock_that_was_not_set_yet(written: int, left: int, tmp_path: Path) -> None:
+    """A board without a clock archives in 1970: nothing is saved before it was written."""
+    for number in range(4):
+        dump_of(tmp_path, number, "a")
+    at = (int(time.time()) + written) * 10**9
+    for facts in (tmp_path / "archive").glob("*/records.json"):
+        text = re.sub(r'"saved": \d+', '"saved": 30', facts.read_text())
+        facts.write_text(re.sub(r'"mtime_ns": \d+', f'"mtime_ns": {at}', text))
+        os.utime(facts.parent / "SHA256SUMS", (30, 30))
+    (tmp_path / "archive/.index").unlink()
+    assert kept(tmp_path, Keep(seconds=86400))[0] == left
 
 
 def test_keep_never_removes_what_still_stands_in_the_store(tmp_path: Path) -> None:
@@ -358,7 +445,7 @@ def test_the_language_of_keep(text: str, keep: Keep) -> None:
     assert parse_keep(text) == keep
 
 
-@pytest.mark.parametrize("text", ["", "d", "-1", "1x", "5 d", "1d+", "٣d", "9" * 20])
+@pytest.mark.parametrize("text", ["", "d", "-1", "1x", "5 d", "1d+", "٣d", "9" * 20, "0", "90d+0"])
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="limit"):
         parse_keep(text)

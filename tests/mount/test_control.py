@@ -200,6 +200,18 @@ def test_a_cut_line_is_never_run(source: Path, mounted: Mount) -> None:
     assert len(records(source)) == 32
 
 
+def test_clear_in_pieces_erases_nothing(source: Path, mounted: Mount) -> None:
+    before = records(source)
+    descriptor = os.open(mounted.point / "control", os.O_WRONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.write(descriptor, f"clear {RECORD}".encode())
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.write(descriptor, b"0\n")
+    os.close(descriptor)
+    assert "clear wants its newline" in (mounted.point / "control").read_text()
+    assert records(source) == before
+
+
 def test_rm_archives_and_clears_that_record(source: Path, archive: Path, mounted: Mount) -> None:
     before = records(source)
     subprocess.run(["rm", mounted.point / RECORD], check=True)
@@ -519,3 +531,26 @@ def test_a_name_below_dumps_is_the_dump_also_where_a_file_bears_it(
     before = set(os.listdir(source))
     (one.point / "control").write_text(f"clear dumps/{dump}\n")
     assert set(os.listdir(source)) == before - raw
+
+
+def test_what_a_mount_shows_as_text_is_not_archived_for_what_is_stored(
+    source: Path, archive: Path, mount: MountMaker
+) -> None:
+    """Such as a mount over /sys/fs/pstore: it erases what is below, and text is all it gives."""
+    before = records(source)
+    point = mount(source, "-o", "plain").point
+    second = mount(point, "-o", f"archive={archive}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pstorefs", "--archive", "-o", f"archive={archive}", str(point)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "shows texts and not what is stored: unmount it" in done.stderr
+    with pytest.raises(OSError, match="Invalid argument"):
+        (second.point / "control").write_text("archive\n")
+    assert "nothing can be archived" in (second.point / "status").read_text()
+    assert second.end() == 0
+    assert records(source) == before
+    assert not archive.exists()

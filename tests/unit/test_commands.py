@@ -47,6 +47,18 @@ def test_a_name_is_never_cut(lines: list[bytes], data: st.DataObject) -> None:
     assert [line for line in found if line] == lines
 
 
+@pytest.mark.parametrize("begin", [b"", b"rescan\n"])
+def test_clear_wants_its_newline(begin: bytes) -> None:
+    """A program that writes piece by piece would erase what has the first half of the name."""
+    cutter = Lines()
+    assert cutter.feed(begin + b"clear dmesg-ramoops-1") == begin.split()
+    with pytest.raises(CommandError, match="wants its newline"):
+        cutter.check()
+    assert cutter.pending == b""
+    assert cutter.feed(b"clear dmesg-ramoops-10\n") == [b"clear dmesg-ramoops-10"]
+    cutter.check()
+
+
 def test_a_line_without_end_is_refused() -> None:
     cutter = Lines()
     for _ in range(LONGEST_LINE // 4096):

@@ -319,6 +319,45 @@ def test_it_does_not_matter_which_dump_came_first(order: str, source: Path, tmp_
     assert alike(in_archive(target), wanted)
 
 
+def archive_one_by_one(
+    batches: Iterable[list[str]], path: Path, *, named: bool = False
+) -> tuple[Said, Path]:
+    """Records that come so, each batch archived as it is there; what the archive then says."""
+    records = capture("ramoops-lz4-6.1.192-ecc").enc
+    source, target = path / "store", path / "archive"
+    source.mkdir()
+    for names in batches:
+        for name in names:
+            file = name if name in records else f"{name}.enc.z"
+            (source / file).write_bytes(records[file].data)
+            os.utime(source / file, ns=(records[file].mtime_ns,) * 2)
+        archive_them(source, target, names if named else None)
+    assert (source / "console-ramoops-0").exists()
+    return in_archive(target), target
+
+
+def test_a_log_that_stays_in_the_store_keeps_no_dump_from_being_composed_anew(
+    tmp_path: Path,
+) -> None:
+    """Ramoops keeps its console log, which belongs to the last dump, until the next boot."""
+    batches = (["dmesg-ramoops-2", "console-ramoops-0"], ["dmesg-ramoops-0"], ["dmesg-ramoops-1"])
+    found, target = archive_one_by_one(batches, tmp_path, named=True)
+    wanted = in_store(capture("ramoops-lz4-6.1.192-ecc").write("enc", tmp_path / "all"))
+    assert found.dumps == {key: keys for key, keys in wanted.dumps.items() if key in found.dumps}
+    assert "2 earlier" in (target / "20260704T210005Z-panic-3/report.txt").read_text()
+
+
+def test_a_dump_whose_log_is_in_the_directory_of_another_is_composed_anew(tmp_path: Path) -> None:
+    """The log came while the second oops was the last dump."""
+    batches = (["dmesg-ramoops-1", "console-ramoops-0"], ["dmesg-ramoops-2"], ["dmesg-ramoops-0"])
+    _, target = archive_one_by_one(batches, tmp_path)
+    logs = [path.parents[1].name for path in target.glob("*/raw/console*")]
+    assert logs == ["20260704T210003Z-oops-2"]
+    panic = target / "20260704T210005Z-panic-3"
+    assert "2 earlier" in (panic / "report.txt").read_text()
+    assert (panic / "console.txt").exists()
+
+
 def test_what_is_composed_anew_was_saved_when_its_records_were(tmp_path: Path) -> None:
     """It is neither new since the last boot nor announced again; the index knows it at once."""
     made = cause_in_the_dump_before()
