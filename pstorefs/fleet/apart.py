@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet.answers import LATE
@@ -43,6 +45,10 @@ DIED = (
     "obstore has ended, as it does of an answer without end: is a proxy before the store,"
     " and is endpoint= right?"
 )
+_NO_START = (
+    "no process for obstore can be begun: is there memory, and may there be more processes"
+    " (MemoryMax=, TasksMax=)?"
+)
 # Until a worker is there, on a machine that has just booted, or that has no memory left.
 _START_SECONDS = 120
 # Until all have ended, when nothing is asked any more.
@@ -54,9 +60,14 @@ _START = (
 )
 
 
+class _NoWorkerError(Exception):
+    """There is no worker, and none can be begun. One line for people."""
+
+
 class _Worker(NamedTuple):
     """A worker, by the socket that gives it connections, and those that nobody uses now."""
 
+    number: int
     control: socket.socket
     idle: list[Wire]
 
@@ -71,7 +82,14 @@ class _Worker(NamedTuple):
             return True
 
     def close(self) -> None:
-        """Give it up: it ends, and who else waits for it hears of that."""
+        """End it, and who else waits for it hears of that.
+
+        One that somebody has stopped would keep what it has of memory until the mount ends. While
+        it holds its end of the socket nobody else has its number.
+        """
+        if not self.is_gone:
+            with suppress(OSError):
+                os.kill(self.number, signal.SIGKILL)
         self.control.close()
         for each in self.idle:
             each.close()
@@ -88,14 +106,24 @@ class _Processes:
         self._worker: _Worker | None = None
 
     def living(self) -> _Worker:
-        """The worker, or a new one. OSError, EOFError, `StoreError`."""
+        """The worker, or a new one. `_NoWorkerError`, `StoreError`."""
         if self._worker is not None and self._worker.is_gone:
             self.lose(self._worker)
         if self._worker is None:
-            if self._process is None or self._process.poll() is not None:
-                self.close()
-                self._keeper, self._process = self._kept()
-            self._worker = _Worker(self._begun(), [])
+            try:
+                if self._process is None or self._process.poll() is not None:
+                    self.close()
+                    self._keeper, self._process = self._kept()
+                self._worker = self._begun()
+            except TimeoutError:
+                # A keeper that somebody has stopped would keep all others waiting as long.
+                self._kill()
+                raise _NoWorkerError(_NO_START) from None
+            except EOFError:
+                raise _NoWorkerError(_NO_START) from None
+            except OSError as error:
+                gone = isinstance(error, ConnectionError)
+                raise _NoWorkerError(_NO_START if gone else error.strerror) from None
         return self._worker
 
     def lose(self, worker: _Worker) -> None:
@@ -113,12 +141,18 @@ class _Processes:
         if self._process is not None:
             try:
                 self._process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:  # somebody has stopped it, or its worker
-                self._process.kill()
-                self._process.wait()
+            except subprocess.TimeoutExpired:  # somebody has stopped it
+                self._kill()
 
-    def _begun(self) -> socket.socket:
-        """The socket of a new worker. OSError, EOFError, `StoreError`."""
+    def _kill(self) -> None:
+        """End the keeper and its workers, of which it makes a group, whatever they are doing."""
+        if self._process is not None and self._process.poll() is None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _begun(self) -> _Worker:
+        """A new worker. OSError, EOFError, `StoreError`."""
         if self._keeper is None:
             raise EOFError
         control, theirs = socket.socketpair()
@@ -128,13 +162,14 @@ class _Processes:
             wire = Wire(control)
             wire.patience(_START_SECONDS)
             wire.send(self._about)
-            if said := wire.receive()[0]:
+            said, number = wire.receive()[0]
+            if said:
                 raise StoreError(said)
             control.settimeout(None)  # with one, Python would wait in `_Worker.is_gone`
         except BaseException:
             control.close()
             raise
-        return control
+        return _Worker(number, control, [])
 
     def _kept(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         """A new keeper. OSError."""
@@ -167,9 +202,8 @@ class Apart:
         try:
             with self._lock:
                 self._processes.living()
-        except (EOFError, OSError) as error:
-            words = getattr(error, "strerror", None) or DIED
-            raise StoreError(f"{settings.url}: {words}") from None
+        except _NoWorkerError as error:
+            raise StoreError(f"{settings.url}: {error}") from None
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
@@ -196,10 +230,15 @@ class Apart:
         except TimeoutError:
             self._lost(worker, wire)
             raise RemoteError(errno.ETIMEDOUT, LATE) from None
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             self._lost(worker, wire)
             # Who had asked for something else meanwhile is not to suffer for it.
             raise RemoteError(errno.EIO, DIED, again=True) from None
+        except _NoWorkerError as error:
+            raise RemoteError(errno.EBUSY, str(error), again=True) from None
+        except OSError as error:  # no descriptor is left, no memory
+            self._lost(worker, wire)
+            raise RemoteError(errno.EBUSY, error.strerror or str(error), again=True) from None
         except StoreError as error:
             raise RemoteError(errno.EIO, str(error)) from None
         with self._lock:
@@ -210,7 +249,7 @@ class Apart:
         raise BadKeyError(key) if key is not None else RemoteError(number, why, again=again)
 
     def _connected(self) -> tuple[_Worker, Wire]:
-        """A connection to the worker that lives. OSError, EOFError, `StoreError`."""
+        """A connection to the worker that lives. OSError, `_NoWorkerError`, `StoreError`."""
         with self._lock:
             worker = self._processes.living()
             if worker.idle:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Bytes that a worker may take: a list of a million keys takes 530 MB, and eight days may be listed
 #: at the same time.
 MOST_BYTES = 2 << 30
+# Until all workers have ended, when nobody asks any more. One that was stopped never would.
+_END_SECONDS = 5
 
 
 def keep(number: int) -> None:
@@ -36,18 +38,26 @@ def keep(number: int) -> None:
     mine = socket.socket(fileno=number)
     _each(mine, lambda other: _begin(mine, other))
     # All workers end now. In a container nobody would ever ask for one that outlived this process.
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+    signal.alarm(_END_SECONDS)
     with suppress(ChildProcessError):
         os.wait()
     os._exit(0)
 
 
 def _begin(mine: socket.socket, other: socket.socket) -> None:
-    if os.fork() == 0:
-        mine.close()
-        with suppress(EOFError, OSError):
-            _work(other)
-        os._exit(0)
-    other.close()
+    with other:
+        try:
+            child = os.fork()
+        except OSError:  # too many processes, no memory: who asks hears the end of the socket
+            return
+        if child == 0:
+            mine.close()
+            try:
+                with suppress(EOFError, OSError):
+                    _work(other)
+            finally:  # whatever it was: never into what the keeper does
+                os._exit(0)
 
 
 def _each(control: socket.socket, take: Callable[[socket.socket], None]) -> None:
@@ -70,12 +80,12 @@ def _work(control: socket.socket) -> None:
     try:
         engine = Objects(settings, use)
     except StoreError as error:
-        Wire(control).send(str(error))
+        Wire(control).send((str(error), 0))
         return
     # The files with its credentials are read. What comes from here on comes from the store.
     bound(MOST_BYTES)
     _limit(0)
-    Wire(control).send("")
+    Wire(control).send(("", os.getpid()))
 
     def take(other: socket.socket) -> None:
         threading.Thread(target=_answer, args=(engine, Wire(other)), daemon=True).start()

@@ -18,6 +18,7 @@ from pstorefs.fleet import days as module
 from pstorefs.fleet import grouped, keys
 from pstorefs.fleet.daycache import Day, DayCache, path_of
 from pstorefs.fleet.days import FRESH_SECONDS, Days, believed, is_open
+from pstorefs.fleet.gather import gather
 from pstorefs.fleet.objects import behind
 from pstorefs.fleet.remote import REQUEST_SECONDS, Found, RemoteError
 from pstorefs.fleet.retry import Clock
@@ -530,3 +531,44 @@ def test_what_is_stored_comes_back(tmp_path: Path) -> None:
     day = Day(5.0, names, frozenset(names[:2]))
     DayCache(str(tmp_path / "a" / "b")).store([("2026-11-28", day)])
     assert DayCache(str(tmp_path / "a" / "b")).load() == {"2026-11-28": day}
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_look_that_gets_no_thread_is_made_by_the_next_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add(at(0))
+    for known in (0, 1):
+        site.days._holds_until = float("-inf")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            if known:
+                assert len(site.days.view().days) == known
+            else:
+                with pytest.raises(RemoteError, match="can't start new thread") as caught:
+                    site.days.view()
+                assert caught.value.errno == errno.EBUSY
+        assert len(site.look()) == known + 1
+        site.add(at(0.1, 2))
+        site.time += 60
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_what_is_gathered_does_not_need_a_thread(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    begun = []
+    start = threading.Thread.start
+
+    def few(thread: threading.Thread) -> None:
+        if len(begun) == threads:
+            no_thread(thread)
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    words = [str(number) for number in range(20)]
+    assert sorted(gather(int, words)) == sorted((word, int(word)) for word in words)
