@@ -209,7 +209,10 @@ def test_a_cache_that_is_none_costs_the_cache_and_no_more(
     spoil(site.cache)
     site.days = site.anew()
     assert site.look() == before
-    assert len([each for each in caplog.records if "not kept" in each.getMessage()]) == 1
+    assert (
+        len([each for each in caplog.records if "asked of the store again" in each.getMessage()])
+        == 1
+    )
     assert Path("/etc/passwd").read_bytes() == with_passwords
 
 
@@ -508,6 +511,9 @@ PLACES = [
     ({"XDG_CACHE_HOME": "/x"}, 0, "/var/cache/pstorefs"),
     ({"XDG_CACHE_HOME": "/x"}, 1000, "/x/pstorefs"),
     ({"XDG_CACHE_HOME": "x", "HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
+    ({"CACHE_DIRECTORY": "c"}, 0, "/var/cache/pstorefs"),
+    ({"CACHE_DIRECTORY": "c", "HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
+    ({"HOME": "h"}, 1000, ""),
     ({"HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
 ]
 
@@ -523,7 +529,25 @@ def test_where_the_cache_is(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     path = path_of("s3://crashes/fleet")
     assert os.path.dirname(path) == place
-    assert path != path_of("s3://crashes/other")
+    assert not place or path != path_of("s3://crashes/other")
+
+
+def test_without_a_place_there_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a user whom nobody knows, in a container: nothing is made where somebody happens to be."""
+    for name in ("CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    monkeypatch.chdir(tmp_path)
+    cache = DayCache(path_of("s3://crashes/fleet"))
+    for _ in range(2):
+        assert cache.load() == {}
+        cache.store([("2026-11-01", Day(1.0, ("a",)))])
+    assert os.listdir(tmp_path) == []
+    assert len(caplog.records) == 1
+    assert "HOME" in caplog.text
 
 
 def test_what_is_stored_comes_back(tmp_path: Path) -> None:
