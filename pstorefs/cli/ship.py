@@ -196,6 +196,8 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
                 return _fail(REMAINS, f"{state}: another pstorefs --ship is at work")
             if settings.tells_reboots:
                 _look(archive, folder)
+            if waiting:  # another run may have ended since they were listed
+                waiting = receipts.pending(archive, folder)
             if not waiting and not receipts.reboots(folder):
                 return 0
             with bounded(_MOST_BYTES):

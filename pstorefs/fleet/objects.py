@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet import answers
-from pstorefs.fleet.credentials import Use, credentials
+from pstorefs.fleet.credentials import Use, credentials, odd
 from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY
@@ -96,6 +96,7 @@ class Objects:
         self._library = obstore
         self._unsupported, self._errors = NotSupportedError, BaseError
         self._kind = _kind(settings)
+        self._proxy = proxy(settings.endpoint)
         #: Whether the store takes conditions; False once it has said that it does not.
         self.conditions = True
         try:
@@ -136,7 +137,7 @@ class Objects:
                 return None
             if create and answers.is_there(self._kind, said):
                 return Outcome(EXISTS)
-            return answers.judge(self._kind, said)
+            return self._judged(said)
         except BaseException as error:
             # A panic of Rust: PyO3 derives it from BaseException, and exports no name of it.
             if type(error).__name__ != "PanicException":
@@ -145,6 +146,14 @@ class Objects:
                 REFUSED, f"obstore gave up: {answers.first_line(str(error))}", store_wide=True
             )
         return Outcome(DONE)
+
+    def _judged(self, said: str) -> Outcome:
+        """What became of a request that failed. A proxy may be what did not answer it."""
+        outcome = answers.judge(self._kind, said)
+        if self._proxy and not answers.answer(said)[0]:
+            words = f"is {self._proxy} right, or has NO_PROXY to name the store?"
+            return outcome._replace(why=f"{outcome.why}: {words}")
+        return outcome
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
@@ -194,7 +203,7 @@ class Objects:
                         break
                 else:
                     return data
-        raise RemoteError(errno.EFBIG, f"{key} is longer than {limit} bytes")
+        raise RemoteError(errno.EFBIG, f"it is longer than {limit} bytes")
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
@@ -207,8 +216,8 @@ class Objects:
             if match := _BAD_KEY.search(str(error)[:20000]):
                 raise BadKeyError(match[1]) from None
             said = str(error)
-            why = answers.judge(self._kind, said).why
-            status = 408 if why == answers.LATE else answers.answer(said)[0]
+            why = self._judged(said).why
+            status = 408 if why.startswith(answers.LATE) else answers.answer(said)[0]
             raise RemoteError.answered(status, why or answers.first_line(said)) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":
@@ -218,13 +227,24 @@ class Objects:
             ) from None
 
 
+def proxy(endpoint: str) -> str:
+    """The variable that names a proxy for such an endpoint; empty: there is none."""
+    own = "HTTP_PROXY" if endpoint.startswith("http://") else "HTTPS_PROXY"
+    names = (name for each in (own, "ALL_PROXY") for name in (each, each.lower()))
+    return next((name for name in names if os.environ.get(name)), "")
+
+
 def _kind(settings: Ship) -> answers.Kind:
     return answers.KINDS[settings.url.partition(":")[0]]
 
 
 def _config(settings: Ship, use: Use) -> dict[str, Any]:
     kind = _kind(settings)
-    config: dict[str, Any] = {**kind.config, **credentials(settings.credentials, use)}
+    given = credentials(settings.credentials, use)
+    for values in (given, os.environ) if kind.variables else ():
+        if said := odd(values, kind.variables):
+            raise StoreError(f"{settings.url}: {said}")
+    config: dict[str, Any] = {**kind.config, **given}
     for option, name in (("endpoint", kind.endpoint), ("region", kind.region)):
         value = getattr(settings, option)
         if value and not name:

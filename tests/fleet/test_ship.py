@@ -18,10 +18,11 @@ import pytest
 from pstorefs.archive import layout
 from pstorefs.cli import ship as command
 from pstorefs.fleet import receipts, ship
+from pstorefs.fleet.configured import pending
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome
-from pstorefs.settings.ship import NOBODY, Ship
+from pstorefs.settings.ship import NOBODY, Ship, apply
 from tests.fleet import site
 
 ROOT = Path(__file__).parents[2]
@@ -411,12 +412,29 @@ def test_a_second_run_at_the_same_time_leaves_it_to_the_first(
     assert "another pstorefs --ship is at work" in done.stderr
 
 
+def test_what_another_run_shipped_meanwhile_is_not_sent_again(
+    archive: Path, spool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs list the dumps; the one that gets the lock last finds all of them shipped."""
+    settings = Ship()
+    words = {"url": f"file://{spool}", "archive": str(archive), "state": str(tmp_path / "state")}
+    for name, value in {**words, "window": "0"}.items():
+        apply(settings, name, value)
+    listed = pending(settings, settings.state)
+    assert command._ship(settings, listed) == 0
+    assert "10 of 10 dumps shipped" in capsys.readouterr().out
+    assert command._ship(settings, listed) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_store_that_is_away_is_told_of_once_and_not_of_each_dump(
     archive: Path, tmp_path: Path
 ) -> None:
     done = shipped(tmp_path / "unmounted", archive, tmp_path / "state", "--now")
     assert done.returncode == 2
-    why = f"failed: {tmp_path}/unmounted: No such file or directory"
+    why = (
+        f"failed: {tmp_path}/unmounted: No such file or directory: make it, or mount what it is on"
+    )
     first, more = done.stderr.splitlines()
     assert first.endswith(f"-1: {why}")
     assert more == f"pstorefs: 9 more: {why}"
