@@ -93,7 +93,11 @@ def test_who_interrupts_it_does_not_wait_for_the_store(shipped: str, tmp_path: P
         words = ["--report-html", URL, str(path), "-o", f"endpoint={proxy.endpoint}"]
         keys = {"AWS_ACCESS_KEY_ID": servers.ALL[0], "AWS_SECRET_ACCESS_KEY": servers.ALL[1]}
         asking = subprocess.Popen(
-            [*COMMAND, *words], cwd=ROOT, text=True, stderr=subprocess.PIPE, env=os.environ | keys
+            ["env", "--default-signal=INT", *COMMAND, *words],
+            cwd=ROOT,
+            text=True,
+            stderr=subprocess.PIPE,
+            env=os.environ | keys,
         )
         end = time.monotonic() + 60
         while not proxy.delay:
