@@ -29,11 +29,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet.answers import LATE
+from pstorefs.fleet.credentials import given
 from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import StoreError
 from pstorefs.fleet.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pstorefs.fleet.credentials import Use
     from pstorefs.settings.ship import Ship
 
@@ -98,7 +101,9 @@ class _Worker(NamedTuple):
 class _Processes:
     """The keeper and the worker. To be called under a lock."""
 
-    def __init__(self, about: object) -> None:
+    def __init__(self, about: Callable[[], object]) -> None:
+        #: What a worker is told. It is read here each time: a keeper that is begun when this
+        #: process has given its privileges up cannot read what is somebody else's.
         self._about = about
         self._paths = [os.path.abspath(each) for each in sys.path]
         self._keeper: socket.socket | None = None
@@ -155,13 +160,14 @@ class _Processes:
         """A new worker. OSError, EOFError, `StoreError`."""
         if self._keeper is None:
             raise EOFError
+        about = self._about()
         control, theirs = socket.socketpair()
         try:
             with theirs:
                 socket.send_fds(self._keeper, [b"\0"], [theirs.fileno()])
             wire = Wire(control)
             wire.patience(_START_SECONDS)
-            wire.send(self._about)
+            wire.send(about)
             said, number = wire.receive()[0]
             if said:
                 raise StoreError(said)
@@ -197,7 +203,9 @@ class Apart:
         about = {name: getattr(settings, name) for name in _OPTIONS}
         self._seconds = use.seconds
         self._lock = threading.Lock()
-        self._processes = _Processes({"settings": about, "use": use})
+        self._processes = _Processes(
+            lambda: {"settings": about, "use": use, "files": given(settings, use)}
+        )
         weakref.finalize(self, self._processes.close)
         try:
             with self._lock:
@@ -239,8 +247,8 @@ class Apart:
         except OSError as error:  # no descriptor is left, no memory
             self._lost(worker, wire)
             raise RemoteError(errno.EBUSY, error.strerror or str(error), again=True) from None
-        except StoreError as error:
-            raise RemoteError(errno.EIO, str(error)) from None
+        except StoreError as error:  # of all objects
+            raise RemoteError(errno.EACCES, str(error)) from None
         with self._lock:
             worker.idle.append(wire)
         if good:

@@ -12,7 +12,10 @@ from pstorefs.settings.defaults import SHIP_CREDENTIALS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pstorefs.settings.ship import Ship
+
 _CREDENTIALS_BYTES = 64 << 10
+_CA_BYTES = 1 << 20
 # What becomes part of a request's headers, as it is.
 _IN_HEADERS = ("_ID", "_KEY", "_TOKEN", "_SECRET", "_NAME", "_REGION")
 _QUOTES = ("'", '"')
@@ -24,6 +27,25 @@ class Use(NamedTuple):
 
     seconds: int = 120
     credentials: str = SHIP_CREDENTIALS
+
+
+class Given(NamedTuple):
+    """What the files say that options name: credentials, and certificates in PEM."""
+
+    credentials: dict[str, str]
+    ca: str
+
+
+def given(settings: Ship, use: Use) -> Given:
+    """Read them. Raises `StoreError`."""
+    found = credentials(settings.credentials, use)
+    if not settings.ca:
+        return Given(found, "")
+    try:
+        with open(settings.ca, encoding="latin-1") as file:
+            return Given(found, file.read(_CA_BYTES))
+    except OSError as error:
+        raise StoreError(f"{settings.ca}: {error.strerror}") from None
 
 
 def odd(values: Mapping[str, str], cloud: str) -> str:

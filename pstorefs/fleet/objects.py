@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet import answers
-from pstorefs.fleet.credentials import Use, credentials, odd
+from pstorefs.fleet.credentials import Given, Use, given, odd
 from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY
@@ -86,7 +86,7 @@ class Objects:
     Raises `StoreError` if there is no way to reach any store.
     """
 
-    def __init__(self, settings: Ship, use: Use = _SENDING) -> None:
+    def __init__(self, settings: Ship, use: Use = _SENDING, files: Given | None = None) -> None:
         try:
             obstore = library()
             from obstore.exceptions import BaseError, NotSupportedError
@@ -99,11 +99,12 @@ class Objects:
         self._proxy = proxy(settings.endpoint)
         #: Whether the store takes conditions; False once it has said that it does not.
         self.conditions = True
+        files = files or given(settings, use)
         try:
             self._store = from_url(
                 settings.url,
-                config=_config(settings, use),
-                client_options=_client(settings, use),
+                config=_config(settings, files.credentials),
+                client_options=_client(files.ca, use),
                 retry_config={"max_retries": 0},
             )
         except (BaseError, ValueError, OSError) as error:
@@ -238,13 +239,12 @@ def _kind(settings: Ship) -> answers.Kind:
     return answers.KINDS[settings.url.partition(":")[0]]
 
 
-def _config(settings: Ship, use: Use) -> dict[str, Any]:
+def _config(settings: Ship, found: dict[str, str]) -> dict[str, Any]:
     kind = _kind(settings)
-    given = credentials(settings.credentials, use)
-    for values in (given, os.environ) if kind.variables else ():
+    for values in (found, os.environ) if kind.variables else ():
         if said := odd(values, kind.variables):
             raise StoreError(f"{settings.url}: {said}")
-    config: dict[str, Any] = {**kind.config, **given}
+    config: dict[str, Any] = {**kind.config, **found}
     for option, name in (("endpoint", kind.endpoint), ("region", kind.region)):
         value = getattr(settings, option)
         if value and not name:
@@ -254,7 +254,7 @@ def _config(settings: Ship, use: Use) -> dict[str, Any]:
     return config
 
 
-def _client(settings: Ship, use: Use) -> dict[str, Any]:
+def _client(ca: str, use: Use) -> dict[str, Any]:
     client: dict[str, Any] = {
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "timeout": f"{use.seconds}s",
@@ -263,10 +263,6 @@ def _client(settings: Ship, use: Use) -> dict[str, Any]:
         # the library follows: it has no switch for that (SECURITY.md).
         "allow_http": True,
     }
-    if settings.ca:
-        try:
-            with open(settings.ca, "rb") as file:
-                client["root_certificate"] = file.read(1 << 20)
-        except OSError as error:
-            raise StoreError(f"{settings.ca}: {error.strerror}") from None
+    if ca:
+        client["root_certificate"] = ca.encode("latin-1")
     return client

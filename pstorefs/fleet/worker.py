@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pstorefs.fleet.credentials import Use
+from pstorefs.fleet.credentials import Given, Use
 from pstorefs.fleet.objects import Objects, library
 from pstorefs.fleet.remote import BadKeyError, RemoteError
 from pstorefs.fleet.store import StoreError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: Bytes that a worker may take: a list of a million keys takes 530 MB, and eight days may be listed
 #: at the same time.
 MOST_BYTES = 2 << 30
+_OOM_SCORE = "500"
 # Until all workers have ended, when nobody asks any more. One that was stopped never would.
 _END_SECONDS = 5
 
@@ -78,12 +79,15 @@ def _work(control: socket.socket) -> None:
         setattr(settings, name, value)
     use = Use(*about["use"])
     try:
-        engine = Objects(settings, use)
+        engine = Objects(settings, use, Given(*about["files"]))
     except StoreError as error:
         Wire(control).send((str(error), 0))
         return
-    # The files with its credentials are read. What comes from here on comes from the store.
+    # What its credentials name is read. What comes from here on comes from the store.
     bound(MOST_BYTES)
+    # Where a machine's memory ends, this process goes, and not the one that serves the mount.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_OOM_SCORE)
     _limit(0)
     Wire(control).send(("", os.getpid()))
 
