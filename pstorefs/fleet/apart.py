@@ -32,7 +32,7 @@ from pstorefs.fleet.answers import LATE
 from pstorefs.fleet.credentials import given
 from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import StoreError
-from pstorefs.fleet.wire import Wire
+from pstorefs.fleet.wire import AT_WORK, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 # Beyond the time that a request may take: nothing but a worker that was stopped takes longer.
 _LATE_SECONDS = 30
-# A list is as many requests as it has thousands of keys.
-_LIST_SECONDS = 3600
 DIED = (
     "obstore has ended, as it does of an answer without end: is a proxy before the store,"
     " and is endpoint= right?"
@@ -220,21 +218,23 @@ class Apart:
 
     def names(self, prefix: str) -> Found:
         """See `remote.Remote`."""
-        names, odd = self._call("names", (prefix,), seconds=_LIST_SECONDS)[0]
+        names, odd = self._call("names", (prefix,))[0]
         return Found(names, tuple(odd))
 
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""
         return self._call("get", (key, limit))[1]
 
-    def _call(self, name: str, words: tuple[object, ...], seconds: float = 0) -> tuple[Any, bytes]:
+    def _call(self, name: str, words: tuple[object, ...]) -> tuple[Any, bytes]:
         """An answer of the worker. `RemoteError`."""
         worker = wire = None
         try:
             worker, wire = self._connected()
-            wire.patience(seconds or self._seconds + _LATE_SECONDS)
+            wire.patience(self._seconds + _LATE_SECONDS)
             wire.send((name, *words))
-            (good, *said), answer = wire.receive()
+            while (message := wire.receive())[0] is AT_WORK:
+                pass
+            (good, *said), answer = message
         except TimeoutError:
             self._lost(worker, wire)
             raise RemoteError(errno.ETIMEDOUT, LATE) from None

@@ -33,7 +33,7 @@ from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Outcome, StoreErr
 from pstorefs.settings.defaults import FLEET_LIBRARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pstorefs.settings.ship import Ship
 
@@ -162,8 +162,8 @@ class Objects:
             found = self._library.list_with_delimiter(self._store, prefix.rstrip("/"))
         return [path.removeprefix(prefix) for path in found["common_prefixes"]]
 
-    def names(self, prefix: str) -> Found:
-        """See `remote.Remote`.
+    def names(self, prefix: str, on_page: Callable[[], None] = lambda: None) -> Found:
+        """See `remote.Remote`. `on_page`: called for each page of the list, of 1,000 keys or more.
 
         obstore ends a list at a key that it cannot name (`..`, `//`, a newline), and anybody who
         may write can make one. So the list goes on behind that key; what the same answer had before
@@ -178,6 +178,7 @@ class Objects:
                     for page in self._library.list(
                         self._store, prefix.rstrip("/"), offset=offset, chunk_size=1000
                     ):
+                        on_page()
                         names += [one["path"].removeprefix(prefix) for one in page]
                         if len(names) > MOST_KEYS:
                             return Found(names[:MOST_KEYS], (*missing, _MANY.format(prefix)))

@@ -14,7 +14,7 @@ from pstorefs.fleet.credentials import Given, Use
 from pstorefs.fleet.objects import Objects, library
 from pstorefs.fleet.remote import BadKeyError, RemoteError
 from pstorefs.fleet.store import StoreError
-from pstorefs.fleet.wire import Wire
+from pstorefs.fleet.wire import AT_WORK, Wire
 from pstorefs.settings.ship import Ship
 from pstorefs.system import capabilities
 from pstorefs.system.limits import bound
@@ -109,7 +109,7 @@ def _answer(engine: Objects, wire: Wire) -> None:
         while True:
             (name, *words), _ = wire.receive()
             try:
-                said, answer = _called(engine, name, words)
+                said, answer = _called(engine, wire, name, words)
             except RemoteError as error:
                 key = error.key if isinstance(error, BadKeyError) else None
                 said, answer = (False, error.errno, error.strerror, error.again, key), b""
@@ -118,7 +118,10 @@ def _answer(engine: Objects, wire: Wire) -> None:
             wire.send(said, answer)
 
 
-def _called(engine: Objects, name: str, words: list[Any]) -> tuple[object, bytes]:
+def _called(engine: Objects, wire: Wire, name: str, words: list[Any]) -> tuple[object, bytes]:
     if name == "get":
         return (True, None), engine.get(*words)
-    return (True, engine.folders(*words) if name == "folders" else engine.names(*words)), b""
+    if name == "folders":
+        return (True, engine.folders(*words)), b""
+    (prefix,) = words
+    return (True, engine.names(prefix, on_page=lambda: wire.send(AT_WORK))), b""

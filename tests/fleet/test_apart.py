@@ -27,6 +27,7 @@ from pstorefs.fleet.store import DONE, StoreError
 from pstorefs.settings.ship import Ship, apply
 from tests.fleet import site
 from tests.fleet.family import below, children, status
+from tests.fleet.liar import Liar
 from tests.mount.conftest import COMMAND
 
 ROOT = Path(__file__).parents[2]
@@ -281,6 +282,37 @@ print(store.put("key", pack("dump", files, 0).data, "application/gzip").result)
 def test_settings_that_no_store_takes_are_said_at_once(server: Server) -> None:
     with pytest.raises(StoreError, match="no such file"):
         apart(server, credentials="/nonexistent/credentials")
+
+
+def test_a_long_list_takes_its_time_and_a_worker_that_stops_in_it_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each page may take as long as a request."""
+
+    def slowly(query: dict[str, list[str]]) -> bytes:
+        pages.append(query)
+        time.sleep(0.7)
+        if len(pages) == 6:
+            stop(of_this_process()[1])
+        return listed(query)
+
+    pages: list[dict[str, list[str]]] = []
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of-a-test")
+    monkeypatch.setattr(apart_module, "_LATE_SECONDS", -28)
+    with Liar() as liar:
+        liar.objects = {f"p/v1/{number:05}": b"" for number in range(4500)}
+        listed, liar.listed = liar.listed, slowly  # type: ignore[method-assign]
+        settings = Ship()
+        apply(settings, "url", "s3://b/p")
+        apply(settings, "endpoint", liar.endpoint)
+        store = Apart(settings, Use(30))
+        assert len(store.names("v1/").names) == 4500
+        assert len(pages) == 5
+        with pytest.raises(RemoteError) as caught:
+            store.names("v1/")
+        assert caught.value.errno == errno.ETIMEDOUT
+        assert len(store.names("v1/").names) == 4500
 
 
 @pytest.mark.parametrize("stopped", [False, True])
