@@ -49,6 +49,8 @@ _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
 _ALL = "keys before it and all behind it are not seen: delete it"
 _MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
 _MOST_BAD = 100
+# Of all characters that XML takes and nothing else means, the last one.
+_LAST = "\U0010fffd"
 
 
 def behind(name: str) -> str:
@@ -61,8 +63,10 @@ def behind(name: str) -> str:
             return "0"
         if character == "/":
             return f"{name[:position]}0"
-        if not " " < character < "\x7f":
+        if character <= " ":
             return f"{name[:position]}!"
+        if character >= "\x7f":  # behind it is no key of ours that begins so: they are ASCII
+            return f"{name[:position]}{_LAST}"
     return f"{name}~"
 
 

@@ -232,15 +232,16 @@ def test_an_account_that_there_is_not_is_told_by_its_name() -> None:
     assert "AZURE_STORAGE_ACCOUNT_NAME" in outcome.why
 
 
+@pytest.mark.parametrize("odd_key", ["b\nc", "b\x7fc", "b\u00fc\nc"])
 @pytest.mark.parametrize(
     ("begins", "names", "words"), [(True, ["z"], "up to 999"), (False, [], "all behind")]
 )
 def test_a_key_without_a_name_ends_no_list_or_is_told_once(
-    begins: bool, names: list[str], words: str
+    begins: bool, names: list[str], words: str, odd_key: str
 ) -> None:
     with Liar() as liar:
         liar.begins = begins
-        liar.objects = {f"x/v1/{name}": b"" for name in ("a", "b\nc", "z")}
+        liar.objects = {f"x/v1/{name}": b"" for name in ("a", odd_key, "z")}
         found = servers.engine("s3://crash/x", liar.endpoint, NAMED["s3"]).names("v1/")
         assert len(liar.seen) == 2
     assert found.names == names
