@@ -57,7 +57,12 @@ def run_report_html(question: Question) -> int:
             picture = of_archive(directory, now, bounds)
     finally:
         gc.enable()
-    save(path, render(picture, bounds))
+    try:
+        save(path, render(picture, bounds))
+    except OSError as error:
+        if path == "-":
+            raise
+        raise QuestionError(f"{path}: {error.strerror or error}") from None
     if path != "-":
         count = sum(group.count for group in [*picture.groups, *picture.others])
         words = f"{path}: {counted(count, *CRASH)} in {len(picture.days)} days"

@@ -135,9 +135,7 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(FAILURE, f"{error.filename or settings.archive}: {error.strerror or error}")
     except KeyboardInterrupt:
-        # Threads may still wait for the store, in Rust, which aborts if Python ends first.
-        sys.stderr.flush()
-        os._exit(130)
+        return 130
 
 
 def _ship_all(settings: Ship) -> int:
@@ -185,6 +183,7 @@ def _shipped(settings: Ship) -> int:
 def _ship(settings: Ship, waiting: list[str]) -> int:
     from contextlib import contextmanager
 
+    from pstorefs.cli.ended import by_signals
     from pstorefs.fleet import ship
     from pstorefs.system.limits import bounded
 
@@ -196,9 +195,11 @@ def _ship(settings: Ship, waiting: list[str]) -> int:
                 return _fail(REMAINS, f"{state}: another pstorefs --ship is at work")
             if settings.tells_reboots:
                 _look(archive, folder)
+            if waiting:  # another run may have ended since they were listed
+                waiting = receipts.pending(archive, folder)
             if not waiting and not receipts.reboots(folder):
                 return 0
-            with bounded(_MOST_BYTES):
+            with bounded(_MOST_BYTES), by_signals(in_rust=_in_rust(settings)):
                 sender = _sender(settings, archive, folder)
                 if isinstance(sender, int):
                     return sender
@@ -275,16 +276,22 @@ def _sender(settings: Ship, archive: int, folder: int) -> Sender | int:
         told=progress.tell,
         progress=progress.progress,
         prepare=prepare,
-        at_once=1 if settings.key or settings.url.startswith("file:") else AT_ONCE,
+        at_once=AT_ONCE if _in_rust(settings) else 1,
     )
 
 
+def _in_rust(settings: Ship) -> bool:
+    """Whether the receiver is reached by obstore."""
+    return not settings.key and not settings.url.startswith("file:")
+
+
 def _check(settings: Ship) -> int:
+    from pstorefs.cli.ended import by_signals
     from pstorefs.fleet import ship
     from pstorefs.fleet.store import EXISTS, REFUSED
     from pstorefs.system.limits import bounded
 
-    with bounded(_MOST_BYTES):
+    with bounded(_MOST_BYTES), by_signals(in_rust=_in_rust(settings)):
         sender = _sender(settings, -1, -1)
         if isinstance(sender, int):
             return sender

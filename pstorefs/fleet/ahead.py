@@ -62,12 +62,14 @@ class Ahead:
 
     def _start(self) -> None:
         with self._lock:
-            missing = _THREADS - self._threads
-            self._threads += missing
-        for _ in range(missing):
-            threading.Thread(target=self._work, daemon=True).start()
+            while self._threads < _THREADS:
+                try:
+                    threading.Thread(target=self._work, daemon=True).start()
+                except RuntimeError:  # no further thread: the next step of a walk asks again
+                    return
+                self._threads += 1
 
     def _work(self) -> None:
         while True:
-            with suppress(OSError):  # who looks into it will hear of it
+            with suppress(Exception):  # who looks into it will hear of it
                 self._fetch(self._waiting.get())

@@ -22,6 +22,7 @@ class Kind(NamedTuple):
     `config`: what obstore is told always. `endpoint`, `region`: what it calls these options; empty:
     there is none. `there`: refusals of a create that mean that the object is there already: a
     status, and a piece of the answer behind it. `lookup`: what to do about a host without address.
+    `variables`: how those of the environment begin that are one line of ASCII each.
     """
 
     config: dict[str, str]
@@ -29,6 +30,7 @@ class Kind(NamedTuple):
     region: str
     there: tuple[tuple[int, str], ...]
     lookup: str = ""
+    variables: str = ""
 
 
 KINDS = {
@@ -38,6 +40,7 @@ KINDS = {
         "endpoint",
         "region",
         ((412, ""),),
+        variables="AWS_",
     ),
     # 409 is a container that is being deleted as well, and then nothing is stored. 403: a SAS that
     # may create, and not overwrite, hears of that first (github.com/Azure/azure-cli/issues/19203).
@@ -52,6 +55,7 @@ KINDS = {
             (412, ""),
         ),
         "is AZURE_STORAGE_ACCOUNT_NAME right?",
+        "AZURE_",
     ),
     # To overwrite, one must be allowed to delete; to create, not. Who may only create may hear of
     # that first.
@@ -85,7 +89,7 @@ _CAUSES = (
 LATE = "no answer in time"
 _REDIRECTED = "a redirection, which is not followed: see endpoint=, and what is before the store"
 # An answer of success that is none of a store: of a proxy, or where guests log in.
-_NO_ETAG = "ETag Header missing"
+_NO_ETAG = ("ETag Header missing", "Content-Length Header missing")
 _NO_STORE = "the answer is not that of a store: see endpoint=, and what is before the store"
 _REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
@@ -127,6 +131,8 @@ _HINTS = {
 }
 _HINTS_OF_CODES = {
     "NoSuchKey": "no such object",
+    "InvalidBucketName": "see the URL; or the store has its buckets in another place of it"
+    " (AWS_VIRTUAL_HOSTED_STYLE_REQUEST)",
     "BlobNotFound": "no such object",
     "ContainerNotFound": "no such container",
     # A request that is signed for another region than that of the bucket.
@@ -141,6 +147,10 @@ _TO_DO = {
     "'azure_storage_account'": "set AZURE_STORAGE_ACCOUNT_NAME",
     "'azure_storage_key'": "set AZURE_STORAGE_ACCOUNT_KEY",
     "'azure_storage_connection_string'": "set AZURE_STORAGE_ACCOUNT_NAME and ..._KEY",
+    "Missing AccessKeyId": "set AWS_ACCESS_KEY_ID",
+    "Missing SecretAccessKey": "set AWS_SECRET_ACCESS_KEY",
+    "ailed to parse": "see the variables AWS_..., AZURE_... or GOOGLE_... in the environment",
+    "root_certificate": "see ca=",
 }
 
 
@@ -191,7 +201,7 @@ def _unanswered(kind: Kind, said: str) -> Answer:
             words = _OF_CAUSES.get(match[1], match[1])
             hint = f": {kind.lookup}" if pattern is _LOOKUP and kind.lookup else ""
             return Answer(result, f"{printable(words)}{hint}", store_wide=True)
-    if _NO_ETAG in said:
+    if any(words in said for words in _NO_ETAG):
         return Answer(RETRY, _NO_STORE, store_wide=True)
     return Answer(
         RETRY, printable(said.partition("\n")[0].rpartition(" - ")[2])[:300], store_wide=True

@@ -19,29 +19,36 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstorefs.fleet.answers import LATE
+from pstorefs.fleet.credentials import given
 from pstorefs.fleet.remote import BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import StoreError
-from pstorefs.fleet.wire import Wire
+from pstorefs.fleet.wire import AT_WORK, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pstorefs.fleet.credentials import Use
     from pstorefs.settings.ship import Ship
 
 # Beyond the time that a request may take: nothing but a worker that was stopped takes longer.
 _LATE_SECONDS = 30
-# A list is as many requests as it has thousands of keys.
-_LIST_SECONDS = 3600
 DIED = (
     "obstore has ended, as it does of an answer without end: is a proxy before the store,"
     " and is endpoint= right?"
+)
+_NO_START = (
+    "no process for obstore can be begun: is there memory, and may there be more processes"
+    " (MemoryMax=, TasksMax=)?"
 )
 # Until a worker is there, on a machine that has just booted, or that has no memory left.
 _START_SECONDS = 120
@@ -54,9 +61,14 @@ _START = (
 )
 
 
+class _NoWorkerError(Exception):
+    """There is no worker, and none can be begun. One line for people."""
+
+
 class _Worker(NamedTuple):
     """A worker, by the socket that gives it connections, and those that nobody uses now."""
 
+    number: int
     control: socket.socket
     idle: list[Wire]
 
@@ -71,7 +83,14 @@ class _Worker(NamedTuple):
             return True
 
     def close(self) -> None:
-        """Give it up: it ends, and who else waits for it hears of that."""
+        """End it, and who else waits for it hears of that.
+
+        One that somebody has stopped would keep what it has of memory until the mount ends. While
+        it holds its end of the socket nobody else has its number.
+        """
+        if not self.is_gone:
+            with suppress(OSError):
+                os.kill(self.number, signal.SIGKILL)
         self.control.close()
         for each in self.idle:
             each.close()
@@ -80,7 +99,9 @@ class _Worker(NamedTuple):
 class _Processes:
     """The keeper and the worker. To be called under a lock."""
 
-    def __init__(self, about: object) -> None:
+    def __init__(self, about: Callable[[], object]) -> None:
+        #: What a worker is told. It is read here each time: a keeper that is begun when this
+        #: process has given its privileges up cannot read what is somebody else's.
         self._about = about
         self._paths = [os.path.abspath(each) for each in sys.path]
         self._keeper: socket.socket | None = None
@@ -88,14 +109,24 @@ class _Processes:
         self._worker: _Worker | None = None
 
     def living(self) -> _Worker:
-        """The worker, or a new one. OSError, EOFError, `StoreError`."""
+        """The worker, or a new one. `_NoWorkerError`, `StoreError`."""
         if self._worker is not None and self._worker.is_gone:
             self.lose(self._worker)
         if self._worker is None:
-            if self._process is None or self._process.poll() is not None:
-                self.close()
-                self._keeper, self._process = self._kept()
-            self._worker = _Worker(self._begun(), [])
+            try:
+                if self._process is None or self._process.poll() is not None:
+                    self.close()
+                    self._keeper, self._process = self._kept()
+                self._worker = self._begun()
+            except TimeoutError:
+                # A keeper that somebody has stopped would keep all others waiting as long.
+                self._kill()
+                raise _NoWorkerError(_NO_START) from None
+            except EOFError:
+                raise _NoWorkerError(_NO_START) from None
+            except OSError as error:
+                gone = isinstance(error, ConnectionError)
+                raise _NoWorkerError(_NO_START if gone else error.strerror) from None
         return self._worker
 
     def lose(self, worker: _Worker) -> None:
@@ -113,28 +144,36 @@ class _Processes:
         if self._process is not None:
             try:
                 self._process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:  # somebody has stopped it, or its worker
-                self._process.kill()
-                self._process.wait()
+            except subprocess.TimeoutExpired:  # somebody has stopped it
+                self._kill()
 
-    def _begun(self) -> socket.socket:
-        """The socket of a new worker. OSError, EOFError, `StoreError`."""
+    def _kill(self) -> None:
+        """End the keeper and its workers, of which it makes a group, whatever they are doing."""
+        if self._process is not None and self._process.poll() is None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _begun(self) -> _Worker:
+        """A new worker. OSError, EOFError, `StoreError`."""
         if self._keeper is None:
             raise EOFError
+        about = self._about()
         control, theirs = socket.socketpair()
         try:
             with theirs:
                 socket.send_fds(self._keeper, [b"\0"], [theirs.fileno()])
             wire = Wire(control)
             wire.patience(_START_SECONDS)
-            wire.send(self._about)
-            if said := wire.receive()[0]:
+            wire.send(about)
+            said, number = wire.receive()[0]
+            if said:
                 raise StoreError(said)
             control.settimeout(None)  # with one, Python would wait in `_Worker.is_gone`
         except BaseException:
             control.close()
             raise
-        return control
+        return _Worker(number, control, [])
 
     def _kept(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         """A new keeper. OSError."""
@@ -162,14 +201,15 @@ class Apart:
         about = {name: getattr(settings, name) for name in _OPTIONS}
         self._seconds = use.seconds
         self._lock = threading.Lock()
-        self._processes = _Processes({"settings": about, "use": use})
+        self._processes = _Processes(
+            lambda: {"settings": about, "use": use, "files": given(settings, use)}
+        )
         weakref.finalize(self, self._processes.close)
         try:
             with self._lock:
                 self._processes.living()
-        except (EOFError, OSError) as error:
-            words = getattr(error, "strerror", None) or DIED
-            raise StoreError(f"{settings.url}: {words}") from None
+        except _NoWorkerError as error:
+            raise StoreError(f"{settings.url}: {error}") from None
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
@@ -178,30 +218,37 @@ class Apart:
 
     def names(self, prefix: str) -> Found:
         """See `remote.Remote`."""
-        names, odd = self._call("names", (prefix,), seconds=_LIST_SECONDS)[0]
+        names, odd = self._call("names", (prefix,))[0]
         return Found(names, tuple(odd))
 
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""
         return self._call("get", (key, limit))[1]
 
-    def _call(self, name: str, words: tuple[object, ...], seconds: float = 0) -> tuple[Any, bytes]:
+    def _call(self, name: str, words: tuple[object, ...]) -> tuple[Any, bytes]:
         """An answer of the worker. `RemoteError`."""
         worker = wire = None
         try:
             worker, wire = self._connected()
-            wire.patience(seconds or self._seconds + _LATE_SECONDS)
+            wire.patience(self._seconds + _LATE_SECONDS)
             wire.send((name, *words))
-            (good, *said), answer = wire.receive()
+            while (message := wire.receive())[0] is AT_WORK:
+                pass
+            (good, *said), answer = message
         except TimeoutError:
             self._lost(worker, wire)
             raise RemoteError(errno.ETIMEDOUT, LATE) from None
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             self._lost(worker, wire)
             # Who had asked for something else meanwhile is not to suffer for it.
             raise RemoteError(errno.EIO, DIED, again=True) from None
-        except StoreError as error:
-            raise RemoteError(errno.EIO, str(error)) from None
+        except _NoWorkerError as error:
+            raise RemoteError(errno.EBUSY, str(error), again=True) from None
+        except OSError as error:  # no descriptor is left, no memory
+            self._lost(worker, wire)
+            raise RemoteError(errno.EBUSY, error.strerror or str(error), again=True) from None
+        except StoreError as error:  # of all objects
+            raise RemoteError(errno.EACCES, str(error)) from None
         with self._lock:
             worker.idle.append(wire)
         if good:
@@ -210,7 +257,7 @@ class Apart:
         raise BadKeyError(key) if key is not None else RemoteError(number, why, again=again)
 
     def _connected(self) -> tuple[_Worker, Wire]:
-        """A connection to the worker that lives. OSError, EOFError, `StoreError`."""
+        """A connection to the worker that lives. OSError, `_NoWorkerError`, `StoreError`."""
         with self._lock:
             worker = self._processes.living()
             if worker.idle:

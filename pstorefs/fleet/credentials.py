@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.fleet.store import StoreError
 from pstorefs.settings.defaults import SHIP_CREDENTIALS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pstorefs.settings.ship import Ship
+
 _CREDENTIALS_BYTES = 64 << 10
+_CA_BYTES = 1 << 20
+# What becomes part of a request's headers, as it is.
+_IN_HEADERS = ("_ID", "_KEY", "_TOKEN", "_SECRET", "_NAME", "_REGION")
+_QUOTES = ("'", '"')
 _CREDENTIAL = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,99})=(.{0,20000})")
 
 
@@ -18,6 +27,40 @@ class Use(NamedTuple):
 
     seconds: int = 120
     credentials: str = SHIP_CREDENTIALS
+
+
+class Given(NamedTuple):
+    """What the files say that options name: credentials, and certificates in PEM."""
+
+    credentials: dict[str, str]
+    ca: str
+
+
+def given(settings: Ship, use: Use) -> Given:
+    """Read them. Raises `StoreError`."""
+    found = credentials(settings.credentials, use)
+    if not settings.ca:
+        return Given(found, "")
+    try:
+        with open(settings.ca, encoding="latin-1") as file:
+            return Given(found, file.read(_CA_BYTES))
+    except OSError as error:
+        raise StoreError(f"{settings.ca}: {error.strerror}") from None
+
+
+def odd(values: Mapping[str, str], cloud: str) -> str:
+    """What is wrong with the variables of a cloud (``AWS_``), in a sentence; empty: nothing.
+
+    A secret that was made by ``echo`` ends with a line break. Of that obstore panics, or a store
+    says that the signature is wrong.
+    """
+    for name, value in values.items():
+        known = name.upper()
+        if known.startswith(cloud) and known.endswith(_IN_HEADERS):
+            if value.isascii() and value.isprintable():
+                continue
+            return f"{known} has a line break in it, or what is no printable ASCII: set it anew"
+    return ""
 
 
 def credentials(path: str, use: Use) -> dict[str, str]:
@@ -51,5 +94,8 @@ def _parse(path: str, lines: list[str]) -> dict[str, str]:
         match = _CREDENTIAL.fullmatch(line.strip())
         if match is None:  # never the line itself: it may hold the secret
             raise StoreError(f"{path}: line {number} is not NAME=VALUE")
-        found[match[1].lower()] = match[2]
+        value = match[2]
+        if len(value) > 1 and value[0] in _QUOTES and value[0] == value[-1]:
+            value = value[1:-1]  # as shells and systemd's EnvironmentFile= have it
+        found[match[1].lower()] = value
     return found

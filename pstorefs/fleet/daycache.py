@@ -9,6 +9,7 @@ sum: what this program did not write is not believed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -31,6 +32,8 @@ _TABLE = """
         sum BLOB NOT NULL)
 """
 _BUSY_SECONDS = 1.0
+_NOT_KEPT = "the list of days is not kept, and is asked of the store again"
+_ANEW = "the list of days is begun anew, and is asked of the store again"
 # Bytes of a day's names, at most: `remote.MOST_KEYS` of the longest.
 _MOST_BYTES = 256 << 20
 
@@ -56,15 +59,18 @@ class Day(NamedTuple):
 
 
 def path_of(store: str) -> str:
-    """The file for a store, by what it is called with its endpoint."""
-    directory = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
-    if not directory and os.geteuid() == 0:
-        directory = ROOTS_DIRECTORY
+    """The file for a store, by what it is called with its endpoint; empty: there is no place.
+
+    Nothing goes by the directory in which somebody happens to be: a mount leaves that.
+    """
+    given = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
+    homes = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))
+    places = [given, *(os.path.join(home, "pstorefs") for home in homes)]
+    if os.geteuid() == 0:
+        places[1:] = [ROOTS_DIRECTORY]
+    directory = next((place for place in places if place.startswith("/")), "")
     if not directory:
-        home = os.environ.get("XDG_CACHE_HOME", "")
-        if not home.startswith("/"):
-            home = os.path.expanduser("~/.cache")
-        directory = os.path.join(home, "pstorefs")
+        return ""
     digits = hashlib.sha256(store.encode(errors="surrogateescape")).hexdigest()[:16]
     return os.path.join(directory, f"fleet-{digits}.sqlite")
 
@@ -75,7 +81,7 @@ class DayCache:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._told = False
+        self._told: set[str] = set()
 
     def load(self) -> dict[str, Day]:
         """All days that it holds."""
@@ -103,9 +109,9 @@ class DayCache:
             try:
                 return self._used(work)
             except (sqlite3.OperationalError, OSError) as error:
-                self._tell(error)  # locked, full, read-only: as it is
+                self._tell(error, _NOT_KEPT)  # locked, full, read-only: as it is
             except (sqlite3.Error, zlib.error, ValueError, TypeError) as error:
-                self._tell(error)
+                self._tell(error, _ANEW)
                 return self._anew(work)
             return None
 
@@ -115,10 +121,12 @@ class DayCache:
             os.unlink(self._path)
             return self._used(work)
         except (sqlite3.Error, OSError) as error:
-            self._tell(error)
+            self._tell(error, _NOT_KEPT)
             return None
 
     def _used(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        if not self._path:
+            raise OSError(errno.ENOENT, "neither CACHE_DIRECTORY nor HOME is set")
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         # Nobody else may read which machines crash.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -131,11 +139,11 @@ class DayCache:
         finally:
             database.close()
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
-            words = "the list of days is not kept, and is asked of the store again"
-            _log.warning("%s: %s: %s", self._path, error, words)
+    def _tell(self, error: Exception, words: str) -> None:
+        if words not in self._told:
+            self._told.add(words)
+            why = error.strerror if isinstance(error, OSError) else error
+            _log.warning("%s: %s: %s", self._path or "no cache", why, words)
 
 
 def _load(database: sqlite3.Connection) -> dict[str, Day]:

@@ -143,8 +143,14 @@ class Days:
                 raise self._last_error()
             look = self._look
             if look is None:
-                look = self._look = _Look()
-                threading.Thread(target=self._run, args=(look,), daemon=True).start()
+                look = _Look()
+                try:
+                    threading.Thread(target=self._run, args=(look,), daemon=True).start()
+                except RuntimeError as error:  # no further thread; the next look may have one
+                    if view is None:
+                        raise RemoteError(errno.EBUSY, str(error)) from None
+                    return view
+                self._look = look
         longest = FIRST_SECONDS if view is None else WAIT_SECONDS
         look.done.wait(max(0.0, look.begun + longest - time.monotonic()))
         view = self._view

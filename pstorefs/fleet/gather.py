@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
+    _Word = TypeVar("_Word")
     _Made = TypeVar("_Made")
 
 AT_ONCE = 8
 
 
 def gather(
-    call: Callable[[str], _Made], words: Iterable[str], at_once: int = AT_ONCE
-) -> Iterator[tuple[str, _Made | RemoteError]]:
+    call: Callable[[_Word], _Made], words: Iterable[_Word], at_once: int = AT_ONCE
+) -> Iterator[tuple[_Word, _Made | RemoteError]]:
     """Each word with what the call gave for it, as they come. Other errors than these end it."""
-    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    made: queue.SimpleQueue[tuple[str, _Made | BaseException]] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[_Word] = queue.SimpleQueue()
+    made: queue.SimpleQueue[tuple[_Word, _Made | BaseException]] = queue.SimpleQueue()
     count = 0
     for word in words:
         waiting.put(word)
@@ -42,8 +43,13 @@ def gather(
             except BaseException as error:  # noqa: BLE001 (raised by who asked)
                 made.put((word, error))
 
-    for _ in range(min(at_once, count)):
-        threading.Thread(target=work, daemon=True).start()
+    for number in range(min(at_once, count)):
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:  # no further thread: those that there are do it, or this one
+            if number == 0:
+                work()
+            break
     for _ in range(count):
         word, result = made.get()
         if isinstance(result, BaseException) and not isinstance(result, RemoteError):

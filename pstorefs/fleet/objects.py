@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
 from pstorefs.fleet import answers
-from pstorefs.fleet.credentials import Use, credentials
+from pstorefs.fleet.credentials import Given, Use, given, odd
 from pstorefs.fleet.remote import MOST_KEYS, BadKeyError, Found, RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer, StoreError
 from pstorefs.settings.defaults import FLEET_LIBRARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pstorefs.settings.ship import Ship
 
@@ -49,6 +49,8 @@ _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
 _ALL = "keys before it and all behind it are not seen: delete it"
 _MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
 _MOST_BAD = 100
+# Of all characters that XML takes and nothing else means, the last one.
+_LAST = "\U0010fffd"
 
 
 def behind(name: str) -> str:
@@ -61,8 +63,10 @@ def behind(name: str) -> str:
             return "0"
         if character == "/":
             return f"{name[:position]}0"
-        if not " " < character < "\x7f":
+        if character <= " ":
             return f"{name[:position]}!"
+        if character >= "\x7f":  # behind it is no key of ours that begins so: they are ASCII
+            return f"{name[:position]}{_LAST}"
     return f"{name}~"
 
 
@@ -86,7 +90,7 @@ class Objects:
     Raises `StoreError` if there is no way to reach any store.
     """
 
-    def __init__(self, settings: Ship, use: Use = _SENDING) -> None:
+    def __init__(self, settings: Ship, use: Use = _SENDING, files: Given | None = None) -> None:
         try:
             obstore = library()
             from obstore.exceptions import BaseError, NotSupportedError
@@ -96,13 +100,15 @@ class Objects:
         self._library = obstore
         self._unsupported, self._errors = NotSupportedError, BaseError
         self._kind = _kind(settings)
+        self._proxy = proxy(settings.endpoint)
         #: Whether the store takes conditions; False once it has said that it does not.
         self.conditions = True
+        files = files or given(settings, use)
         try:
             self._store = from_url(
                 settings.url,
-                config=_config(settings, use),
-                client_options=_client(settings, use),
+                config=_config(settings, files.credentials),
+                client_options=_client(files.ca, use),
                 retry_config={"max_retries": 0},
             )
         except (BaseError, ValueError, OSError) as error:
@@ -110,9 +116,9 @@ class Objects:
 
     def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`."""
-        outcome = self._attempt(key, data, kind)
-        if self.conditions or outcome is not None:
-            return outcome or Answer(RETRY)
+        answer = self._attempt(key, data, kind)
+        if self.conditions or answer is not None:
+            return answer or Answer(RETRY)
         return self._attempt(key, data, kind) or Answer(RETRY)
 
     def _attempt(self, key: str, data: bytes, kind: str) -> Answer | None:
@@ -136,7 +142,7 @@ class Objects:
                 return None
             if create and answers.is_there(self._kind, said):
                 return Answer(EXISTS)
-            return answers.judge(self._kind, said)
+            return self._judged(said)
         except BaseException as error:
             # A panic of Rust: PyO3 derives it from BaseException, and exports no name of it.
             if type(error).__name__ != "PanicException":
@@ -146,14 +152,22 @@ class Objects:
             )
         return Answer(DONE)
 
+    def _judged(self, said: str) -> Answer:
+        """What became of a request that failed. A proxy may be what did not answer it."""
+        answer = answers.judge(self._kind, said)
+        if self._proxy and not answers.answer(said)[0]:
+            words = f"is {self._proxy} right, or has NO_PROXY to name the store?"
+            return answer._replace(why=f"{answer.why}: {words}")
+        return answer
+
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""
         with self._answered():
             found = self._library.list_with_delimiter(self._store, prefix.rstrip("/"))
         return [path.removeprefix(prefix) for path in found["common_prefixes"]]
 
-    def names(self, prefix: str) -> Found:
-        """See `remote.Remote`.
+    def names(self, prefix: str, on_page: Callable[[], None] = lambda: None) -> Found:
+        """See `remote.Remote`. `on_page`: called for each page of the list, of 1,000 keys or more.
 
         obstore ends a list at a key that it cannot name (`..`, `//`, a newline), and anybody who
         may write can make one. So the list goes on behind that key; what the same answer had before
@@ -168,6 +182,7 @@ class Objects:
                     for page in self._library.list(
                         self._store, prefix.rstrip("/"), offset=offset, chunk_size=1000
                     ):
+                        on_page()
                         names += [one["path"].removeprefix(prefix) for one in page]
                         if len(names) > MOST_KEYS:
                             return Found(names[:MOST_KEYS], (*missing, _MANY.format(prefix)))
@@ -194,7 +209,7 @@ class Objects:
                         break
                 else:
                     return data
-        raise RemoteError(errno.EFBIG, f"{key} is longer than {limit} bytes")
+        raise RemoteError(errno.EFBIG, f"it is longer than {limit} bytes")
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
@@ -207,8 +222,8 @@ class Objects:
             if match := _BAD_KEY.search(str(error)[:20000]):
                 raise BadKeyError(match[1]) from None
             said = str(error)
-            why = answers.judge(self._kind, said).why
-            status = 408 if why == answers.LATE else answers.answer(said)[0]
+            why = self._judged(said).why
+            status = 408 if why.startswith(answers.LATE) else answers.answer(said)[0]
             raise RemoteError.answered(status, why or answers.first_line(said)) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":
@@ -218,13 +233,23 @@ class Objects:
             ) from None
 
 
+def proxy(endpoint: str) -> str:
+    """The variable that names a proxy for such an endpoint; empty: there is none."""
+    own = "HTTP_PROXY" if endpoint.startswith("http://") else "HTTPS_PROXY"
+    names = (name for each in (own, "ALL_PROXY") for name in (each, each.lower()))
+    return next((name for name in names if os.environ.get(name)), "")
+
+
 def _kind(settings: Ship) -> answers.Kind:
     return answers.KINDS[settings.url.partition(":")[0]]
 
 
-def _config(settings: Ship, use: Use) -> dict[str, Any]:
+def _config(settings: Ship, found: dict[str, str]) -> dict[str, Any]:
     kind = _kind(settings)
-    config: dict[str, Any] = {**kind.config, **credentials(settings.credentials, use)}
+    for values in (found, os.environ) if kind.variables else ():
+        if said := odd(values, kind.variables):
+            raise StoreError(f"{settings.url}: {said}")
+    config: dict[str, Any] = {**kind.config, **found}
     for option, name in (("endpoint", kind.endpoint), ("region", kind.region)):
         value = getattr(settings, option)
         if value and not name:
@@ -234,7 +259,7 @@ def _config(settings: Ship, use: Use) -> dict[str, Any]:
     return config
 
 
-def _client(settings: Ship, use: Use) -> dict[str, Any]:
+def _client(ca: str, use: Use) -> dict[str, Any]:
     client: dict[str, Any] = {
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "timeout": f"{use.seconds}s",
@@ -243,10 +268,6 @@ def _client(settings: Ship, use: Use) -> dict[str, Any]:
         # the library follows: it has no switch for that (SECURITY.md).
         "allow_http": True,
     }
-    if settings.ca:
-        try:
-            with open(settings.ca, "rb") as file:
-                client["root_certificate"] = file.read(1 << 20)
-        except OSError as error:
-            raise StoreError(f"{settings.ca}: {error.strerror}") from None
+    if ca:
+        client["root_certificate"] = ca.encode("latin-1")
     return client

@@ -240,7 +240,7 @@ def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Res
         receipts.write(sender.receipts, name, parcel.head, saved.sums)
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
-        why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
+        why = f"shipped, but its receipt cannot be written (see state=): {error.strerror or error}"
         own = error.errno in _IN_ITS_PLACE  # of this dump, and in no other's way
         why += ": remove what has its name there" if own else ""
         return result._replace(result=FAILED, why=why, store_wide=not own)

@@ -47,8 +47,10 @@ class Spool:
             return self._put(key, data)
         except OSError as error:
             result = RETRY if error.errno in _PASSING else REFUSED
-            what = self.directory if error.errno == errno.ENOENT else f"{self.directory}/{key}"
-            return Answer(result, f"{what}: {error.strerror or error}", store_wide=True)
+            why = f"{self.directory}/{key}: {error.strerror or error}"
+            if error.errno == errno.ENOENT:
+                why = f"{self.directory}: {error.strerror}: make it, or mount what it is on"
+            return Answer(result, why, store_wide=True)
 
     def folders(self, prefix: str) -> list[str]:
         """See `remote.Remote`."""

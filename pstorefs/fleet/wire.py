@@ -7,6 +7,8 @@ import socket
 import struct
 from typing import Any
 
+#: What a worker says, at times, before its answer. A list is a request for each 1,000 of its keys.
+AT_WORK = None
 _HEAD = struct.Struct("!II")
 
 

@@ -10,11 +10,11 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pstorefs.fleet.credentials import Use
+from pstorefs.fleet.credentials import Given, Use
 from pstorefs.fleet.objects import Objects, library
 from pstorefs.fleet.remote import BadKeyError, RemoteError
 from pstorefs.fleet.store import StoreError
-from pstorefs.fleet.wire import Wire
+from pstorefs.fleet.wire import AT_WORK, Wire
 from pstorefs.settings.ship import Ship
 from pstorefs.system import capabilities
 from pstorefs.system.limits import bound
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Bytes that a worker may take: a list of a million keys takes 530 MB, and eight days may be listed
 #: at the same time.
 MOST_BYTES = 2 << 30
+_OOM_SCORE = "500"
+# Until all workers have ended, when nobody asks any more. One that was stopped never would.
+_END_SECONDS = 5
 
 
 def keep(number: int) -> None:
@@ -36,18 +39,26 @@ def keep(number: int) -> None:
     mine = socket.socket(fileno=number)
     _each(mine, lambda other: _begin(mine, other))
     # All workers end now. In a container nobody would ever ask for one that outlived this process.
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+    signal.alarm(_END_SECONDS)
     with suppress(ChildProcessError):
         os.wait()
     os._exit(0)
 
 
 def _begin(mine: socket.socket, other: socket.socket) -> None:
-    if os.fork() == 0:
-        mine.close()
-        with suppress(EOFError, OSError):
-            _work(other)
-        os._exit(0)
-    other.close()
+    with other:
+        try:
+            child = os.fork()
+        except OSError:  # too many processes, no memory: who asks hears the end of the socket
+            return
+        if child == 0:
+            mine.close()
+            try:
+                with suppress(EOFError, OSError):
+                    _work(other)
+            finally:  # whatever it was: never into what the keeper does
+                os._exit(0)
 
 
 def _each(control: socket.socket, take: Callable[[socket.socket], None]) -> None:
@@ -68,14 +79,17 @@ def _work(control: socket.socket) -> None:
         setattr(settings, name, value)
     use = Use(*about["use"])
     try:
-        engine = Objects(settings, use)
+        engine = Objects(settings, use, Given(*about["files"]))
     except StoreError as error:
-        Wire(control).send(str(error))
+        Wire(control).send((str(error), 0))
         return
-    # The files with its credentials are read. What comes from here on comes from the store.
+    # What its credentials name is read. What comes from here on comes from the store.
     bound(MOST_BYTES)
+    # Where a machine's memory ends, this process goes, and not the one that serves the mount.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_OOM_SCORE)
     _limit(0)
-    Wire(control).send("")
+    Wire(control).send(("", os.getpid()))
 
     def take(other: socket.socket) -> None:
         threading.Thread(target=_answer, args=(engine, Wire(other)), daemon=True).start()
@@ -95,7 +109,7 @@ def _answer(engine: Objects, wire: Wire) -> None:
         while True:
             (name, *words), _ = wire.receive()
             try:
-                said, answer = _called(engine, name, words)
+                said, answer = _called(engine, wire, name, words)
             except RemoteError as error:
                 key = error.key if isinstance(error, BadKeyError) else None
                 said, answer = (False, error.errno, error.strerror, error.again, key), b""
@@ -104,7 +118,10 @@ def _answer(engine: Objects, wire: Wire) -> None:
             wire.send(said, answer)
 
 
-def _called(engine: Objects, name: str, words: list[Any]) -> tuple[object, bytes]:
+def _called(engine: Objects, wire: Wire, name: str, words: list[Any]) -> tuple[object, bytes]:
     if name == "get":
         return (True, None), engine.get(*words)
-    return (True, engine.folders(*words) if name == "folders" else engine.names(*words)), b""
+    if name == "folders":
+        return (True, engine.folders(*words)), b""
+    (prefix,) = words
+    return (True, engine.names(prefix, on_page=lambda: wire.send(AT_WORK))), b""

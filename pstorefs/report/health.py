@@ -166,8 +166,6 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
 def not_archiving(
     catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
 ) -> list[Finding]:
-    catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
-) -> list[Finding]:
     """What to say of an archive that would take nothing: else nobody learns before it is needed."""
     if ARCHIVE in catalog.unreadable:  # it does not answer, and that is said already
         return []

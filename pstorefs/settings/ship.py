@@ -22,6 +22,8 @@ _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _LONGEST = 1000
 _LONGEST_TIME = 366 * 86400
 _MOST_LINES = 1000
+# S3 and Google have keys of 1024 bytes; ours need 300 of them.
+_LONGEST_PREFIX = 700
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 _KEY = _NAME | frozenset("_=+")
 
@@ -109,6 +111,8 @@ def _url(value: str) -> str:
     for part in prefix:
         if not part or part.strip(".") == "" or not _KEY.issuperset(part):
             raise ShipError("has a prefix with more than letters, digits and -._=+ in it")
+    if len("/".join(prefix)) > _LONGEST_PREFIX:
+        raise ShipError(f"has a prefix of more than {_LONGEST_PREFIX} characters")
     return "/".join([f"{scheme}://{bucket}", *prefix])
 
 
@@ -244,8 +248,10 @@ def apply(settings: Ship, name: str, value: str) -> None:
     """Set one option. Raises `ShipError`, naming it."""
     if name not in TABLE:
         raise ShipError(f"unknown option {name}: one of {', '.join(TABLE)}")
-    if not value or len(value) > _LONGEST:
+    if not value:
         raise ShipError(f"option {name} needs a value: {name}=...")
+    if len(value) > _LONGEST:
+        raise ShipError(f"option {name}: its value is longer than {_LONGEST} characters")
     convert, _ = TABLE[name]
     try:
         setattr(settings, name, convert(value))

@@ -51,7 +51,7 @@ _WEED = Path(sys.executable).parent / "weed"
 _READY_SECONDS = 60
 _ROOT = Path(__file__).parents[2]
 # Held by whoever changes it for a moment: threads of one test make stores at the same time.
-_ENVIRONMENT = threading.Lock()
+_ENVIRONMENT = threading.RLock()
 
 
 def free_ports(count: int) -> list[int]:
@@ -238,11 +238,18 @@ def engine(url: str, endpoint: str, named: Mapping[str, str], region: str = "") 
 
     settings = Ship()
     settings.url, settings.endpoint, settings.region = url, endpoint, region
+    with environment(named):
+        return Objects(settings)
+
+
+@contextmanager
+def environment(named: Mapping[str, str]) -> Iterator[None]:
+    """These variables as well, within the block."""
     with _ENVIRONMENT:
         before = dict(os.environ)
         os.environ.update(named)
         try:
-            return Objects(settings)
+            yield
         finally:
             os.environ.clear()
             os.environ.update(before)

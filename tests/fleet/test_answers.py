@@ -158,6 +158,15 @@ UNUSABLE = [
     ("az://crash", "", "westeurope", NAMED["az"], "leave region= out"),
     ("gs://crash", "", "europe-west3", NAMED["gs"], "leave region= out"),
     ("gs://crash", "", "", {"GOOGLE_SERVICE_ACCOUNT": "/none"}, "/none: No such file"),
+    ("s3://crash", "", "", {"AWS_ACCESS_KEY_ID": "k"}, "set AWS_SECRET_ACCESS_KEY"),
+    ("s3://crash", "", "", {"AWS_SECRET_ACCESS_KEY": "s"}, "set AWS_ACCESS_KEY_ID"),
+    ("s3://crash", "", "", NAMED["s3"] | {"AWS_DISABLE_TAGGING": "x"}, "in the environment"),
+    # What `echo` makes of a secret, and what obstore panics of.
+    ("s3://crash", "", "", NAMED["s3"] | {"AWS_ACCESS_KEY_ID": "k\n"}, "_KEY_ID has a line break"),
+    ("s3://crash", "", "", NAMED["s3"] | {"AWS_SECRET_ACCESS_KEY": "k\n"}, "_ACCESS_KEY has a"),
+    ("s3://crash", "", "", NAMED["s3"] | {"AWS_SESSION_TOKEN": "k\x01"}, "_TOKEN has a line break"),
+    ("s3://crash", "", "", NAMED["s3"] | {"AWS_REGION": "\u00fc"}, "_REGION has a line break"),
+    ("az://crash", "", "", NAMED["az"] | {"AZURE_STORAGE_ACCOUNT_NAME": "a\n"}, "_NAME has a line"),
 ]
 
 
@@ -169,6 +178,51 @@ def test_settings_that_cannot_be_meant_are_told_with_what_to_do(
         servers.engine(url, endpoint, named, region)
 
 
+def test_variables_of_another_cloud_are_none_of_our_business() -> None:
+    named = NAMED["s3"] | {"AZURE_CLIENT_ID": "a\nb", "AWS_LAMBDA_WELCOME": "a\nb"}
+    servers.engine("s3://crash", "", named)
+
+
+def test_a_value_in_quotes_is_taken_as_shells_take_it(proxy: servers.Proxy, tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text(
+        "AWS_ACCESS_KEY_ID=\"quoted\"\r\nAWS_SECRET_ACCESS_KEY='secret'\n"
+    )
+    settings = Ship()
+    settings.url, settings.endpoint = "s3://crash", proxy.endpoint
+    settings.credentials = str(tmp_path / "credentials")
+    proxy.always = 503
+    Objects(settings).put("k", b"x", "x/y")
+    ((_, _, headers),) = proxy.seen
+    assert "Credential=quoted/" in headers["authorization"]
+
+
+PROXIES = [
+    ("http_proxy", "http://127.0.0.1:9", "is http_proxy right"),
+    ("ALL_PROXY", "http://127.0.0.1:9", "is ALL_PROXY right"),
+    ("HTTPS_PROXY", "http://127.0.0.1:9", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), PROXIES)
+def test_what_a_proxy_does_not_answer_is_told_with_its_variable(
+    name: str, value: str, words: str, proxy: servers.Proxy
+) -> None:
+    proxy.always = 503
+    named = NAMED["s3"] | {name: value}
+    with servers.environment(named):
+        outcome = servers.engine("s3://crash", proxy.endpoint, named).put("k", b"x", "x/y")
+    assert outcome.result == RETRY
+    assert words in outcome.why
+    assert ("503" in outcome.why) == (not words)
+
+
+def test_a_name_that_no_bucket_has_is_told_with_what_to_do(proxy: servers.Proxy) -> None:
+    proxy.always, proxy.nonsense = says(400, "InvalidBucketName")
+    outcome = servers.engine("s3://crash", proxy.endpoint, NAMED["s3"]).put("k", b"x", "x/y")
+    assert (outcome.result, outcome.store_wide) == (REFUSED, True)
+    assert "see the URL" in outcome.why
+
+
 def test_an_account_that_there_is_not_is_told_by_its_name() -> None:
     named = NAMED["az"] | {"AZURE_STORAGE_ACCOUNT_NAME": "nosuchaccount"}
     endpoint = "https://nosuchaccount.blob.invalid"
@@ -178,15 +232,16 @@ def test_an_account_that_there_is_not_is_told_by_its_name() -> None:
     assert "AZURE_STORAGE_ACCOUNT_NAME" in outcome.why
 
 
+@pytest.mark.parametrize("odd_key", ["b\nc", "b\x7fc", "b\u00fc\nc"])
 @pytest.mark.parametrize(
     ("begins", "names", "words"), [(True, ["z"], "up to 999"), (False, [], "all behind")]
 )
 def test_a_key_without_a_name_ends_no_list_or_is_told_once(
-    begins: bool, names: list[str], words: str
+    begins: bool, names: list[str], words: str, odd_key: str
 ) -> None:
     with Liar() as liar:
         liar.begins = begins
-        liar.objects = {f"x/v1/{name}": b"" for name in ("a", "b\nc", "z")}
+        liar.objects = {f"x/v1/{name}": b"" for name in ("a", odd_key, "z")}
         found = servers.engine("s3://crash/x", liar.endpoint, NAMED["s3"]).names("v1/")
         assert len(liar.seen) == 2
     assert found.names == names

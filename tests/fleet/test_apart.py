@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from pstorefs.fleet import apart as apart_module
+from pstorefs.fleet import worker
 from pstorefs.fleet.apart import Apart
 from pstorefs.fleet.credentials import Use
 from pstorefs.fleet.remote import RemoteError
@@ -24,6 +27,7 @@ from pstorefs.fleet.store import DONE, StoreError
 from pstorefs.settings.ship import Ship, apply
 from tests.fleet import site
 from tests.fleet.family import below, children, status
+from tests.fleet.liar import Liar
 from tests.mount.conftest import COMMAND
 
 ROOT = Path(__file__).parents[2]
@@ -168,6 +172,85 @@ def test_a_worker_that_is_killed_is_replaced_unnoticed(server: Server) -> None:
                 break
 
 
+def test_a_worker_that_is_stopped_is_replaced_and_gone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart_module, "_LATE_SECONDS", -29)
+    store = apart(server)
+    assert store.folders("v1/") == []
+    _, victim = of_this_process()
+    stop(victim)
+    with pytest.raises(RemoteError) as caught:
+        store.folders("v1/")
+    assert caught.value.errno == errno.ETIMEDOUT
+    until_gone(victim)
+    assert store.folders("v1/") == []
+
+
+def test_a_keeper_that_is_stopped_holds_nobody_up_for_good(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = apart(server)
+    both = of_this_process()
+    stop(both[0])
+    os.kill(both[1], signal.SIGKILL)
+    monkeypatch.setattr(apart_module, "_START_SECONDS", 1)
+    end = time.monotonic() + 30
+    while True:  # the worker, which has died, may be met once; then the keeper
+        with pytest.raises(RemoteError) as caught:
+            store.folders("v1/")
+        if caught.value.errno == errno.EBUSY:
+            break
+        assert time.monotonic() < end
+    assert "TasksMax=" in str(caught.value)
+    assert caught.value.again
+    monkeypatch.setattr(apart_module, "_START_SECONDS", 60)
+    assert store.folders("v1/") == []
+    assert not Path(f"/proc/{both[0]}").exists()
+
+
+def stop(process: int) -> None:
+    """Stop all threads of a process; they take their time."""
+    os.kill(process, signal.SIGSTOP)
+    while status(process, "State") != {"T (stopped)"}:
+        time.sleep(0.01)
+
+
+def until_gone(process: int) -> None:
+    end = time.monotonic() + 30
+    while Path(f"/proc/{process}/cwd").exists():
+        assert time.monotonic() < end, "it is still there"
+        time.sleep(0.05)
+
+
+def test_no_further_descriptor_is_no_fault_of_the_store(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    store = apart(server)
+    victim = of_this_process()[1]
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socketpair", none)
+        with pytest.raises(RemoteError, match="Too many open files"):
+            store.folders("v1/")
+    assert store.folders("v1/") == []
+    assert of_this_process()[1] == victim
+
+
+def test_a_keeper_that_cannot_fork_serves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refused)
+    mine, theirs = socket.socketpair()
+    ours, other = socket.socketpair()
+    with mine, theirs, ours:
+        worker._begin(mine, other)
+        assert ours.recv(1) == b""
+
+
 def of_this_process() -> tuple[int, int]:
     """The newest keeper and worker of this one."""
     keepers = [one for one in children(os.getpid()) if children(one)]
@@ -201,7 +284,39 @@ def test_settings_that_no_store_takes_are_said_at_once(server: Server) -> None:
         apart(server, credentials="/nonexistent/credentials")
 
 
-def test_they_end_with_who_began_them(server: Server, tmp_path: Path) -> None:
+def test_a_long_list_takes_its_time_and_a_worker_that_stops_in_it_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each page may take as long as a request."""
+
+    def slowly(query: dict[str, list[str]]) -> bytes:
+        pages.append(query)
+        time.sleep(0.7)
+        if len(pages) == 6:
+            stop(of_this_process()[1])
+        return listed(query)
+
+    pages: list[dict[str, list[str]]] = []
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of-a-test")
+    monkeypatch.setattr(apart_module, "_LATE_SECONDS", -28)
+    with Liar() as liar:
+        liar.objects = {f"p/v1/{number:05}": b"" for number in range(4500)}
+        listed, liar.listed = liar.listed, slowly  # type: ignore[method-assign]
+        settings = Ship()
+        apply(settings, "url", "s3://b/p")
+        apply(settings, "endpoint", liar.endpoint)
+        store = Apart(settings, Use(30))
+        assert len(store.names("v1/").names) == 4500
+        assert len(pages) == 5
+        with pytest.raises(RemoteError) as caught:
+            store.names("v1/")
+        assert caught.value.errno == errno.ETIMEDOUT
+        assert len(store.names("v1/").names) == 4500
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_they_end_with_who_began_them(server: Server, tmp_path: Path, *, stopped: bool) -> None:
     def waiting(_: BaseHTTPRequestHandler) -> None:
         asked.set()
         time.sleep(30)
@@ -216,12 +331,12 @@ def test_they_end_with_who_began_them(server: Server, tmp_path: Path) -> None:
     assert asked.wait(60)
     both = below(looking.pid)
     assert len(both) == 2
+    if stopped:
+        stop(both[1])
     looking.send_signal(signal.SIGKILL)
     looking.wait()
-    end = time.monotonic() + 30
-    while any(Path(f"/proc/{one}/cwd").exists() for one in both):
-        assert time.monotonic() < end, "they are still there"
-        time.sleep(0.05)
+    for one in both:
+        until_gone(one)
 
 
 def test_no_process_is_left_to_who_inherits_orphans(server: Server) -> None:

@@ -25,7 +25,7 @@ from tests.fleet import servers
 from tests.fleet.crashes import Crash, crash, crashes, write
 from tests.fleet.family import below, status
 from tests.fleet.liar import Liar
-from tests.mount.conftest import COMMAND, Mount, mounted
+from tests.mount.conftest import COMMAND, NOBODY, Mount, mounted
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -423,6 +423,41 @@ def test_no_thread_keeps_privileges_and_none_speaks_to_the_store_with_any(fleet:
         ):  # fmt: skip
             assert status(process, "CapPrm") == {f"{held:016x}"}
             assert status(process, "NoNewPrivs") == {"1"}
+        # Where memory ends, the kernel is to take the worker, and not the mount.
+        ranks = [int(Path(f"/proc/{one}/oom_score_adj").read_text()) for one in (keeper, worker)]
+        assert ranks[1] > ranks[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has nothing to give up")
+def test_a_new_keeper_has_the_credentials_that_the_first_one_had(
+    fleet: Maker, tmp_path: Path
+) -> None:
+    """They are somebody else's, and a keeper that is begun when all runs may read no such file."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x"]
+    made = subprocess.run(
+        [*words, "-keyout", tmp_path / "key"], stdout=subprocess.PIPE, text=True, check=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    keys = "AWS_ACCESS_KEY_ID=k\nAWS_SECRET_ACCESS_KEY=s\n"
+    files = {"credentials": keys, "ca": made.stdout}
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for name, text in files.items():
+        (theirs / name).write_text(text)
+        (theirs / name).chmod(0o400)
+        os.chown(theirs / name, NOBODY, -1)
+    theirs.chmod(0o500)
+    os.chown(theirs, NOBODY, -1)
+    named = ",".join(f"{name}={theirs / name}" for name in files)
+    with Liar() as liar:
+        for one in FLEET:
+            liar.objects[f"p/{one.names.index_key}"] = one.line
+            liar.objects[f"p/{one.names.bundle_key}"] = one.bundle
+        mount = fleet("s3://b/p", f"endpoint={liar.endpoint},{named}")
+        assert whole(mount, FLEET[0]) == FLEET[0].files
+        for process in below(mount.process.pid):
+            os.kill(process, signal.SIGKILL)
+        assert whole(mount, FLEET[1]) == FLEET[1].files
 
 
 @pytest.mark.slow

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.fleet import servers, site
+from tests.mount.conftest import COMMAND
 from tests.unit.test_picture import Page, harmless
 
 ROOT = Path(__file__).parents[2]
@@ -73,3 +76,35 @@ def test_an_empty_store_is_a_page_without_crashes(endpoint: str, tmp_path: Path)
     empty = f"s3://{servers.BUCKET}/nothing-here"
     assert run("--report-html", empty, str(path), "-o", f"endpoint={endpoint}").returncode == 0
     assert "No crash is on record." in Page(path.read_bytes()).text("p")
+
+
+class Slow(servers.Proxy):
+    """Lists at once, and takes its time for all else."""
+
+    def saw(self, method: str, path: str, headers: dict[str, str]) -> None:
+        super().saw(method, path, headers)
+        if "list-type" not in path:
+            self.delay = 40
+
+
+def test_who_interrupts_it_does_not_wait_for_the_store(shipped: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with Slow(shipped) as proxy:
+        words = ["--report-html", URL, str(path), "-o", f"endpoint={proxy.endpoint}"]
+        keys = {"AWS_ACCESS_KEY_ID": servers.ALL[0], "AWS_SECRET_ACCESS_KEY": servers.ALL[1]}
+        asking = subprocess.Popen(
+            ["env", "--default-signal=INT", *COMMAND, *words],
+            cwd=ROOT,
+            text=True,
+            stderr=subprocess.PIPE,
+            env=os.environ | keys,
+        )
+        end = time.monotonic() + 60
+        while not proxy.delay:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        asking.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        assert (asking.communicate()[1], asking.returncode) == ("", 130)
+        assert time.monotonic() - begun < 10
+    assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,11 +22,13 @@ import pytest
 from pstorefs.archive import layout
 from pstorefs.cli import ship as command
 from pstorefs.fleet import receipts, ship
+from pstorefs.fleet.configured import pending
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
-from pstorefs.settings.ship import NOBODY, Ship
+from pstorefs.settings.ship import NOBODY, Ship, apply
 from tests.fleet import site
+from tests.fleet.family import children
 
 ROOT = Path(__file__).parents[2]
 
@@ -437,12 +442,78 @@ def test_a_second_run_at_the_same_time_leaves_it_to_the_first(
     assert "another pstorefs --ship is at work" in done.stderr
 
 
+def test_what_another_run_shipped_meanwhile_is_not_sent_again(
+    archive: Path, spool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs list the dumps; the one that gets the lock last finds all of them shipped."""
+    settings = Ship()
+    words = {"url": f"file://{spool}", "archive": str(archive), "state": str(tmp_path / "state")}
+    for name, value in {**words, "window": "0"}.items():
+        apply(settings, name, value)
+    listed = pending(settings, settings.state)
+    assert command._ship(settings, listed) == 0
+    assert "10 of 10 dumps shipped" in capsys.readouterr().out
+    assert command._ship(settings, listed) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_who_interrupts_a_run_does_not_wait_for_the_store(
+    archive: Path, tmp_path: Path, check: list[str]
+) -> None:
+    """In obstore Python sees no ^C before it has an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = f"endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
+        program = begun("s3://crash/x", archive, tmp_path / "state", options, *check)
+        asked, _ = silent.accept()
+        with asked:
+            asked.recv(1)
+            program.send_signal(signal.SIGINT)
+            assert (program.wait(20), program.communicate()) == (-signal.SIGINT, ("", ""))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_half_file_in_a_directory(
+    archive: Path, spool: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The directory may be that of all machines, and this one may never come again."""
+    # Each sync takes so long that the signal comes in the middle of one.
+    slow = ["strace", "-f", "-qq", "-etrace=fsync", "-einject=fsync:delay_enter=300000",
+            f"-o{tmp_path / 'trace'}"]  # fmt: skip
+    program = begun(f"file://{spool}", archive, tmp_path / "state", before=slow)
+    end = time.monotonic() + 60
+    while not any(each.name.startswith(".") for each in spool.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    (shipping,) = children(program.pid)
+    os.kill(shipping, number)
+    wanted = 130 if number == signal.SIGINT else -number
+    assert (program.wait(60), program.communicate()) == (wanted, ("", ""))
+    assert [each.name for each in spool.iterdir() if each.name.startswith(".")] == []
+    assert shipped(spool, archive, tmp_path / "state", "--now").returncode == 0
+
+
+def begun(
+    url: str, archive: Path, state: Path, options: str = "", *words: str, before: Iterable[str] = ()
+) -> subprocess.Popen[str]:
+    more = f",{options}" if options else ""
+    return subprocess.Popen(
+        # Whoever runs tests in the background has ^C ignored.
+        ["env", "--default-signal=INT,HUP,TERM", *before, sys.executable, "-m", "pstorefs",
+         "--ship", url, "--now", *words, "-o", f"archive={archive},state={state}{more}"],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"},
+    )  # fmt: skip
+
+
 def test_a_store_that_is_away_is_told_of_once_and_not_of_each_dump(
     archive: Path, tmp_path: Path
 ) -> None:
     done = shipped(tmp_path / "unmounted", archive, tmp_path / "state", "--now")
     assert done.returncode == 2
-    why = f"failed: {tmp_path}/unmounted: No such file or directory"
+    why = (
+        f"failed: {tmp_path}/unmounted: No such file or directory: make it, or mount what it is on"
+    )
     first, more = done.stderr.splitlines()
     assert first.endswith(f"-1: {why}")
     assert more == f"pstorefs: 9 more: {why}"

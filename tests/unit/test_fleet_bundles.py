@@ -210,3 +210,23 @@ WALKS = [
 @pytest.mark.parametrize(("steps", "fetched"), WALKS)
 def test_only_a_walk_is_fetched_ahead_of(steps: tuple[int, ...], fetched: set[int]) -> None:
     assert walked(30, *steps) == fetched
+
+
+def test_a_walk_without_a_thread_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    several = [crash(number, NOW) for number in range(4)]
+    names = [name_of(one) for one in several]
+
+    def following(name: str, most: int) -> list[str]:
+        return names[names.index(name) + 1 :][:most]
+
+    found = Bundles(Store(*several), following=following)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        for one in several[:3]:
+            assert found.get(name_of(one)).files == one.files
+        assert found._ahead._threads == 0
+    assert found.get(names[3]).files == several[3].files
+    assert found._ahead._threads > 0

@@ -18,6 +18,7 @@ from pstorefs.fleet import days as module
 from pstorefs.fleet import grouped, keys
 from pstorefs.fleet.daycache import Day, DayCache, path_of
 from pstorefs.fleet.days import FRESH_SECONDS, Days, believed, is_open
+from pstorefs.fleet.gather import gather
 from pstorefs.fleet.objects import behind
 from pstorefs.fleet.remote import REQUEST_SECONDS, Found, RemoteError
 from pstorefs.fleet.retry import Clock
@@ -208,7 +209,10 @@ def test_a_cache_that_is_none_costs_the_cache_and_no_more(
     spoil(site.cache)
     site.days = site.anew()
     assert site.look() == before
-    assert len([each for each in caplog.records if "not kept" in each.getMessage()]) == 1
+    assert (
+        len([each for each in caplog.records if "asked of the store again" in each.getMessage()])
+        == 1
+    )
     assert Path("/etc/passwd").read_bytes() == with_passwords
 
 
@@ -412,13 +416,13 @@ def test_what_is_called_otherwise_is_not_found(called: str) -> None:
 
 BEHIND = [
     ("2026\nx", "2026!"), ("../x", "0"), ("/x", "0"), ("a/b", "a0"), ("\x01", "!"),
-    ("a\x7f", "a!"), ("plain", "plain~"),
+    ("a\x7f", "a\U0010fffd"), ("a\u00fc\n", "a\U0010fffd"), ("plain", "plain~"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "expected"), BEHIND)
 def test_a_list_goes_on_behind_a_key_that_cannot_be_named(name: str, expected: str) -> None:
-    assert behind(name) == expected
+    assert behind(name) == expected > name
 
 
 # Trying again
@@ -507,6 +511,9 @@ PLACES = [
     ({"XDG_CACHE_HOME": "/x"}, 0, "/var/cache/pstorefs"),
     ({"XDG_CACHE_HOME": "/x"}, 1000, "/x/pstorefs"),
     ({"XDG_CACHE_HOME": "x", "HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
+    ({"CACHE_DIRECTORY": "c"}, 0, "/var/cache/pstorefs"),
+    ({"CACHE_DIRECTORY": "c", "HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
+    ({"HOME": "h"}, 1000, ""),
     ({"HOME": "/h"}, 1000, "/h/.cache/pstorefs"),
 ]
 
@@ -522,7 +529,25 @@ def test_where_the_cache_is(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     path = path_of("s3://crashes/fleet")
     assert os.path.dirname(path) == place
-    assert path != path_of("s3://crashes/other")
+    assert not place or path != path_of("s3://crashes/other")
+
+
+def test_without_a_place_there_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a user whom nobody knows, in a container: nothing is made where somebody happens to be."""
+    for name in ("CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    monkeypatch.chdir(tmp_path)
+    cache = DayCache(path_of("s3://crashes/fleet"))
+    for _ in range(2):
+        assert cache.load() == {}
+        cache.store([("2026-11-01", Day(1.0, ("a",)))])
+    assert os.listdir(tmp_path) == []
+    assert len(caplog.records) == 1
+    assert "HOME" in caplog.text
 
 
 def test_what_is_stored_comes_back(tmp_path: Path) -> None:
@@ -530,3 +555,44 @@ def test_what_is_stored_comes_back(tmp_path: Path) -> None:
     day = Day(5.0, names, frozenset(names[:2]))
     DayCache(str(tmp_path / "a" / "b")).store([("2026-11-28", day)])
     assert DayCache(str(tmp_path / "a" / "b")).load() == {"2026-11-28": day}
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_look_that_gets_no_thread_is_made_by_the_next_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add(at(0))
+    for known in (0, 1):
+        site.days._holds_until = float("-inf")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            if known:
+                assert len(site.days.view().days) == known
+            else:
+                with pytest.raises(RemoteError, match="can't start new thread") as caught:
+                    site.days.view()
+                assert caught.value.errno == errno.EBUSY
+        assert len(site.look()) == known + 1
+        site.add(at(0.1, 2))
+        site.time += 60
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_what_is_gathered_does_not_need_a_thread(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    begun = []
+    start = threading.Thread.start
+
+    def few(thread: threading.Thread) -> None:
+        if len(begun) == threads:
+            no_thread(thread)
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    words = [str(number) for number in range(20)]
+    assert sorted(gather(int, words)) == sorted((word, int(word)) for word in words)

@@ -39,7 +39,7 @@ BAD = [
     ("window", "15"*9), ("window", "-1"), ("window", "m"), ("window", "1.5h"), ("size", "1T"),
     ("size", "\N{SUPERSCRIPT TWO}"), ("archive", "relative"), ("ca", "x\0"), ("what", "x"),
     ("unclean", "1"), ("unclean", "Yes"), ("run", "0"), ("size", "0"), ("size", "0M"),
-    ("window", "367d"), ("run", "999999999d"),
+    ("window", "367d"), ("run", "999999999d"), ("url", "s3://b/" + "x" * 701),
 ]  # fmt: skip
 
 
@@ -54,6 +54,11 @@ def test_options_that_are_taken(name: str, value: str, wanted: object) -> None:
 def test_options_that_cannot_be_meant_are_named(name: str, value: str) -> None:
     with pytest.raises(ShipError, match=f"option {name}"):
         apply(Ship(), name, value)
+
+
+def test_a_value_that_is_too_long_is_not_said_to_be_missing() -> None:
+    with pytest.raises(ShipError, match="longer than 1000"):
+        apply(Ship(), "host", "x" * 1001)
 
 
 def test_words_without_anything_in_them_are_passed_over() -> None:

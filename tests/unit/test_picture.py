@@ -638,7 +638,10 @@ def test_the_page_is_for_its_owner_alone_and_a_file_keeps_its_mode(
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "page.html"
     path.write_text("old")
@@ -649,6 +652,8 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         report_html.save(str(path), b"new")
+    assert main(["--report-html", str(archive), str(path)]) == 2
+    assert capfd.readouterr().err == f"pstorefs: {path}: No space left on device\n"
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
 

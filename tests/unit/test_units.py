@@ -112,3 +112,7 @@ def test_what_the_archive_starts_does_not_start_the_archive_again() -> None:
     for name in {archive["OnSuccess"], archive["OnFailure"]}:
         assert settings(name)["DefaultDependencies"] == "no"
         assert "sysinit.target" in settings(name)["After"]
+
+
+def test_no_memory_for_the_worker_is_no_end_of_the_fleets_mount() -> None:
+    assert settings("pstorefs-fleet.service")["OOMPolicy"] == "continue"

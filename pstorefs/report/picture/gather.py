@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import html
 import time
-from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from pstorefs.fleet import gather as threads
+from pstorefs.fleet.remote import RemoteError
 from pstorefs.report.picture import crashes as model
 from pstorefs.report.picture.crashes import CRASH, Bounds, Crash, Facts, Group, Picture
 from pstorefs.system.printable import noun, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from typing import TypeVar
+
+    _Asked = TypeVar("_Asked")
+    _Said = TypeVar("_Said")
 
 # A store answers within some ten milliseconds, so it is asked for several things at once.
 _THREADS = 16
@@ -59,10 +65,18 @@ class Origin(Protocol):
 def gather(origin: Origin, now: datetime, bounds: Bounds | None = None) -> Picture:
     """All that a page shows. `now`: in UTC. Raises what the origin's `crashes` raises."""
     work = _Gathering(origin, bounds or Bounds(), f"{now:%Y-%m-%d}")
-    try:
-        return work.picture(f"{now:%Y-%m-%dT%H:%M:%SZ}")
-    finally:
-        work.pool.shutdown(cancel_futures=True)
+    return work.picture(f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _each(call: Callable[[_Asked], _Said], asked: Sequence[_Asked]) -> list[_Said]:
+    """What a call gives for each, in their order. Several at a time."""
+    made: dict[int, _Said] = {}
+    numbers = range(len(asked))
+    for number, said in threads.gather(lambda each: call(asked[each]), numbers, _THREADS):
+        if isinstance(said, RemoteError):
+            raise said
+        made[number] = said
+    return [made[number] for number in numbers]
 
 
 class _Gathering:
@@ -72,7 +86,6 @@ class _Gathering:
         self.origin, self.bounds, self.today = origin, bounds, today
         self.end = time.monotonic() + bounds.seconds
         self.late = False
-        self.pool = ThreadPoolExecutor(_THREADS, "picture")
         self.notes: list[str] = []
 
     def picture(self, made: str) -> Picture:
@@ -88,7 +101,7 @@ class _Gathering:
         crashes = self._named(crashes)
         groups = model.grouped(crashes, days, self.today)
         shown, others = model.chosen(groups, self.bounds.groups)
-        list(self.pool.map(self._ask, shown))
+        _each(self._ask, shown)
         self._reports(shown)
         older = sum(crash.day < days[0] for crash in crashes)
         if older:
@@ -113,7 +126,7 @@ class _Gathering:
         """All that are crashes; those without a signature by their title, if they are asked."""
         unsure = [crash for crash in crashes if crash.group.startswith(" ")]
         asked = unsure[-self.bounds.unnamed :]
-        said = dict(zip(asked, self.pool.map(self._facts, asked), strict=True))
+        said = dict(zip(asked, _each(self._facts, asked), strict=True))
         found = [crash for crash in crashes if not crash.group.startswith(" ")]
         logs = unknown = 0
         for crash in unsure:
@@ -143,7 +156,7 @@ class _Gathering:
 
     def _reports(self, groups: list[Group]) -> None:
         room = self.bounds.reports_bytes
-        for group, text in zip(groups, self.pool.map(self._report, groups), strict=True):
+        for group, text in zip(groups, _each(self._report, groups), strict=True):
             if text is None:
                 continue
             lines = text.decode(errors="replace").expandtabs().splitlines()
