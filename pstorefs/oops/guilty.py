@@ -29,6 +29,11 @@ _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})(?!.{{0,300}} \[inline\]
 _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
 )
+#: kernel/workqueue.c, print_worker_info(); in parentheses may be what the work is on.
+_WORK = re.compile(
+    rf"Workqueue: .{{1,64}}? (?P<function>{SYMBOL})(?: \[[\w-]{{1,64}}\])?(?: \(.{{0,64}}\))?$",
+    re.ASCII,
+)
 
 #: What finds and prints a report is never what it is about, nor who gives the processor away: each
 #: trace of a task that waits has it.
@@ -87,7 +92,7 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
         found = first(_frames_after("page last allocated", lines), tables)
     if found is None and named is not None:
         found = first((named,), tables)
-    found = found or _from_trace(body, tables)
+    found = found or _from_trace(body, tables) or _work(how, tables, lines, body)
     if found is not None or body.cut:  # who called the machinery is in what is lost
         return found
     return _in_need(named, pointer, *body.places)
@@ -201,6 +206,23 @@ def _of_a_stall(body: Body, tables: str) -> str | None:
     if found is None and len(places) < len(body.places) and not body.cut:
         found = _in_need(*places)  # the trace begins in the detector
     return found
+
+
+def _work(how: Blame, tables: str, lines: list[Line], body: Body) -> str | None:
+    """Return the work of a worker that stalls or waits: where its activity entered the kernel.
+
+    The trace need not show it: arm64 has only __switch_to of a task that runs. In a trace that
+    goes on in what is lost a task may wait elsewhere.
+    """
+    if how is not Blame.PLACES and ("waits" not in tables or body.cut):
+        return None
+    for line in lines:
+        if line.text.startswith(("Call Trace", "Call trace")):  # after it come other processors
+            break
+        found = _WORK.match(line.text)
+        if found is not None:
+            return plain(found["function"])
+    return None
 
 
 def _hangs_on(body: Body) -> str | None:

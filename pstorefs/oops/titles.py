@@ -15,6 +15,7 @@ from pstorefs.oops.gaps import breaks_off
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
+from pstorefs.oops.refinements import is_bug, refined, says
 from pstorefs.oops.report_kinds import (
     BUG,
     HARD_LOCKUP,
@@ -57,79 +58,6 @@ class Name:
     function: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Refinement:
-    """Another title for a report whose lines say more than its first one does."""
-
-    error_class: str  # of the kind that it refines
-    pattern: re.Pattern[str]  # of a line between the report's beginning and its body
-    title: str
-    refined_class: str
-    skip: str = ""
-
-
-def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -> _Refinement:
-    return _Refinement(base, re.compile(pattern, re.ASCII), title, refined, skip)
-
-
-#: A warning's first line, up to the file.
-_WARNING_AT = r"WARNING: .{0,400}\b"
-#: lib/{refcount,debugobjects,kobject,list_debug}.c, fs/proc/generic.c, kernel/locking/lockdep.c,
-#: mm/{usercopy,vmalloc}.c: the line that says it, or the place of the warning.
-_REFINEMENTS = (
-    _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
-    _refine("warning", rf"{_WARNING_AT}lib/refcount\.c:", "WARNING: refcount bug", "refcount"),
-    _refine(
-        "warning",
-        rf"ODEBUG: |{_WARNING_AT}lib/debugobjects\.c:",
-        "WARNING: ODEBUG bug",
-        "debugobjects",
-    ),
-    _refine(
-        "warning",
-        # not each "kobject: ": with CONFIG_DEBUG_KOBJECT they stand between the lines of any report
-        r"kobject: .{0,200}(?:is not initialized|attempted to be registered)|"
-        rf"{_WARNING_AT}lib/kobject\.c:",
-        "WARNING: kobject bug",
-        "kobject",
-    ),
-    _refine(
-        "warning",
-        rf"proc_dir_entry |{_WARNING_AT}fs/proc/generic\.c:\d{{1,6}} (?:at )?_*proc_register",
-        "WARNING: proc registration bug",
-        "proc",
-    ),
-    _refine(
-        "warning",
-        # the keys of lock classes have warnings of their own
-        rf"{_WARNING_AT}kernel/locking/lockdep\.c:(?!\d{{1,6}} (?:at )?lockdep_(?:un)?register)",
-        "WARNING: locking bug",
-        "lockdep",
-        "sockets",
-    ),
-    _refine("warning", rf"{_WARNING_AT}mm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
-    # Of a size of 0 this function warns, of no other.
-    _refine(
-        "warning",
-        rf"{_WARNING_AT}mm/vmalloc\.c:\d{{1,6}} (?:at )?__vmalloc_node_range",
-        "WARNING: zero-size vmalloc",
-        "warning",
-    ),
-    # An allocation that no caller may ask for: too large, or with flags that exclude each other.
-    _refine(
-        "warning",
-        rf"{_WARNING_AT}mm/\w{{1,20}}\.c:\d{{1,6}} (?:at )?_*(?:do_)?k[vz]?malloc",
-        "WARNING: kmalloc bug",
-        "warning",
-    ),
-    _refine(
-        "bug",
-        r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
-        "BUG: corrupted list",
-        "corrupted-list",
-    ),
-    _refine("bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy"),
-)
 #: A warning with these words after its first line is a report of another kind.
 _WARNED_OF_LOCKUP = re.compile(r"Watchdog detected hard LOCKUP on cpu \d", re.ASCII)
 #: What a panic's message is shortened to, where part of it differs from crash to crash.
@@ -184,18 +112,31 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
             return _compose("WARNING", "warning", blame(report, "", own, body), body), body
         head, function = _panic_head(report, body)
         return _compose(head, "panic", function, body, alone=True), body
-    if body.pointer is not None and body.pointer.function == OLD_BUG:
-        report = replace(report, kind=BUG)
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
-    if kind.error_class == "warning" and _says(own, _WARNED_OF_LOCKUP):
-        report = replace(report, kind=HARD_LOCKUP)
-    head, error_class, skip = _refined(report, own)
+    if _has_bugged(report, own, body):
+        kind = BUG
+        report = replace(report, kind=kind)
+    if kind.error_class == "warning" and says(own, _WARNED_OF_LOCKUP):
+        kind = HARD_LOCKUP
+        report = replace(report, kind=kind)
+    head, error_class, skip = refined(kind, own) or (
+        _fill(kind.title, report, own),
+        kind.error_class,
+        kind.skip,
+    )
     shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
     return _compose(head, error_class, function, body, alone=kind.blame is Blame.NOBODY), body
+
+
+def _has_bugged(report: Report, own: list[Line], body: Body) -> bool:
+    """Whether an exception is a BUG(), by what else the report says."""
+    if body.pointer is not None and body.pointer.function == OLD_BUG:
+        return True
+    return report.kind is not None and is_bug(report.kind, report.trap, own)
 
 
 def _is_warning(panic: Report, body: Body) -> bool:
@@ -205,25 +146,6 @@ def _is_warning(panic: Report, body: Body) -> bool:
         and body.pointer is not None
         and any(frame.function.split(".", 1)[0] == "__warn" for frame in body.frames)
     )
-
-
-def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:
-    kind = report.kind
-    assert kind is not None  # noqa: S101 -- name() has asked
-    for row in _REFINEMENTS:
-        if row.error_class == kind.error_class and _says(own, row.pattern):
-            return row.title, row.refined_class, row.skip
-    return _fill(kind.title, report, own), kind.error_class, kind.skip
-
-
-def _says(own: list[Line], pattern: re.Pattern[str]) -> bool:
-    """Whether a line before the report's body matches."""
-    for line in own[:24]:
-        if pattern.match(line.text):
-            return True
-        if line.text.startswith(("Call Trace", "Call trace", "RIP:", "Modules linked in")):
-            return False
-    return False
 
 
 def _fill(template: str, report: Report, own: list[Line]) -> str:

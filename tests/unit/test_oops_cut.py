@@ -8,6 +8,8 @@ from pstorefs.oops import parse_console, parse_dump
 
 NULL = "BUG: unable to handle kernel NULL pointer dereference"
 PAGING = "BUG: unable to handle kernel paging request"
+CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
 X86_TRACE = (
     "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\nRIP: 0010:culprit+0x1/0x20\n"
     "CR2: {address} CR3: 000000010a2f8000 CR4: 0000000000750ee0\n"
@@ -69,6 +71,47 @@ def test_a_fault_is_the_same_bug_without_its_first_line(name: str) -> None:
     assert cut.stack == whole.stack
 
 
+UD2 = "Code: 48 89 df e8 5b ff ff ff eb d4 <0f> 0b 66 0f 1f 44 00 00\n"
+#: What is left of a BUG() whose line is lost: the exception's, and what shows its instruction.
+BUGS = {
+    "x86": ("invalid opcode: 0000 [#1] SMP\n", f"RIP: 0010:culprit+0x1/0x20\n{UD2}"),
+    "x86 since 6.10": (
+        "Oops: invalid opcode: 0000 [#1] SMP NOPTI\n",
+        f"RIP: 0010:culprit+0x1/0x20\n{UD2}",
+    ),
+    "i386": ("invalid opcode: 0000 [#1] SMP\n", f"EIP: culprit+0x1/0x20\n{UD2}"),
+    "powerpc": (
+        "Oops: Exception in kernel mode, sig: 5 [#1]\n",
+        "REGS: c03a8b7c0 TRAP: 0700   Not tainted\nNIP [c0080000001105f8] culprit+0x18/0x28\n",
+    ),
+    "s390": (
+        "monitor event: 0040 ilc:2 [#1] SMP \n",
+        "Krnl PSW : 0704c00180000000 000003ff80a2b3c4 (culprit+0x34/0x500)\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("said", ["", "list_del corruption. next->prev should be ffff8881\n"])
+@pytest.mark.parametrize("machine", BUGS)
+def test_a_bug_is_the_same_without_its_line(machine: str, said: str) -> None:
+    trap, registers = BUGS[machine]
+    rest = f"{trap}{CPU}{registers}Call Trace:\n{TRACE}"
+    whole = parse_console(f"{said}kernel BUG at lib/a.c:59!\n{rest}".encode())
+    cut = parse_console(f"{said}{rest}".encode())
+    assert cut.title == whole.title
+    assert cut.title == f"{'BUG: corrupted list' if said else 'kernel BUG'} in culprit"
+    assert (cut.signature, cut.error_class) == (whole.signature, whole.error_class)
+
+
+def test_an_instruction_that_the_processor_does_not_know_is_no_bug() -> None:
+    code = "Code: c4 e2 7b f6 <62> f1 7d 48 6f 07 0f 0b\n"
+    text = f"invalid opcode: 0000 [#1] SMP\n{CPU}RIP: 0010:culprit+0x1/0x20\n{code}"
+    assert parse_console(text.encode()).title == "invalid opcode in culprit"
+    text = f"Oops: Exception in kernel mode, sig: 5 [#1]\nREGS: c0 TRAP: 0d00   Not tainted\n{CPU}"
+    text += "NIP [c0080000001105f8] culprit+0x18/0x28\n"
+    assert parse_console(text.encode()).title == "Exception in kernel mode in culprit"
+
+
 #: What the trace of a report holds whose beginning is lost, and its title.
 TRACES = {
     " ? __die_body+0x1/0x2\n ? page_fault_oops+0x1/0x2\n": f"{PAGING} in culprit",
@@ -89,10 +132,6 @@ def test_a_report_without_its_first_lines_is_known_by_who_printed_it(frames: str
         f"{frames} caller+0x1/0x20\n __x64_sys_munmap+0x1/0x20\n do_syscall_64+0x1/0x20\n"
     )
     assert parse_console(text.encode()).title == TRACES[frames]
-
-
-CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
-TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
 
 
 @pytest.mark.parametrize(

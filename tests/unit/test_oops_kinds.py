@@ -827,6 +827,26 @@ def test_a_stall_that_shows_only_who_waits_for_the_stalled_has_no_function() -> 
     assert parse_console(idle.encode()).function == "loop"
 
 
+WORK = "Workqueue: events_unbound my_work [mod] (8:0)\n"
+#: Stalls whose trace names nobody: of a task that runs arm64 shows no more.
+NAMELESS = (
+    ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nTask dump for CPU 3:\n",
+     "Call trace:\n __switch_to+0x1/0x2\n 0xffffff8040f1a8c0\n", "INFO: rcu detected stall"),
+    ("watchdog: BUG: soft lockup - CPU#3 stuck for 23s! [kworker/3:1:88]\n",
+     "RIP: 0010:0xffffffffc0a2b3c4\nCall Trace:\n <TASK>\n ret_from_fork+0x1/0x2\n",
+     "BUG: soft lockup"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "rest", "title"), NAMELESS)
+def test_a_stall_whose_trace_names_nobody_is_called_after_its_work(
+    head: str, rest: str, title: str
+) -> None:
+    assert parse_console(f"{head}{WORK}{rest}".encode()).title == f"{title} in my_work"
+    # what works on another processor is none of it
+    assert parse_console(f"{head}{rest}{WORK}".encode()).title == title
+
+
 def test_a_warning_with_a_message_is_called_after_who_warned() -> None:
     # 6.19 on x86-64: where it traps is one function for all
     head = "WARNING: net/a.c:12 at {}+0x1/0x2, CPU#0: a/1\nRIP: 0010:__WARN_trap+0x1/0x2\n"
