@@ -195,6 +195,8 @@ KINDS: tuple[Kind, ...] = (
             NULL,
             "BUG: Kernel NULL pointer dereference",
             "Unable to handle kernel NULL pointer dereference",
+            # powerpc
+            "BUG: Unable to handle kernel instruction fetch (NULL",
         ),
         NULL,
         Blame.POINTER,

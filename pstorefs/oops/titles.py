@@ -68,6 +68,7 @@ _PANICS = (
     (re.compile(r"Couldn't open N_TTY ldisc"), "Couldn't open N_TTY ldisc"),
     (re.compile(r"CFI failure \(target: "), "CFI failure"),
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
+    (re.compile(r"LBUG$"), "LBUG"),
 )
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
@@ -225,7 +226,7 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
         function = plain(found["function"]) if found is not None else None
         if function is None or _ADDRESS.fullmatch(function):  # of a module that has no symbols
             function = first(body.places)
-    elif short == "CFI failure":  # the target is what was called, not who called it
+    elif short in ("CFI failure", "LBUG"):  # the target is what was called, not who called it
         function = first(body.places)
     elif short == "corrupted stack end":
         function = first(body.places, "waits")

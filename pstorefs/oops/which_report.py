@@ -184,7 +184,11 @@ def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
 
 
 def _is_fatal(report: Report) -> bool:
-    return report.die is not None or _class(report) in FATAL
+    if report.die is not None:
+        return True
+    # A kernel that only warns of what it finds goes on: clang's CFI with cfi=warn.
+    warns = report.kind is not None and "warning" in report.kind.then
+    return _class(report) in FATAL and not warns
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:

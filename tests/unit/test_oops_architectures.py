@@ -255,7 +255,7 @@ OOPSES = {
             "Oops: Kernel access of bad area, sig: 11 [#3]\n",
             "[0000000000000000] 0x0",
         ),
-        PAGING + "caller", None, 58, ("caller", "outer"),
+        NULL + "caller", None, 58, ("caller", "outer"),
     ),
     "powerpc-old": (
         ("Unable to handle kernel paging request for data at address 0x00000018\n"

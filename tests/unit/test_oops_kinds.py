@@ -312,6 +312,14 @@ ROWS = [
     ),
     (HUNG + trace("__schedule", "synchronize_srcu", "victim"), "INFO: task hung in victim"),
     (HUNG + trace("__schedule", "tree_lock", "victim"), "INFO: task hung in victim"),
+    # what is called after a caller that has the lock already
+    (HUNG + trace("__schedule", "mutex_lock", "work_locked"), "INFO: task hung in work_locked"),
+    # Lustre's own, the same words for each of its assertions
+    (
+        "Kernel panic - not syncing: LBUG\n" + trace("panic", "lbug_with_loc", "asserter"),
+        "kernel panic: LBUG in asserter",
+    ),
+    (warning("arch/x86/a.c:3", "__warn_thunk", "warn_thunk_thunk", "f"), "WARNING in f"),
     # A stall: a file's method, also where a page fault or an open calls it; what idles; a thread
     (
         STALL + trace("spin", "shmem_fault", "__do_fault", "exc_page_fault"),
