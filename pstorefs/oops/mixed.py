@@ -35,7 +35,7 @@ _PLACES = (
     (("CPU: ", "Pid: "), WHOSE),
     (("Hardware name: ",), MACHINE),
     (REGISTERS, POINTER),
-    (("RSP: ", "ESP: ", "sp : ", "pstate: "), STACK),
+    (("RSP: ", "ESP: ", "sp : "), STACK),  # arm64's pstate comes before the pointer
     (("---[ end trace",), END),
 )
 #: Lines that reports of one class alone have.

@@ -31,6 +31,8 @@ from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.skip_functions import first, is_machinery, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pstorefs.oops.trace import Body
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
@@ -100,9 +102,12 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     Up to about 5.10 panic_on_warn stopped the machine before the warning showed its registers and
     trace: those of the panic are then the warning's.
     """
-    more = panic.lines if panic is not None and panic is not report and not report.traced else ()
+    body = read_body(report, lines)
+    more: Sequence[int] = ()
+    if panic is not None and panic is not report and not report.traced and not body.frames:
+        more = panic.lines
+        body = read_body(report, lines, more)
     own = [lines[number] for number in (*report.lines, *more)]
-    body = read_body(report, lines, more)
     body = replace(body, cut=breaks_off(report, more, body, lines))
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)

@@ -28,6 +28,10 @@ ROUND = 10_000_000
 #: The same between an oops and the panic that it leads to at once: nothing comes between.
 AT_ONCE = 5_000_000
 
+#: Lines, and microseconds, between the first lines of two reports that begin at the same time.
+TOGETHER = 8
+TOGETHER_US = 20_000
+
 #: What a panic's message says of its cause: the classes of report that it can speak of, or "die":
 #: one with a count of oopses. kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
 #: kernel/rcu/tree_stall.h, arch/*/kernel/traps.c, mm/kasan/report.c.
@@ -145,6 +149,7 @@ def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     first = min(whole, key=lambda one: one.head, default=None)
     if first is None:
         return Choice(reports[0] if reports else None, None, "no report in the text")
+    first = _died_first(first, lines, reports)
     if _class(first) == "panic":
         cause = cause_of(first, lines, reports)
         if cause is not None and cause.kind is not LOST:  # cut, but its trace says what it was
@@ -154,6 +159,19 @@ def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
             led = one is first or cause_of(one, lines, reports) is first
             return Choice(first, one if led else None)
     return Choice(first, None)
+
+
+def _died_first(first: Report, lines: list[Line], reports: list[Report]) -> Report:
+    """Return the report that the kernel went on with first, of those that began together with one.
+
+    But for x86, processors say together what they could not access, and wait for each other then.
+    """
+    for one in reports:
+        before = one.die is not None and (one.die < first.die if first.die else not first.traced)
+        together = one.kind is first.kind and one.head - first.head < TOGETHER
+        if before and together and _near(lines[first.head], lines[one.head], TOGETHER_US):
+            first = one
+    return first
 
 
 def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
@@ -245,8 +263,8 @@ def _class(report: Report) -> str:
     return report.kind.error_class if report.kind is not None else ""
 
 
-def _near(one: Line, other: Line) -> bool:
-    return one.time is not None and other.time is not None and other.time - one.time < ROUND
+def _near(one: Line, other: Line, most: int = ROUND) -> bool:
+    return one.time is not None and other.time is not None and other.time - one.time < most
 
 
 def _at_once(oops: Report, panic: Report, lines: list[Line]) -> bool:

@@ -411,3 +411,13 @@ def test_an_oops_that_has_only_begun_on_another_processor_is_not_the_one_that_is
     )
     facts = parse_dump(text.encode(), "Oops", 1)
     assert facts.title == "BUG: stack guard page was hit in culprit"
+
+
+def test_frames_without_their_header_are_not_those_of_the_panic() -> None:
+    text = (
+        "INFO: task cp:42 blocked for more than 120 seconds.\n"
+        f"task:cp    state:D stack:0\n{TRACE}"
+        f"Kernel panic - not syncing: hung_task: blocked tasks\n{CPU}"
+        "Call Trace:\n panic+0x1/0x2\n watchdog+0x1/0x2\n kthread+0x1/0x2\n"
+    )
+    assert parse_console(text.encode()).title == "INFO: task hung in caller"
