@@ -18,7 +18,7 @@ from pstorefs.oops.skip_functions import (
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
     from pstorefs.oops.trace import Body
 
 _ADDRESS = rf"(?:\[<(?:[0-9a-f]{{1,16}}|{HIDDEN})>\] ?)?"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.oops.lines import Line
+    from pstorefs.oops.report import Report
     from pstorefs.oops.report_kinds import Kind
-    from pstorefs.oops.reports import Report
 
 #: Reports that are open at the same time, beside the one that printed last.
 OPEN_MAX = 3

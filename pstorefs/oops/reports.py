@@ -11,7 +11,6 @@ one; registers that the kernel prints again after an end trace say where it was.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.asides import Aside
@@ -20,12 +19,10 @@ from pstorefs.oops.foreign import END, ends_with_row, is_announcement, is_foreig
 from pstorefs.oops.gaps import GAP, goes_on, loses_text, oops_open
 from pstorefs.oops.leads import first_of, first_of_fault
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
+from pstorefs.oops.report import Report, read_body
 from pstorefs.oops.report_kinds import CUT_HERE, Blame, Kind, lost_kind, recognise
-from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
@@ -40,43 +37,9 @@ REPORTS_MAX = 4096
 AGAIN = 40
 
 
-@dataclass(slots=True)
-class Report:
-    """A report in the lines of a text: indexes of lines, the last one included."""
-
-    first: int
-    kind: Kind | None  # None: only announced; LOST or a guess where its beginning is lost
-    head: int = 0  # the line that says what happened
-    last: int = 0
-    groups: dict[str, str] = field(default_factory=dict)
-    die: int | None = None  # the kernel's count of oopses, "[#2]"
-    trap: str = ""  # the text of the line with [#2]
-    body: bool = False
-    lost_head: bool = False
-    traced: bool = False  # has a call trace, which registers printed again have not
-    ended: bool = False
-    stopping: bool = False  # other processors are printing what they did as they were stopped
-    placed: bool = False  # another one is open at the same time: mixed.py
-    place: int = 0  # how far it has come
-    pid: str = ""
-    programs: int = 0  # lines since the last of its own that programs printed
-    lines: list[int] = field(default_factory=list)  # those of its caller
-    #: Lines on the instruction pointer that were printed again after the end trace.
-    again: list[int] = field(default_factory=list)
-
-
 def split(lines: list[Line]) -> list[Report]:
     """Return the reports of a log, in the order in which they begin."""
     return _Splitter(lines).run()
-
-
-def read_body(report: Report, lines: Sequence[Line], more: Sequence[int] = ()) -> Body:
-    """Return what a report's lines say, and `more` lines after them."""
-    own = [lines[number] for number in (*report.lines, *more)]
-    body = read(own)
-    if body.pointer is None and report.again:
-        body = read([*own, *(lines[number] for number in report.again)])
-    return body
 
 
 class _Splitter:
@@ -196,7 +159,7 @@ class _Splitter:
                     Report(number, kind, number, number, groups=groups, lines=[number])
                 )
             return
-        early = report is not None and (not _is_complete(report) or (kind.trap and self._waiting))
+        early = report is not None and (not report.is_complete() or (kind.trap and self._waiting))
         if report is not None and early and self._is_same(report, kind, number):
             if report.kind is None or not report.kind.says_more_than(kind):
                 report.kind, report.groups, report.head = kind, groups, number
@@ -266,7 +229,7 @@ class _Splitter:
         self._open[caller] = report
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
-        if report is None or (_is_complete(report) and text.startswith((*CUT_HERE, "="))):
+        if report is None or (report.is_complete() and text.startswith((*CUT_HERE, "="))):
             if report is not None and text[0] == "=" and ends_with_row(report):
                 self._end(number, caller, traced=True)
             else:
@@ -341,8 +304,3 @@ class _Splitter:
         report = self._ended.get(caller)
         if report is not None and number - report.last <= AGAIN and not report.again:
             report.again.append(number)
-
-
-def _is_complete(report: Report) -> bool:
-    """Whether a first line is that of another report."""
-    return report.body and (report.traced or report.kind is None or not report.kind.warns)

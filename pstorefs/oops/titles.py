@@ -16,6 +16,7 @@ from pstorefs.oops.guilty import blame
 from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.refinements import is_bug, refined, says
+from pstorefs.oops.report import Report, read_body
 from pstorefs.oops.report_kinds import (
     BUG,
     HARD_LOCKUP,
@@ -27,7 +28,6 @@ from pstorefs.oops.report_kinds import (
     lost_kind,
     trap_name,
 )
-from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.skip_functions import first, is_machinery, plain
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import LOST, LOST_OOPS, LOST_PANIC
 
 if TYPE_CHECKING:
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
 
 #: Lines that other CPUs may have printed after an oops while it was being dumped.
 TAIL = 40
