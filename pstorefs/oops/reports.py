@@ -57,6 +57,8 @@ class _Splitter:
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
+        #: A panic has begun that has not said its end yet.
+        self._panicked = False
         #: Line after the last report of a known kind: what leads to one is not looked for before.
         self._floor = 0
 
@@ -65,7 +67,7 @@ class _Splitter:
             if line.text:
                 self._take(number, line.caller, line.text)
         for report in self._found:
-            if report.lost_head or (report.kind is None and report.body):
+            if report.kind is None and (report.lost_head or report.body):
                 self._judge_lost(report)
         return [
             report for report in self._found if report.kind is not None and self._is_one(report)
@@ -99,6 +101,7 @@ class _Splitter:
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
         if text.startswith(END):
+            self._take_end_of_panic(number, caller, text)
             self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(GAP):
@@ -175,6 +178,7 @@ class _Splitter:
             self._open_report(report, caller)
             self._stall = report if kind.blame is Blame.PLACES else None
             self._stalled.clear()
+        self._panicked = self._panicked or kind.error_class == "panic"
         self._floor = number + 1
         report.last = number
         report.lines.append(number)
@@ -299,6 +303,21 @@ class _Splitter:
             self._ended[caller] = report
         if caller == "" and self._waiting and still_open(self._waiting[0], number, self._lines):
             self._open[caller] = self._waiting.pop(0)
+
+    def _take_end_of_panic(self, number: int, caller: str, text: str) -> None:
+        """Where a panic's own line is lost, take the one at its end, which has the same message."""
+        known = recognise(text.removeprefix(END).removesuffix(" ]---"))
+        if known is None or known[0].error_class != "panic":
+            return
+        seen, self._panicked = self._panicked, False
+        if seen:
+            return
+        report = self._open.get(caller)
+        if report is None or report.kind is not None or not report.lost_head:
+            self._begin(number, caller, *known)
+            self._open[caller].lost_head, self._panicked = True, False
+        else:
+            report.kind, report.groups, report.head = known[0], known[1].groupdict(), number
 
     def _take_again(self, number: int, caller: str) -> None:
         report = self._ended.get(caller)

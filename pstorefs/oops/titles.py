@@ -112,7 +112,7 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)
         return _compose(head, "panic", blame(report, "", own, body), body), body
-    if report.kind is not None and report.kind.error_class == "panic" and not report.lost_head:
+    if "message" in report.groups:  # a panic
         if _is_warning(report, body):  # of which nothing else is in the text
             report = replace(report, kind=lost_kind(("__warn",)))
             return _compose("WARNING", "warning", blame(report, "", own, body), body), body

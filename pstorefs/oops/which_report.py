@@ -146,9 +146,9 @@ def _without_panic_line(lines: list[Line], reports: list[Report]) -> Choice:
 def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     """Return the first report of a console log; one without its first line only in need."""
     whole = (one for one in reports if not one.lost_head)
-    first = min(whole, key=lambda one: one.head, default=None)
+    first = min(whole, key=lambda one: one.head, default=reports[0] if reports else None)
     if first is None:
-        return Choice(reports[0] if reports else None, None, "no report in the text")
+        return Choice(None, None, "no report in the text")
     first = _died_first(first, lines, reports)
     if _class(first) == "panic":
         cause = cause_of(first, lines, reports)

@@ -421,3 +421,43 @@ def test_frames_without_their_header_are_not_those_of_the_panic() -> None:
         "Call Trace:\n panic+0x1/0x2\n watchdog+0x1/0x2\n kthread+0x1/0x2\n"
     )
     assert parse_console(text.encode()).title == "INFO: task hung in caller"
+
+
+#: A panic from its line to its end, and its title.
+PANICS = {
+    "VFS: Unable to mount root fs on unknown-block(0,0)": (
+        "kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)"
+    ),
+    "stack-protector: Kernel stack is corrupted in: culprit+0x412/0x420": (
+        "kernel panic: stack is corrupted in culprit"
+    ),
+    "corrupted stack end detected inside scheduler": "kernel panic: corrupted stack end in caller",
+}
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("message", PANICS)
+def test_a_panic_whose_line_is_lost_is_called_after_its_end(message: str, old: bool) -> None:
+    words = f"Kernel panic - not syncing: {message}"
+    end = f"---[ end {words}" if old else f"---[ end {words} ]---"
+    body = f"{CPU}Call Trace:\n dump_stack+0x1/0x2\n panic+0x1/0x2\n schedule+0x1/0x2\n{TRACE}"
+    whole = parse_console(f"{words}\n{body}Kernel Offset: disabled\n{end}\n".encode())
+    cut = parse_console(f"{body}Kernel Offset: disabled\n{end}\n".encode())
+    assert cut.title == whole.title == PANICS[message]
+    assert (cut.signature, cut.panic, cut.pid) == (whole.signature, message, 42)
+    assert (cut.cut, whole.cut) == (True, False)
+    assert cut.crashed
+    assert parse_console(f"{end}\n".encode()).panic == message
+
+
+def test_a_panic_that_says_its_end_is_one() -> None:
+    words = "Kernel panic - not syncing: Fatal exception"
+    for between in ("", "---[ end trace 0000000000000000 ]---\n"):
+        oops = (
+            f"BUG: kernel NULL pointer dereference\nOops: 0000 [#1] SMP\n{CPU}RIP: 0010:f+0x1/0x2\n"
+        )
+        text = f"{oops}{between}{words}\n{CPU}{between}---[ end {words} ]---\n"
+        facts = parse_console(text.encode())
+        assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
+        facts = parse_console(text.replace(f"{words}\n{CPU}", "").encode())
+        assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
