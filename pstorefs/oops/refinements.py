@@ -116,6 +116,9 @@ _BUG_TRAPS = tuple(
         (r"(?:Oops: )?invalid opcode: ", r"Code: .{0,300}<0f> 0b\b"),
         (r"Oops: Exception in kernel mode, sig: 5 ", r"REGS: \w{1,16} TRAP: 0?700\b"),
         (r"monitor event: 0040 ", r"monitor event: "),
+        # arm, arm64; loongarch
+        (r"Internal error: Oops - BUG: ", r"Internal error: "),
+        (r"Oops - BUG ?\[", r"Oops - "),
     )
 )
 

@@ -112,30 +112,41 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)
         return _compose(head, "panic", blame(report, "", own, body), body), body
-    if "message" in report.groups:  # a panic
-        if _is_warning(report, body):  # of which nothing else is in the text
-            report = replace(report, kind=lost_kind(("__warn",)))
-            return _compose("WARNING", "warning", blame(report, "", own, body), body), body
-        head, function = _panic_head(report, body)
-        return _compose(head, "panic", function, body, alone=True), body
+    of_panic = "message" in report.groups
+    return (_name_panic if of_panic else _name_other)(report, own, body), body
+
+
+def _name_panic(report: Report, own: list[Line], body: Body) -> Name:
+    """Return the name of a panic of whose cause nothing else is in the text."""
+    if _is_warning(report, body):
+        report = replace(report, kind=lost_kind(("__warn",)))
+        return _compose("WARNING", "warning", blame(report, "", own, body), body)
+    head, function = _panic_head(report, body)
+    return _compose(head, "panic", function, body, alone=True)
+
+
+def _name_other(report: Report, own: list[Line], body: Body) -> Name:
+    """Return the name of any other report."""
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
     if _has_bugged(report, own, body):
         kind = BUG
-        report = replace(report, kind=kind)
-    if kind.error_class == "warning" and says(own, _WARNED_OF_LOCKUP):
+    elif kind.error_class == "warning" and says(own, _WARNED_OF_LOCKUP):
         kind = HARD_LOCKUP
-        report = replace(report, kind=kind)
+    report = replace(report, kind=kind)
     head, error_class, skip = refined(kind, own) or (
         _fill(kind.title, report, own),
         kind.error_class,
         kind.skip,
     )
+    if kind.trap and head.startswith("UBSAN: "):  # arm64, where the check is an instruction
+        error_class = "ubsan"
     shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
-    return _compose(head, error_class, function, body, alone=kind.blame is Blame.NOBODY), body
+    alone = kind.blame is Blame.NOBODY
+    return _compose(head, error_class, function, body, alone=alone, skip=skip)
 
 
 def _has_bugged(report: Report, own: list[Line], body: Body) -> bool:
@@ -239,7 +250,13 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
 
 
 def _compose(
-    head: str, error_class: str, function: str | None, body: Body, *, alone: bool = False
+    head: str,
+    error_class: str,
+    function: str | None,
+    body: Body,
+    *,
+    alone: bool = False,
+    skip: str = "",
 ) -> Name:
     """Put a name together. `alone`: the head says by itself which bug it is."""
     title = head if function is None else f"{head} in {clean(function, 120)}"
@@ -247,18 +264,18 @@ def _compose(
     key = path = ""
     if function is not None or alone:
         key = f"{error_class}|{what}|{function or ''}"[:512]
-    functions = path_of(body.places)
+    functions = path_of(body.places, skip)
     if len(functions) >= PATH_MIN:
         path = f"{error_class}|{what}|{' '.join(functions)}"[:1024]
     return Name(title[:TITLE_MAX].rstrip(), error_class, key, path, function)
 
 
-def path_of(places: tuple[tuple[str, str | None], ...]) -> list[str]:
+def path_of(places: tuple[tuple[str, str | None], ...], tables: str = "") -> list[str]:
     """Return the first functions after the machinery, innermost first, each once."""
     found: list[str] = []
     for function, module in places:
         name = plain(function)
-        if name not in found[-1:] and not is_machinery(function, "", module):
+        if name not in found[-1:] and not is_machinery(function, tables, module):
             found.append(name)
             if len(found) == PATH_MAX:
                 break
