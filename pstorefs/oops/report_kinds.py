@@ -845,6 +845,20 @@ _LOST_BY_FRAME = {
     "rcu_dump_cpu_stacks": RCU_STALL,
     "print_cpu_stall": RCU_STALL,
     "print_other_cpu_stall": RCU_STALL,
+    # lib/ubsan.c: they begin and end like a warning
+    **{
+        f"__ubsan_handle_{handler}": Kind("ubsan", (), "", f"UBSAN: {what}", Blame.TRACE)
+        for handler, what in (
+            ("out_of_bounds", "array-index-out-of-bounds"),
+            ("shift_out_of_bounds", "shift-out-of-bounds"),
+            ("load_invalid_value", "invalid-load"),
+            ("divrem_overflow", "division-overflow"),
+            ("add_overflow", "signed-integer-overflow"),
+            ("sub_overflow", "signed-integer-overflow"),
+            ("mul_overflow", "signed-integer-overflow"),
+            ("pointer_overflow", "pointer-overflow"),
+        )
+    },
 }
 
 

@@ -145,6 +145,14 @@ def test_a_report_without_its_first_lines_is_known_by_who_printed_it(frames: str
             ),
             "WARNING: refcount bug in culprit",
         ),
+        (
+            (
+                "------------[ cut here ]------------\nindex 9 is out of range for type 'int [4]'\n"
+                f"{CPU}Call Trace:\n dump_stack_lvl+0x1/0x2\n ubsan_epilogue+0x1/0x2\n"
+                f" __ubsan_handle_out_of_bounds+0x1/0x2\n{TRACE}---[ end trace ]---\n"
+            ),
+            "UBSAN: array-index-out-of-bounds in caller",
+        ),
         # a list of tasks, rows of a program
         (f"{'=' * 66}\n{CPU}Call Trace:\n{TRACE}", "no report in the text"),
         (f"{'=' * 66}\nResults\n{'=' * 66}\n", "no report in the text"),
