@@ -242,6 +242,8 @@ def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | Non
             and not is_machinery(inner, tables, module)
         ):
             return _entry_name(plain(inner), functions)
+    if functions and _ASKS_OTHERS.match(_SUFFIX.sub("", functions[-1][0])):
+        return "smp_call_function"
     return None
 
 

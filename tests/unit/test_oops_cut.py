@@ -469,3 +469,20 @@ def test_a_panic_that_says_its_end_is_one() -> None:
         assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
         facts = parse_console(text.replace(f"{words}\n{CPU}", "").encode())
         assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
+
+
+def test_a_stall_that_breaks_off_before_its_work_keeps_its_name() -> None:
+    text = (
+        "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [kworker/1:1:42]\n"
+        "CPU: 1 PID: 42 Comm: kworker/1:1 Not tainted 6.1.5 #7\nWorkqueue: events my_work [mod]\n"
+        "RIP: 0010:spin+0x1/0x20\nCall Trace:\n <TASK>\n inner+0x1/0x20\n my_work+0x1/0x20 [mod]\n"
+        " process_one_work+0x1/0x20\n worker_thread+0x1/0x20\n kthread+0x1/0x20\n"
+        " ret_from_fork+0x1/0x20\n </TASK>\n"
+    )
+    lines = text.splitlines(keepends=True)
+    for count in range(4, len(lines) + 1):
+        facts = parse_console("".join(lines[:count]).encode())
+        assert facts.title == "BUG: soft lockup in my_work", count
+    waits = text.replace("RIP: 0010:spin", "RIP: 0010:smp_call_function_many_cond")
+    cut = "".join(waits.splitlines(keepends=True)[:4])
+    assert parse_console(cut.encode()).title == "BUG: soft lockup in smp_call_function"
