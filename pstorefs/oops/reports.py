@@ -35,6 +35,11 @@ ANNOUNCED = 16
 REPORTS_MAX = 4096
 #: Lines after an end trace within which the kernel prints the registers again.
 AGAIN = 40
+#: Lines before the registers of all processors that somebody wants to see, and what says so.
+ASKED = 8
+_ASKED_FOR = re.compile(
+    r"(?:sysrq: )?(?:SysRq : |sysrq: )Show (?:backtrace|Regs|State|Blocked)", re.IGNORECASE
+)
 
 
 def split(lines: list[Line]) -> list[Report]:
@@ -82,6 +87,9 @@ class _Splitter:
 
     def _judge_lost(self, report: Report) -> None:
         """Decide what a report whose beginning is lost was. A stack dump alone is none."""
+        before = self._lines[max(0, report.first - ASKED) : report.first + 1]
+        if any(_ASKED_FOR.match(line.text) for line in before):
+            return
         body = read_body(report, self._lines)
         named = body.pointer is not None and body.pointer.function is not None
         if named or (report.traced and report.ended):

@@ -204,9 +204,13 @@ def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
 def _is_fatal(report: Report) -> bool:
     if report.die is not None:
         return True
-    # A kernel that only warns of what it finds goes on: clang's CFI with cfi=warn.
-    warns = report.kind is not None and "warning" in report.kind.then
-    return _class(report) in FATAL and not warns
+    # After what a kernel only warns of it goes on: clang's CFI with cfi=warn. So it does after most
+    # of what it calls a BUG in words of its own.
+    kind = report.kind
+    goes_on = kind is not None and (
+        "warning" in kind.then or (_class(report) == "bug" and kind.vague)
+    )
+    return _class(report) in FATAL and not goes_on
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:

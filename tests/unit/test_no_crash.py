@@ -161,6 +161,20 @@ def test_a_call_that_a_kernel_only_warns_of_is_no_crash(words: str) -> None:
     )
 
 
+def test_a_line_in_which_the_kernel_speaks_of_a_bug_is_no_crash() -> None:
+    text = b"[    1.000001] BUG: arch topology borken\n[    1.000002] the SMT domain\n"
+    assert parse_dump(text, "").title == "BUG: arch topology borken"
+    assert not ends_in_crash(text)
+
+
+@pytest.mark.parametrize("head", ["sysrq: ", "SysRq : ", "sysrq: SysRq : "])
+def test_what_somebody_asked_to_see_is_no_report(head: str) -> None:
+    trace = "CPU: 1 PID: 42 Comm: a\nRIP: 0010:f+0x1/0x2\nCall Trace:\n g+0x1/0x2\n h+0x1/0x2\n"
+    text = f"boot\n{head}Show backtrace of all active CPUs\nNMI backtrace for cpu 1\n{trace}"
+    assert parse_dump(text.encode(), "").title == ""
+    assert parse_dump(f"NMI backtrace for cpu 1\n{trace}".encode(), "").cut
+
+
 @pytest.mark.parametrize("end", ENDS[:5])
 def test_an_oops_that_the_machine_lived_through_is_no_crash(end: str) -> None:
     oops = "BUG: kernel NULL pointer dereference, address: 0\nOops: 0000 [#1] SMP\nRIP: 0010:f+0x1/0x2\n"
