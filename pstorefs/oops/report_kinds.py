@@ -357,7 +357,15 @@ KINDS: tuple[Kind, ...] = (
     ),
     # up to 5.18: what was called, not who called it
     _kind("oops", "CFI failure (target: ", "CFI failure", Blame.TRACE, then=("warning",)),
+    # arm64, up to 5.12 and since then
     _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
+    _kind(
+        "oops",
+        "Unhandled ",
+        "Unhandled {what} exception",
+        Blame.POINTER,
+        r"(?P<what>[\w -]{2,40}?) exception on CPU\d{1,6}, ESR 0x",
+    ),
     _kind("serror", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
     _kind(
         "stack-overflow",

@@ -44,6 +44,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"Attempted to kill the idle task!", ("die at once",)),
         (r"Aiee, killing interrupt handler!", ("die at once",)),
         (r".{0,40}SError", ("serror",)),
+        (r"bad mode$|Unhandled exception$", ("oops",)),
         (r"[Kk]ernel stack overflow|Corrupt kernel stack", ("stack-overflow",)),
         (r"BUG!$", ("bug",)),
         (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),

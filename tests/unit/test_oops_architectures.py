@@ -729,3 +729,28 @@ def test_one_bug_has_its_signatures_on_every_machine(title: str) -> None:
     assert {each.title for each in facts} == {title}
     assert len({(each.error_class, each.signature, each.stack) for each in facts}) == 1
     assert facts[0].stack
+
+
+@pytest.mark.parametrize(
+    ("first", "message", "title"),
+    [
+        (
+            "Bad mode in Error handler detected on CPU1, code 0xbf000002 -- SError",
+            "bad mode",
+            "Bad mode in culprit",
+        ),
+        (
+            "Unhandled 64-bit el1h sync exception on CPU1, ESR 0x0000000002000000 -- Unknown",
+            "Unhandled exception",
+            "Unhandled 64-bit el1h sync exception in culprit",
+        ),
+    ],
+)
+def test_an_exception_that_arm64_has_no_handler_for_is_the_panics_cause(
+    first: str, message: str, title: str
+) -> None:
+    panic = f"Kernel panic - not syncing: {message}\n"
+    text = f"{first}\n{ARM64_REGISTERS.split('Call')[0]}{panic}{ARM64_REGISTERS}".encode()
+    for facts in (parse_dump(text, "Panic", 1), parse_console(text)):
+        assert (facts.title, facts.panic, facts.crashed or facts.found) == (title, message, True)
+        assert facts.signature
