@@ -55,7 +55,7 @@ _FRAMES_OF = (
 #: Reports whose frames come after a header: what comes before it is another's.
 _HEADED = ("oops", "bug", "warning", "atomic-sleep", "kasan", "stack-overflow", "serror")
 #: Reports whose second line may be the processor's exception, with the count of oopses.
-EXPLAINED = ("oops", "bug", "kasan", "ubsan", "stack-overflow", "serror", "rust")
+EXPLAINED = ("oops", "bug", "kasan", "ubsan", "stack-overflow", "serror", "rust", "vfs", "dentry")
 _PID = re.compile(r"(?:CPU: \d{1,6} )?(?:UID: \d{1,10} )?[Pp](?:ID|id): (\d{1,10})\b", re.ASCII)
 _TOLD = re.compile(r".{0,120}(?:by task .{1,64}/|, pid: )(\d{1,10})\b", re.ASCII)
 

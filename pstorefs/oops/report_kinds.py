@@ -755,21 +755,26 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Dentry still in use in unmount",
         Blame.NOBODY,
         r".{1,200}still in use .{0,20}\[unmount of ",
+        then=("warning", "bug"),
+        warns="fs/dcache.c",
     ),
     _kind("dentry", "BUG: Dentry ", "BUG: Dentry still in use", rest=r".{1,200}still in use"),
+    # with CONFIG_BUG_ON_DATA_CORRUPTION a BUG() follows, else a warning
     _kind(
         "vfs",
         "VFS: ",
         "VFS: {what} (use-after-free)",
         Blame.NOBODY,
         r"(?P<what>Busy inodes after unmount)",
-        single=True,
+        then=("warning", "bug"),
+        warns="fs/super.c",
     ),
     _kind(
         "vfs",
         ("VFS: Close: file count is 0", "VFS: Close: file count is zero"),
         "VFS: Close: file count is zero (use-after-free)",
-        single=True,
+        then=("warning", "bug"),
+        warns="fs/open.c",
     ),
     # OpenZFS, outside of the kernel's tree: its assertions stop a thread, not the machine
     _kind(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pstorefs.oops import parse_console, quiet
+from pstorefs.oops import parse_console, parse_dump, quiet
 from pstorefs.oops.lines import split
 from pstorefs.oops.reports import split as split_reports
 
@@ -900,3 +900,34 @@ def test_a_report_in_a_long_log_is_the_same_as_alone(text: str, title: str) -> N
     assert within.span is not None
     assert within.span.first_line == 2000 + alone.span.first_line
     assert within.span.start == len(NOISE) + alone.span.start
+
+
+#: What a file system finds broken: its own line, then that of a warning or of a BUG(); the title.
+FOUND_BROKEN = (
+    ("VFS: Busy inodes after unmount of loop0 (btrfs)", "fs/super.c",
+     "VFS: Busy inodes after unmount (use-after-free)"),
+    ("VFS: Close: file count is 0 (f_op=0xffffffff8b2a0000)", "fs/open.c",
+     "VFS: Close: file count is zero (use-after-free)"),
+    ("BUG: Dentry 00000000d2a0b1f3{i=21,n=a}  still in use (1) [unmount of tmpfs tmpfs]",
+     "fs/dcache.c", "BUG: Dentry still in use in unmount"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "file", "title"), FOUND_BROKEN)
+def test_what_a_file_system_finds_broken_has_one_name_in_every_dump(
+    line: str, file: str, title: str
+) -> None:
+    bug = f"kernel BUG at {file}:12!\ninvalid opcode: 0000 [#1] SMP\n{CPU}RIP: 0010:f+0x1/0x2\n"
+    warned = warning(f"{file}:12", "f", "g", *ENTRY)
+    panic = f"Kernel panic - not syncing: kernel: panic_on_warn set ...\n{trace('panic', '__warn')}"
+    console = parse_console(f"{line}\n{bug}".encode())
+    assert (console.title, console.others) == (title, ())
+    for facts in (
+        parse_dump(f"{line}\n{bug}".encode(), "Oops", 1),
+        parse_console(f"{line}\n".encode()),
+        parse_console(f"{line}\n{warned}".encode()),
+        parse_dump(f"{line}\n{warned}{panic}".encode(), "Panic", 1),
+    ):
+        assert (facts.title, facts.signature) == (title, console.signature)
+    other = parse_console(f"{line}\n{warning('net/a.c:12', 'f', 'g')}".encode())
+    assert [each.title for each in other.others] == ["WARNING in f"]
