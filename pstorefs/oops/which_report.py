@@ -70,9 +70,6 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
                 "ubsan",
                 "atomic-sleep",
                 "lockdep",
-                "slab",
-                "dentry",
-                "vfs",
             ),
         ),
         (r"hung_task: ", ("hung-task",)),
@@ -261,6 +258,9 @@ def _causes(panic: Report) -> tuple[str, ...]:
 
 def _is_of(report: Report, classes: tuple[str, ...]) -> bool:
     if _class(report) in classes:
+        return True
+    # Such as a failure of CFI, or what SLUB finds: the warning is part of the report.
+    if report.kind is not None and "warning" in report.kind.then and "warning" in classes:
         return True
     unsaid = report.lost_head and _class(report) in OOPSES
     died = report.die is not None or unsaid

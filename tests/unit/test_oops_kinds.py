@@ -931,3 +931,11 @@ def test_what_a_file_system_finds_broken_has_one_name_in_every_dump(
         assert (facts.title, facts.signature) == (title, console.signature)
     other = parse_console(f"{line}\n{warning('net/a.c:12', 'f', 'g')}".encode())
     assert [each.title for each in other.others] == ["WARNING in f"]
+
+
+def test_a_failure_of_cfi_that_is_a_warning_is_what_panic_on_warn_stopped_for() -> None:
+    text = f"CFI failure at f+0x1/0x2 (target: g+0x0/0x8)\n{warning('kernel/cfi.c:29', 'f', 'h')}"
+    panic = f"Kernel panic - not syncing: kernel: panic_on_warn set ...\n{trace('panic', '__warn')}"
+    facts = parse_dump(f"{text}{panic}".encode(), "Panic", 1)
+    assert facts.title == "CFI failure in f"
+    assert facts.signature == parse_console(text.encode()).signature
