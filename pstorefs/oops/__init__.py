@@ -17,8 +17,8 @@ from pstorefs.oops.frames import Frame, Location
 from pstorefs.oops.leads import made_by
 from pstorefs.oops.lines import Line, clean, stamped, times
 from pstorefs.oops.lines import split as split_lines
+from pstorefs.oops.report import Report, read_body
 from pstorefs.oops.report_kinds import UNSIGNED
-from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.reports import split as split_reports
 from pstorefs.oops.tasks import Task, read_banner, read_task
 from pstorefs.oops.titles import Name, name, panic_message, signature

@@ -11,7 +11,7 @@ from pstorefs.oops.report_kinds import FIRST_LINES, PREFACES
 from pstorefs.oops.starts import by_first
 
 if TYPE_CHECKING:
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
 
 END = "---[ end "
 #: Reports that end with a row of =; to others it announces the next one.

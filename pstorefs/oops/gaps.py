@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pstorefs.oops.lines import Line
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
     from pstorefs.oops.trace import Body
 
 GAP = "[pstorefs: "

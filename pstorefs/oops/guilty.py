@@ -18,7 +18,7 @@ from pstorefs.oops.skip_functions import (
 
 if TYPE_CHECKING:
     from pstorefs.oops.lines import Line
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
     from pstorefs.oops.trace import Body
 
 _ADDRESS = rf"(?:\[<(?:[0-9a-f]{{1,16}}|{HIDDEN})>\] ?)?"
@@ -28,6 +28,11 @@ _BARE = re.compile(rf"\s*{_PLACE}", re.ASCII)
 _CALLER = re.compile(rf"caller is (?P<function>{SYMBOL})(?!.{{0,300}} \[inline\]$)", re.ASCII)
 _LAST = re.compile(
     rf"\s*(?:last function: |preempt=.{{1,60}} workfn=)(?P<function>{SYMBOL})", re.ASCII
+)
+#: kernel/workqueue.c, print_worker_info(); in parentheses may be what the work is on.
+_WORK = re.compile(
+    rf"Workqueue: .{{1,64}}? (?P<function>{SYMBOL})(?: \[[\w-]{{1,64}}\])?(?: \(.{{0,64}}\))?$",
+    re.ASCII,
 )
 
 #: What finds and prints a report is never what it is about, nor who gives the processor away: each
@@ -66,6 +71,8 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     how = report.kind.blame if report.kind is not None else Blame.POINTER
     if how is Blame.NOBODY:
         return None
+    if how is Blame.PLACES:
+        return _of_a_stall(body, tables, lines)
     pointer = _pointer(body)
     named = _named(how, report, lines)
     if how is Blame.LOCK and named is not None:
@@ -77,8 +84,6 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     found = None
     if "waits" in tables and report.kind is not None and report.kind.error_class == "hung-task":
         found = _hangs_on(body)
-    elif how is Blame.PLACES:
-        found = _of_a_stall(body, tables)
     elif how is Blame.POINTER and pointer is not None and not body.interrupted:
         found = first((pointer, *_caller(body)), tables)
     elif how is Blame.FORMER:
@@ -90,7 +95,8 @@ def blame(report: Report, tables: str, lines: list[Line], body: Body) -> str | N
     found = found or _from_trace(body, tables)
     if found is not None or body.cut:  # who called the machinery is in what is lost
         return found
-    return _in_need(named, pointer, *body.places)
+    work = _work(lines) if "waits" in tables else None
+    return work or _in_need(named, pointer, *body.places)
 
 
 def _pointer(body: Body) -> tuple[str, str | None] | None:
@@ -190,17 +196,36 @@ def _lock(lines: list[Line]) -> str | None:
     return None
 
 
-def _of_a_stall(body: Body, tables: str) -> str | None:
+def _of_a_stall(body: Body, tables: str, lines: list[Line]) -> str | None:
     """Return the activity that goes on for too long.
 
-    One that idles may be the processor that noticed it: only where nothing else is known.
+    One that idles may be the processor that noticed it: only where nothing else is known. Of a
+    trace that breaks off before it, the work of a worker says more than where that was by chance.
     """
     places = interrupted(body.places)
     busy = [one for one in places if one[0] != "do_idle"]
-    found = entry(busy, tables) or entry(places, tables) or first(places, tables)
+    found = entry(busy, tables) or entry(places, tables)
+    if found is None and body.cut:
+        found = _work(lines)
+    found = found or first(places, tables)
     if found is None and len(places) < len(body.places) and not body.cut:
         found = _in_need(*places)  # the trace begins in the detector
-    return found
+    found = found or _from_trace(body, tables) or _work(lines)
+    return found if found is not None or body.cut else _in_need(_pointer(body), *body.places)
+
+
+def _work(lines: list[Line]) -> str | None:
+    """Return the work of a worker that stalls or waits: where its activity entered the kernel.
+
+    The trace need not show it: arm64 has only __switch_to of a task that runs.
+    """
+    for line in lines:
+        if line.text.startswith(("Call Trace", "Call trace")):  # after it come other processors
+            break
+        found = _WORK.match(line.text)
+        if found is not None:
+            return plain(found["function"])
+    return None
 
 
 def _hangs_on(body: Body) -> str | None:

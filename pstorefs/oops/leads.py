@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.oops.lines import Line
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
     from pstorefs.oops.trace import Body
 
 #: Lines before the panic's in which its leads are looked for, and microseconds.

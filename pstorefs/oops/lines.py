@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pstorefs.oops.pasted import from_html, indent, is_html
 from pstorefs.oops.quiet import LONG, loud
 from pstorefs.system.printable import printable
 
@@ -23,10 +24,6 @@ PREFIX_MAX = 120
 #: Of a longer text the end is looked at: more than any kernel's log, and where the crash is.
 TEXT_MAX = 4 << 20
 LINES_MAX = 1 << 16
-# A report that somebody pasted has more lines; one line with blanks before it is a quotation.
-_PASTED_LINES = 5
-# What is left of an empty line then: mails quote with ">".
-_PASTED = " \t\r>"
 
 #: Within the brackets Motorola (`,0`) and Amlogic (`@1`) have the CPU, LG has the wall clock,
 #: Huawei an `s`. Before the caller dmesg of util-linux 2.41 prints a blank. After them Qualcomm and
@@ -120,14 +117,16 @@ def split(text: bytes) -> list[Line]:
         starts.append(at)
         ends.append(at + len(raw))
         at = ends[-1] + 1
+    if is_html(text):
+        raws = [from_html(raw) if "&" in raw or "<" in raw else raw for raw in raws]
     if len(raws[-1]) <= LINE_MAX:  # of a longer one the end is not looked at
         raws[-1] = _CUT_NAME.sub(r"\1", raws[-1])
-    indent = _indent(raws)
+    before = indent(raws)
     worth = loud(text, starts) if len(text) >= LONG else b"\1" * len(starts)
     if b": [name:" in text and any(map(_TASK_AND_MODULE.search, raws)):
         raws = [_TASK.sub(r"\1 ", raw, count=1) for raw in raws]
     result = [
-        _parse(raw[indent:] if indent else raw, start, end)
+        _parse(raw[before:] if before else raw, start, end)
         if each
         else Line(start, end, None, "", "")
         for raw, start, end, each in zip(raws, starts, ends, worth, strict=True)
@@ -160,21 +159,6 @@ def _start(text: bytes) -> int:
             end = text.rfind(b"\n", first, end)
         first = end + 1
     return first
-
-
-def _indent(raws: list[str]) -> int:
-    """Return how many blanks all lines begin with: the log was pasted somewhere, or quoted."""
-    full = [raw for raw in raws if raw.strip(_PASTED)]
-    if len(full) < _PASTED_LINES:
-        return 0
-    first = full[0][:PREFIX_MAX]
-    indent = first[: len(first) - len(first.lstrip(" \t>"))]
-    for raw in full if indent else ():
-        while not raw.startswith(indent):
-            indent = indent[:-1]
-        if not indent:
-            break
-    return len(indent)
 
 
 def _parse(raw: str, start: int, end: int) -> Line:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.oops.lines import Line
+    from pstorefs.oops.report import Report
     from pstorefs.oops.report_kinds import Kind
-    from pstorefs.oops.reports import Report
 
 #: Reports that are open at the same time, beside the one that printed last.
 OPEN_MAX = 3
@@ -35,7 +35,7 @@ _PLACES = (
     (("CPU: ", "Pid: "), WHOSE),
     (("Hardware name: ",), MACHINE),
     (REGISTERS, POINTER),
-    (("RSP: ", "ESP: ", "sp : ", "pstate: "), STACK),
+    (("RSP: ", "ESP: ", "sp : "), STACK),  # arm64's pstate comes before the pointer
     (("---[ end trace",), END),
 )
 #: Lines that reports of one class alone have.
@@ -55,7 +55,7 @@ _FRAMES_OF = (
 #: Reports whose frames come after a header: what comes before it is another's.
 _HEADED = ("oops", "bug", "warning", "atomic-sleep", "kasan", "stack-overflow", "serror")
 #: Reports whose second line may be the processor's exception, with the count of oopses.
-EXPLAINED = ("oops", "bug", "kasan", "ubsan", "stack-overflow", "serror", "rust")
+EXPLAINED = ("oops", "bug", "kasan", "ubsan", "stack-overflow", "serror", "rust", "vfs", "dentry")
 _PID = re.compile(r"(?:CPU: \d{1,6} )?(?:UID: \d{1,10} )?[Pp](?:ID|id): (\d{1,10})\b", re.ASCII)
 _TOLD = re.compile(r".{0,120}(?:by task .{1,64}/|, pid: )(\d{1,10})\b", re.ASCII)
 

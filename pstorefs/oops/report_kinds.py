@@ -195,6 +195,8 @@ KINDS: tuple[Kind, ...] = (
             NULL,
             "BUG: Kernel NULL pointer dereference",
             "Unable to handle kernel NULL pointer dereference",
+            # powerpc
+            "BUG: Unable to handle kernel instruction fetch (NULL",
         ),
         NULL,
         Blame.POINTER,
@@ -355,7 +357,15 @@ KINDS: tuple[Kind, ...] = (
     ),
     # up to 5.18: what was called, not who called it
     _kind("oops", "CFI failure (target: ", "CFI failure", Blame.TRACE, then=("warning",)),
+    # arm64, up to 5.12 and since then
     _kind("oops", "Bad mode in ", "Bad mode", Blame.POINTER),
+    _kind(
+        "oops",
+        "Unhandled ",
+        "Unhandled {what} exception",
+        Blame.POINTER,
+        r"(?P<what>[\w -]{2,40}?) exception on CPU\d{1,6}, ESR 0x",
+    ),
     _kind("serror", "SError Interrupt on ", "SError Interrupt", Blame.POINTER),
     _kind(
         "stack-overflow",
@@ -745,21 +755,26 @@ KINDS: tuple[Kind, ...] = (
         "BUG: Dentry still in use in unmount",
         Blame.NOBODY,
         r".{1,200}still in use .{0,20}\[unmount of ",
+        then=("warning", "bug"),
+        warns="fs/dcache.c",
     ),
     _kind("dentry", "BUG: Dentry ", "BUG: Dentry still in use", rest=r".{1,200}still in use"),
+    # with CONFIG_BUG_ON_DATA_CORRUPTION a BUG() follows, else a warning
     _kind(
         "vfs",
         "VFS: ",
         "VFS: {what} (use-after-free)",
         Blame.NOBODY,
         r"(?P<what>Busy inodes after unmount)",
-        single=True,
+        then=("warning", "bug"),
+        warns="fs/super.c",
     ),
     _kind(
         "vfs",
         ("VFS: Close: file count is 0", "VFS: Close: file count is zero"),
         "VFS: Close: file count is zero (use-after-free)",
-        single=True,
+        then=("warning", "bug"),
+        warns="fs/open.c",
     ),
     # OpenZFS, outside of the kernel's tree: its assertions stop a thread, not the machine
     _kind(
@@ -843,6 +858,20 @@ _LOST_BY_FRAME = {
     "rcu_dump_cpu_stacks": RCU_STALL,
     "print_cpu_stall": RCU_STALL,
     "print_other_cpu_stall": RCU_STALL,
+    # lib/ubsan.c: they begin and end like a warning
+    **{
+        f"__ubsan_handle_{handler}": Kind("ubsan", (), "", f"UBSAN: {what}", Blame.TRACE)
+        for handler, what in (
+            ("out_of_bounds", "array-index-out-of-bounds"),
+            ("shift_out_of_bounds", "shift-out-of-bounds"),
+            ("load_invalid_value", "invalid-load"),
+            ("divrem_overflow", "division-overflow"),
+            ("add_overflow", "signed-integer-overflow"),
+            ("sub_overflow", "signed-integer-overflow"),
+            ("mul_overflow", "signed-integer-overflow"),
+            ("pointer_overflow", "pointer-overflow"),
+        )
+    },
 }
 
 

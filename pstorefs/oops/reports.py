@@ -11,7 +11,6 @@ one; registers that the kernel prints again after an end trace say where it was.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pstorefs.oops.asides import Aside
@@ -20,12 +19,10 @@ from pstorefs.oops.foreign import END, ends_with_row, is_announcement, is_foreig
 from pstorefs.oops.gaps import GAP, goes_on, loses_text, oops_open
 from pstorefs.oops.leads import first_of, first_of_fault
 from pstorefs.oops.mixed import EXPLAINED, OPEN_MAX, can_wait, catch_up, note, owner, still_open
+from pstorefs.oops.report import Report, read_body
 from pstorefs.oops.report_kinds import CUT_HERE, Blame, Kind, lost_kind, recognise
-from pstorefs.oops.trace import Body, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pstorefs.oops.lines import Line
 
 #: Lines without anything of a report in them after which a report is over.
@@ -38,45 +35,16 @@ ANNOUNCED = 16
 REPORTS_MAX = 4096
 #: Lines after an end trace within which the kernel prints the registers again.
 AGAIN = 40
-
-
-@dataclass(slots=True)
-class Report:
-    """A report in the lines of a text: indexes of lines, the last one included."""
-
-    first: int
-    kind: Kind | None  # None: only announced; LOST or a guess where its beginning is lost
-    head: int = 0  # the line that says what happened
-    last: int = 0
-    groups: dict[str, str] = field(default_factory=dict)
-    die: int | None = None  # the kernel's count of oopses, "[#2]"
-    trap: str = ""  # the text of the line with [#2]
-    body: bool = False
-    lost_head: bool = False
-    traced: bool = False  # has a call trace, which registers printed again have not
-    ended: bool = False
-    stopping: bool = False  # other processors are printing what they did as they were stopped
-    placed: bool = False  # another one is open at the same time: mixed.py
-    place: int = 0  # how far it has come
-    pid: str = ""
-    programs: int = 0  # lines since the last of its own that programs printed
-    lines: list[int] = field(default_factory=list)  # those of its caller
-    #: Lines on the instruction pointer that were printed again after the end trace.
-    again: list[int] = field(default_factory=list)
+#: Lines before the registers of all processors that somebody wants to see, and what says so.
+ASKED = 8
+_ASKED_FOR = re.compile(
+    r"(?:sysrq: )?(?:SysRq : |sysrq: )Show (?:backtrace|Regs|State|Blocked)", re.IGNORECASE
+)
 
 
 def split(lines: list[Line]) -> list[Report]:
     """Return the reports of a log, in the order in which they begin."""
     return _Splitter(lines).run()
-
-
-def read_body(report: Report, lines: Sequence[Line], more: Sequence[int] = ()) -> Body:
-    """Return what a report's lines say, and `more` lines after them."""
-    own = [lines[number] for number in (*report.lines, *more)]
-    body = read(own)
-    if body.pointer is None and report.again:
-        body = read([*own, *(lines[number] for number in report.again)])
-    return body
 
 
 class _Splitter:
@@ -94,6 +62,8 @@ class _Splitter:
         self._waiting: list[Report] = []
         #: The report that ended last, by caller: its registers may be printed again.
         self._ended: dict[str, Report] = {}
+        #: A panic has begun that has not said its end yet.
+        self._panicked = False
         #: Line after the last report of a known kind: what leads to one is not looked for before.
         self._floor = 0
 
@@ -102,7 +72,7 @@ class _Splitter:
             if line.text:
                 self._take(number, line.caller, line.text)
         for report in self._found:
-            if report.lost_head or (report.kind is None and report.body):
+            if report.kind is None and (report.lost_head or report.body):
                 self._judge_lost(report)
         return [
             report for report in self._found if report.kind is not None and self._is_one(report)
@@ -117,6 +87,9 @@ class _Splitter:
 
     def _judge_lost(self, report: Report) -> None:
         """Decide what a report whose beginning is lost was. A stack dump alone is none."""
+        before = self._lines[max(0, report.first - ASKED) : report.first + 1]
+        if any(_ASKED_FOR.match(line.text) for line in before):
+            return
         body = read_body(report, self._lines)
         named = body.pointer is not None and body.pointer.function is not None
         if named or (report.traced and report.ended):
@@ -136,6 +109,7 @@ class _Splitter:
         if not caller and self._waiting:
             self._choose(number, text, known[0] if known is not None else None)
         if text.startswith(END):
+            self._take_end_of_panic(number, caller, text)
             self._end(number, caller, traced="end trace" in text)
             return
         if text.startswith(GAP):
@@ -196,7 +170,7 @@ class _Splitter:
                     Report(number, kind, number, number, groups=groups, lines=[number])
                 )
             return
-        early = report is not None and (not _is_complete(report) or (kind.trap and self._waiting))
+        early = report is not None and (not report.is_complete() or (kind.trap and self._waiting))
         if report is not None and early and self._is_same(report, kind, number):
             if report.kind is None or not report.kind.says_more_than(kind):
                 report.kind, report.groups, report.head = kind, groups, number
@@ -212,6 +186,7 @@ class _Splitter:
             self._open_report(report, caller)
             self._stall = report if kind.blame is Blame.PLACES else None
             self._stalled.clear()
+        self._panicked = self._panicked or kind.error_class == "panic"
         self._floor = number + 1
         report.last = number
         report.lines.append(number)
@@ -266,7 +241,7 @@ class _Splitter:
         self._open[caller] = report
 
     def _announce(self, number: int, caller: str, text: str, report: Report | None) -> None:
-        if report is None or (_is_complete(report) and text.startswith((*CUT_HERE, "="))):
+        if report is None or (report.is_complete() and text.startswith((*CUT_HERE, "="))):
             if report is not None and text[0] == "=" and ends_with_row(report):
                 self._end(number, caller, traced=True)
             else:
@@ -337,12 +312,22 @@ class _Splitter:
         if caller == "" and self._waiting and still_open(self._waiting[0], number, self._lines):
             self._open[caller] = self._waiting.pop(0)
 
+    def _take_end_of_panic(self, number: int, caller: str, text: str) -> None:
+        """Where a panic's own line is lost, take the one at its end, which has the same message."""
+        known = recognise(text.removeprefix(END).removesuffix(" ]---"))
+        if known is None or known[0].error_class != "panic":
+            return
+        seen, self._panicked = self._panicked, False
+        if seen:
+            return
+        report = self._open.get(caller)
+        if report is None or report.kind is not None or not report.lost_head:
+            self._begin(number, caller, *known)
+            self._open[caller].lost_head, self._panicked = True, False
+        else:
+            report.kind, report.groups, report.head = known[0], known[1].groupdict(), number
+
     def _take_again(self, number: int, caller: str) -> None:
         report = self._ended.get(caller)
         if report is not None and number - report.last <= AGAIN and not report.again:
             report.again.append(number)
-
-
-def _is_complete(report: Report) -> bool:
-    """Whether a first line is that of another report."""
-    return report.body and (report.traced or report.kind is None or not report.kind.warns)

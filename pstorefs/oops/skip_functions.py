@@ -153,10 +153,11 @@ _DETECTORS = (
 #: What is done on purpose, to see how a kernel crashes: drivers/misc/lkdtm.
 _ON_PURPOSE = re.compile(r"lkdtm_[A-Z][A-Z0-9_]*\Z", re.ASCII)
 #: Of a function that waits the name says so: it has "wait" in it, or one of these words. What is
-#: called lock_mount() takes more than one lock, and is a place.
+#: called lock_mount() takes more than one lock, and is a place; so is what is called ..._locked():
+#: its caller has the lock.
 _WAIT_WORD = re.compile(
     r"\w*wait\w*\Z|(?:\w*_)?(?:completion|rwsem|synchronize|schedule|kthread)(?:_\w*)?\Z"
-    r"|(?:\w*_)?down_(?:read|write)(?:_\w*)?\Z|\w+_(?:slow)?lock\w*\Z",
+    r"|(?:\w*_)?down_(?:read|write)(?:_\w*)?\Z|\w+_(?:slow)?lock(?!ed(?:_|\Z))\w*\Z",
     re.ASCII,
 )
 
@@ -241,6 +242,8 @@ def entry(functions: Sequence[tuple[str, str | None]], tables: str) -> str | Non
             and not is_machinery(inner, tables, module)
         ):
             return _entry_name(plain(inner), functions)
+    if functions and _ASKS_OTHERS.match(_SUFFIX.sub("", functions[-1][0])):
+        return "smp_call_function"
     return None
 
 

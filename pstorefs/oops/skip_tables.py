@@ -162,7 +162,7 @@ TABLES = {
         return_to_handler _*kretprobe_trampoline (arch_)?rethook_trampoline
         timer_fixup_\w* fail_dump mcount ftrace_\w*caller __fentry__ _*x86_indirect_\w*
         _*x86_return_thunk retbleed_(return_thunk|untrain_ret) (its|call_depth)_return_thunk
-        warn_thunk_thunk SCT__\w* bhi_args_\w*
+        warn_thunk(_thunk)? SCT__\w* bhi_args_\w*
         srso_(alias_)?(return_thunk|safe_ret|untrain_ret) _*cfi_\w*
         cfi_(failure_handler|slowpath_diag|slowpath|check)\w* report_cfi\w* handle_cfi_failure
         zap_(mem_\w+)? _*pfx_\w*
@@ -176,7 +176,7 @@ TABLES = {
     "assertions": r"""
         (btrfs_)?assertfail (xfs_)?ass(fail|warn) xfs_asswarn ocfs2_bug jfs_error_bug bch2_bug
         bch2_inconsistent_error bch2_fatal_error bch2_(fs_)?inconsistent bch2_prt_\w* ceph_bug
-        drbd_assert\w*
+        drbd_assert\w* lbug_with_loc
         _*(ext[234]|jbd2?|reiserfs|jfs|nilfs|ocfs2|gfs2|fat|udf)_(fs_)?(panic|error|abort|handle_error)\w*
         f2fs_bug_on f2fs_handle_critical_error nilfs_bug drm_(err|warn|dbg)\w* amdgpu_bug
     """,
@@ -590,5 +590,8 @@ TABLES = {
         kthread_worker_fn irq_work_(single|run_list) run_workqueue worker_thread
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
+        # what starts drivers, one after the other. Not USB's: devices come and go there.
+        do_one_initcall async_run_entry_fn platform_(drv_)?probe (local_pci|pci_device)_probe
+        (i2c_device|spi|spi_drv|virtio_dev|amba|mmc_bus|sdio_bus|auxiliary_bus)_probe
     """,
 }

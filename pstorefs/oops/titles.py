@@ -15,6 +15,8 @@ from pstorefs.oops.gaps import breaks_off
 from pstorefs.oops.guilty import blame
 from pstorefs.oops.leads import fault_title
 from pstorefs.oops.lines import Line, clean
+from pstorefs.oops.refinements import is_bug, refined, says
+from pstorefs.oops.report import Report, read_body
 from pstorefs.oops.report_kinds import (
     BUG,
     HARD_LOCKUP,
@@ -26,10 +28,11 @@ from pstorefs.oops.report_kinds import (
     lost_kind,
     trap_name,
 )
-from pstorefs.oops.reports import Report, read_body
 from pstorefs.oops.skip_functions import first, is_machinery, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pstorefs.oops.trace import Body
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
@@ -57,79 +60,6 @@ class Name:
     function: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Refinement:
-    """Another title for a report whose lines say more than its first one does."""
-
-    error_class: str  # of the kind that it refines
-    pattern: re.Pattern[str]  # of a line between the report's beginning and its body
-    title: str
-    refined_class: str
-    skip: str = ""
-
-
-def _refine(base: str, pattern: str, title: str, refined: str, skip: str = "") -> _Refinement:
-    return _Refinement(base, re.compile(pattern, re.ASCII), title, refined, skip)
-
-
-#: A warning's first line, up to the file.
-_WARNING_AT = r"WARNING: .{0,400}\b"
-#: lib/{refcount,debugobjects,kobject,list_debug}.c, fs/proc/generic.c, kernel/locking/lockdep.c,
-#: mm/{usercopy,vmalloc}.c: the line that says it, or the place of the warning.
-_REFINEMENTS = (
-    _refine("warning", r"refcount_t: ", "WARNING: refcount bug", "refcount"),
-    _refine("warning", rf"{_WARNING_AT}lib/refcount\.c:", "WARNING: refcount bug", "refcount"),
-    _refine(
-        "warning",
-        rf"ODEBUG: |{_WARNING_AT}lib/debugobjects\.c:",
-        "WARNING: ODEBUG bug",
-        "debugobjects",
-    ),
-    _refine(
-        "warning",
-        # not each "kobject: ": with CONFIG_DEBUG_KOBJECT they stand between the lines of any report
-        r"kobject: .{0,200}(?:is not initialized|attempted to be registered)|"
-        rf"{_WARNING_AT}lib/kobject\.c:",
-        "WARNING: kobject bug",
-        "kobject",
-    ),
-    _refine(
-        "warning",
-        rf"proc_dir_entry |{_WARNING_AT}fs/proc/generic\.c:\d{{1,6}} (?:at )?_*proc_register",
-        "WARNING: proc registration bug",
-        "proc",
-    ),
-    _refine(
-        "warning",
-        # the keys of lock classes have warnings of their own
-        rf"{_WARNING_AT}kernel/locking/lockdep\.c:(?!\d{{1,6}} (?:at )?lockdep_(?:un)?register)",
-        "WARNING: locking bug",
-        "lockdep",
-        "sockets",
-    ),
-    _refine("warning", rf"{_WARNING_AT}mm/usercopy\.c:", "WARNING: bad usercopy", "usercopy"),
-    # Of a size of 0 this function warns, of no other.
-    _refine(
-        "warning",
-        rf"{_WARNING_AT}mm/vmalloc\.c:\d{{1,6}} (?:at )?__vmalloc_node_range",
-        "WARNING: zero-size vmalloc",
-        "warning",
-    ),
-    # An allocation that no caller may ask for: too large, or with flags that exclude each other.
-    _refine(
-        "warning",
-        rf"{_WARNING_AT}mm/\w{{1,20}}\.c:\d{{1,6}} (?:at )?_*(?:do_)?k[vz]?malloc",
-        "WARNING: kmalloc bug",
-        "warning",
-    ),
-    _refine(
-        "bug",
-        r"list_(?:add|del)\b.{0,40}corruption|.{0,40}\blib/list_debug\.c:",
-        "BUG: corrupted list",
-        "corrupted-list",
-    ),
-    _refine("bug", r"usercopy: |.{0,40}\bmm/usercopy\.c:", "BUG: bad usercopy", "usercopy"),
-)
 #: A warning with these words after its first line is a report of another kind.
 _WARNED_OF_LOCKUP = re.compile(r"Watchdog detected hard LOCKUP on cpu \d", re.ASCII)
 #: What a panic's message is shortened to, where part of it differs from crash to crash.
@@ -140,6 +70,7 @@ _PANICS = (
     (re.compile(r"Couldn't open N_TTY ldisc"), "Couldn't open N_TTY ldisc"),
     (re.compile(r"CFI failure \(target: "), "CFI failure"),
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
+    (re.compile(r"LBUG$"), "LBUG"),
 )
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
@@ -171,31 +102,58 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
     Up to about 5.10 panic_on_warn stopped the machine before the warning showed its registers and
     trace: those of the panic are then the warning's.
     """
-    more = panic.lines if panic is not None and panic is not report and not report.traced else ()
+    body = read_body(report, lines)
+    more: Sequence[int] = ()
+    if panic is not None and panic is not report and not report.traced and not body.frames:
+        more = panic.lines
+        body = read_body(report, lines, more)
     own = [lines[number] for number in (*report.lines, *more)]
-    body = read_body(report, lines, more)
     body = replace(body, cut=breaks_off(report, more, body, lines))
     if report.kind is LOST and panic is not None:
         head, _ = _panic_head(panic, body)
         return _compose(head, "panic", blame(report, "", own, body), body), body
-    if report.kind is not None and report.kind.error_class == "panic" and not report.lost_head:
-        if _is_warning(report, body):  # of which nothing else is in the text
-            report = replace(report, kind=lost_kind(("__warn",)))
-            return _compose("WARNING", "warning", blame(report, "", own, body), body), body
-        head, function = _panic_head(report, body)
-        return _compose(head, "panic", function, body, alone=True), body
-    if body.pointer is not None and body.pointer.function == OLD_BUG:
-        report = replace(report, kind=BUG)
+    of_panic = "message" in report.groups
+    return (_name_panic if of_panic else _name_other)(report, own, body), body
+
+
+def _name_panic(report: Report, own: list[Line], body: Body) -> Name:
+    """Return the name of a panic of whose cause nothing else is in the text."""
+    if _is_warning(report, body):
+        report = replace(report, kind=lost_kind(("__warn",)))
+        return _compose("WARNING", "warning", blame(report, "", own, body), body)
+    head, function = _panic_head(report, body)
+    return _compose(head, "panic", function, body, alone=True)
+
+
+def _name_other(report: Report, own: list[Line], body: Body) -> Name:
+    """Return the name of any other report."""
     kind = report.kind
     assert kind is not None  # noqa: S101 -- split() gives no others
-    if kind.error_class == "warning" and _says(own, _WARNED_OF_LOCKUP):
-        report = replace(report, kind=HARD_LOCKUP)
-    head, error_class, skip = _refined(report, own)
+    if _has_bugged(report, own, body):
+        kind = BUG
+    elif kind.error_class == "warning" and says(own, _WARNED_OF_LOCKUP):
+        kind = HARD_LOCKUP
+    report = replace(report, kind=kind)
+    head, error_class, skip = refined(kind, own) or (
+        _fill(kind.title, report, own),
+        kind.error_class,
+        kind.skip,
+    )
+    if kind.trap and head.startswith("UBSAN: "):  # arm64, where the check is an instruction
+        error_class = "ubsan"
     shared = error_class == "warning" and plain(report.groups.get("function", "")) == _SHARED_BLAME
     function = blame(report, "messages" if shared else skip, own, body)
     if shared and function not in (None, _SHARED_BLAME):
         function = f"{function}/{_SHARED_BLAME}"
-    return _compose(head, error_class, function, body, alone=kind.blame is Blame.NOBODY), body
+    alone = kind.blame is Blame.NOBODY
+    return _compose(head, error_class, function, body, alone=alone, skip=skip)
+
+
+def _has_bugged(report: Report, own: list[Line], body: Body) -> bool:
+    """Whether an exception is a BUG(), by what else the report says."""
+    if body.pointer is not None and body.pointer.function == OLD_BUG:
+        return True
+    return report.kind is not None and is_bug(report.kind, report.trap, own)
 
 
 def _is_warning(panic: Report, body: Body) -> bool:
@@ -205,25 +163,6 @@ def _is_warning(panic: Report, body: Body) -> bool:
         and body.pointer is not None
         and any(frame.function.split(".", 1)[0] == "__warn" for frame in body.frames)
     )
-
-
-def _refined(report: Report, own: list[Line]) -> tuple[str, str, str]:
-    kind = report.kind
-    assert kind is not None  # noqa: S101 -- name() has asked
-    for row in _REFINEMENTS:
-        if row.error_class == kind.error_class and _says(own, row.pattern):
-            return row.title, row.refined_class, row.skip
-    return _fill(kind.title, report, own), kind.error_class, kind.skip
-
-
-def _says(own: list[Line], pattern: re.Pattern[str]) -> bool:
-    """Whether a line before the report's body matches."""
-    for line in own[:24]:
-        if pattern.match(line.text):
-            return True
-        if line.text.startswith(("Call Trace", "Call trace", "RIP:", "Modules linked in")):
-            return False
-    return False
 
 
 def _fill(template: str, report: Report, own: list[Line]) -> str:
@@ -303,7 +242,7 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
         function = plain(found["function"]) if found is not None else None
         if function is None or _ADDRESS.fullmatch(function):  # of a module that has no symbols
             function = first(body.places)
-    elif short == "CFI failure":  # the target is what was called, not who called it
+    elif short in ("CFI failure", "LBUG"):  # the target is what was called, not who called it
         function = first(body.places)
     elif short == "corrupted stack end":
         function = first(body.places, "waits")
@@ -311,7 +250,13 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
 
 
 def _compose(
-    head: str, error_class: str, function: str | None, body: Body, *, alone: bool = False
+    head: str,
+    error_class: str,
+    function: str | None,
+    body: Body,
+    *,
+    alone: bool = False,
+    skip: str = "",
 ) -> Name:
     """Put a name together. `alone`: the head says by itself which bug it is."""
     title = head if function is None else f"{head} in {clean(function, 120)}"
@@ -319,18 +264,18 @@ def _compose(
     key = path = ""
     if function is not None or alone:
         key = f"{error_class}|{what}|{function or ''}"[:512]
-    functions = path_of(body.places)
+    functions = path_of(body.places, skip)
     if len(functions) >= PATH_MIN:
         path = f"{error_class}|{what}|{' '.join(functions)}"[:1024]
     return Name(title[:TITLE_MAX].rstrip(), error_class, key, path, function)
 
 
-def path_of(places: tuple[tuple[str, str | None], ...]) -> list[str]:
+def path_of(places: tuple[tuple[str, str | None], ...], tables: str = "") -> list[str]:
     """Return the first functions after the machinery, innermost first, each once."""
     found: list[str] = []
     for function, module in places:
         name = plain(function)
-        if name not in found[-1:] and not is_machinery(function, "", module):
+        if name not in found[-1:] and not is_machinery(function, tables, module):
             found.append(name)
             if len(found) == PATH_MAX:
                 break

@@ -15,7 +15,7 @@ from pstorefs.oops.lines import Line, clean
 from pstorefs.oops.report_kinds import LOST, LOST_OOPS, LOST_PANIC
 
 if TYPE_CHECKING:
-    from pstorefs.oops.reports import Report
+    from pstorefs.oops.report import Report
 
 #: Lines that other CPUs may have printed after an oops while it was being dumped.
 TAIL = 40
@@ -27,6 +27,10 @@ ROUND = 10_000_000
 
 #: The same between an oops and the panic that it leads to at once: nothing comes between.
 AT_ONCE = 5_000_000
+
+#: Lines, and microseconds, between the first lines of two reports that begin at the same time.
+TOGETHER = 8
+TOGETHER_US = 20_000
 
 #: What a panic's message says of its cause: the classes of report that it can speak of, or "die":
 #: one with a count of oopses. kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
@@ -40,6 +44,7 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"Attempted to kill the idle task!", ("die at once",)),
         (r"Aiee, killing interrupt handler!", ("die at once",)),
         (r".{0,40}SError", ("serror",)),
+        (r"bad mode$|Unhandled exception$", ("oops",)),
         (r"[Kk]ernel stack overflow|Corrupt kernel stack", ("stack-overflow",)),
         (r"BUG!$", ("bug",)),
         (r"Kernel Fault|Bad Address|Page fault: no context", ("oops",)),
@@ -142,9 +147,10 @@ def _without_panic_line(lines: list[Line], reports: list[Report]) -> Choice:
 def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
     """Return the first report of a console log; one without its first line only in need."""
     whole = (one for one in reports if not one.lost_head)
-    first = min(whole, key=lambda one: one.head, default=None)
+    first = min(whole, key=lambda one: one.head, default=reports[0] if reports else None)
     if first is None:
-        return Choice(reports[0] if reports else None, None, "no report in the text")
+        return Choice(None, None, "no report in the text")
+    first = _died_first(first, lines, reports)
     if _class(first) == "panic":
         cause = cause_of(first, lines, reports)
         if cause is not None and cause.kind is not LOST:  # cut, but its trace says what it was
@@ -154,6 +160,19 @@ def choose_console(lines: list[Line], reports: list[Report]) -> Choice:
             led = one is first or cause_of(one, lines, reports) is first
             return Choice(first, one if led else None)
     return Choice(first, None)
+
+
+def _died_first(first: Report, lines: list[Line], reports: list[Report]) -> Report:
+    """Return the report that the kernel went on with first, of those that began together with one.
+
+    But for x86, processors say together what they could not access, and wait for each other then.
+    """
+    for one in reports:
+        before = one.die is not None and (one.die < first.die if first.die else not first.traced)
+        together = one.kind is first.kind and one.head - first.head < TOGETHER
+        if before and together and _near(lines[first.head], lines[one.head], TOGETHER_US):
+            first = one
+    return first
 
 
 def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
@@ -184,7 +203,15 @@ def choose_end(lines: list[Line], reports: list[Report]) -> Choice:
 
 
 def _is_fatal(report: Report) -> bool:
-    return report.die is not None or _class(report) in FATAL
+    if report.die is not None:
+        return True
+    # After what a kernel only warns of it goes on: clang's CFI with cfi=warn. So it does after most
+    # of what it calls a BUG in words of its own.
+    kind = report.kind
+    goes_on = kind is not None and (
+        "warning" in kind.then or (_class(report) == "bug" and kind.vague)
+    )
+    return _class(report) in FATAL and not goes_on
 
 
 def cause_of(panic: Report, lines: list[Line], reports: list[Report]) -> Report | None:
@@ -232,6 +259,9 @@ def _causes(panic: Report) -> tuple[str, ...]:
 def _is_of(report: Report, classes: tuple[str, ...]) -> bool:
     if _class(report) in classes:
         return True
+    # Such as a failure of CFI, or what SLUB finds: the warning is part of the report.
+    if report.kind is not None and "warning" in report.kind.then and "warning" in classes:
+        return True
     unsaid = report.lost_head and _class(report) in OOPSES
     died = report.die is not None or unsaid
     return died and ("die" in classes or "die at once" in classes)
@@ -241,8 +271,8 @@ def _class(report: Report) -> str:
     return report.kind.error_class if report.kind is not None else ""
 
 
-def _near(one: Line, other: Line) -> bool:
-    return one.time is not None and other.time is not None and other.time - one.time < ROUND
+def _near(one: Line, other: Line, most: int = ROUND) -> bool:
+    return one.time is not None and other.time is not None and other.time - one.time < most
 
 
 def _at_once(oops: Report, panic: Report, lines: list[Line]) -> bool:

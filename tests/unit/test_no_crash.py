@@ -151,6 +151,30 @@ def test_a_warning_is_a_report_and_no_crash(end: str) -> None:
     assert parse_dump(text, "").title == "WARNING in noisy"
 
 
+@pytest.mark.parametrize("words", ["at f+0x1/0x2 (target: g+0x0/0x8)", "(target: g+0x0/0x8):"])
+def test_a_call_that_a_kernel_only_warns_of_is_no_crash(words: str) -> None:
+    text = f"CFI failure {words}\nWARNING: CPU: 1 PID: 42 at kernel/cfi.c:29 f+0x1/0x2\n"
+    trace = "Call trace:\n f+0x1/0x2\n---[ end trace 0000000000000000 ]---\n"
+    assert not ends_in_crash(f"{text}{trace}".encode())
+    assert ends_in_crash(
+        f"CFI failure {words}\nInternal error: Oops - CFI: 0 [#1] SMP\n{trace}".encode()
+    )
+
+
+def test_a_line_in_which_the_kernel_speaks_of_a_bug_is_no_crash() -> None:
+    text = b"[    1.000001] BUG: arch topology borken\n[    1.000002] the SMT domain\n"
+    assert parse_dump(text, "").title == "BUG: arch topology borken"
+    assert not ends_in_crash(text)
+
+
+@pytest.mark.parametrize("head", ["sysrq: ", "SysRq : ", "sysrq: SysRq : "])
+def test_what_somebody_asked_to_see_is_no_report(head: str) -> None:
+    trace = "CPU: 1 PID: 42 Comm: a\nRIP: 0010:f+0x1/0x2\nCall Trace:\n g+0x1/0x2\n h+0x1/0x2\n"
+    text = f"boot\n{head}Show backtrace of all active CPUs\nNMI backtrace for cpu 1\n{trace}"
+    assert parse_dump(text.encode(), "").title == ""
+    assert parse_dump(f"NMI backtrace for cpu 1\n{trace}".encode(), "").cut
+
+
 @pytest.mark.parametrize("end", ENDS[:5])
 def test_an_oops_that_the_machine_lived_through_is_no_crash(end: str) -> None:
     oops = "BUG: kernel NULL pointer dereference, address: 0\nOops: 0000 [#1] SMP\nRIP: 0010:f+0x1/0x2\n"

@@ -255,7 +255,7 @@ OOPSES = {
             "Oops: Kernel access of bad area, sig: 11 [#3]\n",
             "[0000000000000000] 0x0",
         ),
-        PAGING + "caller", None, 58, ("caller", "outer"),
+        NULL + "caller", None, 58, ("caller", "outer"),
     ),
     "powerpc-old": (
         ("Unable to handle kernel paging request for data at address 0x00000018\n"
@@ -692,3 +692,65 @@ def test_who_called_a_bare_address_is_known_by_a_register() -> None:
         facts = parse_dump(OOPSES[name][0].encode(), "Oops", 1)
         assert facts.caller is not None
         assert facts.caller.function == "caller"
+
+
+ARM64_REGISTERS = (
+    "CPU: 1 PID: 42 Comm: cp Not tainted 6.6.31 #1\npc : culprit+0x1/0x20\nlr : caller+0x1/0x20\n"
+    "Call trace:\n culprit+0x1/0x20\n caller+0x1/0x20\n outer+0x1/0x20\n"
+)
+#: One bug in the words of several machines, or without its first line.
+ONE_BUG = {
+    "kernel BUG in culprit": (
+        "kernel BUG at fs/a.c:1!\nInternal error: Oops - BUG: 0 [#1] SMP\n" + ARM64_REGISTERS,
+        "Internal error: Oops - BUG: 00000000f2000800 [#1] SMP\n" + ARM64_REGISTERS,
+        "Oops - BUG[#1]:\n" + ARM64_REGISTERS,
+    ),
+    "UBSAN: array-index-out-of-bounds in culprit": (
+        "UBSAN: array-index-out-of-bounds in fs/a.c:1:2\nindex 9 is out of range\n"
+        + ARM64_REGISTERS.replace("pc :", "x :").replace("lr :", "x :"),
+        "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP\n"
+        + ARM64_REGISTERS,
+    ),
+    # Who waits: the scheduler, which one machine shows more of than another, is in no path.
+    "INFO: task hung in culprit": tuple(
+        f"INFO: task cp:42 blocked for more than 120 seconds.\nCall Trace:\n{scheduler}"
+        " culprit+0x1/0x20\n caller+0x1/0x20\n outer+0x1/0x20\n first+0x1/0x20\n last+0x1/0x20\n"
+        for scheduler in (
+            " __schedule+0x1/0x20\n schedule+0x1/0x20\n",
+            " __switch_to+0x1/0x20\n __schedule+0x1/0x20\n schedule+0x1/0x20\n",
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("title", ONE_BUG)
+def test_one_bug_has_its_signatures_on_every_machine(title: str) -> None:
+    facts = [parse_console(text.encode()) for text in ONE_BUG[title]]
+    assert {each.title for each in facts} == {title}
+    assert len({(each.error_class, each.signature, each.stack) for each in facts}) == 1
+    assert facts[0].stack
+
+
+@pytest.mark.parametrize(
+    ("first", "message", "title"),
+    [
+        (
+            "Bad mode in Error handler detected on CPU1, code 0xbf000002 -- SError",
+            "bad mode",
+            "Bad mode in culprit",
+        ),
+        (
+            "Unhandled 64-bit el1h sync exception on CPU1, ESR 0x0000000002000000 -- Unknown",
+            "Unhandled exception",
+            "Unhandled 64-bit el1h sync exception in culprit",
+        ),
+    ],
+)
+def test_an_exception_that_arm64_has_no_handler_for_is_the_panics_cause(
+    first: str, message: str, title: str
+) -> None:
+    panic = f"Kernel panic - not syncing: {message}\n"
+    text = f"{first}\n{ARM64_REGISTERS.split('Call')[0]}{panic}{ARM64_REGISTERS}".encode()
+    for facts in (parse_dump(text, "Panic", 1), parse_console(text)):
+        assert (facts.title, facts.panic, facts.crashed or facts.found) == (title, message, True)
+        assert facts.signature

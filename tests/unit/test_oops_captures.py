@@ -34,7 +34,7 @@ DUMPS: dict[
     "blk-ppc64el-lzo-6.1.192": [
         ("Oops#1", NULL + "lkdtm_EXCEPTION", "lkdtm_EXCEPTION", 0, 60, "init", 6, "direct_entry"),
         ("Oops#2", PAGING + "lkdtm_WRITE_RO", "lkdtm_WRITE_RO", 0, 63, "init", 7, "lkdtm_do_action"),
-        ("Oops#3", PAGING + "execute_location", "", 0, 65, "init", 7, "lkdtm_do_action"),
+        ("Oops#3", NULL + "execute_location", "", 0, 65, "init", 7, "lkdtm_do_action"),
     ],
     "blk-s390x-zstd-6.1.192": [
         ("Oops#1", POINTER + "lkdtm_EXCEPTION", "lkdtm_EXCEPTION", 1, 68, "init", 7, "lkdtm_EXCEPTION"),

@@ -6,6 +6,7 @@ must be called the same; of a log that breaks off, no other function is ever nam
 
 from __future__ import annotations
 
+import html
 import itertools
 import re
 from dataclasses import dataclass
@@ -120,6 +121,12 @@ CARRIERS: dict[str, Callable[[bytes, int, bytes], bytes]] = {
     "indented": lambda _, __, text: b"    " + text,
     "quoted": lambda _, __, text: (b"> " + text).rstrip(),
     "quoted twice": lambda _, time, text: b"> > " + stamp(time) + b" " + text,
+    "a page": lambda level, time, text: html.escape(
+        (b"<" + level + b">" + stamp(time) + b" " + text).decode("latin-1")
+    ).encode("latin-1"),
+    "a page with a tag after each line": lambda _, __, text: (
+        html.escape(text.decode("latin-1")).encode("latin-1") + b"<br />"
+    ),
     "every line twice": lambda _, time, text: (stamp(time) + b" " + text + b"\n") * 2,
 }
 

@@ -8,6 +8,8 @@ from pstorefs.oops import parse_console, parse_dump
 
 NULL = "BUG: unable to handle kernel NULL pointer dereference"
 PAGING = "BUG: unable to handle kernel paging request"
+CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
+TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
 X86_TRACE = (
     "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\nRIP: 0010:culprit+0x1/0x20\n"
     "CR2: {address} CR3: 000000010a2f8000 CR4: 0000000000750ee0\n"
@@ -69,6 +71,47 @@ def test_a_fault_is_the_same_bug_without_its_first_line(name: str) -> None:
     assert cut.stack == whole.stack
 
 
+UD2 = "Code: 48 89 df e8 5b ff ff ff eb d4 <0f> 0b 66 0f 1f 44 00 00\n"
+#: What is left of a BUG() whose line is lost: the exception's, and what shows its instruction.
+BUGS = {
+    "x86": ("invalid opcode: 0000 [#1] SMP\n", f"RIP: 0010:culprit+0x1/0x20\n{UD2}"),
+    "x86 since 6.10": (
+        "Oops: invalid opcode: 0000 [#1] SMP NOPTI\n",
+        f"RIP: 0010:culprit+0x1/0x20\n{UD2}",
+    ),
+    "i386": ("invalid opcode: 0000 [#1] SMP\n", f"EIP: culprit+0x1/0x20\n{UD2}"),
+    "powerpc": (
+        "Oops: Exception in kernel mode, sig: 5 [#1]\n",
+        "REGS: c03a8b7c0 TRAP: 0700   Not tainted\nNIP [c0080000001105f8] culprit+0x18/0x28\n",
+    ),
+    "s390": (
+        "monitor event: 0040 ilc:2 [#1] SMP \n",
+        "Krnl PSW : 0704c00180000000 000003ff80a2b3c4 (culprit+0x34/0x500)\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("said", ["", "list_del corruption. next->prev should be ffff8881\n"])
+@pytest.mark.parametrize("machine", BUGS)
+def test_a_bug_is_the_same_without_its_line(machine: str, said: str) -> None:
+    trap, registers = BUGS[machine]
+    rest = f"{trap}{CPU}{registers}Call Trace:\n{TRACE}"
+    whole = parse_console(f"{said}kernel BUG at lib/a.c:59!\n{rest}".encode())
+    cut = parse_console(f"{said}{rest}".encode())
+    assert cut.title == whole.title
+    assert cut.title == f"{'BUG: corrupted list' if said else 'kernel BUG'} in culprit"
+    assert (cut.signature, cut.error_class) == (whole.signature, whole.error_class)
+
+
+def test_an_instruction_that_the_processor_does_not_know_is_no_bug() -> None:
+    code = "Code: c4 e2 7b f6 <62> f1 7d 48 6f 07 0f 0b\n"
+    text = f"invalid opcode: 0000 [#1] SMP\n{CPU}RIP: 0010:culprit+0x1/0x20\n{code}"
+    assert parse_console(text.encode()).title == "invalid opcode in culprit"
+    text = f"Oops: Exception in kernel mode, sig: 5 [#1]\nREGS: c0 TRAP: 0d00   Not tainted\n{CPU}"
+    text += "NIP [c0080000001105f8] culprit+0x18/0x28\n"
+    assert parse_console(text.encode()).title == "Exception in kernel mode in culprit"
+
+
 #: What the trace of a report holds whose beginning is lost, and its title.
 TRACES = {
     " ? __die_body+0x1/0x2\n ? page_fault_oops+0x1/0x2\n": f"{PAGING} in culprit",
@@ -91,10 +134,6 @@ def test_a_report_without_its_first_lines_is_known_by_who_printed_it(frames: str
     assert parse_console(text.encode()).title == TRACES[frames]
 
 
-CPU = "CPU: 1 PID: 42 Comm: cp Not tainted 6.1.5 #7\n"
-TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
-
-
 @pytest.mark.parametrize(
     ("text", "title"),
     [
@@ -105,6 +144,14 @@ TRACE = " caller+0x1/0x20\n outer+0x1/0x20\n"
                 "---[ end trace 0000000000000000 ]---\n"
             ),
             "WARNING: refcount bug in culprit",
+        ),
+        (
+            (
+                "------------[ cut here ]------------\nindex 9 is out of range for type 'int [4]'\n"
+                f"{CPU}Call Trace:\n dump_stack_lvl+0x1/0x2\n ubsan_epilogue+0x1/0x2\n"
+                f" __ubsan_handle_out_of_bounds+0x1/0x2\n{TRACE}---[ end trace ]---\n"
+            ),
+            "UBSAN: array-index-out-of-bounds in caller",
         ),
         # a list of tasks, rows of a program
         (f"{'=' * 66}\n{CPU}Call Trace:\n{TRACE}", "no report in the text"),
@@ -372,3 +419,70 @@ def test_an_oops_that_has_only_begun_on_another_processor_is_not_the_one_that_is
     )
     facts = parse_dump(text.encode(), "Oops", 1)
     assert facts.title == "BUG: stack guard page was hit in culprit"
+
+
+def test_frames_without_their_header_are_not_those_of_the_panic() -> None:
+    text = (
+        "INFO: task cp:42 blocked for more than 120 seconds.\n"
+        f"task:cp    state:D stack:0\n{TRACE}"
+        f"Kernel panic - not syncing: hung_task: blocked tasks\n{CPU}"
+        "Call Trace:\n panic+0x1/0x2\n watchdog+0x1/0x2\n kthread+0x1/0x2\n"
+    )
+    assert parse_console(text.encode()).title == "INFO: task hung in caller"
+
+
+#: A panic from its line to its end, and its title.
+PANICS = {
+    "VFS: Unable to mount root fs on unknown-block(0,0)": (
+        "kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)"
+    ),
+    "stack-protector: Kernel stack is corrupted in: culprit+0x412/0x420": (
+        "kernel panic: stack is corrupted in culprit"
+    ),
+    "corrupted stack end detected inside scheduler": "kernel panic: corrupted stack end in caller",
+}
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("message", PANICS)
+def test_a_panic_whose_line_is_lost_is_called_after_its_end(message: str, old: bool) -> None:
+    words = f"Kernel panic - not syncing: {message}"
+    end = f"---[ end {words}" if old else f"---[ end {words} ]---"
+    body = f"{CPU}Call Trace:\n dump_stack+0x1/0x2\n panic+0x1/0x2\n schedule+0x1/0x2\n{TRACE}"
+    whole = parse_console(f"{words}\n{body}Kernel Offset: disabled\n{end}\n".encode())
+    cut = parse_console(f"{body}Kernel Offset: disabled\n{end}\n".encode())
+    assert cut.title == whole.title == PANICS[message]
+    assert (cut.signature, cut.panic, cut.pid) == (whole.signature, message, 42)
+    assert (cut.cut, whole.cut) == (True, False)
+    assert cut.crashed
+    assert parse_console(f"{end}\n".encode()).panic == message
+
+
+def test_a_panic_that_says_its_end_is_one() -> None:
+    words = "Kernel panic - not syncing: Fatal exception"
+    for between in ("", "---[ end trace 0000000000000000 ]---\n"):
+        oops = (
+            f"BUG: kernel NULL pointer dereference\nOops: 0000 [#1] SMP\n{CPU}RIP: 0010:f+0x1/0x2\n"
+        )
+        text = f"{oops}{between}{words}\n{CPU}{between}---[ end {words} ]---\n"
+        facts = parse_console(text.encode())
+        assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
+        facts = parse_console(text.replace(f"{words}\n{CPU}", "").encode())
+        assert (facts.title, facts.panic, facts.others) == (f"{NULL} in f", "Fatal exception", ())
+
+
+def test_a_stall_that_breaks_off_before_its_work_keeps_its_name() -> None:
+    text = (
+        "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [kworker/1:1:42]\n"
+        "CPU: 1 PID: 42 Comm: kworker/1:1 Not tainted 6.1.5 #7\nWorkqueue: events my_work [mod]\n"
+        "RIP: 0010:spin+0x1/0x20\nCall Trace:\n <TASK>\n inner+0x1/0x20\n my_work+0x1/0x20 [mod]\n"
+        " process_one_work+0x1/0x20\n worker_thread+0x1/0x20\n kthread+0x1/0x20\n"
+        " ret_from_fork+0x1/0x20\n </TASK>\n"
+    )
+    lines = text.splitlines(keepends=True)
+    for count in range(4, len(lines) + 1):
+        facts = parse_console("".join(lines[:count]).encode())
+        assert facts.title == "BUG: soft lockup in my_work", count
+    waits = text.replace("RIP: 0010:spin", "RIP: 0010:smp_call_function_many_cond")
+    cut = "".join(waits.splitlines(keepends=True)[:4])
+    assert parse_console(cut.encode()).title == "BUG: soft lockup in smp_call_function"

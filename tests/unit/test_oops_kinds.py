@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pstorefs.oops import parse_console, quiet
+from pstorefs.oops import parse_console, parse_dump, quiet
 from pstorefs.oops.lines import split
 from pstorefs.oops.reports import split as split_reports
 
@@ -312,6 +312,14 @@ ROWS = [
     ),
     (HUNG + trace("__schedule", "synchronize_srcu", "victim"), "INFO: task hung in victim"),
     (HUNG + trace("__schedule", "tree_lock", "victim"), "INFO: task hung in victim"),
+    # what is called after a caller that has the lock already
+    (HUNG + trace("__schedule", "mutex_lock", "work_locked"), "INFO: task hung in work_locked"),
+    # Lustre's own, the same words for each of its assertions
+    (
+        "Kernel panic - not syncing: LBUG\n" + trace("panic", "lbug_with_loc", "asserter"),
+        "kernel panic: LBUG in asserter",
+    ),
+    (warning("arch/x86/a.c:3", "__warn_thunk", "warn_thunk_thunk", "f"), "WARNING in f"),
     # A stall: a file's method, also where a page fault or an open calls it; what idles; a thread
     (
         STALL + trace("spin", "shmem_fault", "__do_fault", "exc_page_fault"),
@@ -827,6 +835,26 @@ def test_a_stall_that_shows_only_who_waits_for_the_stalled_has_no_function() -> 
     assert parse_console(idle.encode()).function == "loop"
 
 
+WORK = "Workqueue: events_unbound my_work [mod] (8:0)\n"
+#: Stalls whose trace names nobody: of a task that runs arm64 shows no more.
+NAMELESS = (
+    ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nTask dump for CPU 3:\n",
+     "Call trace:\n __switch_to+0x1/0x2\n 0xffffff8040f1a8c0\n", "INFO: rcu detected stall"),
+    ("watchdog: BUG: soft lockup - CPU#3 stuck for 23s! [kworker/3:1:88]\n",
+     "RIP: 0010:0xffffffffc0a2b3c4\nCall Trace:\n <TASK>\n ret_from_fork+0x1/0x2\n",
+     "BUG: soft lockup"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "rest", "title"), NAMELESS)
+def test_a_stall_whose_trace_names_nobody_is_called_after_its_work(
+    head: str, rest: str, title: str
+) -> None:
+    assert parse_console(f"{head}{WORK}{rest}".encode()).title == f"{title} in my_work"
+    # what works on another processor is none of it
+    assert parse_console(f"{head}{rest}{WORK}".encode()).title == title
+
+
 def test_a_warning_with_a_message_is_called_after_who_warned() -> None:
     # 6.19 on x86-64: where it traps is one function for all
     head = "WARNING: net/a.c:12 at {}+0x1/0x2, CPU#0: a/1\nRIP: 0010:__WARN_trap+0x1/0x2\n"
@@ -872,3 +900,42 @@ def test_a_report_in_a_long_log_is_the_same_as_alone(text: str, title: str) -> N
     assert within.span is not None
     assert within.span.first_line == 2000 + alone.span.first_line
     assert within.span.start == len(NOISE) + alone.span.start
+
+
+#: What a file system finds broken: its own line, then that of a warning or of a BUG(); the title.
+FOUND_BROKEN = (
+    ("VFS: Busy inodes after unmount of loop0 (btrfs)", "fs/super.c",
+     "VFS: Busy inodes after unmount (use-after-free)"),
+    ("VFS: Close: file count is 0 (f_op=0xffffffff8b2a0000)", "fs/open.c",
+     "VFS: Close: file count is zero (use-after-free)"),
+    ("BUG: Dentry 00000000d2a0b1f3{i=21,n=a}  still in use (1) [unmount of tmpfs tmpfs]",
+     "fs/dcache.c", "BUG: Dentry still in use in unmount"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "file", "title"), FOUND_BROKEN)
+def test_what_a_file_system_finds_broken_has_one_name_in_every_dump(
+    line: str, file: str, title: str
+) -> None:
+    bug = f"kernel BUG at {file}:12!\ninvalid opcode: 0000 [#1] SMP\n{CPU}RIP: 0010:f+0x1/0x2\n"
+    warned = warning(f"{file}:12", "f", "g", *ENTRY)
+    panic = f"Kernel panic - not syncing: kernel: panic_on_warn set ...\n{trace('panic', '__warn')}"
+    console = parse_console(f"{line}\n{bug}".encode())
+    assert (console.title, console.others) == (title, ())
+    for facts in (
+        parse_dump(f"{line}\n{bug}".encode(), "Oops", 1),
+        parse_console(f"{line}\n".encode()),
+        parse_console(f"{line}\n{warned}".encode()),
+        parse_dump(f"{line}\n{warned}{panic}".encode(), "Panic", 1),
+    ):
+        assert (facts.title, facts.signature) == (title, console.signature)
+    other = parse_console(f"{line}\n{warning('net/a.c:12', 'f', 'g')}".encode())
+    assert [each.title for each in other.others] == ["WARNING in f"]
+
+
+def test_a_failure_of_cfi_that_is_a_warning_is_what_panic_on_warn_stopped_for() -> None:
+    text = f"CFI failure at f+0x1/0x2 (target: g+0x0/0x8)\n{warning('kernel/cfi.c:29', 'f', 'h')}"
+    panic = f"Kernel panic - not syncing: kernel: panic_on_warn set ...\n{trace('panic', '__warn')}"
+    facts = parse_dump(f"{text}{panic}".encode(), "Panic", 1)
+    assert facts.title == "CFI failure in f"
+    assert facts.signature == parse_console(text.encode()).signature

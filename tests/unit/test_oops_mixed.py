@@ -203,3 +203,31 @@ def test_of_such_a_trace_whose_end_is_lost_the_next_report_keeps_its_own(shown: 
     second, title = report("oops", 1, "alpha")
     _, titles = read([*first[:5], *ASIDE.splitlines()[:shown], *second])
     assert title in titles
+
+
+def on_arm64(count: int, function: str) -> list[str]:
+    """What arm64 prints of an oops once it has the lock of die()."""
+    return [
+        f"Internal error: Oops: 0000000096000005 [#{count}] PREEMPT SMP",
+        f"CPU: {count} PID: {40 + count} Comm: t{count} Not tainted 6.6.31 #1",
+        "pstate: 60000005 (nZCv daif -PAN -UAO -TCO -DIT -SSBS BTYPE=--)",
+        f"pc : {function}+0x1/0x20",
+        f"lr : {function}_caller+0x1/0x20",
+        "sp : ffffffc00a8bbb40",
+        "Call trace:",
+        f" {function}+0x1/0x20",
+        f" {function}_caller+0x1/0x20",
+        "---[ end trace 0000000000000000 ]---",
+    ]
+
+
+@pytest.mark.parametrize("more", [0, 1, 4])
+@pytest.mark.parametrize("shown", [5, 10, 20])
+def test_of_faults_that_begin_together_the_one_that_died_first_is_meant(
+    more: int, shown: int
+) -> None:
+    words = "Unable to handle kernel paging request at virtual address dead00000000010"
+    heads = [f"{words}{number}" for number in range(2)] + ["Mem abort info:"] * more
+    facts, _ = read(heads + [*on_arm64(1, "alpha"), *on_arm64(2, "beta")][:shown])
+    assert facts.title == "BUG: unable to handle kernel paging request in alpha"
+    assert facts.pid == 41
