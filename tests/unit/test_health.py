@@ -13,7 +13,7 @@ import pytest
 from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.report.health import _systemd_pstore, not_archiving
-from pstorefs.source.directory import Store
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 
 CASES = [
@@ -67,7 +67,7 @@ def test_what_keeps_from_archiving_is_said_before_it_is_tried(
     source.mkdir()
     archive.mkdir(parents=True)
     happens(archive)
-    with closing(Store(str(source))) as store:
+    with closing(OpenDirectory(str(source))) as store:
         found = not_archiving(Catalog([]), store, str(archive), Policy(volatile=True))
     assert bool(found) == bool(what)
     for finding in found:
@@ -92,7 +92,7 @@ def test_an_archive_that_is_full_or_read_only_needs_attention(
     monkeypatch.setattr(os, "fstatvfs", lambda _: room)
     (tmp_path / "store").mkdir()
     (tmp_path / "archive").mkdir(0o700)
-    with closing(Store(str(tmp_path / "store"))) as store:
+    with closing(OpenDirectory(str(tmp_path / "store"))) as store:
         found = not_archiving(Catalog([]), store, str(tmp_path / "archive"), Policy(volatile=True))
     assert [what in finding.what for finding in found] == [True] * bool(flag or free == 1)
     assert all("erased" not in finding.way_out for finding in found)
