@@ -104,12 +104,15 @@ def debian_kernel() -> Kernel:
 
 
 def oops_module(kernel: Kernel) -> bytes:
-    """A module that oopses as it is loaded, built for this kernel (package linux-headers-amd64)."""
+    """A module that oopses as it is loaded, built for this kernel."""
     with locked(CACHE):
         folder = CACHE / f"provoke-{kernel.version}"
         if not (folder / "provoke.ko").exists():
             shutil.copytree(HERE / "provoke", folder, dirs_exist_ok=True)
-            headers = f"/usr/src/linux-headers-{kernel.version}"
+            headers = Path(f"/usr/src/linux-headers-{kernel.version}")
+            if not headers.exists():  # those of linux-headers-amd64 are of an older kernel
+                install = ("apt-get", "-qq", "-y", "--no-install-recommends", "install")
+                _output(*install, headers.name)
             command = ["make", "-s", "-C", headers, f"M={folder}", "modules"]
             subprocess.run(command, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
         return (folder / "provoke.ko").read_bytes()
