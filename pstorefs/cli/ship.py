@@ -37,21 +37,22 @@ HELP = """\
 usage: pstorefs --ship [URL] [--check] [--now] [-o OPTION[,...]]
        pstorefs --sentry DSN [--now] [-o OPTION[,...]]
 
-Hand each dump of the archive to a store that all machines share, once: its bundle, then its
-index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these want the Python package obstore),
-or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it: man pstorefs-ship
+Send each dump of the archive once to a store that all machines share: first its bundle, then
+its index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these need the Python package
+obstore), or file:///DIRECTORY. Without URL: the one in /etc/pstorefs/ship.conf.
+Manual: man pstorefs-ship
 
-  --check    only see whether the store can be reached, lets this machine write, and refuses to
-             overwrite
-  --sentry DSN   an event for each crash to a Sentry, GlitchTip or Bugsink
-  --now      do not wait for this machine's share of the 15 minutes after a boot
+  --check    only check: can the store be reached, may this machine write there, does the store
+             refuse to overwrite?
+  --sentry DSN   send an event for each crash to Sentry, GlitchTip or Bugsink
+  --now      do not wait after a boot (up to 15 minutes, so that not all machines send at once)
   -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
              credentials=FILE, sentry=DSN, metrics=FILE, unclean=yes, window=15m, run=10m,
              size=256M
   -h, --help this text
 
-Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
-does not mend; 3 some dumps remain, and are tried again by the next run.
+Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 an error that trying again does not
+fix; 3 some dumps remain, and the next run tries again.
 """
 
 USAGE, FAILURE, REMAINS = 1, 2, 3
