@@ -9,7 +9,7 @@ schema              2; a higher number where a key changes its meaning or is add
 program             the name and version of what wrote this
 name, id            of the directory; SHA-256 over the sorted SHA-256 sums of the stored records
 type, backend       dmesg, console...; erst, efi, ramoops, pstore_blk, nvram
-reason, count       what the kernel says in the header: Panic, Oops...; oopses since boot
+reason, count       what the kernel says in the header: Panic, Oops...; dumps since boot
 crash               true for Panic, Oops and Emergency, and for a log without a header (a console's)
                     that ends in a crash and belongs to no dump
 time, time_source   RFC 3339 in UTC; id, mtime, boot-id (the boot's begin: the dump is later), none
