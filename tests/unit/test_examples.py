@@ -1,4 +1,7 @@
-"""README.md shows what the program prints: its examples are run on the records of the corpus."""
+"""README.md: the lines of its examples that depend on the running kernel and on the day.
+
+tests/mount/test_readme.py runs all examples, and leaves out these words.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import pytest
 
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
-from pstorefs.cli.pstorecat import main as pstorecat
 from pstorefs.record.record import STORE
 from pstorefs.report import files
 from pstorefs.report.material import context_of, material
@@ -51,10 +53,6 @@ def store(tmp_path: Path) -> Path:
     return capture("erst-mixed-upgrade").write("enc", tmp_path / "store")
 
 
-def test_the_records(store: Path) -> None:
-    assert printed("ls /sys/fs/pstore | head -n 2") == sorted(p.name for p in store.iterdir())[:2]
-
-
 def test_status(store: Path, machine: Machine) -> None:
     catalog = Catalog([Place(STORE, str(store))])
     text = Reporter(catalog, "", machine, own=False, clock=NOW.timestamp).text()
@@ -69,11 +67,3 @@ def test_report_txt(store: Path, machine: Machine) -> None:
     text = files.FILES["report.txt"](material(catalog, dump), context)
     assert text is not None
     assert printed(f"head -n 15 /mnt/crashes/dumps/{name}/report.txt") == head(text, 15)
-
-
-def test_pstorecat(store: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    record = tmp_path / "dmesg-erst-1.enc.z"
-    record.write_bytes((store / "dmesg-erst-7648162084915511297.enc.z").read_bytes()[:2000])
-    assert pstorecat([str(record)]) == 1
-    lines = capfdbinary.readouterr().out.decode().rstrip("\n").split("\n")
-    assert printed("pstorecat dmesg-erst-1.enc.z 2>/dev/null | tail -n 2") == lines[-2:]
