@@ -72,7 +72,7 @@ def _files(store: OpenDirectory, say: Callable[[str], None] = lambda _: None) ->
             raise error
         if isinstance(error, FileNotFoundError):
             return  # it vanished meanwhile, as files do
-        say(f"{'/'.join(folder)}: passed over: {error.strerror or error}")
+        say(f"{'/'.join(folder)}: ignored: {error.strerror or error}")
 
     return {found.path: found.stamp for found in walk(store, unreadable)}
 
@@ -98,7 +98,7 @@ def _locked(
         try:
             _keep(store, view, descriptor, policy)
         except OSError as error:
-            policy.say(f"keep= is given up: {explain(path, error).strerror}")
+            policy.say(f"keep= was not applied: {explain(path, error).strerror}")
         if outcomes or not policy.keep.unlimited:
             _index(view, descriptor, entries, policy)
     finally:
@@ -117,7 +117,7 @@ def _index(
         index.update(view, descriptor, lambda name: entries.get(name) or entry_of(view, name))
     except Exception as error:  # noqa: BLE001 - it is a cache: whoever reads does without
         why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        policy.say(f"the archive's index is not up to date, and lists take longer: {why}")
+        policy.say(f"the archive's index could not be updated, so listing takes longer: {why}")
 
 
 def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy) -> None:
@@ -137,7 +137,7 @@ def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Po
         try:
             data = store.read(tuple(folder), name, stamp)
         except OSError as error:
-            policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
+            policy.say(f"keep= removes nothing: {path} cannot be read: {error.strerror or error}")
             return
         remaining.add(hashlib.sha256(data).hexdigest())
     waiting = partial(policy.unshipped, view.path, descriptor)

@@ -23,8 +23,8 @@ WHY = {
     " reboot, then archive; or force it: clear {name}",
     "same": "this is the archived copy itself: the archive is mounted within the source",
     "changed": "it, or a record of the same dump, changed while it was archived: archive it again",
-    "returned": "the store brought it back, was told to erase it again, and brought it back again;"
-    " it is tried once more after the next boot, or now by: clear {name}",
+    "returned": "the store still has it, although it was erased twice;"
+    " pstorefs tries again after the next boot; to try now: clear {name}",
 }
 #: Logs that the kernel keeps writing, all of one backend.
 LOGS = ("console", "pmsg", "ftrace")

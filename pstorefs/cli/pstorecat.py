@@ -181,7 +181,7 @@ def _logcat(file: str, _: bool) -> bool:
     record, _name = _interpret(file, data)
     lines = logcat(record.text[: len(record.text) - record.notice_length])
     if not lines:
-        _complain(f"{file}: no log of Android: pstorecat without --logcat shows it as it is")
+        _complain(f"{file}: not an Android log: use pstorecat without --logcat")
         return False
     _write(lines)
     return _judge(file, record) if record.state != reading.SUSPECT else True
@@ -192,7 +192,7 @@ def _judge(file: str, record: reading.Reading) -> bool:
     if record.broken:
         _complain(f"{file}: {record.state}: {record.broken}")
     elif record.state == reading.DAMAGED:
-        _complain(f"{file}: damaged: memory errors beyond correction: parts may be wrong")
+        _complain(f"{file}: damaged: uncorrectable memory errors: parts may be wrong")
     return record.state in _FINE
 
 
@@ -209,7 +209,10 @@ def _read(file: str) -> bytes:
     with _open(file) as source:
         data = source.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
-        raise OSError(f"more than {MAX_INPUT >> 20} MiB: no record of a kernel is so long")
+        raise OSError(
+            f"more than {MAX_INPUT >> 20} MiB: not a kernel record;"
+            " for any other log use pstorecat --report"
+        )
     return data
 
 

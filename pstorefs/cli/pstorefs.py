@@ -26,29 +26,23 @@ To unmount: umount MOUNTPOINT. Manual: man pstorefs. To decode one file: pstorec
 
 Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
   --archive        save all dumps, then clear the records that were saved
-  --list           print one line for each dump
+  --list           one line for each dump; --json with this, --show, --check: for programs
   --show NAME      print the report of a dump; NAME is a dump, a record, or latest
   --check          will the next crash be recorded? --crash: ask, then crash to prove it
-  --json           with --list, --show, --check: output for programs
-  --bundle NAME FILE   everything about a dump in one file; --redact: without names and
-                   addresses
+  --bundle NAME FILE   everything about a dump in one file; --redact: no names, addresses
   --report-html URL|DIRECTORY FILE   one HTML page about a fleet's store or an archive
   --ship [URL], --sentry DSN   send archived dumps, or events: pstorefs --ship --help
   --every=TIME     archive and ship, and repeat after TIME, such as 15m: for containers
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR, archive_volatile   where to save dumps; even on tmpfs
-                   keep=90d+500M+20   how much the archive may hold
-                   metrics=FILE   with --archive: metrics for Prometheus
+                   keep=90d+500M+20, metrics=FILE   size of the archive; for Prometheus
                    rm=archive|clear|deny   what rm of a record does
-                   ro   no commands, no rm; plain   records only
-                   nofail   mount even without a pstore
-                   auto_unmount   unmount if the program is killed
+                   ro, plain, nofail   no commands; records only; even without pstore
                    endpoint=, region=, ca=, credentials=   how to reach a fleet's store
-  -f, -d           stay in the foreground; -d: and print every request
-  -h, --help, -V, --version
-Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, but some records
-deliberately stay in the store; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
+  -f, -d           foreground; -d: and print each request.  -h, --help, -V, --version
+Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, and some records stay in
+the store on purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 """
 
 

@@ -66,13 +66,17 @@ def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
     # Another receiver than the one that is configured: its options are not meant for it.
     settings = Ship() if given else configured()
     for name, value in given:
-        apply(settings, name, value)
+        try:
+            apply(settings, name, value)
+        except ShipError as error:  # it was not given by -o
+            words = str(error).removeprefix(f"option {name}: ")
+            raise ShipError(words if name == "url" else f"--{name}: {words}") from None
     for text in options:
         apply_words(settings, text)
     if not settings.receivers():
         raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
     if "--check" in flags and not settings.url:
-        raise ShipError("--check is about a store, and none is given: pstorefs --ship URL --check")
+        raise ShipError("--check needs a store: pstorefs --ship URL --check")
     if said := overlap(settings, state_of(settings)):
         raise ShipError(said)
     return settings, flags
@@ -296,16 +300,16 @@ def _check(settings: Ship) -> int:
         return _fail(status, f"{settings.url}: {answer.why}")
     out(f"{settings.url}: reached; this machine ({sender.identity.machine}) may write there")
     if answer.result == EXISTS:
-        out("an object that is there already is not overwritten")
+        out("existing objects are not overwritten")
     else:
         out(
-            "warning: the store overwrites what is there already: whoever has a machine's"
+            "warning: the store overwrites existing objects: whoever has a machine's"
             " credentials can replace what others sent; see docs/fleet.md"
         )
     if not os.path.isdir(settings.archive):
         out(
             f"warning: {settings.archive} does not exist: either nothing was archived yet, or"
-            " archive= is not what pstorefs --archive has"
+            " archive= is not the one of pstorefs --archive"
         )
     return 0
 

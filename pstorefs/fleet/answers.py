@@ -83,19 +83,21 @@ _CAUSES = (
     (re.compile(r"(redirect without LOCATION)"), REFUSED),
 )
 LATE = "no answer in time"
-_REDIRECTED = "a redirection, which is not followed: see endpoint=, and what is before the store"
+_REDIRECTED = (
+    "a redirection, which is not followed: check endpoint=, and any proxy before the store"
+)
 # An answer of success that is none of a store: of a proxy, or where guests log in.
 _NO_ETAG = "ETag Header missing"
-_NO_STORE = "the answer is not that of a store: see endpoint=, and what is before the store"
+_NO_STORE = "the answer is not from a store: check endpoint=, and any proxy before the store"
 _REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
     "redirect without LOCATION": _REGION,
-    "InvalidCertificate": "the store's certificate is not trusted: see ca=, and the clock",
+    "InvalidCertificate": "the store's certificate is not trusted: check ca= and the clock",
     "Timeout": LATE,
-    "InvalidMessage": "what listens there speaks no TLS: does endpoint= have to begin with http://?",
+    "InvalidMessage": "the server there does not speak TLS: must endpoint= begin with http://?",
     "tls handshake eof": "the connection ended before TLS began: does the store speak TLS?",
     "IncompleteMessage": "the connection ended before an answer",
-    "Parse": "what answers speaks no HTTP, or TLS: see endpoint=",
+    "Parse": "the answer is not HTTP: must endpoint= begin with https://?",
 }
 # Where obstore asks for credentials if it was given none: EC2 and Google, ECS and EKS.
 _METADATA = ("//169.254.169.254", "//169.254.170.2", "//metadata.google.internal")
@@ -177,7 +179,7 @@ def judge(kind: Kind, said: str) -> Answer:
     if status >= 500 or status in _PASSING or code in _PASSING_CODES:
         return Answer(RETRY, words, store_wide=True)
     if _NO_TOKEN in said.partition("\n")[0]:
-        return Answer(REFUSED, f"{words}: no token is given for these credentials", True)
+        return Answer(REFUSED, f"{words}: the cloud gives no token for these credentials", True)
     hint = _HINTS_OF_CODES.get(code) or _HINTS.get(status)
     if hint:
         words = f"{words}: {hint}"

@@ -40,7 +40,7 @@ _LATE_SECONDS = 30
 # A list is as many requests as it has thousands of keys.
 _LIST_SECONDS = 3600
 DIED = (
-    "obstore has ended, as it does of an answer without end: is a proxy before the store,"
+    "obstore has ended, as it does on an endless answer: is a proxy before the store,"
     " and is endpoint= right?"
 )
 # Until a worker is there, on a machine that has just booted, or that has no memory left.

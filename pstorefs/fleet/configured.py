@@ -53,7 +53,7 @@ def reached(source: str, options: Mapping[str, str]) -> Ship:
     if source == "fleet":  # settings/fleet.py
         found = configured(defaults.FLEET_CONFIG)
         if not found.url:
-            words = "names no url: give the store's URL as SOURCE"
+            words = "is missing, or has no url: give the store's URL as SOURCE"
             raise ShipError(f"{defaults.FLEET_CONFIG}: {words}")
     else:
         found = Ship()

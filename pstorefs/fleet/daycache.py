@@ -144,7 +144,7 @@ def _load(database: sqlite3.Connection) -> dict[str, Day]:
         "SELECT date, listed, names, hidden, sum FROM day_1"
     ):
         if said != _sum(date, listed, names, hidden):
-            raise ValueError("it holds something that pstorefs did not write")
+            raise ValueError("it contains something that pstorefs did not write")
         found[date] = Day(listed, _unpacked(names), frozenset(_unpacked(hidden)))
     return found
 
@@ -163,5 +163,5 @@ def _unpacked(data: bytes) -> tuple[str, ...]:
     engine = zlib.decompressobj()
     text = engine.decompress(data, _MOST_BYTES)
     if not engine.eof:
-        raise ValueError("it holds a day that is too long")
+        raise ValueError("it contains a day that is too long")
     return tuple(text.decode("ascii").split("\n")) if text else ()

@@ -171,7 +171,7 @@ class Days:
             self._failed(error)
         except Exception:  # noqa: BLE001 (whoever waits must be told)
             _log.exception("the fleet's index: please report this")
-            self._failed(RemoteError(errno.EIO, "a fault of pstorefs: see its log"))
+            self._failed(RemoteError(errno.EIO, "a bug in pstorefs: see its log"))
         finally:
             with self._lock:
                 self._look = None  # who comes from now on begins another one, if that is due
@@ -214,11 +214,11 @@ class Days:
             dates = {name.removeprefix("date=") for name in folders}
         except BadKeyError as error:
             # What days are called is known: each is asked for.
-            self._log_once(f"{error.strerror}: delete it; without it lists come sooner")
+            self._log_once(f"{error.strerror}: delete it; listing is faster without it")
             dates = self._days.keys() | _guessed(now)
         found = sorted(filter(keys.is_day, dates), key=lambda date: _distance(date, now))
         if len(found) > MOST_DAYS:
-            self._log_once(f"more than {MOST_DAYS} days: those far from today are passed over")
+            self._log_once(f"more than {MOST_DAYS} days: those far from today are ignored")
         return set(found[:MOST_DAYS])
 
     def _list_days(self, dates: Iterable[str]) -> list[tuple[str, RemoteError]]:
@@ -249,7 +249,7 @@ class Days:
             self._log_once(f"{prefix}: {words}")
         (self._incomplete.add if found.odd else self._incomplete.discard)(date)
         if odd:
-            words = f"{len(odd)} keys that are no index entries are passed over"
+            words = f"{len(odd)} keys that are not index entries are ignored"
             self._log_once(f"{prefix}: {words}, such as {odd[0]!r}")
         entries = tuple(sorted(set(names)))
         known = self._days.get(date)
@@ -282,7 +282,7 @@ class Days:
             words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
             self._log_once(words[0])
         if self._incomplete:
-            words.append(f"days that may lack some: {len(self._incomplete)}: see the log")
+            words.append(f"days that may be incomplete: {len(self._incomplete)}: see the log")
         self.state = self._now(), "; ".join(words)
 
     def _failed(self, error: RemoteError) -> None:

@@ -46,8 +46,8 @@ CONNECT_SECONDS = 10
 
 _BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
 _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
-_ALL = "keys before it and all behind it are not seen: delete it"
-_MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
+_ALL = "keys before and after it are not seen: delete it"
+_MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is ignored"
 _MOST_BAD = 100
 
 

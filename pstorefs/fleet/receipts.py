@@ -261,7 +261,7 @@ def reboot_noted(receipts: int, boot: str) -> bool:
 def note_reboot(receipts: int, boot: str, data: bytes) -> None:
     """Note what is to be shipped of a boot; empty: nothing, or nothing more. It is on the disk."""
     if not boot.replace("-", "").isalnum():
-        raise ValueError(f"{boot!r} is no boot's id")
+        raise ValueError(f"{boot!r} is not a boot id")
     _replace(receipts, _REBOOT + boot, data)
 
 

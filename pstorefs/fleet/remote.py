@@ -55,7 +55,7 @@ class BadKeyError(RemoteError):
     """
 
     def __init__(self, key: str) -> None:
-        super().__init__(errno.EILSEQ, f"the key {key!r} is none that a program should make")
+        super().__init__(errno.EILSEQ, f"the key {key!r} is not one that a program should make")
         self.key = key
 
 

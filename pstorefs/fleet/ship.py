@@ -152,7 +152,7 @@ class _Run:
         sender, settings = self._sender, self._sender.settings
         with self._counting:
             if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
-                return Result(name, REMAINS, why="left for the next run, as size= or run= say")
+                return Result(name, REMAINS, why="left for the next run, because of size= or run=")
             if self._hopeless:
                 return self._hopeless._replace(dump=name, key="")
         result = _ship_one(sender, name, self._begun + settings.run, self._packing)
@@ -242,7 +242,7 @@ def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Res
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written: {error.strerror or error}"
         own = error.errno in _IN_ITS_PLACE  # of this dump, and in no other's way
-        why += ": remove what has its name there" if own else ""
+        why += ": remove the file or directory with its name there" if own else ""
         return result._replace(result=FAILED, why=why, store_wide=not own)
     return result
 

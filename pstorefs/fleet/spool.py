@@ -57,7 +57,7 @@ class Spool:
     def names(self, prefix: str) -> Found:
         """See `remote.Remote`."""
         found = self._entries(prefix, os.DirEntry.is_file)
-        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is passed over",)
+        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is ignored",)
         return Found(found[:MOST_KEYS], missing if len(found) > MOST_KEYS else ())
 
     def get(self, key: str, limit: int) -> bytes:

@@ -82,5 +82,5 @@ class Tried:
         """What is wrong with the store; of what is wrong with one object, whoever asked for it."""
         if error.errno in _OF_ALL and not self._away:
             self._away = True
-            words = "what is not known yet cannot be read; it is tried again when somebody looks"
+            words = "what is not known yet cannot be read; the next access tries again"
             _log.warning("%s: %s: %s", self._name, error.strerror, words)

@@ -113,7 +113,7 @@ def _all_lines(data: bytes) -> Iterator[str]:
     seen: set[str] = set()
     for each in entries(data):
         if isinstance(each, Skipped):
-            yield f"[pstorefs: {each.size} bytes that are no whole log entry]"
+            yield f"[pstorefs: {each.size} bytes that are not a whole log entry]"
             continue
         if each.buffer not in seen:
             seen.add(each.buffer)

@@ -130,7 +130,7 @@ def read(name: Name, data: bytes) -> Reading:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the other records are to be shown
         _log_once(name, data, error)
-        fault = f"a fault of pstorefs: {type(error).__name__}: {error}"[:_LONGEST_FAULT]
+        fault = f"a bug in pstorefs: {type(error).__name__}: {error}"[:_LONGEST_FAULT]
         return Reading(data, UNDECODABLE, "unknown", broken=fault)
 
 

@@ -99,7 +99,7 @@ class Record:
         """The record of a record that was read. Raises ValueError if `file` is no record's name."""
         name = parse_name(file)
         if name is None:
-            raise ValueError(f"{file!r} is no name of a record")
+            raise ValueError(f"{file!r} is not the name of a record")
         end = len(reading.text) - reading.notice_length
         header = reading.header
         body = reading.text[header.length if header else 0 : end]

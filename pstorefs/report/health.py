@@ -46,7 +46,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         yield Finding(
             "foreign",
             f"{counted(len(foreign), 'record')} cannot be read by the running kernel:"
-            f" an older one compressed them ({formats})",
+            f" another one compressed them ({formats})",
             "nothing to do: they are shown decoded here",
         )
     for state, key, what, way_out in _STATES:
@@ -60,7 +60,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             "unreadable",
             f"{counted(len(catalog.unreadable), 'entry', 'entries')} not taken into dumps:"
             f" {printable(path)}: {printable(reason)}",
-            "mount as root, if it is the permission; what is no record may be moved away",
+            "if permission is denied, mount as root; files that are not records can be moved away",
         )
     rotten = catalog.rotten()
     if rotten:
@@ -85,7 +85,7 @@ def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
             "newest-missing",
             f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
             f" dumps/{beheaded[-1].name}",
-            "look for it where records are moved to; a full store loses it: erase old records",
+            "look where records are moved to; a full store loses parts: erase old records",
         )
 
 
@@ -93,7 +93,7 @@ _STATES = (
     (
         reading.SUSPECT,
         "suspect",
-        "cannot be what the kernel shows: it decompressed wrongly, and hides the stored bytes",
+        "decompressed wrongly by the kernel, which hides the stored bytes",
         "boot once with pstore.compress=none on the kernel command line, and look again",
     ),
     (
@@ -111,7 +111,7 @@ _STATES = (
     (
         reading.DAMAGED,
         "damaged",
-        "with memory errors beyond correction",
+        "with uncorrectable memory errors",
         "read with caution; on ramoops a larger ecc= parameter helps the next time",
     ),
 )
@@ -139,7 +139,7 @@ def _systemd_pstore(machine: Machine, _: Catalog) -> Iterator[Finding]:
             "systemd-pstore",
             "systemd-pstore is enabled: at each boot it empties the store into"
             " /var/lib/systemd/pstore, undecoded",
-            "its records are part of dumps/; to come first: systemctl enable pstorefs-archive;"
+            "dumps/ shows its records; to archive before it: systemctl enable pstorefs-archive;"
             " to stop it: systemctl disable systemd-pstore",
         )
 
@@ -186,6 +186,6 @@ def returned(catalog: Catalog, archive: str) -> list[Finding]:
             "returned",
             f"{counted(found, 'record')} came back although cleared: the firmware kept them",
             "they are safe in the archive, and are cleared again once in each boot;"
-            " if the store fills up, see the firmware's setup or a firmware update",
+            " if the store fills up, look for a firmware setting or update",
         )
     ]

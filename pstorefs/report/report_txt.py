@@ -23,7 +23,7 @@ _WIDTH = 12
 _TIME_WORDS = {
     ID: "from the record's id",
     MTIME: "the record's time",
-    BOOT_ID: "about: when that boot wrote its first record",
+    BOOT_ID: "approximately: when that boot wrote its first record",
 }
 _PLACE_WORDS = {STORE: "in the store", ARCHIVE: "archived"}
 _PLACE_DEFAULT = "moved away by systemd-pstore"
@@ -31,8 +31,8 @@ _PLACE_DEFAULT = "moved away by systemd-pstore"
 # (Documentation/admin-guide/ramoops.rst), by its own symbols.
 _LOG_NOTES = {
     "ftrace": (
-        "functions are named by the kernel that shows the record:\n"
-        "right only if it is the one that ran, at the same address (nokaslr)"
+        "function names come from the kernel that shows the record:\n"
+        "they are right only if the same kernel wrote it, at the same address (nokaslr)"
     ),
 }
 # Reports before the crash in the same text that are named.
@@ -88,7 +88,7 @@ def _what(keys: Keys) -> str:
     if keys["panic"]:
         words += f": {keys['panic']}"
     elif not keys["crash"]:
-        words += ", an orderly end of a boot, not a crash"
+        words += ", an orderly shutdown or reboot, not a crash"
     return printable(words) + _made(keys)
 
 
@@ -113,7 +113,7 @@ def _when(keys: Keys) -> str:
     if keys["time"] is None and not keys["records"]:
         return ""  # a text alone
     if keys["time"] is None:
-        return "not known: the backend keeps no time"
+        return "not known: the backend stores no time"
     words = _TIME_WORDS.get(keys["time_source"], "")
     moment = keys["time"].replace("T", " ").replace("Z", " UTC")
     return printable(moment) + (f" ({words})" if words else "")
@@ -171,7 +171,8 @@ def _boot(keys: Keys, context: Context) -> str:
     if later:
         last = min(later, key=lambda each: each.order)
         the = "" if len(later) == 1 else "the next "
-        lines.append(f"{len(later)} later in this boot, {the}dumps/{last.name}: {last.title}")
+        count = counted(len(later), "later dump")
+        lines.append(f"{count} in this boot, {the}dumps/{last.name}: {last.title}")
     told = {each.title for each in context.siblings}
     for other in keys["earlier"][:_MOST_EARLIER]:
         title = printable(other["title"])
@@ -209,7 +210,7 @@ def _memory(keys: Keys) -> str:
     corrected = sum(ecc["corrected"] for ecc in found)
     lost = sum(ecc["unrecoverable"] for ecc in found)
     if lost:
-        return f"{counted(lost, 'block')} damaged beyond correction: text may be wrong"
+        return f"{counted(lost, 'block')} with uncorrectable errors: the text may be wrong"
     return f"{counted(corrected, 'byte')} corrected by ECC" if corrected else ""
 
 

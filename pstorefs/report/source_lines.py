@@ -89,7 +89,7 @@ def lines_of(facts: Facts, vmlinux: str) -> list[str]:
     said = [f"Source lines, by {name} and {tool[0]}:"]
     if release and facts.kernel and release != facts.kernel:
         said.append(
-            f"  this vmlinux is of Linux {printable(release)}, the log of"
+            f"  this vmlinux is Linux {printable(release)}, the log is of"
             f" {printable(facts.kernel)}: what follows may be wrong"
         )
     answers: dict[Spot, str | Sequence[tuple[str, str]]] = {}
@@ -160,7 +160,7 @@ def place_of(spot: Spot, known: Mapping[str, Sequence[Symbol]]) -> Symbol | str:
     if spot.size is not None:
         symbols = [each for each in symbols if each.size == spot.size]
         if not symbols and known.get(spot.function):
-            return "of another size there: another build"
+            return "it has another size there: another build"
     if len({(each.address, each.section) for each in symbols}) != 1:
         return "several functions of this name and size" if symbols else "not there"
     return symbols[0]._replace(address=symbols[0].address + max(0, spot.offset - spot.called))

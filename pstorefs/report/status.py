@@ -196,7 +196,7 @@ def _newest_lines(status: Status) -> list[str]:
     if newest is None:
         return ["No crash on record.", *reboot]
     lines = [f"Newest crash: {status.newest_title}"]
-    when = "at a time that is not known"
+    when = "time not known"
     if newest.time_ns is not None:
         when = f"{rfc3339(newest.time_ns)}, {_age(status.now - newest.time_ns / 1e9)}"
     kernel = status.newest_kernel

@@ -57,8 +57,8 @@ class Verdict(NamedTuple):
         if self.dump:
             return f"The test crash of {when} was recorded: dumps/{self.dump}."
         if self.waiting:
-            return f"A test crash was begun at {when}, and this machine still runs."
-        return f"No record of the test crash of {when} is here: pstorefs --check may say why."
+            return f"A test crash was started at {when}, and this machine is still running."
+        return f"No record of the test crash of {when} was found: pstorefs --check may say why."
 
 
 def write_marker(directory: int, marker: Marker) -> None:

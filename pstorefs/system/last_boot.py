@@ -191,12 +191,12 @@ def kernel_evidence(lines: Iterable[tuple[float, str]]) -> list[Evidence]:
             severity = match[1]
         elif bert > 0 and severity and (match := _SECTION.search(text)):
             kind = HARDWARE if severity == "fatal" else NOTE
-            found.append(_said(kind, f"BERT, from the boot before: {severity}: {match[1]}"))
+            found.append(_said(kind, f"BERT, from the previous boot: {severity}: {match[1]}"))
             severity = ""
         elif seconds < _EARLY_SECONDS and (match := _MCE.search(text)):
             kind = HARDWARE if int(match[3], 16) & _UNCORRECTED else NOTE
             words = (
-                f"machine check from the boot before: CPU {match[1]}, bank {match[2]}, {match[3]}"
+                f"machine check from the previous boot: CPU {match[1]}, bank {match[2]}, {match[3]}"
             )
             found.append(_said(kind, words))
     return found

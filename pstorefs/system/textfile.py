@@ -76,7 +76,7 @@ def write(path: str, program: str, data: str) -> None:
     if there and not there.startswith(head):
         import errno
 
-        words = f"not replaced: {program} has not written it; give each program a file of its own"
+        words = f"not replaced: {program} did not write it; give each program its own file"
         raise FileExistsError(errno.EEXIST, words, path)
     # Not .prom: the collector would read it half-written.
     temporary = f"{path}.new"

@@ -559,7 +559,7 @@ def test_it_goes_to_the_background_and_ends_by_umount(
 
 COMPLAINTS = [
     ("s3://nobucket/x", "endpoint=http://127.0.0.1:9", 32, "s3://nobucket/x: "),
-    ("s3:///x", "", 1, "names no bucket"),
+    ("s3:///x", "", 1, "has no bucket"),
     ("s3://b/x", "archive=/x", 1, "does not go with s3://b/x"),
     ("s3://b/x", "plain", 1, "does not go with s3://b/x"),
     ("/sys/fs/pstore", "endpoint=http://x", 1, "does not go with /sys/fs/pstore"),

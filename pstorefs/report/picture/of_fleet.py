@@ -54,7 +54,7 @@ class Fleet:
             if len(found) >= most:
                 words = (
                     f"Only the newest {len(found):,} crashes were looked at, those since"
-                    f" {days[number - 1]}: what is called new may have been seen before."
+                    f" {days[number - 1]}: what is marked new may have been seen before."
                 )
                 return Found(found, [*notes, words])
             prefix = keys.day_prefix(day)
@@ -63,7 +63,7 @@ class Fleet:
             good = [name[: -len(keys.SUFFIX)] for name in listed.names if _is_entry(name)]
             if len(good) < len(listed.names):
                 strange = len(listed.names) - len(good)
-                notes.append(f"{strange:,} objects of {day} are not called as index entries are.")
+                notes.append(f"{strange:,} objects of {day} do not have names of index entries.")
             hidden = replaced.among(prefix, good) if number < _RECENT_DAYS else ()
             for name in good[: 2 * most - len(found)]:
                 if name not in hidden:
@@ -129,7 +129,7 @@ class Fleet:
         except RemoteError as error:
             raise UnreadableError(error.strerror or str(error)) from None
         except UnfitError as error:
-            raise UnreadableError(f"its bundle is none: {error}") from None
+            raise UnreadableError(f"it is not a bundle: {error}") from None
         if REPORT not in files:
             raise UnreadableError(f"its bundle has no {REPORT}")
         return files[REPORT][:most]
