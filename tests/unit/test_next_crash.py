@@ -167,7 +167,7 @@ CASES: list[tuple[str, CrashSetup, str, str, str]] = [
         YES,
         "pstore.compress=deflate",
     ),
-    ("zstd of a new kernel", replace(EFI, compress="zstd"), "compression", YES, "uses deflate instead"),
+    ("zstd of a new kernel", replace(EFI, compress="zstd"), "compression", YES, "uses deflate"),
     (
         "records of another kernel",
         replace(ERST, records=ERST_NAMES),
