@@ -97,7 +97,7 @@ _OF_CAUSES = {
     "InvalidMessage": "the server there does not speak TLS: must endpoint= begin with http://?",
     "tls handshake eof": "the connection ended before TLS began: does the store speak TLS?",
     "IncompleteMessage": "the connection ended before an answer",
-    "Parse": "the answer is not HTTP: must endpoint= begin with https://?",
+    "Parse": "the answer is not HTTP: check endpoint=; does it have to begin with https://?",
 }
 # Where obstore asks for credentials if it was given none: EC2 and Google, ECS and EKS.
 _METADATA = ("//169.254.169.254", "//169.254.170.2", "//metadata.google.internal")

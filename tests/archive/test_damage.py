@@ -201,7 +201,7 @@ def test_status_tells_of_records_that_are_not_as_they_were_saved(tmp_path: Path)
     assert findings() == {}
     zeroed(dump)
     assert findings() == {
-        "archive-damaged": f"1 record in the archive changed since it was saved: {DUMP}/raw/{OLD}"
+        "archive-damaged": f"1 record in the archive not as saved: {DUMP}/raw/{OLD}"
     }
     sums = dump / "SHA256SUMS"
     good = sums.read_bytes()
