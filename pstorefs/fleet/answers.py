@@ -1,4 +1,4 @@
-"""What the answers of stores mean. Pure.
+"""The meaning of stores' answers. Pure.
 
 obstore gives the status and the code of an answer only in the words of its error, and what became
 of a request without an answer only in Rust's debug form. All functions here take these words.
@@ -17,7 +17,7 @@ from pstorefs.system.printable import printable
 
 
 class Kind(NamedTuple):
-    """What one kind of store has of its own.
+    """The peculiarities of one kind of store.
 
     `config`: what obstore is told always. `endpoint`, `region`: what it calls these options; empty:
     there is none. `there`: refusals of a create that mean that the object is there already: a
@@ -53,8 +53,8 @@ KINDS = {
         ),
         "is AZURE_STORAGE_ACCOUNT_NAME right?",
     ),
-    # To overwrite, one must be allowed to delete; to create, not. Who may only create may hear of
-    # that first.
+    # Overwriting needs the permission to delete, creating does not. A key that may only create may
+    # get that answer first.
     "gs": Kind(
         {},
         "base_url",
@@ -74,7 +74,7 @@ _CAUSES = (
     (re.compile(r"(InvalidCertificate)\(\s{0,99}(?:NotValidYet|Expired)"), RETRY),
     (re.compile(r"(InvalidCertificate)"), REFUSED),
     (re.compile(r"kind: (Timeout)"), RETRY),
-    # What is no HTTP after the request, and no TLS; and an end instead of either.
+    # An answer that is not HTTP, or not TLS; and an end of the connection instead of either.
     (re.compile(r"error: (InvalidMessage)\("), REFUSED),
     (re.compile(r"(tls handshake eof)"), RETRY),
     (re.compile(r"hyper::Error\(\s{0,99}(IncompleteMessage)"), RETRY),

@@ -144,7 +144,7 @@ class _Processes:
                 [sys.executable, "-c", _START, str(theirs.fileno()), *self._paths],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # Rust tells of each death there, with its stack
+                stderr=subprocess.DEVNULL,  # Rust prints each panic there, with its stack
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a ^C is this process's affair
                 cwd="/",
@@ -198,7 +198,7 @@ class Apart:
             raise RemoteError(errno.ETIMEDOUT, LATE) from None
         except (EOFError, OSError):
             self._lost(worker, wire)
-            # Who had asked for something else meanwhile is not to suffer for it.
+            # Other calls that were waiting meanwhile must not fail because of it.
             raise RemoteError(errno.EIO, DIED, again=True) from None
         except StoreError as error:
             raise RemoteError(errno.EIO, str(error)) from None
@@ -225,7 +225,7 @@ class Apart:
             return worker, Wire(ours)
 
     def _lost(self, worker: _Worker | None, wire: Wire | None) -> None:
-        """A call got no answer: its worker is given up."""
+        """A call got no answer: stop using its worker."""
         if wire is not None:
             wire.close()
         with self._lock:

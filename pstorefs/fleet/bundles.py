@@ -1,8 +1,8 @@
-"""The bundles that somebody looks into: one GET for each, and a bounded number of bytes kept.
+"""The bundles that readers open: one GET for each, and a bounded number of bytes kept.
 
-Whoever asks for a bundle that another thread is just fetching waits for that one. What was refused
-is not fetched again for a while. Small bundles come side by side; of large ones one at a time, as
-each may take `unpack.MOST_TAR` and more.
+A thread that needs a bundle which another one is fetching waits for that one. A bundle that was
+refused is not fetched again for a while. Small bundles are fetched in parallel, large ones one at a
+time, as each may take `unpack.MOST_TAR` and more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which crashes a store holds, by LIST alone, and how fresh that is.
+"""Which crashes a store has, by LIST alone, and how fresh that is.
 
 The rule. A day is *open* until it has been over for two days (UTC), and from two days before it
 begins: machines whose clocks are wrong. Open days are listed again when somebody looks, if their
@@ -8,7 +8,7 @@ day, six hours at least and a day at most. Lists of closed days are kept in a ca
 
 Somebody who looks waits for the days that were never listed and for the open ones; closed ones that
 are due are listed afterwards, and the next look shows them. Nobody waits longer than `WAIT_SECONDS`
-if there is an older list to show. If the store does not answer, what is known goes on being shown.
+if there is an older list to show. If the store does not answer, what is known stays visible.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Days:
     # One look, in the order in which it goes
 
     def _run(self, look: _Look) -> None:
-        """In a thread. Who waits goes on when the first days are published; the others follow."""
+        """In a thread. Waiting threads go on when the first days are published; others follow."""
         try:
             later = self._list_first()
             self._let_go_on(look)
@@ -169,7 +169,7 @@ class Days:
                 self._set_state(failed)
         except RemoteError as error:
             self._failed(error)
-        except Exception:  # noqa: BLE001 (whoever waits must be told)
+        except Exception:  # noqa: BLE001 (waiting threads must get an error)
             _log.exception("the fleet's index: please report this")
             self._failed(RemoteError(errno.EIO, "a bug in pstorefs: see its log"))
         finally:

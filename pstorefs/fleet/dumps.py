@@ -1,6 +1,6 @@
-"""One dump of the archive, read so that all of it belongs together, without holding up the archive.
+"""One dump of the archive, read consistently, without delaying the archive.
 
-Whoever archives may be at work meanwhile, and parts that come later join a dump. They write raw/
+An archiving command may run meanwhile, and add parts that come later to a dump. It writes raw/
 first and SHA256SUMS last (archive/save.py). So SHA256SUMS is read before and after all the rest: if
 it is the same, and raw/ holds just what it lists, everything read between belongs to it.
 """
@@ -29,16 +29,16 @@ class UnfitError(Exception):
 
 
 class Brief(NamedTuple):
-    """What is to be known of a dump before it is read whole."""
+    """The facts of a dump that are needed before it is read whole."""
 
     name: str
     signature: str
-    #: Sorts by when it crashed; what has no time comes first.
+    #: Sorts by the time of the crash; dumps without a time come first.
     time: str
 
 
 class Saved(NamedTuple):
-    """A dump as the archive holds it."""
+    """A dump as it is in the archive."""
 
     name: str
     #: SHA256SUMS, as it is there.

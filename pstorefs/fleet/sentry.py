@@ -49,7 +49,7 @@ _HINTS = {
 
 
 def prepared(sender: ship.Sender, saved: dumps.Saved) -> ship.Parcel:
-    """The envelope of a dump; nothing to send for what is no crash. ValueError as of `ship`."""
+    """The envelope of a dump; nothing if it is not a crash. ValueError as of `ship`."""
     row, names = ship.named(sender, saved)
     head = ship.head(saved, row)
     if not (row["crash"] or row["signature"]):
@@ -149,7 +149,7 @@ class Sentry:
 def _judged(status: int, said: bytes) -> Answer:
     """What an answer means."""
     if 200 <= status < 300:
-        # Who logs in a hotel's guests, or a site's staff, says 200 to everything.
+        # Login pages, such as those of a hotel's network, answer 200 to everything.
         if said.lstrip()[:1] == b"<":
             return Answer(RETRY, f"{status} with a web page: {_NOT_THERE}", store_wide=True)
         return Answer(DONE)

@@ -1,6 +1,6 @@
 """A bundle taken apart. Pure. Bundles are hostile: anybody who may write can put anything there.
 
-What is accepted is what bundle.py makes, and nothing else: a gzip of a tar with regular files only,
+Only the form that bundle.py makes is accepted: a gzip of a tar with regular files only,
 all in one directory with the name of the dump, under names that an archive has, each once. No link,
 device or slash more, no size beyond the bounds. The records must be those whose id is in the key.
 
@@ -74,7 +74,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _inflate(data: bytes) -> bytes:
-    """The tar in a gzip of one member, all of it (RFC 1952)."""
+    """The whole tar in a gzip of one member (RFC 1952)."""
     engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         tar = engine.decompress(data, MOST_TAR + 1)

@@ -30,7 +30,7 @@ MOST_BYTES = 2 << 30
 def keep(number: int) -> None:
     """The keeper: a worker for each descriptor that comes, until the other side is gone."""
     _limit(1 << capabilities.DAC_READ_SEARCH)  # for credentials of somebody else's
-    with suppress(ImportError):  # the worker tells
+    with suppress(ImportError):  # the worker reports it
         library()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # none stays as a zombie
     mine = socket.socket(fileno=number)
@@ -72,7 +72,7 @@ def _work(control: socket.socket) -> None:
     except StoreError as error:
         Wire(control).send(str(error))
         return
-    # The files with its credentials are read. What comes from here on comes from the store.
+    # The files with credentials are read. All further input comes from the store.
     bound(MOST_BYTES)
     _limit(0)
     Wire(control).send("")

@@ -22,7 +22,7 @@ from pstorefs.system.printable import counted, printable
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that needs attention: a stable word for programs, what is, and what to do."""
+    """Something that needs attention: a stable word for programs, the problem, and what to do."""
 
     key: str
     what: str
@@ -36,7 +36,7 @@ def backend(machine: Machine) -> str:
 
 
 def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding]:
-    """What needs attention. What concerns the machine is asked only if the records are its own."""
+    """What needs attention. The machine itself is checked only if the records are its own."""
     records = catalog.live()
     foreign = [
         record for record in records if record.name.encoded and record.state == reading.DECODED
@@ -162,7 +162,7 @@ def _hidden_in_efi(machine: Machine, catalog: Catalog) -> Iterator[Finding]:
 
 
 def returned(catalog: Catalog, archive: str) -> list[Finding]:
-    """What to say of records that came back although they were cleared."""
+    """The finding about records that came back although they were cleared."""
     dumps = catalog.dumps().values()
     if ARCHIVE in catalog.unreadable:  # it does not answer
         return []

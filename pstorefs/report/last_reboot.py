@@ -10,7 +10,7 @@ orderly reboot        wtmp or the journal end with a shutdown
 panic, not recorded   the firmware's log, or the last lines of the kernel in the journal, say so
 watchdog              a watchdog's bootstatus, the CPU's reset reason, the firmware's log
 hardware error        a fatal record in BERT, an uncorrected machine check, the CPU's reset reason
-power or reset        the boot before has no end, or CPU or firmware say what cut it off
+power or reset        the boot before has no end, or CPU or firmware report the cause
 not known             nothing says how the previous boot ended
 ===================== ===========================================================================
 """
@@ -52,7 +52,7 @@ _REBOOT_SECONDS = 3600
 _CLOCK_SECONDS = 120
 # wtmp and records have whole seconds: what crashes after the shutdown was noted did so within it.
 _WHOLE_SECONDS = 2
-# A report so close to the kernel's last line is the end of it.
+# A report so close to the kernel's last line ended that boot.
 _LAST_SECONDS = 60
 _NO_CRASH = ("warning", "none", "")
 _TIME = re.compile(rb"\[ *(\d{1,9})\.\d{6}\]")

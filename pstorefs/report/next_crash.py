@@ -17,7 +17,7 @@ YES, UNSURE, NO = "yes", "unsure", "no"
 _WORST = (YES, UNSURE, NO)
 
 # x86 kernels write no variable that would leave less than 5 KiB (EFI_MIN_RESERVE); efivarfs has
-# taken that off already. A dump is up to kmsg_bytes of text, and compresses to half of it or less.
+# subtracted that already. A dump is up to kmsg_bytes of text, and compresses to half or less.
 _EFI_OVERHEAD = 2048
 _KMSG_BYTES = 10240
 # A panic's report, with the lines before it that explain it.

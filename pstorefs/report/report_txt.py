@@ -54,7 +54,7 @@ def report(keys: Keys, words: bytes | None, context: Context) -> bytes:
 
 
 def words_of(text: bytes) -> bytes | None:
-    """The kernel's own report in a report.txt; empty: it holds none; None: it is no report.txt."""
+    """The kernel's own report in a report.txt; empty: it has none; None: it is not a report.txt."""
     _, found, words = text.partition(f"\n\n{OWN_REPORT}\n\n".encode())
     if found:
         return words.removesuffix(b"\n")
@@ -137,7 +137,7 @@ def _machine(keys: Keys) -> str:
 
 
 def _where(keys: Keys) -> str:
-    """Where it was, on which CPU, in whose name. What an interrupt interrupted is no such place."""
+    """The place, CPU and task. Code that an interrupt interrupted is marked as such."""
     place, caller, task = keys["ip"], keys["caller"], keys["task"]
     cpu = [] if task["cpu"] is None else [f"CPU {task['cpu']}"]
     words = []

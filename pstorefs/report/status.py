@@ -33,7 +33,7 @@ from pstorefs.system.printable import counted, printable, whole
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
-# Of these a machine dies.
+# After these the machine does not go on.
 _PANICS = ("Panic", "Emergency")
 
 
@@ -71,7 +71,7 @@ class Status:
     stored_bytes: int
     archive: str | None
     findings: tuple[Finding, ...] = field(default=())
-    #: What became of the last crash that was made on purpose; empty: there was none.
+    #: The result of the last test crash; empty: there was none.
     test_crash: str = ""
 
 

@@ -64,7 +64,7 @@ def value_in(path: str, name: str) -> float:
 def write(path: str, program: str, data: str) -> None:
     """Replace the file that this program wrote, or make it, for all to read.
 
-    Whoever reads it finds the old one or the new one. FileExistsError if somebody else wrote it.
+    A reader finds the old file or the new one. FileExistsError if another program wrote it.
     """
     from contextlib import suppress
 

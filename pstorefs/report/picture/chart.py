@@ -23,7 +23,7 @@ _GAP_FROM = 3
 
 
 class Series(NamedTuple):
-    """What one colour stands for: its name, CSS class and crashes by day."""
+    """The meaning of one colour: its name, CSS class and crashes by day."""
 
     name: str
     colour: str

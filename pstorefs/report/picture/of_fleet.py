@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Bytes of an index entry, and of a bundle, that are read.
 _ENTRY_BYTES, _BUNDLE_BYTES = 256 << 10, 16 << 20
 _MOST_DAYS = 4000
-# Days whose crashes are looked at for others that they replace.
+# Days whose crashes are searched for others that they replace.
 _RECENT_DAYS = 40
 #: Without a signature, dumps of these kinds are crashes: the kernel says so.
 _CRASHES = ("panic", "oops", "emergency", "dmesg", reboot.TITLE)
@@ -77,7 +77,7 @@ class Fleet:
         dump, host, label, kernel, machine, id16 = keys.split_entry(name)
         if label == keys.NONE:
             title = _kind(dump)
-            # What has no signature begins with a blank, as no label does.
+            # A key without a signature begins with a blank, as no label does.
             group = f" {title}"
         else:
             group, title = self._labels.get(label) or self._labels.setdefault(

@@ -1,6 +1,6 @@
 """A picture as one HTML page that needs nothing else: no network, no script. Pure.
 
-Whoever made the titles, hosts and reports in it may be an attacker. So each text is escaped and
+The titles, hosts and reports in it may come from an attacker. So each text is escaped and
 printable (markup.py), and the page's own policy lets the browser load nothing, and run nothing but
 the script whose hash it names.
 """
@@ -165,7 +165,7 @@ def _numbers(days: Sequence[str], series: Sequence[Series]) -> Html:
         for day in reversed(days)
     ]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows))
-    # What scrolls is to be reached by keyboard.
+    # Elements that scroll must be reachable by keyboard.
     scroll = element(
         "div",
         table,
