@@ -36,7 +36,7 @@ Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
                    archive=DIR, archive_volatile   where to save dumps; even on tmpfs
-                   keep=90d+500M+20, metrics=FILE   size of the archive; for Prometheus
+                   keep=90d+500M+20   remove old dumps; metrics=FILE   for Prometheus
                    rm=archive|clear|deny   what rm of a record does
                    ro, plain, nofail   no commands; records only; even without pstore
                    endpoint=, region=, ca=, credentials=   how to reach a fleet's store

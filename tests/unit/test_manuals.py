@@ -104,6 +104,19 @@ def test_every_flag_of_the_program_has_an_entry_in_the_manual() -> None:
     assert explained == {*_FLAGS, *_GOES_WITH, *ACTIONS, "-o", "--options"} - {"--now"}
 
 
+def test_the_manual_names_all_dumps_that_keep_never_removes() -> None:
+    """Those of archive/prune.py. It said that all dumps beyond the limits are removed."""
+    entry = (MANUALS / "pstorefs.8").read_text().partition(".It Cm keep ")[2].partition(".It Cm")[0]
+    spared = (
+        "first and the newest",
+        "signature",
+        "still in the store",
+        "not been\nshipped",
+        "damaged",
+    )
+    assert [words for words in spared if words not in entry] == []
+
+
 def test_the_metrics_in_the_manuals_are_those_that_are_written() -> None:
     named = {
         "pstorefs.8": Path(metrics.__file__),
