@@ -139,10 +139,12 @@ class Planner:
 
     def _leave_alone(self, records: Iterable[Record]) -> None:
         """Say that data of the firmware is in no dump."""
-        words = "firmware data, not a kernel log: not changed"
+        words = "firmware data, not a kernel log: not changed; to erase it: clear"
         for record in records:
             if record.name.type in FIRMWARE and not record.is_dump and self.is_cleared(record.path):
-                self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
+                said = f"{words} {record.path}"
+                # An error only where it was named: an rm that leaves it there must not succeed.
+                self.outcomes.append(Outcome(record.path, SKIPPED, "", errno.EPERM, "", said))
 
     def _job_of(self, dump: Dump) -> Job | None:
         """What is to be done about a dump; None: nothing."""
