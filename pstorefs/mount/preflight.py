@@ -26,7 +26,7 @@ class MountError(Exception):
 
 
 def free_mountpoint(path: str) -> str:
-    """The mount point's real path, with a dead mount of an earlier run taken away."""
+    """The mount point's real path, after removing a dead mount of an earlier run."""
     point = os.path.realpath(path)
     if point == "/":
         raise MountError(
@@ -41,7 +41,7 @@ def free_mountpoint(path: str) -> str:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error
             detach(point)
-            words = f"{printable(path)}: a dead mount of an earlier run taken away"
+            words = f"{printable(path)}: removed a dead mount of an earlier run"
             print(f"pstorefs: {words}", file=sys.stderr)
         else:
             raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")

@@ -155,7 +155,7 @@ def _where(keys: Keys) -> str:
 
 def _place(place: Keys) -> str:
     if place["function"] is None:
-        return "an address without a function"
+        return "an address outside any function"
     offset = "" if place["offset"] is None else f"+{place['offset']:#x}"
     module = f" [{place['module']}]" if place["module"] else ""
     return f"{place['function']}{offset}{module}"
@@ -193,7 +193,7 @@ def _earlier_dumps(earlier: Sequence[Sibling]) -> str:
 def _missing(keys: Keys) -> str:
     lines = []
     for first, last in keys["missing_parts"]:
-        newest = ", the newest: what was printed last is lost" if first == 1 else ""
+        newest = ", the newest: the last messages are lost" if first == 1 else ""
         lines.append((f"part {first}" if first == last else f"parts {first} to {last}") + newest)
     if keys["cut"]:
         lines.append("the first lines of the report: the text begins inside it")

@@ -127,7 +127,7 @@ TABLE: dict[str, Option] = {
     **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
     **_swallow("always on", "defaults nodev noexec nosuid default_permissions"),
     **_swallow("records are never devices or programs here", "dev exec suid"),
-    **_swallow("the only link, dumps/latest, stays within", "symfollow nosymfollow"),
+    **_swallow("the only link, dumps/latest, stays inside", "symfollow nosymfollow"),
     **_swallow("the mount keeps no access times", "atime noatime diratime nodiratime relatime"),
     **_swallow("the mount keeps no access times", "norelatime strictatime nostrictatime"),
     **_swallow("a write returns when its work is done", "async sync dirsync"),

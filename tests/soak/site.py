@@ -29,7 +29,7 @@ from tests.soak.supply import Content, Supply
 
 READY_SECONDS = 60
 CLOCK = "clock.so"
-DEAD = "a dead mount of an earlier run taken away"
+DEAD = "removed a dead mount of an earlier run"
 # Somebody deletes a dump while another command looks at it.
 _AS_IT_IS = ": it is not changed; its records that are"
 # libfuse's words for a request that was just read when a lazy umount ended.
