@@ -425,7 +425,7 @@ STRANGE = [
 def test_a_key_that_is_no_entry_is_passed_over(tmp_path: Path, key: str) -> None:
     nights.write(tmp_path, [nights.Made(key, b"{}")])
     _, page = of_spool(tmp_path)
-    assert "No crash is on record." in page.text("p")
+    assert "No crash on record." in page.text("p")
 
 
 def test_no_link_in_a_store_is_followed(tmp_path: Path) -> None:
@@ -672,7 +672,7 @@ def test_an_archive_without_dumps_is_a_page_without_crashes(tmp_path: Path) -> N
     (tmp_path / "archive").mkdir()
     path = tmp_path / "page.html"
     assert main(["--report-html", str(tmp_path / "archive"), str(path)]) == 0
-    assert "No crash is on record." in Page(path.read_bytes()).text("p")
+    assert "No crash on record." in Page(path.read_bytes()).text("p")
 
 
 WRONG = [

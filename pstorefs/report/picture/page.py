@@ -43,7 +43,7 @@ def render(picture: Picture, bounds: Bounds) -> bytes:
             )
         )
     else:
-        body.append(element("main", element("p", "No crash is on record.")))
+        body.append(element("main", element("p", "No crash on record.")))
     body.append(_foot(picture))
     page = element(
         "html",
@@ -142,10 +142,10 @@ def _chart(picture: Picture) -> Html:
     ]
     return element(
         "section",
-        element("h2", "Crashes a day", id="days"),
+        element("h2", "Crashes per day", id="days"),
         element(
             "figure",
-            chart(picture.days, series, "Crashes a day by signature", words),
+            chart(picture.days, series, "Crashes per day by signature", words),
             element("figcaption", element("ul", *legend, class_="legend")),
         ),
         _numbers(picture.days, series),
