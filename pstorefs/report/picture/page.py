@@ -184,7 +184,7 @@ def _foot(picture: Picture) -> Html:
         parts.append(element("ul", *_items(picture.notes)))
     words = (
         f"Made by pstorefs {__version__}. New: first seen on the last {NEW_DAYS} days. Crash logs"
-        " hold names, addresses and pieces of memory: mind to whom you give this file."
+        " contain names, addresses and pieces of memory: be careful who gets this file."
     )
     return element("footer", *parts, element("p", words))
 
