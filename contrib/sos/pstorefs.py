@@ -1,6 +1,6 @@
 """Plugin for sos (https://github.com/sosreport/sos): crash records, decoded, and their state.
 
-Belongs into sos/report/plugins: on Debian below /usr/lib/python3/dist-packages.
+Install it in sos/report/plugins: on Debian below /usr/lib/python3/dist-packages.
 sos collects the archive up to its size limit, the newest files first; `sos clean` knows what to do
 with host names and addresses.
 """
@@ -20,9 +20,9 @@ _OWN = ("pstore", "none", "pstorefs", "/sys/fs/pstore")
 
 # sos 4.0 (Debian 12) knows independent plugins by name only.
 class Pstorefs(Plugin, IndependentPlugin, RedHatPlugin, DebianPlugin, UbuntuPlugin):
-    """Crash records of the kernel (pstorefs)."""
+    """Kernel crash records (pstorefs)."""
 
-    short_desc = "Crash records of the kernel, decoded"
+    short_desc = "Kernel crash records, decoded"
     plugin_name = "pstorefs"
     profiles = ("system", "kernel", "hardware")
     packages = ("pstorefs",)

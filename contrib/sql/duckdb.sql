@@ -4,7 +4,7 @@
 --     .read contrib/sql/duckdb.sql
 --     SELECT * FROM new_signatures;
 --
--- It lists the store and reads the footers of compact/. Whoever wants to see what came since runs it
+-- It lists the store and reads the footers of compact/. To see newer crashes, run it
 -- again. Days that are compacted (duckdb-compact.sql) are read there, if each of their index entries
 -- has its row; all others in index/. Whatever anybody may have put into index/ is a row or none,
 -- never an error: one line of JSON in columns of fixed types, or nothing.

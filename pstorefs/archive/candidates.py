@@ -106,8 +106,8 @@ class Candidates:
             if why:
                 path = f"{self.shelf.directory.path}/{dump}"
                 self._say(
-                    f"{path}{why}: it is left as it is; what belongs to it"
-                    " and is not saved yet goes to a directory of its own"
+                    f"{path}{why}: it is not changed; its records that are"
+                    " not saved yet go to a separate directory"
                 )
                 damaged.add(dump)
             found += records_of_dump

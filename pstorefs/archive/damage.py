@@ -38,7 +38,7 @@ def found(
     """
     begin = durable.NEW + dump
     if any(name == begin or name.startswith(begin + "~") for name in listing.names):
-        return ": what an interrupted run left for it cannot be removed"
+        return ": the leftovers of an interrupted run cannot be removed"
     try:
         with archive.folder((dump,)) as directory:
             obstacle = _obstacle(directory)
@@ -47,7 +47,7 @@ def found(
     if obstacle:
         return obstacle
     if sums is None:
-        return f"/{layout.SUMS} is not there, or not as it was written"
+        return f"/{layout.SUMS} is missing, or was changed"
     gone = (n for n, digest in sums.items() if n not in listing.dumps[dump] and digest not in live)
     name = next(gone, "")
     return f"/{layout.RAW}/{name} is missing" if name else ""

@@ -107,22 +107,23 @@ def _check(path: str, descriptor: int, store: OpenDirectory, *, volatile: bool) 
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ArchiveError(
             errno.EACCES,
-            f"{path}: others may write there: chown root and chmod 700 it, or give archive=DIR",
+            f"{path}: other users may write there: chown root and chmod 700 it,"
+            " or give archive=DIR",
         )
     source = store.stamp(())
     if _lies_in(descriptor, (source.device, source.inode)):
         raise ArchiveError(
-            errno.EINVAL, f"{path}: lies inside the source {store.path}: give archive=DIR elsewhere"
+            errno.EINVAL, f"{path}: is inside the source {store.path}: give archive=DIR elsewhere"
         )
     with suppress(FileNotFoundError), store.folder(()) as root:  # none: no source is there yet
         if _lies_in(root, (status.st_dev, status.st_ino)):
             raise ArchiveError(
-                errno.EINVAL, f"{path}: the source {store.path} lies inside: give another archive"
+                errno.EINVAL, f"{path}: the source {store.path} is inside it: give another archive"
             )
     mount = mountinfo.holding(descriptor)
     if mount and mount.kind in (_OURS, "pstore"):
         raise ArchiveError(
-            errno.EINVAL, f"{path}: lies on a mount of {mount.kind}: give archive=DIR on a disk"
+            errno.EINVAL, f"{path}: is on a mount of {mount.kind}: give archive=DIR on a disk"
         )
     if not volatile:
         check_lasting(path, descriptor)
@@ -178,16 +179,16 @@ def _volatile(mount: mountinfo.Mount | None) -> str:
         if mount is None:
             return ""
         if mount.kind in _VOLATILE:
-            return f"lies on {mount.kind}"
+            return f"is on {mount.kind}"
         if mount.kind != "overlay":
             return ""
         words = dict(word.partition("=")[::2] for word in mount.options.split(","))
         upper = mountinfo.above(os.path.realpath(words.get("upperdir", "/")))
         if upper is None or upper.number == mount.number:
             # Live systems hide the upper directory; an overlay without one is read-only.
-            return "lies on an overlay whose upper directory cannot be seen"
+            return "is on an overlay whose upper directory cannot be seen"
         mount = upper
-    return "lies on overlays above overlays"
+    return "is on overlays above overlays"
 
 
 @contextmanager
@@ -198,7 +199,7 @@ def locked(archive: int, wait_seconds: float) -> Iterator[None]:
         lock = os.open(_LOCK, flags, 0o600, dir_fd=archive)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            words = f"{_LOCK} in the archive is no plain file: remove it, and try again"
+            words = f"{_LOCK} in the archive is not a regular file: remove it, and try again"
             raise ArchiveError(error.errno, words) from error
         raise
     try:

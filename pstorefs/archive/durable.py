@@ -142,7 +142,7 @@ def check_size(parent: int, name: str, size: int, *, synced: bool) -> None:
         sync(parent, name)
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-        raise error(errno.EIO, f"{name} is not as long as what was written")
+        raise error(errno.EIO, f"{name} does not have the length that was written")
 
 
 def read_back(parent: int, name: str, limit: int, *, synced: bool) -> tuple[bytes, Identity]:
@@ -155,7 +155,7 @@ def read_back(parent: int, name: str, limit: int, *, synced: bool) -> tuple[byte
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise error(errno.EIO, f"{name} is no regular file")
+            raise error(errno.EIO, f"{name} is not a regular file")
         if not synced:
             os.fsync(descriptor)
         # Now its pages are clean, and are dropped, so that the next read goes to the disk.
@@ -178,7 +178,7 @@ def read_small(parent: int, name: str, limit: int) -> bytes:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            raise error(errno.EFBIG, f"{name} is no regular file of at most {limit} bytes")
+            raise error(errno.EFBIG, f"{name} is not a regular file of at most {limit} bytes")
         # A byte more than it has: unless it grows, the next read finds the end.
         data, step = b"", status.st_size + 1
         while len(data) <= limit and (piece := os.read(descriptor, step)):
@@ -202,7 +202,7 @@ def exists(parent: int, name: str) -> bool:
 def move_new(parent: int, name: str, target: int, new: str) -> None:
     """Rename onto nothing. Python has no RENAME_NOREPLACE; the archive's lock makes this enough."""
     if exists(target, new):
-        raise error(errno.EEXIST, f"{new} is there already")
+        raise error(errno.EEXIST, f"{new} exists already")
     os.rename(name, new, src_dir_fd=parent, dst_dir_fd=target)
 
 
@@ -226,7 +226,7 @@ def check_removable(parent: int, name: str, depth: int = _DEPTH) -> None:
         if not _is_directory(parent, name):
             return
         if depth == 0:
-            raise error(errno.ENOTEMPTY, f"{name} is nested too deep to be of this program")
+            raise error(errno.ENOTEMPTY, f"{name} is nested too deeply for this program")
         descriptor = _open_on_the_same_mount(parent, name)
         try:
             for entry in os.listdir(descriptor):

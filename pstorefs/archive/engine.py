@@ -73,7 +73,7 @@ def _files(store: OpenDirectory, say: Callable[[str], None] = lambda _: None) ->
             raise error
         if isinstance(error, FileNotFoundError):
             return  # it vanished meanwhile, as files do
-        say(f"{'/'.join(folder)}: passed over: {error.strerror or error}")
+        say(f"{'/'.join(folder)}: ignored: {error.strerror or error}")
 
     return {found.path: found.stamp for found in walk(store, unreadable)}
 
@@ -131,7 +131,7 @@ def _index(
         index.update(view, descriptor, lambda name: entries.get(name) or entry_of(view, name))
     except Exception as error:  # noqa: BLE001 - it is a cache: whoever reads does without
         why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        policy.say(f"the archive's index is not up to date, and lists take longer: {why}")
+        policy.say(f"the archive's index could not be updated, so listing takes longer: {why}")
 
 
 def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Policy) -> bool:
@@ -141,7 +141,7 @@ def _keep(store: OpenDirectory, view: OpenDirectory, descriptor: int, policy: Po
     try:
         return bool(_remove_old(store, view, descriptor, policy))
     except OSError as error:
-        policy.say(f"keep= is given up: {explain(view.path, error).strerror}")
+        policy.say(f"keep= was not applied: {explain(view.path, error).strerror}")
         return False
 
 
@@ -161,7 +161,7 @@ def _remove_old(
         try:
             data = store.read(tuple(folder), name, stamp)
         except OSError as error:
-            policy.say(f"keep= waits: {path} cannot be read: {error.strerror or error}")
+            policy.say(f"keep= removes nothing: {path} cannot be read: {error.strerror or error}")
             return []
         remaining.add(hashlib.sha256(data).hexdigest())
     waiting = partial(policy.unshipped, view.path, descriptor)

@@ -90,7 +90,7 @@ def _clear(work: Transaction, job: Job, record: Record, folders: _Folders) -> Ou
     try:
         copy = os.stat(where, dir_fd=work.archive, follow_symlinks=False)
     except OSError as failure:
-        words = f"its copy is gone again: {failure.strerror}"
+        words = f"its copy in the archive is gone: {failure.strerror}"
         return Outcome(record.path, FAILED, "", failure.errno or errno.EIO, "", words)
     try:
         _erase_same(folders, record, (copy.st_dev, copy.st_ino))
@@ -139,7 +139,7 @@ def _erase_same(folders: _Folders, record: Record, archived: tuple[int, int]) ->
         data = here.read((), name, stamp)
     except OSError as error:
         if has_changed(error) and not isinstance(error, FileNotFoundError):
-            raise ChangedError(f"{record.path} is another file by now") from error
+            raise ChangedError(f"{record.path} is another file now") from error
         raise
     if hashlib.sha256(data).hexdigest() != record.sha256:
         raise ChangedError(f"{record.path} changed")

@@ -70,7 +70,7 @@ def _read(archive: OpenDirectory, found: InFull, file: str, stamp: Stamp, expect
     if name is None:
         return
     if stamp.size > MAX_INPUT:
-        found.unreadable[path] = "longer than any record of a kernel"
+        found.unreadable[path] = "longer than any kernel record"
         return
     try:
         data = archive.read((found.name, layout.RAW), file, stamp)

@@ -108,7 +108,7 @@ def raw_file(name: str) -> str | None:
 def raw_name(file: str, sha256: str, taken: Iterable[str]) -> str:
     """What a record is called in raw/. OSError for a name that no kernel gives."""
     if _RAW_NAME.fullmatch(file) is None or "~" in file:
-        raise durable.error(errno.EINVAL, f"{file!r} is no name that a kernel gives to a record")
+        raise durable.error(errno.EINVAL, f"{file!r} is not a name that a kernel gives a record")
     return f"{file}~{sha256[:8]}" if file in taken else file
 
 
@@ -136,9 +136,9 @@ def dump_names(archive: OpenDirectory) -> tuple[list[str], frozenset[str], list[
         if name.startswith("."):
             continue
         if not is_directory or not is_dump_name(name):
-            odd.append(f"{name!r} in the archive is no dump of this program: passed over")
+            odd.append(f"{name!r} in the archive is not a dump of this program: ignored")
         elif len(names) >= _DUMPS:
-            odd.append(f"the archive holds more than {_DUMPS} dumps: the rest is passed over")
+            odd.append(f"the archive holds more than {_DUMPS} dumps: the rest is ignored")
             break
         else:
             names.append(name)
@@ -151,14 +151,14 @@ def read_raw(archive: OpenDirectory, dump: str, odd: list[str]) -> dict[str, Sta
     try:
         entries = archive.scan((dump, RAW))
     except OSError as error:
-        odd.append(f"{dump}/{RAW} in the archive: {error.strerror}: passed over")
+        odd.append(f"{dump}/{RAW} in the archive: {error.strerror}: ignored")
         return found
     for name, stamp in sorted(entries.items()):
         fits = stamp.is_file and stamp.size <= LONGEST_RECORD and raw_file(name) is not None
         if fits and len(found) < _RECORDS:
             found[name] = stamp
         else:
-            odd.append(f"{dump}/{RAW}/{name!r} in the archive is no record: passed over")
+            odd.append(f"{dump}/{RAW}/{name!r} in the archive is not a record: ignored")
     return found
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 WHY = {
     "suspect": "no header line: the kernel may show less than the store holds; boot once with"
     " pstore.compress=none to get the rest, or force it: clear {name}",
-    "log": "the kernel overwrites logs of this kind, and erasing one wipes what is being written;"
-    " to do so: clear {name}",
+    "log": "the kernel overwrites such logs itself, and erasing one wipes what it is writing;"
+    " to erase it anyway: clear {name}",
     "slot": "this kernel has oopsed since boot, and the new record may be in the same slot;"
     " reboot, then archive; or force it: clear {name}",
     "same": "this is the archived copy itself: the archive is mounted within the source",
     "changed": "it, or a record of the same dump, changed while it was archived: archive it again",
-    "returned": "the store brought it back, was told to erase it again, and brought it back again;"
-    " it is tried once more after the next boot, or now by: clear {name}",
+    "returned": "the store still has it, although it was erased twice;"
+    " pstorefs tries again after the next boot; to try now: clear {name}",
 }
 #: Logs that the kernel keeps writing, all of one backend.
 LOGS = ("console", "pmsg", "ftrace")

@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     ``result`` is cleared; kept (whole in the store on purpose; `why` is a key of
     `never_erased.WHY`); skipped (a log of no crash that was not named, or gone: somebody
     else removed it); failed. ``dump`` is where in the archive it is, verified, or empty. ``errno``
-    is 0 where the record is cleared, or a log that was skipped.
+    is 0 where the record is cleared, or a log of no crash that was skipped.
     """
 
     record: str

@@ -145,10 +145,12 @@ class Planner:
 
     def _leave_alone(self, records: Iterable[Record]) -> None:
         """Say that data of the firmware is in no dump."""
-        words = "data of the firmware, not a log of the kernel: left alone"
+        words = "firmware data, not a kernel log: not changed; to erase it: clear"
         for record in records:
             if record.name.type in FIRMWARE and not record.is_dump and self.is_cleared(record.path):
-                self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
+                said = f"{words} {record.path}"
+                # An error only where it was named: an rm that leaves it there must not succeed.
+                self.outcomes.append(Outcome(record.path, SKIPPED, "", errno.EPERM, "", said))
 
     def _job_of(self, dump: Dump) -> Job | None:
         """What is to be done about a dump; None: nothing."""
@@ -158,7 +160,7 @@ class Planner:
             self._clear |= {record.path for record in dump.records if record.place == STORE}
         ours, left = _share(dump, self._clear)
         for record in left:
-            words = "a log that belongs to no crash: name it to archive it"
+            words = "a log without a crash: to archive it, give its name"
             self.outcomes.append(Outcome(record.path, SKIPPED, message=words))
         if not ours or not any(self.is_cleared(record.path) for record in ours):
             return None
@@ -219,7 +221,7 @@ class Planner:
             taken = {name, durable.NEW + name} & self._names
             if not taken and layout.is_dump_name(name):
                 return name
-        raise OSError(errno.EEXIST, f"{dump.name}: no name is free for it in the archive")
+        raise OSError(errno.EEXIST, f"{dump.name}: all names for it in the archive are taken")
 
 
 def _homes(dump: Dump) -> set[str]:

@@ -110,7 +110,7 @@ def remove_old(
         if dump.name in ends:
             continue
         if dump.name in waiting:
-            say(f"{dump.name}: keep= leaves it until pstorefs --ship has shipped it")
+            say(f"{dump.name}: keep= removes it only after pstorefs --ship has shipped it")
             continue
         if _removed(root, dump.name, reason, say):
             count, size = count - 1, size - dump.size
@@ -125,7 +125,7 @@ def _removed(root: int, name: str, reason: str, say: Callable[[str], None]) -> b
     except OSError as error:
         say(f"{name}: keep= cannot remove it: {error.strerror or error}")
         return False
-    say(f"{name}: removed from the archive, as keep= asks for: {reason}")
+    say(f"{name}: removed from the archive because of keep=: {reason}")
     return True
 
 

@@ -61,6 +61,6 @@ def _refuse(
     for path in paths:
         if path not in records:
             long = files[path].size > SNAPSHOT_LIMIT and _name_of(path)
-            what = "longer than any record of a kernel" if long else "no record of a kernel"
-            words = f"{what}, left alone; to erase it: clear {path}"
+            what = "longer than any kernel record" if long else "not a kernel record"
+            words = f"{what}: not changed; to erase it: clear {path}"
             yield Outcome(path, KEPT, "", errno.EPERM, "name", words)

@@ -192,4 +192,4 @@ def _announce(work: Transaction, job: Job) -> None:
     try:
         work.policy.on_saved(job.as_archived(), summary)
     except Exception as error:  # noqa: BLE001 - it is saved, and is to be cleared
-        work.policy.say(f"{job.directory}: saved, but not announced: {error!r}")
+        work.policy.say(f"{job.directory}: saved, but without a journal entry: {error!r}")

@@ -67,7 +67,7 @@ class Shelf:
         if record is None:
             name = parse_name(file)
             if name is None:
-                raise ValueError(f"{file!r} is no name of a record")
+                raise ValueError(f"{file!r} is not the name of a record")
             read = self._decode(name, path, stored)
             record = Record.of(file, self.place, mtime, stored, read, path)
             text = read.text

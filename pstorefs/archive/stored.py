@@ -227,7 +227,7 @@ def small(archive: OpenDirectory, name: str, file: str, limit: int) -> bytes:
     """A regular file of a dump, of at most so many bytes. OSError."""
     stamp = archive.stamp((name,), file)
     if not stamp.is_file or stamp.size > limit:
-        raise durable.error(errno.EFBIG, f"{name}/{file} is no file of at most {limit} bytes")
+        raise durable.error(errno.EFBIG, f"{name}/{file} is not a file of at most {limit} bytes")
     return archive.read((name,), file, stamp)
 
 
@@ -237,7 +237,7 @@ def _saved(whole: dict[str, Any], data: bytes) -> dict[str, Any]:
     if saved is None:
         return {}
     if not is_sealed(data):
-        raise ValueError("it is not as it was written")
+        raise ValueError("it was changed")
     checked = shaped(saved, SAVED)
     if checked["tail"] is not None:
         checked["tail"] = int(checked["tail"], 16)

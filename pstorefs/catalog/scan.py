@@ -122,7 +122,7 @@ def _files(kind: str, store: Source, unreadable: dict[str, str]) -> Iterator[Fou
         if not _belongs(kind, each):
             continue
         if each.stamp.size > MAX_INPUT:
-            unreadable[each.path] = "longer than any record of a kernel"
+            unreadable[each.path] = "longer than any kernel record"
             continue
         yield each
         count += 1

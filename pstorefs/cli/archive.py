@@ -68,7 +68,7 @@ def _run_once(settings: Settings) -> int:
     if target is None:
         store.close()
         return _fail(
-            f"{settings.source}: not this machine's own store, and left as it is:"
+            f"{settings.source}: not this machine's own store, so nothing was done:"
             " to archive it, give -o archive=DIR"
         )
     try:

@@ -97,7 +97,7 @@ def contents_of(
     for file in files.FILES:
         text = composed(catalog, dump, file, own=own)
         if len(text) > _LONGEST_TEXT:
-            raise QuestionError(f"{dump.name}/{file}: {len(text)} bytes are too much for a bundle")
+            raise QuestionError(f"{dump.name}/{file}: {len(text)} bytes are too many for a bundle")
         if text or file not in files.OPTIONAL:
             found[file] = text
     found[MACHINE_FILE] = json.dumps(machine_facts(machine), indent=1).encode() + b"\n"
@@ -198,7 +198,7 @@ def save(path: str, data: bytes) -> None:
     except FileExistsError:
         raise QuestionError(f"{path}: exists already: remove it, or give another name") from None
     except FileNotFoundError:
-        raise QuestionError(f"{path}: there is no such directory: make it first") from None
+        raise QuestionError(f"{path}: the directory does not exist: make it first") from None
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

@@ -28,7 +28,10 @@ def run_hooks(archive: str | None, directory: str = spool.HOOKS) -> int:
         return 0
     hooks, unsafe = spool.hooks(directory)
     for path in unsafe:
-        say(f"{path}: others may write there: not run: chown root and chmod go-w it")
+        say(
+            f"{path}: not run, as users other than root may write to it:"
+            " chown root and chmod go-w it"
+        )
     failed = bool(unsafe)
     for name in spool.names(archive) if hooks else ():
         dump = os.path.join(archive, name)

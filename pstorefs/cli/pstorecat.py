@@ -28,21 +28,21 @@ usage: pstorecat [--json] [FILE...]
        pstorecat --logcat [FILE...]
        pstorecat --report [--json | --vmlinux FILE] [FILE...]
 
-Write the text of crash records to standard output. Without FILE, or where FILE is -,
-read one record from standard input.
+Print the text of crash records. Without FILE, or if FILE is -, read one record from
+standard input. Manual: man pstorecat
 
-  --report         a report of the crash in each FILE instead: a record, or any other
-                   kernel log, such as that of a serial console or journalctl -k
-  --logcat         the log of Android in each pmsg record, as logcat -L shows it
-  --vmlinux FILE   with --report: file and line of each frame, by the kernel's vmlinux
-                   with debug data (or the directory that holds it and the modules), and
-                   llvm-symbolizer or addr2line
-  --json           what is known about each record, or report, one object a line
+  --report         print a report of the crash in each FILE: a record, or any other
+                   kernel log, such as a serial console log or journalctl -k
+  --logcat         print the Android log in each pmsg record, as logcat -L prints it
+  --vmlinux FILE   with --report: print file and line of each frame. FILE is the kernel's
+                   vmlinux with debug data, or the directory with it and the modules.
+                   Needs llvm-symbolizer or addr2line
+  --json           print what is known about each record or report, one object per line
   -h, --help       this text
   -V, --version    the version
 
-Exit status: 0 every record is whole, 1 one could not be read or decoded, or only in
-part (the others are shown all the same), 2 wrong usage.
+Exit status: 0 every record is whole, 1 a record could not be read or decoded, or only
+in part (the others are printed anyway), 2 wrong usage.
 """
 
 _STANDARD_INPUT = "-"
@@ -181,7 +181,7 @@ def _logcat(file: str, _: bool) -> bool:
     record, _name = _interpret(file, data)
     lines = logcat(record.text[: len(record.text) - record.notice_length])
     if not lines:
-        _complain(f"{file}: no log of Android: pstorecat without --logcat shows it as it is")
+        _complain(f"{file}: not an Android log: use pstorecat without --logcat")
         return False
     _write(lines)
     return _judge(file, record) if record.state != reading.SUSPECT else True
@@ -192,7 +192,7 @@ def _judge(file: str, record: reading.Reading) -> bool:
     if record.broken:
         _complain(f"{file}: {record.state}: {record.broken}")
     elif record.state == reading.DAMAGED:
-        _complain(f"{file}: damaged: memory errors beyond correction: parts may be wrong")
+        _complain(f"{file}: damaged: uncorrectable memory errors: parts may be wrong")
     return record.state in _FINE
 
 
@@ -209,7 +209,10 @@ def _read(file: str) -> bytes:
     with _open(file) as source:
         data = source.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
-        raise OSError(f"more than {MAX_INPUT >> 20} MiB: no record of a kernel is so long")
+        raise OSError(
+            f"more than {MAX_INPUT >> 20} MiB: not a kernel record;"
+            " for any other log use pstorecat --report"
+        )
     return data
 
 

@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: pstorefs [OPTIONS] [SOURCE] MOUNTPOINT
-Show the crash records in SOURCE (default: /sys/fs/pstore) as text under MOUNTPOINT.
-SOURCE may be what a fleet has shipped: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
-Unmount with: umount MOUNTPOINT. All of it: man pstorefs. One file: pstorecat FILE
+Show the crash records in SOURCE (default: /sys/fs/pstore) as text in MOUNTPOINT.
+SOURCE may also be a fleet's store: s3://BUCKET/PREFIX, az://, gs://, file:///DIR
+To unmount: umount MOUNTPOINT. Manual: man pstorefs. To decode one file: pstorecat FILE
 
 Without a mount:  pstorefs [OPTIONS] ACTION [SOURCE]
-  --archive        save all dumps, then clear what is saved
+  --archive        save all dumps, then clear the records that were saved
   --list           one line for each dump; --json with this, --show, --check: for programs
-  --show NAME      the report of a dump; NAME may be latest, or a record
+  --show NAME      print the report of a dump; NAME is a dump, a record, or latest
   --check          will the next crash be recorded? --crash: ask, then crash to prove it
-  --bundle NAME FILE   a dump in one file; --redact: without names and addresses
-  --report-html URL|DIRECTORY FILE   a page with the crashes of a store, or an archive
+  --bundle NAME FILE   everything about a dump in one file; --redact: no names, addresses
+  --report-html URL|DIRECTORY FILE   one HTML page about a fleet's store or an archive
   --ship [URL], --sentry DSN   send archived dumps, or events: pstorefs --ship --help
-  --every=TIME     archive and ship, and again after a time such as 15m: in a container
+  --every=TIME     archive and ship, and repeat after TIME, such as 15m: for containers
 
   -o OPTION[,...]  allow_other, uid=, gid=, umask=, fmask=, dmask=   who may read
-                   archive=DIR, archive_volatile   where to save dumps; it may be a tmpfs
-                   keep=90d+500M+20, metrics=FILE   limits of the archive; for Prometheus
+                   archive=DIR, archive_volatile   where to save dumps; even on tmpfs
+                   keep=90d+500M+20   remove old dumps; metrics=FILE   for Prometheus
                    rm=archive|clear|deny   what rm of a record does
-                   ro, plain, nofail   no commands; records only; mount without a pstore
-                   endpoint=, region=, ca=, credentials=   of a fleet's store
-  -f, -d           stay in the foreground; print requests, too.  -h, --help, -V, --version
-Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, some records stay on
-purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
+                   ro, plain, nofail   no commands; records only; even without pstore
+                   endpoint=, region=, ca=, credentials=   how to reach a fleet's store
+  -f, -d           foreground; -d: and print each request.  -h, --help, -V, --version
+Exit status: 0 done; 1 wrong usage; 2 system error; 3 archived, and some records stay in
+the store on purpose; 32 cannot mount. --check: 0 yes, 1 not surely, 2 no
 """
 
 

@@ -87,7 +87,7 @@ def _is_open(path: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        say(f"{path}: not looked at: {error.strerror}")
+        say(f"{path}: not read: {error.strerror}")
         return False
     return True
 

@@ -107,7 +107,7 @@ def of_archive(directory: str, now: datetime, bounds: Bounds) -> Picture:
         raise QuestionError(f"{directory}: {error.strerror}: give an archive's directory") from None
     catalog = Catalog([Place(ARCHIVE, directory)])
     if names and not catalog.dumps():
-        words = "no archived dump is in it: give the directory of an archive, or of a fleet's store"
+        words = "it has no archived dumps: give the directory of an archive, or of a fleet's store"
         raise QuestionError(f"{directory}: {words}")
     compose = partial(composed, catalog, file=_REPORT, own=False)
     return gather(Archive(catalog, directory, compose), now, bounds)

@@ -37,21 +37,22 @@ HELP = """\
 usage: pstorefs --ship [URL] [--check] [--now] [-o OPTION[,...]]
        pstorefs --sentry DSN [--now] [-o OPTION[,...]]
 
-Hand each dump of the archive to a store that all machines share, once: its bundle, then its
-index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these want the Python package obstore),
-or file:///DIRECTORY. Without URL: what /etc/pstorefs/ship.conf says. All of it: man pstorefs-ship
+Send each dump of the archive once to a store that all machines share: first its bundle, then
+its index entry. URL: s3://BUCKET/PREFIX, az://..., gs://... (these need the Python package
+obstore), or file:///DIRECTORY. Without URL: the one in /etc/pstorefs/ship.conf.
+Manual: man pstorefs-ship
 
-  --check    only see whether the store can be reached, lets this machine write, and refuses to
-             overwrite
-  --sentry DSN   an event for each crash to a Sentry, GlitchTip or Bugsink
-  --now      do not wait for this machine's share of the 15 minutes after a boot
+  --check    only check: can the store be reached, may this machine write there, does the store
+             refuse to overwrite?
+  --sentry DSN   send an event for each crash to Sentry, GlitchTip or Bugsink
+  --now      do not wait after a boot (up to 15 minutes, so that not all machines send at once)
   -o OPTION  archive=DIR, state=DIR, machine=NAME, host=NAME, endpoint=URL, region=NAME, ca=FILE,
              credentials=FILE, sentry=DSN, metrics=FILE, unclean=yes, window=15m, run=10m,
              size=256M
   -h, --help this text
 
-Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 something is wrong that trying again
-does not mend; 3 some dumps remain, and are tried again by the next run.
+Exit status: 0 all shipped, or nothing to do; 1 wrong usage; 2 an error that trying again does not
+fix; 3 some dumps remain, and the next run tries again.
 """
 
 USAGE, FAILURE, REMAINS = 1, 2, 3
@@ -65,13 +66,17 @@ def parse(words: Sequence[str]) -> tuple[Ship, set[str]]:
     # Another receiver than the one that is configured: its options are not meant for it.
     settings = Ship() if given else configured()
     for name, value in given:
-        apply(settings, name, value)
+        try:
+            apply(settings, name, value)
+        except ShipError as error:  # it was not given by -o
+            words = str(error).removeprefix(f"option {name}: ")
+            raise ShipError(words if name == "url" else f"--{name}: {words}") from None
     for text in options:
         apply_words(settings, text)
     if not settings.receivers():
         raise ShipError(f"no URL is given, and {config_path()} has none: pstorefs --ship URL")
     if "--check" in flags and not settings.url:
-        raise ShipError("--check is about a store, and none is given: pstorefs --ship URL --check")
+        raise ShipError("--check needs a store: pstorefs --ship URL --check")
     if said := overlap(settings, state_of(settings)):
         raise ShipError(said)
     return settings, flags
@@ -302,16 +307,16 @@ def _check(settings: Ship) -> int:
         return _fail(status, f"{settings.url}: {answer.why}")
     out(f"{settings.url}: reached; this machine ({sender.identity.machine}) may write there")
     if answer.result == EXISTS:
-        out("an object that is there already is not overwritten")
+        out("existing objects are not overwritten")
     else:
         out(
-            "warning: the store overwrites what is there already: whoever has a machine's"
+            "warning: the store overwrites existing objects: whoever has a machine's"
             " credentials can replace what others sent; see docs/fleet.md"
         )
     if not os.path.isdir(settings.archive):
         out(
             f"warning: {settings.archive} does not exist: either nothing was archived yet, or"
-            " archive= is not what pstorefs --archive has"
+            " archive= is not the one of pstorefs --archive"
         )
     return 0
 

@@ -249,7 +249,7 @@ def _finish(bits: _Bits, at: int, out: bytearray) -> int:
         raise Break("the data ends inside the checksum", len(bits.data), truncated=True)
     if int.from_bytes(stored, "big") != _crc(out):
         used = len(bits.data) if bits.is_end(at - _TEMPLATE_BITS) else at >> 3
-        raise Break("the checksum does not agree with the text", used)
+        raise Break("the checksum does not match the text", used)
     return bits.used(at + _CRC_BITS)
 
 

@@ -54,7 +54,7 @@ def _judge(stream: Stream, trailer: bytes) -> Remains:
     used = _HEADER_SIZE + stream.used + min(len(trailer), _CHECKSUM_SIZE)
     checksum = zlib.adler32(stream.text).to_bytes(_CHECKSUM_SIZE, "big")
     if not checksum.startswith(trailer[:_CHECKSUM_SIZE]):
-        return Remains(b"", 0, "the Adler-32 checksum does not agree", rest=stream.text)
+        return Remains(b"", 0, "the Adler-32 checksum is wrong", rest=stream.text)
     if len(trailer) < _CHECKSUM_SIZE:
         return Remains(stream.text, used, "the data ends inside the checksum", truncated=True)
     follow = len(trailer) - _CHECKSUM_SIZE

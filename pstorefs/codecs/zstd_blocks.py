@@ -128,7 +128,7 @@ def read_literals(content: bytes, state: State) -> tuple[list[Part], int]:
         start += used
         section = section[used:]
     if state.huffman is None:
-        raise CodecError("a block wants the Huffman code of a block before, and there is none")
+        raise CodecError("a block needs the Huffman code of a previous block, and there is none")
     if streams == 1:
         return [_decode_stream(section, end - start, size, state.huffman)], end
     return _four_streams(section, end - start, size, state.huffman), end
@@ -276,7 +276,7 @@ def _sequence_table(
     if mode == 2:
         return read_table(data, kind.most_accuracy, len(kind.values))
     if previous is None:
-        raise CodecError("a block wants a table of a block before, and there is none")
+        raise CodecError("a block needs a table of a previous block, and there is none")
     return previous, 0
 
 
@@ -301,7 +301,7 @@ def _decode_sequences(
             base, width = literal_values[literal_code]
             literals = base + bits.read(width)
             if bits.left < 0:
-                raise CodecError("a block has less sequences than it says")
+                raise CodecError("a block has fewer sequences than it says")
             out.append(Step(literals, length, _distance(offset, literals, recent)))
             if number:
                 literal_state = literal_base + bits.read(literal_width)

@@ -64,7 +64,9 @@ class Executor:
         names = command.names
         if len(names) > 1 and self._is_record(command.words):
             if all(map(self._is_record, names)):
-                words = f"this names one record, or {len(names)}: rename one in {self.store.path}"
+                words = (
+                    f"this may name one record, or {len(names)}: rename one in {self.store.path}"
+                )
                 return Result(errno.EINVAL, (words,))
             names = (command.words,)
         return self._change(command.verb, names)

@@ -93,7 +93,7 @@ def parse(line: bytes) -> Command | None:
     words = "".join(rest)
     names = _BLANKS.split(words) if words else []
     if verb not in VERBS:
-        raise CommandError(f"unknown command {verb}: there are {', '.join(VERBS)}")
+        raise CommandError(f"unknown command {verb}: the commands are {', '.join(VERBS)}")
     if verb == "rescan" and names:
         raise CommandError("rescan takes no names")
     if verb == "clear" and not names:

@@ -1,4 +1,4 @@
-"""Records to dumps: what belongs together, how it is called, when it was, which boot it was of.
+"""Records to dumps: which records belong together; the name, time and boot of each dump.
 
 Pure functions on records, the face of grouping.py, boots.py and joining.py.
 
@@ -35,14 +35,14 @@ __all__ = ["Dump", "Part", "group", "join", "latest", "systemd_record", "when"]
 
 # datetime knows years up to 9999.
 _LATEST_NS = 253_402_300_800 * 10**9
-# What records are called that are no dumps.
+# The labels of records that are not dumps.
 _LABELS = {
     "console": "console log",
     "pmsg": "messages of user space",
     "ftrace": "function trace",
     "mce": "machine check",
 }
-# A type may be any word; the name of an entry holds 255 bytes at most.
+# A type may be any word; the name of an entry has at most 255 bytes.
 _LONGEST_LABEL = 120
 
 
@@ -82,7 +82,7 @@ class Dump:
 
     @property
     def label(self) -> str:
-        """What it is called where its text says nothing of a crash."""
+        """The title of a dump whose text has no crash."""
         return f"{_LABELS.get(self.type, self.type)} of {self.backend}"
 
     @property
@@ -182,7 +182,7 @@ def _facts(each: Group) -> boots.Facts:
 
 
 def _ties(facts: Sequence[boots.Facts], dumping: set[int]) -> dict[int, int]:
-    """Records that are no dumps, to the dumps whose last lines are in them."""
+    """Records that are not dumps, to the dumps whose last lines are in them."""
     logs = [
         index
         for index in range(len(facts))
@@ -284,7 +284,7 @@ def _name(dump: Dump) -> str:
 
 
 def _archived_as(dump: Dump) -> str | None:
-    """The directory in the archive that holds this dump."""
+    """The directory of this dump in the archive."""
     folders = (
         record.path.partition("/")[0]
         for part in dump.parts

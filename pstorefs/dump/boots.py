@@ -40,13 +40,13 @@ _SAME_START_S = 2
 # The clock of the log and the clock on the wall do not run alike; a suspended machine logs nothing
 # and its wall clock runs on, so that only the other direction is a contradiction.
 _CLOCK_SLACK_S = 5
-# Candidates looked at for one dump. The bound keeps hostile records from taking quadratic time.
+# Candidates that are compared with one dump. The bound prevents quadratic time for hostile records.
 _MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the evidence needs to know of a dump; times in nanoseconds and microseconds."""
+    """The facts of a dump that the evidence needs; times in nanoseconds and microseconds."""
 
     family: str
     count: int | None
@@ -78,7 +78,7 @@ class Facts:
 
 
 def facts_of(dump: Dump) -> Facts:
-    """What the evidence needs to know of a dump that is put together."""
+    """The facts that the evidence needs, of a dump that is put together."""
     newest = dump.parts[-1].record
     return Facts(
         dump.backend, dump.count, dump.time_ns, dump.time_source, dump.parts, newest.text_hash
@@ -212,7 +212,7 @@ def _runs_on(earlier: Facts, later: Facts) -> bool:
 
 
 class Counted(Protocol):
-    """What is needed of a dump to say which one came before it."""
+    """The facts of a dump that say which one came before it."""
 
     @property
     def reason(self) -> str | None:

@@ -2,7 +2,7 @@
 
 A dump is written part by part, part 1 (the newest text) first; each part's header line says
 ``<reason>#<count> Part<n>``. Counts start at 1 in every boot, so that a store is full of Panic#1:
-what tells them apart is the id, as far as each backend's can be trusted.
+they are distinguished by the id, as far as each backend's can be trusted.
 
 ====== ============================= ============================================================
 family id                            one dump is
@@ -110,7 +110,7 @@ class _Piece:
     order: tuple[int, int]
     #: None: not known.
     time: int | None
-    #: None: only the id tells.
+    #: None: only the id decides.
     part: int | None
 
 
@@ -120,7 +120,7 @@ def _efi(records: Iterable[Copies]) -> list[Group]:
         record = shapes[0]
         number = record.name.id or 0
         header = record.header
-        # A count above 999 carries: its last three digits are all that every record tells.
+        # A count above 999 carries: every record has only its last three digits.
         count = header.count if header else number
         piece = _Piece(
             shapes,

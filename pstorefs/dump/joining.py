@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pstorefs.dump.part import Part
     from pstorefs.record.record import Record
 
-#: A dump's text holds no more bytes, if it has several parts: a dump of SteamOS, the largest of all
-#: (2 MiB of ramoops), holds 6 MiB.
+#: A dump's text has no more bytes, if it has several parts: a dump of SteamOS, the largest of all
+#: (2 MiB of ramoops), has 6 MiB.
 LONGEST = 8 << 20
 
-# What is said before a part of each state; `salvaged` carries its marks in its text.
+# The marks before a part in each state; `salvaged` has its marks in its text.
 _BEFORE = {
     UNDECODABLE: "{part} cannot be decoded: {broken}",
     SUSPECT: "{part} may be wrong: {broken}",

@@ -19,7 +19,7 @@ _DISORDER_COST = 10
 class Part:
     """One part of a dump: a record, and copies of it in other places or shapes.
 
-    ``number`` is 1 for the newest text, None where neither header nor id tells it. ``records``
+    ``number`` is 1 for the newest text, None if neither header nor id has it. ``records``
     begins with the best copy.
     """
 
@@ -39,7 +39,7 @@ class Group:
     parts: list[Part] = field(default_factory=list)
     reason: str | None = None
     count: int | None = None
-    #: The highest part that the kernel wrote, where the ids of the next dump tell.
+    #: The highest part that the kernel wrote, if the ids of the next dump show it.
     highest: int = 0
     # Of the last part added: its time in seconds, its number in an ERST run, its oldest line.
     time: int | None = None

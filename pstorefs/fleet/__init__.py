@@ -7,7 +7,7 @@ Pure: keys (what objects are called), bundle (a dump as one file), entry (a dump
 machine (what a machine is called), retry (when to try again). Above them: dumps (read from the
 archive), store with its engines objects, spool and sentry, receipts, ship and check.
 
-A mount of such a store goes the other way: remote (what is asked of it), days with its cache
+A mount of such a store goes the other way: remote (requests), days with its cache
 daycache (which crashes there are), grouped (by signature, host, day), replaced (dumps that have
 grown), bundles and unpack (the files of one).
 """

@@ -2,7 +2,7 @@
 
 ``grep -r`` and ``cat *`` look into one dump after another, and would wait for the store each time.
 A walk is seen when a dump is looked into right after the one before it in its directory. Then the
-next few are fetched. Who looks into a single dump costs the store one GET, as before.
+next few are fetched. Access to a single dump costs one GET, as before.
 """
 
 from __future__ import annotations
@@ -71,5 +71,5 @@ class Ahead:
 
     def _work(self) -> None:
         while True:
-            with suppress(Exception):  # who looks into it will hear of it
+            with suppress(Exception):  # whoever opens it gets the error
                 self._fetch(self._waiting.get())

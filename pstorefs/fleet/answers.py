@@ -1,4 +1,4 @@
-"""What the answers of stores mean. Pure.
+"""The meaning of stores' answers. Pure.
 
 obstore gives the status and the code of an answer only in the words of its error, and what became
 of a request without an answer only in Rust's debug form. All functions here take these words.
@@ -17,7 +17,7 @@ from pstorefs.system.printable import printable
 
 
 class Kind(NamedTuple):
-    """What one kind of store has of its own.
+    """The peculiarities of one kind of store.
 
     `config`: what obstore is told always. `endpoint`, `region`: what it calls these options; empty:
     there is none. `there`: refusals of a create that mean that the object is there already: a
@@ -57,8 +57,8 @@ KINDS = {
         "is AZURE_STORAGE_ACCOUNT_NAME right?",
         "AZURE_",
     ),
-    # To overwrite, one must be allowed to delete; to create, not. Who may only create may hear of
-    # that first.
+    # Overwriting needs the permission to delete, creating does not. A key that may only create may
+    # get that answer first.
     "gs": Kind(
         {},
         "base_url",
@@ -78,7 +78,7 @@ _CAUSES = (
     (re.compile(r"(InvalidCertificate)\(\s{0,99}(?:NotValidYet|Expired)"), RETRY),
     (re.compile(r"(InvalidCertificate)"), REFUSED),
     (re.compile(r"kind: (Timeout)"), RETRY),
-    # What is no HTTP after the request, and no TLS; and an end instead of either.
+    # An answer that is not HTTP, or not TLS; and an end of the connection instead of either.
     (re.compile(r"error: (InvalidMessage)\("), REFUSED),
     (re.compile(r"(tls handshake eof)"), RETRY),
     (re.compile(r"hyper::Error\(\s{0,99}(IncompleteMessage)"), RETRY),
@@ -87,19 +87,21 @@ _CAUSES = (
     (re.compile(r"(redirect without LOCATION)"), REFUSED),
 )
 LATE = "no answer in time"
-_REDIRECTED = "a redirection, which is not followed: see endpoint=, and what is before the store"
+_REDIRECTED = (
+    "a redirection, which is not followed: check endpoint=, and any proxy before the store"
+)
 # An answer of success that is none of a store: of a proxy, or where guests log in.
 _NO_ETAG = ("ETag Header missing", "Content-Length Header missing")
-_NO_STORE = "the answer is not that of a store: see endpoint=, and what is before the store"
+_NO_STORE = "the answer is not from a store: check endpoint=, and any proxy before the store"
 _REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
     "redirect without LOCATION": _REGION,
-    "InvalidCertificate": "the store's certificate is not trusted: see ca=, and the clock",
+    "InvalidCertificate": "the store's certificate is not trusted: check ca= and the clock",
     "Timeout": LATE,
-    "InvalidMessage": "what listens there speaks no TLS: does endpoint= have to begin with http://?",
+    "InvalidMessage": "the server there does not speak TLS: must endpoint= begin with http://?",
     "tls handshake eof": "the connection ended before TLS began: does the store speak TLS?",
     "IncompleteMessage": "the connection ended before an answer",
-    "Parse": "what answers speaks no HTTP, or TLS: see endpoint=",
+    "Parse": "the answer is not HTTP: check endpoint=; does it have to begin with https://?",
 }
 # Where obstore asks for credentials if it was given none: EC2 and Google, ECS and EKS.
 _METADATA = ("//169.254.169.254", "//169.254.170.2", "//metadata.google.internal")
@@ -187,7 +189,7 @@ def judge(kind: Kind, said: str) -> Answer:
     if status >= 500 or status in _PASSING or code in _PASSING_CODES:
         return Answer(RETRY, words, store_wide=True)
     if _NO_TOKEN in said.partition("\n")[0]:
-        return Answer(REFUSED, f"{words}: no token is given for these credentials", True)
+        return Answer(REFUSED, f"{words}: the cloud gives no token for these credentials", True)
     hint = _HINTS_OF_CODES.get(code) or _HINTS.get(status)
     if hint:
         words = f"{words}: {hint}"

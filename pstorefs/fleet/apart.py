@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 # Beyond the time that a request may take: nothing but a worker that was stopped takes longer.
 _LATE_SECONDS = 30
 DIED = (
-    "obstore has ended, as it does of an answer without end: is a proxy before the store,"
+    "obstore has ended, as it does on an endless answer: is a proxy before the store,"
     " and is endpoint= right?"
 )
 _NO_START = (
@@ -183,7 +183,7 @@ class _Processes:
                 [sys.executable, "-c", _START, str(theirs.fileno()), *self._paths],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # Rust tells of each death there, with its stack
+                stderr=subprocess.DEVNULL,  # Rust prints each panic there, with its stack
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a ^C is this process's affair
                 cwd="/",
@@ -240,7 +240,7 @@ class Apart:
             raise RemoteError(errno.ETIMEDOUT, LATE) from None
         except (EOFError, ConnectionError):
             self._lost(worker, wire)
-            # Who had asked for something else meanwhile is not to suffer for it.
+            # Other calls that were waiting meanwhile must not fail because of it.
             raise RemoteError(errno.EIO, DIED, again=True) from None
         except _NoWorkerError as error:
             raise RemoteError(errno.EBUSY, str(error), again=True) from None
@@ -272,7 +272,7 @@ class Apart:
             return worker, Wire(ours)
 
     def _lost(self, worker: _Worker | None, wire: Wire | None) -> None:
-        """A call got no answer: its worker is given up."""
+        """A call got no answer: stop using its worker."""
         if wire is not None:
             wire.close()
         with self._lock:

@@ -2,7 +2,7 @@
 
 Names are sorted; owner, modes and times are fixed; records.json, which changes when the store is
 cleared, is not in it. The bytes of the gzip depend on the version of zlib as well, those of the tar
-do not: an index entry holds the SHA-256 of both.
+do not: an index entry has the SHA-256 of both.
 
 machine-id(5) is confidential, so the one in summary.json becomes the name of the machine as the
 fleet knows it. Where the host is not to be named, the report and the summary do not name it; the
@@ -70,7 +70,7 @@ def without_machine(
     """
     kept = dict(files)
     if not summary:
-        kept.pop(SUMMARY, None)  # nobody can tell what is in it
+        kept.pop(SUMMARY, None)  # its content is not known
         return kept
     said = summary.get("machine")
     about = dict(said) if isinstance(said, dict) else {}

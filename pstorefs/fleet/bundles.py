@@ -1,8 +1,8 @@
-"""The bundles that somebody looks into: one GET for each, and a bounded number of bytes kept.
+"""The bundles that readers open: one GET for each, and a bounded number of bytes kept.
 
-Whoever asks for a bundle that another thread is just fetching waits for that one. What was refused
-is not fetched again for a while. Small bundles come side by side; of large ones one at a time, as
-each may take `unpack.MOST_TAR` and more.
+A thread that needs a bundle which another one is fetching waits for that one. A bundle that was
+refused is not fetched again for a while. Small bundles are fetched in parallel, large ones one at a
+time, as each may take `unpack.MOST_TAR` and more.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Bundles:
         self._ahead.note(name)
         found = self.at_hand(name)
         if found is None and not wait:
-            raise RemoteError(errno.ESTALE, "dropped at this very moment")
+            raise RemoteError(errno.ESTALE, "it was just dropped: try again")
         return found or self._get(name)
 
     def _fetch_ahead(self, name: str) -> None:
@@ -172,7 +172,7 @@ class _turn:  # noqa: N801 (a word of its `with`)
 
     def __enter__(self) -> None:
         if not self._of.acquire(timeout=_LONGEST_WAIT / 2):
-            raise RemoteError(errno.ETIMEDOUT, "others wait for the store as well")
+            raise RemoteError(errno.ETIMEDOUT, "too many requests wait for the store")
 
     def __exit__(self, *_: object) -> None:
         self._of.release()

@@ -53,7 +53,7 @@ def reached(source: str, options: Mapping[str, str]) -> Ship:
     if source == "fleet":  # settings/fleet.py
         found = configured(defaults.FLEET_CONFIG)
         if not found.url:
-            words = "names no url: give the store's URL as SOURCE"
+            words = "is missing, or has no url: give the store's URL as SOURCE"
             raise ShipError(f"{defaults.FLEET_CONFIG}: {words}")
     else:
         found = Ship()
@@ -65,10 +65,10 @@ def reached(source: str, options: Mapping[str, str]) -> Ship:
 
 
 def overlap(settings: Ship, state: str) -> str:
-    """What lies in the archive and must not, in a sentence; empty: nothing.
+    """Which directory is in the archive and must not be, in a sentence; empty: none.
 
     A run holds the lock of its state for as long as the network takes, and the archive has a lock
-    of the same name; it removes files that are called as those which a spool is just writing.
+    of the same name; it removes files with the names of those that a spool is writing.
     """
     archive = os.path.realpath(settings.archive)
     scheme, _, directory = settings.url.partition("://")
@@ -100,7 +100,7 @@ def _pending(settings: Ship, state: str, archive: int) -> list[str]:
 
 
 class _All:
-    """A container that holds every name."""
+    """A container of every name."""
 
     def __contains__(self, name: object) -> bool:
         return True

@@ -23,7 +23,7 @@ _CREDENTIAL = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,99})=(.{0,20000})")
 
 
 class Use(NamedTuple):
-    """Who uses a store: the seconds of a request, and where its credentials are by default."""
+    """The user of a store: the seconds of a request, and where its credentials are by default."""
 
     seconds: int = 120
     credentials: str = SHIP_CREDENTIALS

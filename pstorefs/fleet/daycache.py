@@ -1,7 +1,7 @@
-"""What was listed of days that are over, in SQLite: a cache, which may be deleted at any time.
+"""Lists of days that are over, in SQLite: a cache, which may be deleted at any time.
 
 One file for each store, in the user's cache directory. Whatever is wrong with it (garbage, another
-program's file, a disk that is full or read-only, another mount that holds it) costs the cache and
+program's file, a disk that is full or read-only, another mount that uses it) costs the cache and
 one line in the log, and never the mount. It is not synced: no program ends before its disk has done
 that, and a busy disk takes its time. Names were checked when they were listed, and each row has a
 sum: what this program did not write is not believed.
@@ -84,7 +84,7 @@ class DayCache:
         self._told: set[str] = set()
 
     def load(self) -> dict[str, Day]:
-        """All days that it holds."""
+        """All days in it."""
         if not os.path.lexists(self._path):
             return {}
         found = self._use(_load)
@@ -116,7 +116,7 @@ class DayCache:
             return None
 
     def _anew(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """It is no such file, or damaged: begin a new one."""
+        """It is not such a file, or damaged: begin a new one."""
         try:
             os.unlink(self._path)
             return self._used(work)
@@ -152,7 +152,7 @@ def _load(database: sqlite3.Connection) -> dict[str, Day]:
         "SELECT date, listed, names, hidden, sum FROM day_1"
     ):
         if said != _sum(date, listed, names, hidden):
-            raise ValueError("it holds something that pstorefs did not write")
+            raise ValueError("it contains something that pstorefs did not write")
         found[date] = Day(listed, _unpacked(names), frozenset(_unpacked(hidden)))
     return found
 
@@ -171,5 +171,5 @@ def _unpacked(data: bytes) -> tuple[str, ...]:
     engine = zlib.decompressobj()
     text = engine.decompress(data, _MOST_BYTES)
     if not engine.eof:
-        raise ValueError("it holds a day that is too long")
+        raise ValueError("it contains a day that is too long")
     return tuple(text.decode("ascii").split("\n")) if text else ()

@@ -1,4 +1,4 @@
-"""Which crashes a store holds, by LIST alone, and how fresh that is.
+"""Which crashes a store has, by LIST alone, and how fresh that is.
 
 The rule. A day is *open* until it has been over for two days (UTC), and from two days before it
 begins: machines whose clocks are wrong. Open days are listed again when somebody looks, if their
@@ -8,7 +8,7 @@ day, six hours at least and a day at most. Lists of closed days are kept in a ca
 
 Somebody who looks waits for the days that were never listed and for the open ones; closed ones that
 are due are listed afterwards, and the next look shows them. Nobody waits longer than `WAIT_SECONDS`
-if there is an older list to show. If the store does not answer, what is known goes on being shown.
+if there is an older list to show. If the store does not answer, what is known stays visible.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Days:
     # One look, in the order in which it goes
 
     def _run(self, look: _Look) -> None:
-        """In a thread. Who waits goes on when the first days are published; the others follow."""
+        """In a thread. Waiting threads go on when the first days are published; others follow."""
         try:
             later = self._list_first()
             self._let_go_on(look)
@@ -175,9 +175,9 @@ class Days:
                 self._set_state(failed)
         except RemoteError as error:
             self._failed(error)
-        except Exception:  # noqa: BLE001 (whoever waits must be told)
+        except Exception:  # noqa: BLE001 (waiting threads must get an error)
             _log.exception("the fleet's index: please report this")
-            self._failed(RemoteError(errno.EIO, "a fault of pstorefs: see its log"))
+            self._failed(RemoteError(errno.EIO, "a bug in pstorefs: see its log"))
         finally:
             with self._lock:
                 self._look = None  # who comes from now on begins another one, if that is due
@@ -220,11 +220,11 @@ class Days:
             dates = {name.removeprefix("date=") for name in folders}
         except BadKeyError as error:
             # What days are called is known: each is asked for.
-            self._log_once(f"{error.strerror}: delete it; without it lists come sooner")
+            self._log_once(f"{error.strerror}: delete it; listing is faster without it")
             dates = self._days.keys() | _guessed(now)
         found = sorted(filter(keys.is_day, dates), key=lambda date: _distance(date, now))
         if len(found) > MOST_DAYS:
-            self._log_once(f"more than {MOST_DAYS} days: those far from today are passed over")
+            self._log_once(f"more than {MOST_DAYS} days: those far from today are ignored")
         return set(found[:MOST_DAYS])
 
     def _list_days(self, dates: Iterable[str]) -> list[tuple[str, RemoteError]]:
@@ -255,7 +255,7 @@ class Days:
             self._log_once(f"{prefix}: {words}")
         (self._incomplete.add if found.odd else self._incomplete.discard)(date)
         if odd:
-            words = f"{len(odd)} keys that are no index entries are passed over"
+            words = f"{len(odd)} keys that are not index entries are ignored"
             self._log_once(f"{prefix}: {words}, such as {odd[0]!r}")
         entries = tuple(sorted(set(names)))
         known = self._days.get(date)
@@ -288,7 +288,7 @@ class Days:
             words.append(f"days that cannot be listed: {len(failed)}: {failed[0][1].strerror}")
             self._log_once(words[0])
         if self._incomplete:
-            words.append(f"days that may lack some: {len(self._incomplete)}: see the log")
+            words.append(f"days that may be incomplete: {len(self._incomplete)}: see the log")
         self.state = self._now(), "; ".join(words)
 
     def _failed(self, error: RemoteError) -> None:

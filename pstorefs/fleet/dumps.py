@@ -1,6 +1,6 @@
-"""One dump of the archive, read so that all of it belongs together, without holding up the archive.
+"""One dump of the archive, read consistently, without delaying the archive.
 
-Whoever archives may be at work meanwhile, and parts that come later join a dump. They write raw/
+An archiving command may run meanwhile, and add parts that come later to a dump. It writes raw/
 first and SHA256SUMS last (archive/save.py). So SHA256SUMS is read before and after all the rest: if
 it is the same, and raw/ holds just what it lists, everything read between belongs to it.
 """
@@ -29,16 +29,16 @@ class UnfitError(Exception):
 
 
 class Brief(NamedTuple):
-    """What is to be known of a dump before it is read whole."""
+    """The facts of a dump that are needed before it is read whole."""
 
     name: str
     signature: str
-    #: Sorts by when it crashed; what has no time comes first.
+    #: Sorts by the time of the crash; dumps without a time come first.
     time: str
 
 
 class Saved(NamedTuple):
-    """A dump as the archive holds it."""
+    """A dump as it is in the archive."""
 
     name: str
     #: SHA256SUMS, as it is there.
@@ -78,7 +78,7 @@ def brief(archive: int, name: str) -> Brief:
 def read(archive: int, name: str) -> Saved:
     """A dump, verified. Raises `NotNowError`, `UnfitError`, or OSError where it cannot be read."""
     if not layout.is_dump_name(name):
-        raise UnfitError("no name of a dump")
+        raise UnfitError("not the name of a dump")
     try:
         directory, raw = layout.open_raw(archive, name)
     except FileNotFoundError:
@@ -96,7 +96,7 @@ def read(archive: int, name: str) -> Saved:
         if durable.read_small(directory, layout.SUMS, _SUMS_BYTES) != text or set(
             os.listdir(raw)
         ) != set(sums):
-            raise NotNowError("records are just joining it")
+            raise NotNowError("records are being added to it")
     finally:
         os.close(directory)
         os.close(raw)
@@ -111,7 +111,7 @@ def read(archive: int, name: str) -> Saved:
 def _records(raw: int, sums: Mapping[str, str]) -> dict[str, bytes]:
     names = set(os.listdir(raw))
     if names - set(sums):
-        raise NotNowError("records are just joining it")
+        raise NotNowError("records are being added to it")
     if set(sums) - names:
         raise UnfitError(f"raw/{min(set(sums) - names)} is missing")
     if len(names) > bundle.MOST_FILES:
@@ -119,7 +119,7 @@ def _records(raw: int, sums: Mapping[str, str]) -> dict[str, bytes]:
     files, room = {}, bundle.MOST_BYTES
     for name in sorted(sums):
         if layout.raw_file(name) is None:
-            raise UnfitError(f"raw/{name!r} is no record")
+            raise UnfitError(f"raw/{name!r} is not a record")
         data = _bounded(raw, name, room)
         room -= len(data)
         if hashlib.sha256(data).hexdigest() != sums[name]:
@@ -148,7 +148,7 @@ def _bounded(directory: int, name: str, room: int) -> bytes:
         return durable.read_small(directory, name, room)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            words = f"{name} makes it longer than {bundle.MOST_BYTES >> 20} MiB, or is no file"
+            words = f"{name} makes it longer than {bundle.MOST_BYTES >> 20} MiB, or is not a file"
             raise UnfitError(words) from None
         raise
 

@@ -107,7 +107,7 @@ def columns(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def column(summary: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 (each has its type)
-    """One of them."""
+    """One column."""
     path, convert = COLUMNS[name]
     return convert(_at(summary, path))
 

@@ -60,12 +60,12 @@ class Grouped:
             for name in names:
                 found.setdefault(key(name), []).append(name)
         for group in found.values():
-            group.sort()  # what has no time lies among the days
+            group.sort()  # names without a time are among the days
         return found
 
 
 def label_in(name: str) -> str:
-    """The label in a name. As `keys.split_entry` says it, in a third of its time."""
+    """The label in a name: the same as by `keys.split_entry`, in a third of the time."""
     return name.split("_", 2)[2].rsplit("_", 3)[0]
 
 
@@ -75,7 +75,7 @@ def _host(name: str) -> str:
 
 
 def shown(names: Sequence[str], name: str) -> str:
-    """What a crash is called among those of its label: dump, host and id.
+    """The name of a crash among those of its label: dump, host and id.
 
     Where two machines have sent the same, with the machine.
     """

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 VERSION = "v1"
 DUMPS, INDEX, CHECK = f"{VERSION}/dumps", f"{VERSION}/index", f"{VERSION}/check"
-#: What stands for a label or a host that is not known, or not to be named.
+#: The placeholder for a label or a host that is not known, or must not be named.
 NONE = "none"
 SUFFIX = ".json"
-#: What an entry that stands for a reboot is called, in the place of a dump.
+#: The name of an entry for a reboot, in the place of a dump's.
 REBOOT = "reboot-"
 
 _TIME = re.compile(r"((\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z)-", re.ASCII)
@@ -125,7 +125,7 @@ def is_day(date: str) -> bool:
 
 
 def dump_word(name: str) -> str:
-    """What a dump is called in keys: its own name, where that fits."""
+    """The name of a dump in keys: its own name, if that fits."""
     if _SHORT_DUMP.fullmatch(name):
         return name
     digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
@@ -164,12 +164,12 @@ def id_of(hashes: Iterable[str]) -> str:
 
 
 def reboot_id(machine: str, boot: str) -> str:
-    """The id of an entry that stands for a reboot without a record: of no records, so of these."""
+    """The id of an entry for a reboot without a record, made from the boot."""
     return hashlib.sha256(f"pstorefs reboot {machine} {boot}".encode()).hexdigest()
 
 
 def label_of(error_class: str, function: str, signature: str) -> str:
-    """What a signature is called among others, for people; empty without a signature."""
+    """The label of a signature, for people; empty without a signature."""
     digits = _OTHER.sub("", signature.rpartition(":")[2])[:_SIGNATURE]
     if not digits:
         return ""
@@ -180,7 +180,7 @@ def label_of(error_class: str, function: str, signature: str) -> str:
 
 def word(text: str, longest: int) -> str:
     """A text in letters, digits, dots and dashes; `NONE` if nothing is left of it."""
-    # Cut first: the text is bounded by then, and so is what the pattern looks at.
+    # Cut first, to bound the work of the pattern.
     return _OTHER.sub("-", text[: 4 * longest])[:longest].strip("-.") or NONE
 
 
@@ -204,7 +204,7 @@ def _archived(saved: int) -> datetime:
 
 
 class Entry(NamedTuple):
-    """What the name of an index entry says. `kernel` as in uname(2), but for odd characters."""
+    """The parts of an index entry's name. `kernel` as in uname(2), except odd characters."""
 
     dump: str
     host: str

@@ -1,4 +1,4 @@
-"""What a machine is called among others: a keyed hash of its machine-id, and its host's name.
+"""The name of a machine in the store: a keyed hash of its machine-id, and its host's name.
 
 machine-id(5): the id "should be considered confidential, and must not be exposed in untrusted
 environments"; what an application sends away is a hash of it, keyed by the application.
@@ -29,7 +29,7 @@ _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Identity(NamedTuple):
-    """Who the machine is, and how its dumps are to be called."""
+    """The identity of a machine, and the names of its dumps."""
 
     #: The name of this machine in keys.
     machine: str
@@ -57,7 +57,7 @@ class Identity(NamedTuple):
 
 
 def identify(settings: Ship, machine: Machine) -> Identity:
-    """Who this machine is. Raises `StoreError` if that cannot be found out."""
+    """The identity of this machine. Raises `StoreError` if that cannot be found out."""
     name = settings.machine
     if not name:
         if machine.machine_id is None:

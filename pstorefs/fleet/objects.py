@@ -1,7 +1,7 @@
 """The stores of S3, Azure and Google, by the library obstore.
 
 obstore is imported when something is to be sent, and after any fork: in a child it hangs if the
-parent has used it. Whoever looks has it in a process of its own (apart.py). It is not in Debian;
+parent has used it. Readers have it in a process of its own (apart.py). It is not in Debian;
 `Objects` says how to get it, and what does without.
 
 What is sent (obstore 0.12; tests/fleet/test_requests.py looks): one PUT for each object, with
@@ -11,7 +11,7 @@ What is sent (obstore 0.12; tests/fleet/test_requests.py looks): one PUT for eac
   ``x-amz-content-sha256``: SeaweedFS checks only the first, Ceph 16 only the second;
 * no HEAD, GET or LIST. A key that may only write is enough.
 
-Whoever looks (remote.py) makes LIST and GET, and needs nothing else.
+Readers (remote.py) make LIST and GET, and need nothing else.
 
 obstore's own retries are off: it would try again at once what this program counts and spreads.
 """
@@ -46,8 +46,8 @@ CONNECT_SECONDS = 10
 
 _BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
 _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
-_ALL = "keys before it and all behind it are not seen: delete it"
-_MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is passed over"
+_ALL = "keys before and after it are not seen: delete it"
+_MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is ignored"
 _MOST_BAD = 100
 # Of all characters that XML takes and nothing else means, the last one.
 _LAST = "\U0010fffd"
@@ -265,7 +265,7 @@ def _client(ca: str, use: Use) -> dict[str, Any]:
         "timeout": f"{use.seconds}s",
         "user_agent": f"pstorefs/{__version__}",
         # For an endpoint that is given as http://. All others are https. Where a store redirects,
-        # the library follows: it has no switch for that (SECURITY.md).
+        # the library follows: it has no option against that (SECURITY.md).
         "allow_http": True,
     }
     if ca:

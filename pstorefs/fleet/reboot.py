@@ -4,7 +4,7 @@ Whoever looks why a machine was booted (cli/unclean.py) does so once a boot. Wha
 frozen among the receipts before anything is sent: the journal forgets, and whatever is sent again
 must be the same bytes. Id and key are made of machine and boot, so that repeats are one object.
 
-It is no dump: the archive does not have it, and neither metrics nor the journal count it. In the
+It is not a dump: the archive does not have it, and neither metrics nor the journal count it. In the
 store it is an entry and a bundle as all others, of report.txt and summary.json alone.
 """
 

@@ -1,4 +1,4 @@
-"""What was shipped: one receipt for each dump, in a directory for each store.
+"""Receipts of shipped dumps: one for each dump, in a directory for each store.
 
 ::
 
@@ -44,7 +44,7 @@ _DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
 
 
 def folder_of(store_name: str) -> str:
-    """What the directory of a store's receipts is called."""
+    """The name of the directory of a store's receipts."""
     name = "".join(
         c if c.isascii() and (c.isalnum() or c in "-.") else _escape(c) for c in store_name
     )
@@ -62,8 +62,8 @@ def _escape(character: str) -> str:
 def pending(archive: int, receipts: int | None) -> list[str]:
     """The dumps of an archive without a receipt, sorted. Both are descriptors of directories.
 
-    Passed over are: a directory without SHA256SUMS, which is no dump, or not yet one; one that is
-    not called as a dump, which is a copy that somebody made; a link, which no list shows either.
+    Ignored are: a directory without SHA256SUMS, which is not a dump, or not yet; a directory whose
+    name is not a dump's, such as a copy; a link, which no list shows either.
     """
     with os.scandir(archive) as entries:
         names = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
@@ -74,7 +74,7 @@ def pending(archive: int, receipts: int | None) -> list[str]:
         except FileNotFoundError:
             continue
         except OSError:
-            sums = b""  # whoever ships it will say what is wrong
+            sums = b""  # shipping it will report what is wrong
         if receipts is None or not sums or shipped_sums(receipts, name) != sums:
             found.append(name)
     return found
@@ -127,7 +127,7 @@ def make_receipts(state: str, store_name: str) -> int:
 
 
 def lock(state: str) -> Iterator[bool]:
-    """For `contextmanager`: whether this process holds the lock of the state directory."""
+    """For `contextmanager`: whether this process has the lock of the state directory."""
     import fcntl
 
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -192,7 +192,7 @@ def signatures(receipts: int) -> set[str]:
 
 
 def forget(receipts: int, archived: set[str]) -> None:
-    """Remove receipts of dumps that the archive no longer holds, and what was interrupted."""
+    """Remove receipts of dumps that the archive no longer has, and interrupted leftovers."""
     from contextlib import suppress
 
     with os.scandir(receipts) as entries:
@@ -225,7 +225,7 @@ def _forgotten(receipts: int) -> int:
 
 
 def shipped(receipts: int) -> int:
-    """How many dumps were shipped, also those that the archive no longer holds."""
+    """How many dumps were shipped, including those that the archive no longer has."""
     return _forgotten(receipts) + sum(map(_is_receipt, os.listdir(receipts)))
 
 
@@ -261,7 +261,7 @@ def reboot_noted(receipts: int, boot: str) -> bool:
 def note_reboot(receipts: int, boot: str, data: bytes) -> None:
     """Note what is to be shipped of a boot; empty: nothing, or nothing more. It is on the disk."""
     if not boot.replace("-", "").isalnum():
-        raise ValueError(f"{boot!r} is no boot's id")
+        raise ValueError(f"{boot!r} is not a boot id")
     _replace(receipts, _REBOOT + boot, data)
 
 
@@ -274,7 +274,7 @@ def forget_reboots(receipts: int, boot: str) -> None:
 
 
 def reboots(receipts: int) -> list[tuple[str, bytes]]:
-    """What is still to be shipped, by boot."""
+    """The reboots that are still to be shipped, by boot."""
     names = sorted(name for name in os.listdir(receipts) if name.startswith(_REBOOT))
     found = [(name.removeprefix(_REBOOT), _read(receipts, name, _REBOOT_BYTES)) for name in names]
     return [(boot, data) for boot, data in found if data]

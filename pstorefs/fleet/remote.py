@@ -1,4 +1,4 @@
-"""What a mount asks of a store: which keys there are, and the bytes under one.
+"""The requests of a mount to a store: which keys there are, and the bytes of one.
 
 objects.py and spool.py keep this contract beside that of store.py. Each call is bounded in time and
 in what it returns, may be made by any thread, and raises `RemoteError` or nothing.
@@ -35,7 +35,7 @@ ERRNOS = {
 
 
 class RemoteError(OSError):
-    """What a store could not do. `strerror` is a line for people; `again`: try again at once."""
+    """A request that failed. `strerror` is a line for people; `again`: try again at once."""
 
     def __init__(self, number: int, why: str, *, again: bool = False) -> None:
         super().__init__(number, why)
@@ -43,7 +43,7 @@ class RemoteError(OSError):
 
     @classmethod
     def answered(cls, status: int, why: str) -> RemoteError:
-        """What a status of HTTP means; 0: there was no answer."""
+        """The meaning of an HTTP status; 0: there was no answer."""
         number = ERRNOS.get(status, errno.EIO)
         return cls(number, why, again=number == errno.EBUSY or status == 0)
 
@@ -55,7 +55,7 @@ class BadKeyError(RemoteError):
     """
 
     def __init__(self, key: str) -> None:
-        super().__init__(errno.EILSEQ, f"the key {key!r} is none that a program should make")
+        super().__init__(errno.EILSEQ, f"the key {key!r} is not one that a program should make")
         self.key = key
 
 
@@ -67,7 +67,7 @@ class Found(NamedTuple):
 
 
 class Remote(Protocol):
-    """A store that is looked at."""
+    """A store that is read."""
 
     def folders(self, prefix: str) -> list[str]:
         """What is between this prefix, which ends with a slash, and the next slash of keys.

@@ -1,6 +1,6 @@
 """When something is tried again: full jitter. Time is handed in, so that tests can make it pass.
 
-A store that is too busy answers 503 to many at once. If all of them waited the same time, they
+A store that is too busy answers 503 to many clients at once. If they all waited the same time, they
 would come back at the same moment. So each waits a random time between nothing and a bound that
 doubles ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 """

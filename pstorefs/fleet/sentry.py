@@ -40,7 +40,7 @@ _RELEASE = re.compile(r"[A-Za-z0-9._+~-]{1,200}", re.ASCII)
 _PASSING = (408, 409, 425, 429)
 #: Of one event, and not of the receiver.
 _OWN_FAULT = (400, 411, 413, 414, 422)
-_NOT_THERE = "no receiver of events is there, or something before it answers: see the DSN"
+_NOT_THERE = "no Sentry is there, or a proxy answers instead: check the DSN"
 _HINTS = {
     401: "the key of the DSN is not accepted",
     403: "the key of the DSN is not accepted",
@@ -49,7 +49,7 @@ _HINTS = {
 
 
 def prepared(sender: ship.Sender, saved: dumps.Saved) -> ship.Parcel:
-    """The envelope of a dump; nothing to send for what is no crash. ValueError as of `ship`."""
+    """The envelope of a dump; nothing if it is not a crash. ValueError as of `ship`."""
     row, names = ship.named(sender, saved)
     head = ship.head(saved, row)
     if not (row["crash"] or row["signature"]):
@@ -149,7 +149,7 @@ class Sentry:
 def _judged(status: int, said: bytes) -> Answer:
     """What an answer means."""
     if 200 <= status < 300:
-        # Who logs in a hotel's guests, or a site's staff, says 200 to everything.
+        # Login pages, such as those of a hotel's network, answer 200 to everything.
         if said.lstrip()[:1] == b"<":
             return Answer(RETRY, f"{status} with a web page: {_NOT_THERE}", store_wide=True)
         return Answer(DONE)
@@ -167,9 +167,9 @@ def _unanswered(error: Exception) -> Answer:
     """What became of a request without an answer. It may have been carried out all the same."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        words = "the receiver's certificate is not trusted: see ca=, and the clock"
+        words = "the receiver's certificate is not trusted: check ca= and the clock"
         return Answer(REFUSED, words, store_wide=True)
     if isinstance(cause, http.client.HTTPException) and not isinstance(cause, OSError):
-        return Answer(RETRY, f"an answer that is none of HTTP: {_NOT_THERE}", store_wide=True)
+        return Answer(RETRY, f"the answer is not HTTP: {_NOT_THERE}", store_wide=True)
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return Answer(RETRY, printable(words)[:300], store_wide=True)

@@ -2,7 +2,7 @@
 
 An index entry implies its bundle. Delivery is at least once: a receipt is written after both
 answers, and whatever is interrupted before that is done again. Keys make it exactly once: the same
-dump names the same objects (keys.py), so the set of keys holds each dump once.
+dump names the same objects (keys.py), so the set of keys has each dump once.
 
 Order: the first dump of each signature that was never shipped, then all others; the oldest first.
 A fleet that crashes all at once gets to know what is new before it gets to know how often.
@@ -79,7 +79,7 @@ class Parcel(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """Who ships: this machine, with its archive and its receipts, to one store.
+    """The sender: this machine, with its archive and its receipts, to one store.
 
     ``archive`` and ``receipts`` are descriptors of directories.
     """
@@ -93,7 +93,7 @@ class Sender(NamedTuple):
     #: Told of each dump, and of how far the run is: number, of how many.
     told: Callable[[Result], None] = lambda _: None
     progress: Callable[[int, int], None] = lambda _, __: None
-    #: What is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
+    #: Makes what is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
     prepare: Callable[[Sender, dumps.Saved], Parcel] | None = None
     #: How many dumps may be on their way at a time, if the store bears calls from several threads.
     at_once: int = 1
@@ -128,7 +128,7 @@ def run(sender: Sender, pending: list[str]) -> list[Result]:
 
 
 class _Run:
-    """What the dumps of one run have in common: its bounds, and whether the store is away.
+    """The common state of one run: its bounds, and whether the store does not answer.
 
     Safe from any thread.
     """
@@ -144,7 +144,7 @@ class _Run:
         self._hopeless: Result | None = None
 
     def pause(self, longest: float) -> None:
-        """Wait a random time, unless the store was away. That is no time in which the run works."""
+        """Wait a random time, unless the store is away. It does not count as work of the run."""
         self._begun += _pause(self._sender, 0.0 if self._in_vain else longest)
 
     def ship(self, name: str) -> Result:
@@ -152,7 +152,7 @@ class _Run:
         sender, settings = self._sender, self._sender.settings
         with self._counting:
             if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
-                return Result(name, REMAINS, why="left for the next run, as size= or run= say")
+                return Result(name, REMAINS, why="left for the next run, because of size= or run=")
             if self._hopeless:
                 return self._hopeless._replace(dump=name, key="")
         result = _ship_one(sender, name, self._begun + settings.run, self._packing)
@@ -197,7 +197,7 @@ def _wait_for_share(sender: Sender) -> None:
 
 
 def _pause(sender: Sender, longest: float) -> float:
-    """Wait for a random time up to so many seconds. That is no time in which the run works."""
+    """Wait for a random time up to so many seconds. It does not count as work of the run."""
     seconds = sender.clock.chance() * longest
     if seconds:
         sender.clock.sleep(seconds)
@@ -242,7 +242,7 @@ def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Res
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written (see state=): {error.strerror or error}"
         own = error.errno in _IN_ITS_PLACE  # of this dump, and in no other's way
-        why += ": remove what has its name there" if own else ""
+        why += ": remove the file or directory with its name there" if own else ""
         return result._replace(result=FAILED, why=why, store_wide=not own)
     return result
 
@@ -295,7 +295,7 @@ def _replaced(sender: Sender, saved: dumps.Saved) -> str | None:
 
 
 def named(sender: Sender, saved: dumps.Saved) -> tuple[dict[str, Any], keys.Names]:
-    """What a dump says of itself, and its names. ValueError if no key can name it."""
+    """The facts of a dump, and its names. ValueError if no key can name it."""
     row = entry.columns(saved.summary)
     machine, host = sender.identity.of(saved.summary)
     label = keys.label_of(row["class"] or "", entry.function_of(row), row["signature"] or "")

@@ -2,7 +2,7 @@
 
 Nothing but system calls. A file appears under its name at once, whole and durable, or not at all:
 written under a temporary name in the directory's root, synced, linked onto nothing, the directory
-synced. Whoever copies DIRECTORY/v1 never sees half a file.
+synced. A program that copies DIRECTORY/v1 never sees half a file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE = 0o750, 0o640
-#: What may be otherwise in a while; everything else stays as it is until somebody does something.
+#: Errors that may pass; all others stay until somebody acts.
 _PASSING = (
     *(errno.EIO, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ESTALE, errno.ENOTCONN),
     *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EBUSY, errno.ENOSPC),
@@ -59,7 +59,7 @@ class Spool:
     def names(self, prefix: str) -> Found:
         """See `remote.Remote`."""
         found = self._entries(prefix, os.DirEntry.is_file)
-        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is passed over",)
+        missing = (f"more than {MOST_KEYS} files in {prefix}: the rest is ignored",)
         return Found(found[:MOST_KEYS], missing if len(found) > MOST_KEYS else ())
 
     def get(self, key: str, limit: int) -> bytes:
@@ -112,7 +112,9 @@ class Spool:
             folder = self._descend(root, folders)
             try:
                 if durable.exists(folder, name):
-                    os.fsync(folder)  # whoever linked it may have been cut off before that
+                    os.fsync(
+                        folder
+                    )  # the process that linked it may have been interrupted before that
                     return Answer(EXISTS)
                 temporary = f"{durable.NEW}{name}"
                 try:

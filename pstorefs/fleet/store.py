@@ -1,4 +1,4 @@
-"""What is asked of a store: to keep bytes under a key, unless there is something already.
+"""The request to a store: keep bytes under a key, unless the key exists.
 
 These engines keep this contract: objects.py (S3, Azure, Google, by the library obstore), spool.py
 (a directory, by nothing but system calls), and sentry.py, for which a key is the id of an event.
@@ -16,7 +16,7 @@ DONE, EXISTS, RETRY, REFUSED = "done", "exists", "retry", "refused"
 
 
 class Answer(NamedTuple):
-    """What a store answered.
+    """The answer of a store.
 
     ``why`` is one line for people, empty with DONE and EXISTS. ``store_wide``: what refuses this
     object refuses all others too.

@@ -1,4 +1,4 @@
-"""A store that is looked at, asked again where that may help. Whoever sends has retry.py."""
+"""A store that is read; requests are repeated if that may help. Senders use retry.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: How often a request is made that the store did not carry out, and the waits between, in seconds.
 TRIES = 4
 _FIRST_WAIT = 0.5
-# What is wrong with the store, and not with one object.
+# Errors of the store, not of one object.
 _OF_ALL = frozenset((*ERRNOS.values(), errno.ENOENT))
 
 _log = logging.getLogger("pstorefs")
@@ -40,7 +40,7 @@ class Tried:
         self._away = False
 
     def reach(self, prefix: str) -> None:
-        """Whether the store answers; the log is not told. `RemoteError` if it does not."""
+        """Check whether the store answers, without the log. `RemoteError` if it does not."""
         with suppress(BadKeyError):
             self._repeat(lambda: self._remote.folders(prefix), told=False)
 
@@ -58,7 +58,7 @@ class Tried:
 
     def _repeat(self, call: Callable[[], _Answer], *, told: bool = True) -> _Answer:
         end = self._clock.now() + REQUEST_SECONDS
-        # Who walks over a thousand files does not wait for each of them.
+        # A walk over a thousand files must not wait for each of them.
         most = 1 if self._away else TRIES
         for tries in range(1, most + 1):
             try:
@@ -79,8 +79,8 @@ class Tried:
         return answer
 
     def _tell(self, error: RemoteError) -> None:
-        """What is wrong with the store; of what is wrong with one object, whoever asked for it."""
+        """Log an error of the store; an error of one object goes to its reader only."""
         if error.errno in _OF_ALL and not self._away:
             self._away = True
-            words = "what is not known yet cannot be read; it is tried again when somebody looks"
+            words = "what is not known yet cannot be read; the next access tries again"
             _log.warning("%s: %s: %s", self._name, error.strerror, words)

@@ -1,6 +1,6 @@
 """A bundle taken apart. Pure. Bundles are hostile: anybody who may write can put anything there.
 
-What is accepted is what bundle.py makes, and nothing else: a gzip of a tar with regular files only,
+Only the form that bundle.py makes is accepted: a gzip of a tar with regular files only,
 all in one directory with the name of the dump, under names that an archive has, each once. No link,
 device or slash more, no size beyond the bounds. The records must be those whose id is in the key.
 
@@ -43,18 +43,18 @@ def unpack(data: bytes, dump: str, id16: str) -> Mapping[str, bytes]:
     for path, content in _members(_inflate(data)):
         directory, _, name = path.partition("/")
         if not layout.is_dump_name(directory) or keys.dump_word(directory) != dump:
-            raise UnfitError("it holds another dump than its key says")
+            raise UnfitError("it contains another dump than its key says")
         if not _is_ours(name) or name in files:
-            raise UnfitError(f"it holds a file that no dump has: {name!r}")
+            raise UnfitError(f"it contains a file that no dump has: {name!r}")
         room -= len(content)
         if len(files) >= MOST_FILES or room < 0:
-            raise UnfitError(f"it holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB")
+            raise UnfitError(f"it contains more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB")
         files[name] = content
     raw = f"{layout.RAW}/"
     hashes = [hashlib.sha256(files[name]).hexdigest() for name in files if name.startswith(raw)]
     whose = keys.id_of(hashes) if hashes or not dump.startswith(keys.REBOOT) else _reboot(files)
     if whose[:16] != id16:
-        raise UnfitError("its records are not those of the id in its key")
+        raise UnfitError("its records do not match the id in its key")
     return files
 
 
@@ -74,7 +74,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _inflate(data: bytes) -> bytes:
-    """The tar in a gzip of one member, all of it (RFC 1952)."""
+    """The whole tar in a gzip of one member (RFC 1952)."""
     engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         tar = engine.decompress(data, MOST_TAR + 1)
@@ -105,7 +105,7 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
             yield named or _path(header), content
             named = None
         else:
-            raise UnfitError(f"it holds something that is no file: {_path(header)!r}")
+            raise UnfitError(f"it contains something that is not a file: {_path(header)!r}")
 
 
 def _sums_up(header: bytes) -> bool:
@@ -115,7 +115,7 @@ def _sums_up(header: bytes) -> bool:
 def _number(field: bytes) -> int:
     match = _OCTAL.match(field.lstrip(b" "))
     if match is None:
-        raise UnfitError("its tar has a number that is none")
+        raise UnfitError("its tar has an invalid number")
     return int(match[0].rstrip(b" \0"), 8)
 
 

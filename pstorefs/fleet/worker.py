@@ -33,7 +33,7 @@ _END_SECONDS = 5
 def keep(number: int) -> None:
     """The keeper: a worker for each descriptor that comes, until the other side is gone."""
     _limit(1 << capabilities.DAC_READ_SEARCH)  # for credentials of somebody else's
-    with suppress(ImportError):  # the worker tells
+    with suppress(ImportError):  # the worker reports it
         library()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # none stays as a zombie
     mine = socket.socket(fileno=number)
@@ -83,7 +83,7 @@ def _work(control: socket.socket) -> None:
     except StoreError as error:
         Wire(control).send((str(error), 0))
         return
-    # What its credentials name is read. What comes from here on comes from the store.
+    # The files with credentials are read. All further input comes from the store.
     bound(MOST_BYTES)
     # Where a machine's memory ends, this process goes, and not the one that serves the mount.
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:

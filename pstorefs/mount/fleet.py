@@ -59,7 +59,7 @@ class FleetStore:
             words = f"{self._ship.url}: {error.strerror}"
             if not self._settings.nofail:
                 raise MountError(f"{words} (or use -o nofail to mount and wait for it)") from None
-            _log.warning("%s: mounted all the same, as nofail asks for", words)
+            _log.warning("%s: mounted anyway, because of nofail", words)
         owner = owner_of(access(self._settings))
 
         def following(name: str, count: int) -> Sequence[str]:

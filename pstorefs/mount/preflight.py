@@ -26,10 +26,12 @@ class MountError(Exception):
 
 
 def free_mountpoint(path: str) -> str:
-    """The mount point's real path, with a dead mount of an earlier run taken away."""
+    """The mount point's real path, after removing a dead mount of an earlier run."""
     point = os.path.realpath(path)
     if point == "/":
-        raise MountError(f"{path}: the root directory: a mount there hides all else: mkdir another")
+        raise MountError(
+            f"{path}: the root directory: a mount there hides everything: use another mount point"
+        )
     mounted = mountinfo.at(point)
     if mounted is not None and mounted.kind == TYPE:
         try:
@@ -39,7 +41,7 @@ def free_mountpoint(path: str) -> str:
             if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise MountError(f"{path}: {error.strerror}") from error
             detach(point)
-            words = f"{printable(path)}: a dead mount of an earlier run taken away"
+            words = f"{printable(path)}: removed a dead mount of an earlier run"
             print(f"pstorefs: {words}", file=sys.stderr)
         else:
             raise MountError(f"{path}: busy: pstorefs is mounted there already (umount {path})")
@@ -65,7 +67,7 @@ def check_hidden(mountpoint: str, archive: str | None) -> None:
         if path and is_below(_real(path), mountpoint):
             raise MountError(f"{mountpoint}: hides {what} ({path}): mount elsewhere")
     if archive and is_below(mountpoint, _real(archive)):
-        raise MountError(f"{mountpoint}: lies inside the archive {archive}: mount elsewhere")
+        raise MountError(f"{mountpoint}: is inside the archive {archive}: mount elsewhere")
 
 
 def is_below(path: str, directory: str) -> bool:
@@ -93,7 +95,7 @@ def open_source(settings: Settings, mountpoint: str) -> OpenDirectory:
     real = _real(source)
     over_source = real == mountpoint
     if is_below(mountpoint, real) and not over_source:
-        raise MountError(f"{settings.mountpoint}: lies inside the source {source}: mount elsewhere")
+        raise MountError(f"{settings.mountpoint}: is inside the source {source}: mount elsewhere")
     if is_below(real, mountpoint) and not over_source:
         raise MountError(
             f"{settings.mountpoint}: hides the source {source}: mount elsewhere, or on the source"

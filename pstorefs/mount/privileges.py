@@ -56,7 +56,7 @@ def drop(*, changes: bool) -> None:
         except (OSError, AttributeError) as error:
             failed.append(f"{step}: {getattr(error, 'strerror', None) or error}")
     if failed:
-        _log.warning("privileges that are not needed are kept: %s", "; ".join(failed))
+        _log.warning("privileges that are not needed cannot be dropped: %s", "; ".join(failed))
 
 
 def regain() -> None:

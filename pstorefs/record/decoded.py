@@ -31,11 +31,11 @@ _MANY = 1 << 20
 class Decoded:
     """Records that were decoded lately, each until a reader takes its text. Safe from any thread.
 
-    A key is the name of a file and its stamp: whoever has these has the same record, be it the
-    mirror, which lists it, or the catalog, which wants to know what it is.
+    A key is the name of a file and its stamp: callers with the same key mean the same record, be it
+    the mirror, which lists it, or the catalog, which needs its state.
 
-    When it is full, the older ones stay: whoever lists a folder and then reads all of it begins
-    with those. What nobody comes for within some seconds is dropped.
+    When it is full, the older ones stay: a program that lists a folder and then reads all of it
+    begins with those. A text that nobody reads within some seconds is dropped.
     """
 
     def __init__(self, limit: int = _LIMIT) -> None:
@@ -86,7 +86,7 @@ class Decoded:
             self._size = 0
 
     def _sweep_later(self) -> bool:
-        """False if there can be no further thread: nothing is to be kept that nobody drops."""
+        """False if no thread can be started: then nothing is kept, as nobody would drop it."""
         # A little later than need be: what one listing decoded goes at one time.
         sweeper = threading.Timer(_SECONDS + 1, self._sweep)
         sweeper.daemon = True

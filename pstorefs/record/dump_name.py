@@ -5,7 +5,7 @@ Nothing is imported here: most runs of `pstorefs --ship` look at names and at li
 
 
 def is_given(directory: str) -> bool:
-    """Whether a directory of an archive is called as pstorefs calls a dump.
+    """Whether a directory of an archive has the name of a dump.
 
     One that is not may be a copy that somebody made: it is not shipped, counted or removed.
     """

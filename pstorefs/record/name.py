@@ -1,9 +1,9 @@
 """Names, ids, times, header lines and ECC notices: pure functions on what the kernel writes.
 
-A file in /sys/fs/pstore is called ``<type>-<backend>-<id>``, and ``.enc.z`` follows where the
-running kernel could not decompress it. A backend's name holds no ``-``, a type's may; the one
-exception is pstore-blk, as the kernel's documentation has it. In efivarfs the same records are
-called ``dump-type0-<part>-<count>-<time>-<C or D>-<GUID>``: C is compressed, D is not.
+A file in /sys/fs/pstore has the name ``<type>-<backend>-<id>``; ``.enc.z`` follows if the running
+kernel could not decompress it. A backend's name has no ``-``, a type's may have one; the only
+exception is pstore-blk, as in the kernel's documentation. In efivarfs the same records have names
+``dump-type0-<part>-<count>-<time>-<C or D>-<GUID>``: C is compressed, D is not.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def parse_name(name: str) -> Name | None:
 
 
 def _parse_efivar(name: str) -> Name | None:
-    """The same for a variable in efivarfs; its id is what pstore would give it."""
+    """The same for a variable in efivarfs; its id is the one that pstore would give it."""
     match = _EFIVAR.fullmatch(name)
     if match is None:
         return None

@@ -24,7 +24,7 @@ _MAGIC = ord("l")
 #: Names of buffers, by id.
 BUFFERS = ("main", "radio", "events", "system", "crash", "stats", "security", "kernel")
 _BINARY = ("events", "stats", "security")
-# What logcat gives a binary entry, which has no priority of its own.
+# The priority that logcat gives a binary entry, which has none of its own.
 _BINARY_PRIORITY = {"security": "W"}
 _PRIORITIES = {2: "V", 3: "D", 4: "I", 5: "W", 6: "E", 7: "F"}
 #: Bytes after the header (log/log_read.h, LOGGER_ENTRY_MAX_PAYLOAD).
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Bytes that are no entry."""
+    """Bytes that are not an entry."""
 
     size: int
 
@@ -90,12 +90,12 @@ def _entry(data: bytes, at: int) -> tuple[Entry, int] | None:
 
 
 def is_android(data: bytes) -> bool:
-    """Whether a record holds an entry of Android's."""
+    """Whether a record has an Android log entry."""
     return any(isinstance(each, Entry) for each in entries(data))
 
 
 def logcat(data: bytes) -> bytes:
-    """The lines of a record; empty if it holds no entry of Android's."""
+    """The lines of a record; empty if it has no Android log entry."""
     if not is_android(data):
         return b""
     pieces, room = [], _LONGEST_TEXT
@@ -113,7 +113,7 @@ def _all_lines(data: bytes) -> Iterator[str]:
     seen: set[str] = set()
     for each in entries(data):
         if isinstance(each, Skipped):
-            yield f"[pstorefs: {each.size} bytes that are no whole log entry]"
+            yield f"[pstorefs: {each.size} bytes that are not a whole log entry]"
             continue
         if each.buffer not in seen:
             seen.add(each.buffer)

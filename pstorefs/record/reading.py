@@ -34,7 +34,7 @@ STATES = (PLAIN, DECODED, SALVAGED, DAMAGED, SUSPECT, UNDECODABLE)
 _LONGEST_FAULT = 200
 _MOST_LOGGED = 1000
 
-#: What a text is made of where the record was not compressed.
+#: The compression of a record that was not compressed.
 NO_COMPRESSION = "none"
 
 
@@ -54,7 +54,7 @@ class Reading(NamedTuple):
     #: The bytes at the end of `text` that are the ECC notice.
     notice_length: int = 0
     #: Where, in `text`, what is certain ends. Beyond are marked lines and uncertain text.
-    #: 0: the text is no text.
+    #: 0: it is not a text.
     certain_length: int = 0
 
     @property
@@ -117,7 +117,7 @@ def read_encoded(name: Name, data: bytes) -> Reading:
 
 
 def read(name: Name, data: bytes) -> Reading:
-    """Any record's bytes to what is shown of them.
+    """Any record's bytes to the text that is shown.
 
     A fault of this program, an exception that no codec should raise, costs this one record: it is
     undecodable, and is said and logged to be our fault. MemoryError alone is raised.
@@ -130,7 +130,7 @@ def read(name: Name, data: bytes) -> Reading:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the other records are to be shown
         _log_once(name, data, error)
-        fault = f"a fault of pstorefs: {type(error).__name__}: {error}"[:_LONGEST_FAULT]
+        fault = f"a bug in pstorefs: {type(error).__name__}: {error}"[:_LONGEST_FAULT]
         return Reading(data, UNDECODABLE, "unknown", broken=fault)
 
 

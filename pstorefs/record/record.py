@@ -45,7 +45,7 @@ _PLACE = {place: rank for rank, place in enumerate(PLACES)}
 
 # A whole line with its time; the level before it is not part of it, as consoles do not show it.
 _LINE = re.compile(rb"^(?:<\d{1,4}>)?(\[ *(\d{1,9})\.(\d{6})\][^\n]*)\n", re.MULTILINE)
-# A SteamOS record, the largest of all (2 MiB of ramoops), holds so many lines.
+# A SteamOS record, the largest of all (2 MiB of ramoops), has so many lines.
 _MOST_LINES = 32768
 _MOST_TEXT = 4 << 20
 # Kernels print lines of 1 KiB at most: the last line with a time is among the last bytes.
@@ -54,7 +54,7 @@ _LAST_LINES = 64 << 10
 # clock may have been set in between. The kernel reads it for the record first, then for the id.
 _CLOCK_SLACK_S = 60
 _EARLY_S = 2
-# A clock without a battery begins in 1970: that year is no time.
+# A clock without a battery begins in 1970: times in that year are wrong.
 _FIRST_S = 365 * 86400
 _FIRST_NS = _FIRST_S * 10**9
 
@@ -96,10 +96,10 @@ class Record:
     def of(
         cls, file: str, place: str, mtime_ns: int, stored: bytes, reading: Reading, path: str = ""
     ) -> Record:
-        """The record of a record that was read. Raises ValueError if `file` is no record's name."""
+        """The `Record` of a file that was read. ValueError if `file` is not a record's name."""
         name = parse_name(file)
         if name is None:
-            raise ValueError(f"{file!r} is no name of a record")
+            raise ValueError(f"{file!r} is not the name of a record")
         end = len(reading.text) - reading.notice_length
         header = reading.header
         body = reading.text[header.length if header else 0 : end]

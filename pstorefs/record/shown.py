@@ -58,7 +58,7 @@ def encoded(path: str) -> str | None:
 def held(path: str, holds: Callable[[str], bool]) -> str | None:
     """The file of the source that a path with or without ``.enc.z`` means; None if there is none.
 
-    `holds` says whether the source holds a file of this very name.
+    `holds` says whether the source has a file with exactly this name.
     """
     if holds(path):
         return path

@@ -19,7 +19,7 @@ class Sibling:
 
 @dataclass(frozen=True)
 class Context:
-    """Who reads, and the other dumps of that boot.
+    """The reading machine, and the other dumps of that boot.
 
     ``own``: the records are those of the reading machine. ``boot`` and ``order``: the key of its
     boot, and which dump of that boot this one is; None: not known.

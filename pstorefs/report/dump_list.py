@@ -18,7 +18,7 @@ _NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One dump with what its text says of it."""
+    """One dump and the facts from its text."""
 
     dump: Listed
     brief: Brief

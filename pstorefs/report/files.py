@@ -1,6 +1,6 @@
 """The files of a dump, made in one place: for dumps/ in a mount, and for the archive.
 
-A `Material` is what they are made of, wherever the dump's records lie; a `Context` is what they say
+A `Material` is the input from the dump, wherever its records are; a `Context` is what the files say
 beyond it. All functions here are pure: they read what the material reads, and do nothing else.
 """
 
@@ -34,7 +34,7 @@ def _summary(material: Material, context: Context) -> bytes:
     return summary_json.summary(summary_json.completed(material.keys(), context))
 
 
-#: Each file and what composes it; None: this dump has no such file.
+#: Each file and the function that makes it; None: this dump has no such file.
 FILES: Mapping[str, Callable[[Material, Context], bytes | None]] = {
     "dmesg.txt": lambda material, _: material.text(),
     "report.txt": _report,
@@ -52,7 +52,7 @@ PLAIN = ("dmesg.txt", CONSOLE, LOGCAT)
 
 
 def composer(machine: Machine, *, own: bool) -> Compose:
-    """What the archive writes beside the records of a dump."""
+    """The function that makes the files which the archive writes beside the records."""
     titles: OrderedDict[str, str] = OrderedDict()
 
     def title(dump: Dump, read: Callable[[Record], bytes], boot: Iterable[Dump]) -> str:

@@ -90,8 +90,7 @@ def _hosts(entries: Iterable[keys.Entry]) -> dict[str, int]:
 def _between(crashes: Grouped, first: datetime.datetime, last: datetime.datetime) -> list[str]:
     """The crashes since a moment, until the end of the day of another one.
 
-    Those without a time count by their day. What is further in the future is of a clock that was
-    wrong.
+    Those without a time count by their day. Later ones come from a clock that was wrong.
     """
     stamp = _stamp(first)
     return [
@@ -104,7 +103,7 @@ def _between(crashes: Grouped, first: datetime.datetime, last: datetime.datetime
 
 
 def _known(crashes: Grouped, labels: Iterable[str], moment: datetime.datetime) -> set[str]:
-    """Those labels that a crash had before a moment, and the one that is no signature."""
+    """The labels that a crash had before a moment, and `keys.NONE`."""
     date, stamp = moment.date().isoformat(), _stamp(moment)
     undated = {
         label_in(name)

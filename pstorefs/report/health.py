@@ -24,7 +24,7 @@ from pstorefs.system.printable import counted, printable
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that needs attention: a stable word for programs, what is, and what to do."""
+    """Something that needs attention: a stable word for programs, the problem, and what to do."""
 
     key: str
     what: str
@@ -38,7 +38,7 @@ def backend(machine: Machine) -> str:
 
 
 def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding]:
-    """What needs attention. What concerns the machine is asked only if the records are its own."""
+    """What needs attention. The machine itself is checked only if the records are its own."""
     records = catalog.live()
     foreign = [
         record for record in records if record.name.encoded and record.state == reading.DECODED
@@ -48,7 +48,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         yield Finding(
             "foreign",
             f"{counted(len(foreign), 'record')} cannot be read by the running kernel:"
-            f" an older one compressed them ({formats})",
+            f" another one compressed them ({formats})",
             "nothing to do: they are shown decoded here",
         )
     for state, key, what, way_out in _STATES:
@@ -62,7 +62,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             "unreadable",
             f"{counted(len(catalog.unreadable), 'entry', 'entries')} not taken into dumps:"
             f" {printable(path)}: {printable(reason)}",
-            "mount as root, if it is the permission; what is no record may be moved away",
+            "if permission is denied, mount as root; files that are not records can be moved away",
         )
     rotten = catalog.rotten()
     if rotten:
@@ -87,7 +87,7 @@ def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
             "newest-missing",
             f"{counted(len(beheaded), 'dump')} without the newest part, which says what happened:"
             f" dumps/{beheaded[-1].name}",
-            "look for it where records are moved to; a full store loses it: erase old records",
+            "look where records are moved to; a full store loses parts: erase old records",
         )
 
 
@@ -95,7 +95,7 @@ _STATES = (
     (
         reading.SUSPECT,
         "suspect",
-        "cannot be what the kernel shows: it decompressed wrongly, and hides the stored bytes",
+        "decompressed wrongly by the kernel, which hides the stored bytes",
         "boot once with pstore.compress=none on the kernel command line, and look again",
     ),
     (
@@ -113,7 +113,7 @@ _STATES = (
     (
         reading.DAMAGED,
         "damaged",
-        "with memory errors beyond correction",
+        "with uncorrectable memory errors",
         "read with caution; on ramoops a larger ecc= parameter helps the next time",
     ),
 )
@@ -141,7 +141,7 @@ def _systemd_pstore(machine: Machine, _: Catalog) -> Iterator[Finding]:
             "systemd-pstore",
             "systemd-pstore is enabled: at each boot it empties the store into"
             " /var/lib/systemd/pstore, undecoded",
-            "its records are part of dumps/; to come first: systemctl enable pstorefs-archive;"
+            "dumps/ shows its records; to archive before it: systemctl enable pstorefs-archive;"
             " to stop it: systemctl disable systemd-pstore",
         )
 
@@ -177,7 +177,7 @@ def not_archiving(
 
 
 def returned(catalog: Catalog, archive: str) -> list[Finding]:
-    """What to say of records that came back although they were cleared."""
+    """The finding about records that came back although they were cleared."""
     dumps = catalog.dumps().values()
     if ARCHIVE in catalog.unreadable:  # it does not answer
         return []
@@ -201,6 +201,6 @@ def returned(catalog: Catalog, archive: str) -> list[Finding]:
             "returned",
             f"{counted(found, 'record')} came back although cleared: the firmware kept them",
             "they are safe in the archive, and are cleared again once in each boot;"
-            " if the store fills up, see the firmware's setup or a firmware update",
+            " if the store fills up, look for a firmware setting or update",
         )
     ]

@@ -17,7 +17,7 @@ PSTOREFS_KERNEL      the release of the kernel that crashed
 PSTOREFS_OBJECT      where it is in the store; of dumps that were shipped
 ==================== ===========================================================================
 
-What is not known is an empty field.
+A field is empty if its value is not known.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _COLUMNS = ("time", "title", "class", "signature", "kernel")
 
 
 def send(message: str, **fields: str) -> bool:
-    """One entry. False if there is no journal to take it."""
+    """Send one entry. False if there is no journal."""
     everything = {
         "MESSAGE": message,
         "PRIORITY": "5",

@@ -10,8 +10,8 @@ orderly reboot        wtmp or the journal end with a shutdown
 panic, not recorded   the firmware's log, or the last lines of the kernel in the journal, say so
 watchdog              a watchdog's bootstatus, the CPU's reset reason, the firmware's log
 hardware error        a fatal record in BERT, an uncorrected machine check, the CPU's reset reason
-power or reset        the boot before has no end, or CPU or firmware say what cut it off
-not known             nothing says how the boot before ended
+power or reset        the boot before has no end, or CPU or firmware report the cause
+not known             nothing says how the previous boot ended
 ===================== ===========================================================================
 """
 
@@ -52,7 +52,7 @@ _REBOOT_SECONDS = 3600
 _CLOCK_SECONDS = 120
 # wtmp and records have whole seconds: what crashes after the shutdown was noted did so within it.
 _WHOLE_SECONDS = 2
-# A report so close to the kernel's last line is the end of it.
+# A report so close to the kernel's last line ended that boot.
 _LAST_SECONDS = 60
 _NO_CRASH = ("warning", "none", "")
 _TIME = re.compile(rb"\[ *(\d{1,9})\.\d{6}\]")
@@ -148,13 +148,13 @@ def _answer(
     if boot.orderly is False:
         ended = "" if boot.ended is None else f"no sign of life after {_utc(boot.ended)}"
         return POWER_LOST, f"{ended}, and nothing says why" if ended else "nothing says why"
-    return NOT_KNOWN, "neither wtmp nor the journal says how the boot before ended"
+    return NOT_KNOWN, "neither wtmp nor the journal says how the previous boot ended"
 
 
 def _end(boot: LastBoot) -> list[Evidence]:
     if boot.orderly is None:
         return []
-    words = "a shutdown" if boot.orderly else "no shutdown: the boot before just ended"
+    words = "a shutdown" if boot.orderly else "no shutdown: the previous boot ended abruptly"
     return [Evidence("end", boot.source, words, boot.ended)]
 
 
@@ -189,9 +189,9 @@ def _recent(boot: LastBoot, at: float | None) -> bool:
 def _why(setup: Sequence[Check]) -> str:
     reasons = [check.what for check in setup if check.answer != YES]
     if not reasons:
-        return "why there is no record is not known"
-    return "what prevents a record now: " + "; ".join(reasons)
+        return "it is not known why there is no record"
+    return "what would prevent a record now: " + "; ".join(reasons)
 
 
 def _utc(seconds: float) -> str:
-    return rfc3339(int(seconds * 1e9)) or "a time that is no date"
+    return rfc3339(int(seconds * 1e9)) or "an invalid time"

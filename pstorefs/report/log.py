@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 #: Of a longer log the end is read: more than any kernel's log buffer, and where a crash is.
 LOG_MAX = 8 << 20
-#: Bytes that are looked at to see whether a file is a text.
+#: Number of bytes that decide whether a file is a text.
 _SAMPLE = 4096
-#: What no kernel and no console prints, but for a few bytes at a break of the line.
+#: Bytes that no kernel or console prints, except a few where the line was interrupted.
 _BINARY = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\a\033"))
 _NOT_TEXT = 0.1  # the share of such bytes from which a file is not a text
 #: Nothing says that a log is of the machine that reads it.
@@ -99,7 +99,7 @@ def _keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
 
 
 def _dump_of(text: bytes) -> Dump:
-    """Return a dump that has no records: nothing is known of it but what its header line says."""
+    """Return a dump without records: only the facts from its header line are known."""
     header = parse_header(text)
     reason, count = (header.reason, header.count) if header else (None, None)
     return Dump("", "", "log", "", reason, count, None, NO_TIME, (), ())

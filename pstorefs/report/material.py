@@ -1,4 +1,4 @@
-"""What the files of a dump are made of, wherever its records lie."""
+"""The input for the files of a dump, wherever its records are."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pstorefs.catalog.view import Listed
     from pstorefs.system.machine import Machine
 
-# In place of the title of a dump that is closed to some who may read this one.
+# Replaces the title of a dump that not everybody who reads this one may read.
 _CLOSED = "see its own report"
 
 
 class Material(Protocol):
-    """What the files of one dump are made of. Each may take long, and may raise OSError."""
+    """The input for the files of one dump. Each method may take long and may raise OSError."""
 
     def keys(self) -> Mapping[str, Any]:
         """`summary_json.keys_of` it."""
@@ -34,7 +34,7 @@ class Material(Protocol):
         """dmesg.txt."""
 
     def words(self) -> bytes | None:
-        """The kernel's own report; None: the text holds none."""
+        """The kernel's own report; None: the text has none."""
 
     def console(self) -> bytes | None:
         """The console log that ends with this dump, if there is one."""
@@ -58,7 +58,7 @@ def console_of(dump: Dump) -> Record | None:
 
 
 def logcat_of(dump: Dump, read: Callable[[Record], bytes]) -> bytes:
-    """What the newest pmsg record of a dump holds that may be a log of Android."""
+    """The content of a dump's newest pmsg record, which may be an Android log."""
     parts = [part.record for part in (*dump.parts, *dump.others) if part.record.name.type == "pmsg"]
     record = max(parts, key=lambda record: record.path, default=None)
     return body(record, read(record)) if record is not None else b""
@@ -87,7 +87,7 @@ class DecodedMaterial:
         return self._text
 
     def facts(self) -> Facts:
-        """What the text says."""
+        """The facts from the text."""
         if self._facts is None:
             facts = parse_dump(self.text(), self.dump.reason or "", self.dump.count)
             cause = oops_before(self.dump, self._boot) if facts.cause_missing else None
@@ -230,7 +230,7 @@ class NotAtHandError(Exception):
 
 
 class SavedAtHand(SavedMaterial):
-    """The same for who must not wait: `NotAtHandError` where it would take long."""
+    """The same for callers that must not wait: `NotAtHandError` if it would take long."""
 
     def text(self) -> bytes:
         """See `Material`."""
@@ -286,7 +286,7 @@ def raw_files(known: Dump | Stored) -> list[RawFile]:
 
 
 def material(catalog: Catalog, dump: Listed | Stored) -> Material:
-    """What the files of a dump of a catalog are made of. OSError as from `Catalog.stored`."""
+    """The input for the files of a catalog's dump. OSError as from `Catalog.stored`."""
     known = dump if isinstance(dump, Stored) else catalog.resolved(dump)
     return (
         SavedMaterial(catalog, known)

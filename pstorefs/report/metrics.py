@@ -1,7 +1,7 @@
 """Metrics for Prometheus, of crashes and of the archive: `pstorefs --archive -o metrics=FILE`.
 
-Alerts go by time stamps: increase() misses a counter that begins at 1. Only of the newest crash is
-it said what it was: that is one series for each machine. Of shipping: fleet/metrics.py.
+Alerts use timestamps: increase() misses a counter that begins at 1. Only for the newest crash does
+a series say what it was: one series for each machine. For shipping: fleet/metrics.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RECORDABLE = {YES: 1.0, UNSURE: 0.5, NO: 0.0}
 
 
 def of_catalog(catalog: Catalog) -> Iterator[Metric]:
-    """What is there: dumps, the newest crash, records of the store."""
+    """The dumps, the newest crash, and the records of the store."""
     classes = Counter(catalog.brief(dump).error_class for dump in catalog.dumps().values())
     yield (
         "pstorefs_dumps",
@@ -65,7 +65,7 @@ def _newest(catalog: Catalog) -> Iterator[Metric]:
 
 
 def of_run(status: int, success: float) -> Iterator[Metric]:
-    """How the archive fares. `success`: Unix time of the last run that did not fail; 0: none."""
+    """The archive's last run. `success`: Unix time of the last run that did not fail; 0: none."""
     words = "When the archive last ran without a failure; 0: not known."
     yield LAST_SUCCESS, "gauge", words, [({}, round(success, 3))]
     words = "Exit status of the archive's last run: 0 or 3 is well, 2 a failure."

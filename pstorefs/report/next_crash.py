@@ -17,7 +17,7 @@ YES, UNSURE, NO = "yes", "unsure", "no"
 _WORST = (YES, UNSURE, NO)
 
 # x86 kernels write no variable that would leave less than 5 KiB (EFI_MIN_RESERVE); efivarfs has
-# taken that off already. A dump is up to kmsg_bytes of text, and compresses to half of it or less.
+# subtracted that already. A dump is up to kmsg_bytes of text, and compresses to half or less.
 _EFI_OVERHEAD = 2048
 _KMSG_BYTES = 10240
 # A panic's report, with the lines before it that explain it.
@@ -43,8 +43,8 @@ class Check:
 def checks(setup: CrashSetup) -> tuple[Check, ...]:
     """All checks that apply to a setup, in the order of `CHECKS`."""
     if not setup.pstore:
-        words = "this kernel has no pstore, or /sys is not its own"
-        to_do = "use a kernel with CONFIG_PSTORE; in a container, ask on its host"
+        words = "this kernel has no pstore, or sysfs is not mounted"
+        to_do = "use a kernel with CONFIG_PSTORE; in a container, run this on the host"
         return (Check("backend", NO, words, to_do),)
     return tuple(found for check in CHECKS for found in check(setup))
 
@@ -149,14 +149,14 @@ def _size(setup: CrashSetup) -> Iterator[Check]:
     log = f" of the log's {_kib(setup.log_bytes)}" if setup.log_bytes else ""
     kept = setup.kmsg_bytes
     if kept is not None and kept < _REPORT_BYTES:
-        words = f"only the last {_kib(kept)}{log} are recorded, less than a long report has"
+        words = f"only the last {_kib(kept)}{log} are recorded, less than a long report needs"
         yield Check("size", UNSURE, words, "boot with pstore.kmsg_bytes=65536")
         return
     if setup.backend == "ramoops" and setup.ramoops and setup.ramoops.slots:
         size = setup.ramoops.record_size
         fits = size * (2 if setup.compress else 1)
         if fits < _REPORT_BYTES:
-            words = f"a record of ramoops has {_kib(size)}, less than a long report has"
+            words = f"a ramoops record holds {_kib(size)}, less than a long report needs"
             yield Check("size", UNSURE, words, "give ramoops record_size=65536 or more")
             return
         kept = min(fits, kept or fits)
@@ -169,12 +169,12 @@ def _panic_timeout(setup: CrashSetup) -> Iterator[Check]:
         return
     if setup.panic_timeout == 0:
         words = (
-            "the store is RAM, and a panic leaves the machine standing (kernel.panic=0):"
-            " whoever switches it off loses the record"
+            "the store is RAM, and the machine does not reboot after a panic (kernel.panic=0):"
+            " switching it off loses the record"
         )
         yield Check("panic", UNSURE, words, "sysctl kernel.panic=10: it reboots, and RAM is kept")
     else:
-        yield Check("panic", YES, "the machine reboots after a panic, which RAM outlives")
+        yield Check("panic", YES, "the machine reboots after a panic, and RAM keeps the record")
 
 
 def _reasons(setup: CrashSetup) -> Iterator[Check]:
@@ -182,7 +182,7 @@ def _reasons(setup: CrashSetup) -> Iterator[Check]:
     reasons = {"ramoops": ramoops, "pstore_blk": setup.blk_max_reason}
     highest = reasons.get(setup.backend)
     if highest == _PANIC and not setup.panic_on_oops:
-        words = f"{setup.backend} records panics only (max_reason=1), no oops"
+        words = f"{setup.backend} records panics only (max_reason=1), not oopses"
         yield Check("reasons", UNSURE, words, f"load {setup.backend} with max_reason=2")
     if setup.always_dump and setup.backend in _FILLS:
         words = (
@@ -221,7 +221,12 @@ def _compression(setup: CrashSetup) -> Iterator[Check]:
         yield Check("compression", YES, f"{words}, which this kernel reads{also}", show)
     elif new:
         # fs/pstore/platform.c since 6.6 falls back to deflate.
-        yield Check("compression", YES, f"{name} is asked for, deflate is used{also}", show)
+        yield Check(
+            "compression",
+            YES,
+            f"{name} is configured, and this kernel uses deflate instead{also}",
+            show,
+        )
     else:
         yield Check(
             "compression",

@@ -38,8 +38,8 @@ HOST, USER, MACHINE, SERIAL, UUID, MAC, IPV4, IPV6, ADDRESS, SSID, PASSWORD = KI
 # So many names are looked for, at most, and so long ones.
 _MOST_NAMES = 500
 _LONGEST_NAME = 253
-# What installers call machines and their first users says nothing of one of them, and would take
-# words out of the text that it needs.
+# The names that installers give machines and first users identify nobody. Replacing them would
+# remove words that the text needs.
 _NO_SECRETS = frozenset(
     (
         *("(none)", "N/A", "none", "unknown", "root", "localhost", "localhost.localdomain"),
@@ -51,7 +51,7 @@ _NO_SECRETS = frozenset(
 )
 # A shorter number, or one that is nothing but digits, may be anything elsewhere: part of a time.
 _SHORTEST_SERIAL = 6
-# What is no part of a stand-in's own words.
+# The stand-ins themselves.
 _OWN = re.compile(rf"(?:{'|'.join(KINDS)})-\d+")
 _HEX = "0-9a-fA-F"
 _QUOTE = """["'<]"""
@@ -102,7 +102,7 @@ _HERE: tuple[tuple[str, str], ...] = (
     (HOST, _BUILDER + r"[^\s()@]{1,64}@([^\s()]{1,253})\)"),
 )
 
-#: What is known by its form, tried at each place in this order.
+#: Secrets that are recognised by their form, tried at each place in this order.
 _FORMS: tuple[tuple[str, str], ...] = (
     (
         UUID,
@@ -146,7 +146,7 @@ class Secret(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """What was replaced: the secret itself, its stand-in and how often."""
+    """One replacement: the secret itself, its stand-in and how often."""
 
     kind: str
     secret: str
@@ -177,7 +177,7 @@ def redact(texts: Mapping[str, bytes], known: Iterable[Secret] = ()) -> Redacted
 
 
 def listing(replaced: Iterable[Replaced]) -> bytes:
-    """What was replaced, for those who must not know the secrets: stand-in, kind, how often."""
+    """The replacements without the secrets: stand-in, kind, how often."""
     lines = [f"{each.stand_in}  {each.kind}, {each.times} times" for each in replaced]
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -265,7 +265,7 @@ class _Replacer:
         return str(known[1])
 
     def replaced(self) -> tuple[Replaced, ...]:
-        """What was replaced so far, by kind, in the order of appearance."""
+        """The replacements so far, by kind, in the order of appearance."""
         rows = [
             Replaced(kind, str(secret), str(stand_in), int(str(times)))
             for (kind, _), (secret, stand_in, times) in self._stand_ins.items()

@@ -23,7 +23,7 @@ _WIDTH = 12
 _TIME_WORDS = {
     ID: "from the record's id",
     MTIME: "the record's time",
-    BOOT_ID: "about: when that boot wrote its first record",
+    BOOT_ID: "approximately: when that boot wrote its first record",
 }
 _PLACE_WORDS = {STORE: "in the store", ARCHIVE: "archived"}
 _PLACE_DEFAULT = "moved away by systemd-pstore"
@@ -31,8 +31,8 @@ _PLACE_DEFAULT = "moved away by systemd-pstore"
 # (Documentation/admin-guide/ramoops.rst), by its own symbols.
 _LOG_NOTES = {
     "ftrace": (
-        "functions are named by the kernel that shows the record:\n"
-        "right only if it is the one that ran, at the same address (nokaslr)"
+        "function names come from the kernel that shows the record:\n"
+        "they are right only if the same kernel wrote it, at the same address (nokaslr)"
     ),
 }
 # Reports before the crash in the same text that are named.
@@ -54,7 +54,7 @@ def report(keys: Keys, words: bytes | None, context: Context) -> bytes:
 
 
 def words_of(text: bytes) -> bytes | None:
-    """The kernel's own report in a report.txt; empty: it holds none; None: it is no report.txt."""
+    """The kernel's own report in a report.txt; empty: it has none; None: it is not a report.txt."""
     _, found, words = text.partition(f"\n\n{OWN_REPORT}\n\n".encode())
     if found:
         return words.removesuffix(b"\n")
@@ -88,7 +88,7 @@ def _what(keys: Keys) -> str:
     if keys["panic"]:
         words += f": {keys['panic']}"
     elif not keys["crash"]:
-        words += ", an orderly end of a boot, not a crash"
+        words += ", an orderly shutdown or reboot, not a crash"
     return printable(words) + _made(keys)
 
 
@@ -113,7 +113,7 @@ def _when(keys: Keys) -> str:
     if keys["time"] is None and not keys["records"]:
         return ""  # a text alone
     if keys["time"] is None:
-        return "not known: the backend keeps no time"
+        return "not known: the backend stores no time"
     words = _TIME_WORDS.get(keys["time_source"], "")
     moment = keys["time"].replace("T", " ").replace("Z", " UTC")
     return printable(moment) + (f" ({words})" if words else "")
@@ -137,7 +137,7 @@ def _machine(keys: Keys) -> str:
 
 
 def _where(keys: Keys) -> str:
-    """Where it was, on which CPU, in whose name. What an interrupt interrupted is no such place."""
+    """The place, CPU and task. Code that an interrupt interrupted is marked as such."""
     place, caller, task = keys["ip"], keys["caller"], keys["task"]
     cpu = [] if task["cpu"] is None else [f"CPU {task['cpu']}"]
     words = []
@@ -155,7 +155,7 @@ def _where(keys: Keys) -> str:
 
 def _place(place: Keys) -> str:
     if place["function"] is None:
-        return "an address without a function"
+        return "an address outside any function"
     offset = "" if place["offset"] is None else f"+{place['offset']:#x}"
     module = f" [{place['module']}]" if place["module"] else ""
     return f"{place['function']}{offset}{module}"
@@ -171,7 +171,8 @@ def _boot(keys: Keys, context: Context) -> str:
     if later:
         last = min(later, key=lambda each: each.order)
         the = "" if len(later) == 1 else "the next "
-        lines.append(f"{len(later)} later in this boot, {the}dumps/{last.name}: {last.title}")
+        count = counted(len(later), "later dump")
+        lines.append(f"{count} in this boot, {the}dumps/{last.name}: {last.title}")
     told = {each.title for each in context.siblings}
     for other in keys["earlier"][:_MOST_EARLIER]:
         title = printable(other["title"])
@@ -192,7 +193,7 @@ def _earlier_dumps(earlier: Sequence[Sibling]) -> str:
 def _missing(keys: Keys) -> str:
     lines = []
     for first, last in keys["missing_parts"]:
-        newest = ", the newest: what was printed last is lost" if first == 1 else ""
+        newest = ", the newest: the last messages are lost" if first == 1 else ""
         lines.append((f"part {first}" if first == last else f"parts {first} to {last}") + newest)
     if keys["cut"]:
         lines.append("the first lines of the report: the text begins inside it")
@@ -209,7 +210,7 @@ def _memory(keys: Keys) -> str:
     corrected = sum(ecc["corrected"] for ecc in found)
     lost = sum(ecc["unrecoverable"] for ecc in found)
     if lost:
-        return f"{counted(lost, 'block')} damaged beyond correction: text may be wrong"
+        return f"{counted(lost, 'block')} with uncorrectable errors: the text may be wrong"
     return f"{counted(corrected, 'byte')} corrected by ECC" if corrected else ""
 
 

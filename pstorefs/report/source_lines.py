@@ -6,7 +6,7 @@ Of functions with one name the one that has the frame's size is meant; if severa
 
 Modules are looked for below the directory of vmlinux, as distributions install debug data
 (/usr/lib/debug/lib/modules/RELEASE) and as a kernel is built. A module is a relocatable file: its
-addresses count from the begin of a section, which addr2line has to be told.
+addresses count from the beginning of a section, which must be given to addr2line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pstorefs.oops import Facts
 from pstorefs.system.elf import Elf, ElfError, Symbol
 from pstorefs.system.printable import printable
 
-#: Programs that tell lines of addresses, the quicker one first; both answer in the same form.
+#: Programs that find the lines of addresses, the faster one first; both have the same output.
 TOOLS = (
     ("llvm-symbolizer", ("--output-style=GNU", "--inlines", "--functions", "--addresses")),
     ("addr2line", ("--inlines", "--functions", "--addresses")),
@@ -67,9 +67,9 @@ def spots(facts: Facts) -> list[Spot]:
 
 
 def lines_of(facts: Facts, vmlinux: str) -> list[str]:
-    """What is to be said of the source, line by line; never nothing, and never an exception.
+    """The output about the source, line by line; never empty, and never an exception.
 
-    `vmlinux`: the file, or the directory that holds it and the modules.
+    `vmlinux`: the file, or the directory with it and the modules.
     """
     found = spots(facts)
     if not found:
@@ -89,7 +89,7 @@ def lines_of(facts: Facts, vmlinux: str) -> list[str]:
     said = [f"Source lines, by {name} and {tool[0]}:"]
     if release and facts.kernel and release != facts.kernel:
         said.append(
-            f"  this vmlinux is of Linux {printable(release)}, the log of"
+            f"  this vmlinux is Linux {printable(release)}, the log is of"
             f" {printable(facts.kernel)}: what follows may be wrong"
         )
     answers: dict[Spot, str | Sequence[tuple[str, str]]] = {}
@@ -160,7 +160,7 @@ def place_of(spot: Spot, known: Mapping[str, Sequence[Symbol]]) -> Symbol | str:
     if spot.size is not None:
         symbols = [each for each in symbols if each.size == spot.size]
         if not symbols and known.get(spot.function):
-            return "of another size there: another build"
+            return "it has another size there: another build"
     if len({(each.address, each.section) for each in symbols}) != 1:
         return "several functions of this name and size" if symbols else "not there"
     return symbols[0]._replace(address=symbols[0].address + max(0, spot.offset - spot.called))
@@ -170,7 +170,7 @@ def ask(
     tool: tuple[str, Sequence[str]], file: str, addresses: Sequence[int], section: str = ""
 ) -> Mapping[int, list[tuple[str, str]]]:
     """(function, file:line) of each address, the innermost inlined function first."""
-    if section:  # llvm-symbolizer has no way to name one
+    if section:  # llvm-symbolizer has no option for one
         tool = TOOLS[-1]
     option = "--obj" if tool[0] == "llvm-symbolizer" else "--exe"
     within = [f"--section={section}"] if section else []
@@ -189,7 +189,7 @@ def ask(
 
 
 def parse(output: str) -> Mapping[int, list[tuple[str, str]]]:
-    """What the programs write: an address, then pairs of lines, function and file:line."""
+    """The output of these programs: an address, then pairs of lines, function and file:line."""
     found: dict[int, list[tuple[str, str]]] = {}
     current: list[tuple[str, str]] = []
     function = ""

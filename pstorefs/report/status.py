@@ -33,7 +33,7 @@ from pstorefs.system.printable import counted, printable, whole
 from pstorefs.system.utc import rfc3339
 
 SCHEMA = 2
-# Of these a machine dies.
+# After these the machine does not go on.
 _PANICS = ("Panic", "Emergency")
 
 
@@ -71,7 +71,7 @@ class Status:
     stored_bytes: int
     archive: str | None
     findings: tuple[Finding, ...] = field(default=())
-    #: What became of the last crash that was made on purpose; empty: there was none.
+    #: The result of the last test crash; empty: there was none.
     test_crash: str = ""
 
 
@@ -200,7 +200,7 @@ def _newest_lines(status: Status) -> list[str]:
     if newest is None:
         return ["No crash on record.", *reboot]
     lines = [f"Newest crash: {status.newest_title}"]
-    when = "at a time that is not known"
+    when = "time not known"
     if newest.time_ns is not None:
         when = f"{rfc3339(newest.time_ns)}, {_age(status.now - newest.time_ns / 1e9)}"
     kernel = status.newest_kernel

@@ -1,4 +1,4 @@
-"""summary.json: what is known of a dump, for programs, and what report.txt is made of.
+"""summary.json: the facts about a dump, for programs; report.txt is made from them.
 
 Schema 2. Every key is always there; null: not known. Nothing depends on the moment of reading.
 
@@ -9,7 +9,7 @@ schema              2; a higher number where a key changes its meaning or is add
 program             the name and version of what wrote this
 name, id            of the directory; SHA-256 over the sorted SHA-256 sums of the stored records
 type, backend       dmesg, console...; erst, efi, ramoops, pstore_blk, nvram
-reason, count       what the kernel says in the header: Panic, Oops...; oopses since boot
+reason, count       what the kernel says in the header: Panic, Oops...; dumps since boot
 crash               true for Panic, Oops and Emergency, and for a log without a header (a console's)
                     that ends in a crash and belongs to no dump
 time, time_source   RFC 3339 in UTC; id, mtime, boot-id (the boot's begin: the dump is later), none
@@ -65,7 +65,7 @@ _BEGIN = b'{\n "schema": %d,\n' % SCHEMA
 _COMPLETED = ("program", "reading_kernel", "machine", "boot", "boot_order", "boot_dumps")
 # All bytes of such a text: JSON in ASCII.
 _PLAIN = b"\n" + bytes(range(0x20, 0x7F))
-#: What a record is in a dump.
+#: The use of a record in a dump.
 PART, COPY, LOG = "part", "copy", "log"
 
 
@@ -75,12 +75,12 @@ def summary(keys: Mapping[str, Any]) -> bytes:
 
 
 def title_of(dump: Dump, facts: Facts) -> str:
-    """What a dump is called where people read it."""
+    """The title of a dump, for people."""
     return printable(facts.title or dump.label)
 
 
 def keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
-    """What the dump itself says; what its context says is not known yet."""
+    """The facts from the dump itself, without those from its context."""
     return {
         "schema": SCHEMA,
         "program": f"pstorefs {__version__}",
@@ -119,7 +119,7 @@ def keys_of(dump: Dump, facts: Facts) -> dict[str, Any]:
 
 
 def completed(keys: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """The same with what its context says."""
+    """The same with the facts from its context."""
     machine, own = context.machine, context.own
     return {
         **keys,

@@ -1,7 +1,7 @@
 """A crash made on purpose: its marker, and whether the next boot finds its record.
 
 `pstorefs --check --crash` writes a marker into the archive and a line with a token into the log of
-the kernel, then crashes the machine. A dump that holds the token proves the whole chain: kernel,
+the kernel, then crashes the machine. A dump with that token proves the whole chain: kernel,
 store, reboot, and this program.
 """
 
@@ -20,7 +20,7 @@ from pstorefs.catalog.view import Listed
 from pstorefs.report.material import material
 from pstorefs.system.utc import rfc3339
 
-#: In the archive's directory. What begins with a dot is no dump there.
+#: In the archive's directory, where names that begin with a dot are not dumps.
 MARKER = ".test-crash.json"
 _SCHEMA = 1
 _MOST_BYTES = 4096
@@ -40,12 +40,12 @@ class Marker(NamedTuple):
 
     @property
     def line(self) -> str:
-        """What is written into the kernel's log."""
+        """The line in the kernel's log."""
         return f"pstorefs: test crash {self.token}"
 
 
 class Verdict(NamedTuple):
-    """What became of a test crash. `dump` is the name of its record, or empty."""
+    """The result of a test crash. `dump` is the name of its record, or empty."""
 
     marker: Marker
     #: The machine has not been rebooted since.
@@ -57,8 +57,8 @@ class Verdict(NamedTuple):
         if self.dump:
             return f"The test crash of {when} was recorded: dumps/{self.dump}."
         if self.waiting:
-            return f"A test crash was begun at {when}, and this machine still runs."
-        return f"No record of the test crash of {when} is here: pstorefs --check may say why."
+            return f"A test crash was started at {when}, and this machine is still running."
+        return f"No record of the test crash of {when} was found: pstorefs --check may say why."
 
 
 def write_marker(directory: int, marker: Marker) -> None:

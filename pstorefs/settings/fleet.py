@@ -28,13 +28,13 @@ def complaint(source: str, given: Container[str]) -> str:
     fleet = is_fleet(source)
     for name in _RECORDS if fleet else OPTIONS:
         if name in given:
-            of = "the records of a directory" if fleet else "a fleet's store"
-            return f"option {name} is about {of}, and does not go with {source}"
+            of = "records in a directory" if fleet else "a fleet's store"
+            return f"option {name} is only for {of}, not for {source}"
     if fleet and source != WORD:
         try:
             ship.apply(ship.Ship(), "url", source)
         except ship.ShipError as error:
-            return str(error)
+            return str(error).removeprefix("option url: ")
     return ""
 
 

@@ -127,7 +127,7 @@ TABLE: dict[str, Option] = {
     **_swallow("read by mount(8) itself", "group nogroup _netdev comment helper uhelper"),
     **_swallow("always on", "defaults nodev noexec nosuid default_permissions"),
     **_swallow("records are never devices or programs here", "dev exec suid"),
-    **_swallow("the only link, dumps/latest, stays within", "symfollow nosymfollow"),
+    **_swallow("the only link, dumps/latest, stays inside", "symfollow nosymfollow"),
     **_swallow("the mount keeps no access times", "atime noatime diratime nodiratime relatime"),
     **_swallow("the mount keeps no access times", "norelatime strictatime nostrictatime"),
     **_swallow("a write returns when its work is done", "async sync dirsync"),
@@ -282,15 +282,15 @@ def _is_bundle(word: str, flags: Mapping[str, str]) -> bool:
 
 def _placed(settings: Settings, places: list[str]) -> Settings:
     if "" in places:
-        raise UsageError("an empty word is not a directory: is a variable of a script unset?")
+        raise UsageError("an argument is empty: is a variable of a script unset?")
     if settings.archive_now:
         if len(places) > 1:
             raise UsageError(f"too many arguments: {places[1]}: pstorefs --archive [SOURCE]")
         if settings.read_only:
-            raise UsageError("--archive clears what it has saved: it cannot be done with ro")
+            raise UsageError("--archive clears what it has saved: it does not go with ro")
         if settings.foreground or settings.debug:
             flag = "-f" if settings.foreground else "-d"
-            raise UsageError(f"{flag} is for a mount: --archive is in the foreground always")
+            raise UsageError(f"{flag} is for a mount: --archive always runs in the foreground")
         return of_archive("--archive", settings, places, ABOUT_ARCHIVES)
     if settings.metrics:
         raise UsageError("option metrics is for --archive and --ship: a mount writes no metrics")
@@ -316,7 +316,7 @@ def _idle(settings: Settings, found: set[str]) -> str:
     if settings.read_only and not settings.is_fleet:
         changes = {"keep"} | ({"rm"} if settings.rm != "deny" else set())
         for name in sorted(found & changes):
-            return f"option {name} does not go with ro: nothing is saved or removed there"
+            return f"option {name} does not go with ro: a read-only mount saves and removes nothing"
     if settings.target is None and not settings.is_fleet:
         saves = {"keep", "archive_volatile"} | ({"rm"} if settings.rm == "archive" else set())
         for name in sorted(found & saves):

@@ -118,7 +118,7 @@ def parse_question(words: Sequence[str]) -> Question:
 def _refuse(question: Question, places: list[str]) -> None:
     """Raise `UsageError` for what does not go together."""
     if "" in (*places, *question.arguments):
-        raise UsageError("an empty word is no name: is a variable of a script not set?")
+        raise UsageError("an argument is empty: is a variable of a script unset?")
     form = FORMS[question.kind]
     if form.fleet:
         _refuse_of_fleet(question, places)

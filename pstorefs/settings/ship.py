@@ -101,16 +101,16 @@ def _url(value: str) -> str:
     scheme, colon, rest = value.partition("://")
     if not colon or scheme not in SCHEMES:
         words = ", ".join(f"{each}://" for each in SCHEMES)
-        raise ShipError(f"begins with none of {words}")
+        raise ShipError(f"does not begin with one of {words}")
     if scheme == "file":
         _path(rest)
         return f"file://{rest.rstrip('/') or '/'}"
     bucket, *prefix = rest.rstrip("/").split("/")
     if not bucket or not _NAME.union("_").issuperset(bucket):
-        raise ShipError("names no bucket")
+        raise ShipError("has no bucket")
     for part in prefix:
         if not part or part.strip(".") == "" or not _KEY.issuperset(part):
-            raise ShipError("has a prefix with more than letters, digits and -._=+ in it")
+            raise ShipError("has a prefix with characters other than letters, digits and -._=+")
     if len("/".join(prefix)) > _LONGEST_PREFIX:
         raise ShipError(f"has a prefix of more than {_LONGEST_PREFIX} characters")
     return "/".join([f"{scheme}://{bucket}", *prefix])
@@ -118,13 +118,13 @@ def _url(value: str) -> str:
 
 def _path(value: str) -> str:
     if not value.startswith("/") or "\0" in value:
-        raise ShipError("is no absolute path")
+        raise ShipError("is not an absolute path")
     return value
 
 
 def _name(value: str) -> str:
     if len(value) > 32 or value[:1] in ("", "-", ".") or not _NAME.issuperset(value):
-        raise ShipError("is no name of at most 32 letters, digits, dots and dashes")
+        raise ShipError("is not a name of at most 32 letters, digits, dots and dashes")
     return value
 
 
@@ -137,9 +137,9 @@ def _endpoint(value: str) -> str:
     if scheme not in ("https", "http"):
         raise ShipError("does not begin with https:// or http://")
     if "@" in rest:
-        raise ShipError("holds a user or a password: they belong into a file of credentials")
+        raise ShipError("contains a user or a password: write them into a file: credentials=FILE")
     if not _is_server(rest.partition("/")[0]) or not _KEY.union("/:[]").issuperset(rest):
-        raise ShipError("is no address of a server")
+        raise ShipError("is not the address of a server")
     return value.rstrip("/")
 
 
@@ -174,14 +174,14 @@ def _dsn(value: str) -> str:
     user, at, place = rest.partition("@")
     host, *path = place.split("/")
     if scheme not in ("https", "http") or not at or not path:
-        raise ShipError("is no DSN: https://KEY@HOST/PROJECT")
+        raise ShipError("is not a DSN such as https://KEY@HOST/PROJECT")
     # The part behind a colon is of old; whoever gives it has no use of it.
     if not _NAME.union(":").issuperset(user) or not user.partition(":")[0]:
-        raise ShipError("has a key with more than letters, digits, dots and dashes in it")
+        raise ShipError("has a key with characters other than letters, digits, dots and dashes")
     if not _is_server(host):
-        raise ShipError("names no host")
+        raise ShipError("has no host")
     if not all(part.strip(".") and _KEY.issuperset(part) for part in path):
-        raise ShipError("names no project")
+        raise ShipError("has no project")
     return value.rstrip("/")
 
 
@@ -194,7 +194,7 @@ def _flag(value: str) -> bool:
 def _number(value: str, units: dict[str, int], words: str) -> int:
     digits, factor = (value[:-1], units[value[-1]]) if value[-1] in units else (value, 1)
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9):
-        raise ShipError(f"is no {words}")
+        raise ShipError(f"is not a {words}")
     return int(digits) * factor
 
 
@@ -210,7 +210,7 @@ def _some(convert: Callable[[str], int]) -> Callable[[str], int]:
     def some(value: str) -> int:
         found = convert(value)
         if not found:
-            raise ShipError("would leave everything for the next run, always")
+            raise ShipError("must be more than 0: a run would never ship anything")
         return found
 
     return some

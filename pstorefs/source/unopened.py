@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 
-_FOR_ROOT = "permission denied: crash records are for root; use sudo, or copies"
+_FOR_ROOT = "permission denied: only root may read crash records: use sudo, or copies of them"
 _WORDS = {
-    errno.ENOENT: "no such directory: give the one that holds records",
-    errno.ENOTDIR: "not a directory: give the one that holds records"
+    errno.ENOENT: "no such directory: give a directory with records",
+    errno.ENOTDIR: "not a directory: give a directory with records"
     " (to decode one file: pstorecat FILE)",
     errno.EACCES: _FOR_ROOT,
     errno.EPERM: _FOR_ROOT,

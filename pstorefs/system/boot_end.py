@@ -32,7 +32,7 @@ class End(NamedTuple):
     orderly: bool
     #: Its last sign of life.
     at: float
-    #: Who says so.
+    #: The source.
     source: str
     #: When it began.
     began: float | None = None
@@ -101,7 +101,7 @@ def _entries(output: bytes) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
-#: How many of the last entries are looked at for the end of a shutdown.
+#: How many of the last entries are searched for the end of a shutdown.
 END_ENTRIES = 30
 # What systemd and journald say last of all when a machine is shut down. Where /var is a file system
 # of its own, journald leaves it before the end, and its own goodbye is lost.
@@ -172,7 +172,7 @@ def journal_text(output: bytes) -> bytes:
 
 
 def run(*command: str) -> bytes:
-    """What a program writes, up to a bound of size and time; nothing if it cannot be run."""
+    """The output of a program, bounded in size and time; empty if it cannot be run."""
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

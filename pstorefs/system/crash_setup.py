@@ -34,7 +34,7 @@ _FALSE = ("no", "false", "off", "0", "n", "f")
 
 @dataclass(frozen=True, slots=True)
 class Ramoops:
-    """Parameters of ramoops, in bytes; `slots`: how many dumps it holds."""
+    """Parameters of ramoops, in bytes; `slots`: the number of dumps it can hold."""
 
     record_size: int
     slots: int
@@ -64,7 +64,7 @@ class CrashSetup:
     erst_firmware: bool = False
     #: Names in /sys/fs/pstore; None: not readable.
     records: tuple[str, ...] | None = ()
-    #: EFI variables: size of the store, and what the kernel lets be written; None: not told.
+    #: EFI variables: size of the store, and how much the kernel lets be written; None: not known.
     efi_total: int | None = None
     efi_free: int | None = None
     #: Names of dump variables in efivarfs; None: no efivarfs, or not readable.

@@ -57,7 +57,7 @@ class Elf:
         try:
             head = self._map[:64]
             if head[:4] != b"\x7fELF" or len(head) < 64:
-                raise ElfError("it is no ELF file")
+                raise ElfError("it is not an ELF file")
             self._wide, self._order = head[4] == 2, "<" if head[5] == 1 else ">"
             (kind,) = struct.unpack_from(f"{self._order}H", head, 16)
             self._relocatable = kind == _RELOCATABLE

@@ -16,7 +16,7 @@ _END = 0xFF
 _HEAD = 8
 _MOST_EVENTS = 4096
 
-#: What a type says of a reset: kind (see last_boot.py) and words. From 0x80 on: coreboot's.
+#: The meaning of a type for a reset: kind (see last_boot.py) and words. From 0x80 on: coreboot's.
 TYPES = {
     0x11: ("watchdog", "hardware watchdog reset"),
     0x15: ("hardware", "uncorrectable CPU-complex error"),
@@ -50,7 +50,7 @@ class Event(NamedTuple):
 
 
 def parse(raw: bytes, start: int) -> list[Event]:
-    """All entries from an offset on, the oldest first, up to what is no entry."""
+    """All entries from an offset on, the oldest first, up to the first invalid one."""
     found: list[Event] = []
     while len(found) < _MOST_EVENTS and start + _HEAD <= len(raw) and raw[start] != _END:
         # The highest bit says that somebody has read it.

@@ -16,7 +16,7 @@ _ONLY_DIRECTORY = 0x1000000
 _CHANGES = _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 #: After one of these it is not known what else happened, or will.
 _ENDS = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _OVERFLOW | _IGNORED
-#: Other machines change these, and nobody is told here.
+#: Other machines can change these, and inotify does not report it here.
 _SHARED = ("virtiofs", "gfs2", "ocfs2", "vboxsf")
 _HEAD = struct.Struct("iIII")
 _BUFFER = 64 << 10
@@ -37,7 +37,7 @@ class Inotify:
         libc.call("inotify_add_watch", self.descriptor, path, _CHANGES | _ONLY_DIRECTORY)
 
     def drain(self) -> bool:
-        """Take all that was told; whether all directories are watched still."""
+        """Read all events; whether all directories are still watched."""
         whole = True
         while True:
             try:

@@ -21,7 +21,7 @@ def laid_out(keys: Mapping[str, Any]) -> bytes:
 
 
 def value_of(value: object) -> str:
-    """What is behind a key there."""
+    """The value of a key in that form."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n  " + ",\n  ".join(map(_encoded, value)) + "\n ]"
     return _encoded(value)

@@ -1,4 +1,4 @@
-"""How the boot before this one ended: evidence, each piece with its source.
+"""How the previous boot ended: evidence, each piece with its source.
 
 Read from wtmp and the journal, the kernel's log of this boot (what the firmware and the CPU told
 it), watchdogs, kdump's directories and the firmware's event log. What cannot be read is left out:
@@ -46,7 +46,7 @@ _EVENT_LOG = "sys/firmware/dmi/entries/15-0/system_event_log"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one source says. `says` is fit for a terminal; `time` is Unix time, None: not known."""
+    """The statement of one source, fit for a terminal; `time` is Unix time, None: not known."""
 
     kind: str
     source: str
@@ -56,7 +56,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class LastBoot:
-    """What is known of the end of the boot before. Times are Unix times; None: not known."""
+    """The facts about the end of the previous boot. Times are Unix times; None: not known."""
 
     #: When this boot began.
     booted: float | None = None
@@ -109,7 +109,7 @@ def read_last_boot(machine: Machine) -> LastBoot:
     )
 
 
-# What the kernel says of it
+# The kernel's log
 
 
 def _kernel_log(machine: Machine) -> tuple[list[tuple[float, str]], bool]:
@@ -176,7 +176,7 @@ _BLOCK = 200
 
 
 def kernel_evidence(lines: Iterable[tuple[float, str]]) -> list[Evidence]:
-    """What the log of this boot says of the boot before."""
+    """The evidence about the previous boot in this boot's log."""
     found: list[Evidence] = []
     bert = 0
     severity = ""
@@ -191,12 +191,12 @@ def kernel_evidence(lines: Iterable[tuple[float, str]]) -> list[Evidence]:
             severity = match[1]
         elif bert > 0 and severity and (match := _SECTION.search(text)):
             kind = HARDWARE if severity == "fatal" else NOTE
-            found.append(_said(kind, f"BERT, from the boot before: {severity}: {match[1]}"))
+            found.append(_said(kind, f"BERT, from the previous boot: {severity}: {match[1]}"))
             severity = ""
         elif seconds < _EARLY_SECONDS and (match := _MCE.search(text)):
             kind = HARDWARE if int(match[3], 16) & _UNCORRECTED else NOTE
             words = (
-                f"machine check from the boot before: CPU {match[1]}, bank {match[2]}, {match[3]}"
+                f"machine check from the previous boot: CPU {match[1]}, bank {match[2]}, {match[3]}"
             )
             found.append(_said(kind, words))
     return found

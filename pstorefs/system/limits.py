@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def bound(memory: int) -> None:
     """Take no more than so many bytes of memory beyond what it has, and leave no core dump.
 
-    Every process that talks to a store does this: whatever the store answers, the machine goes on.
+    Every process that talks to a store does this, so that no answer takes all memory.
     """
     # OSError: @resources of a unit's SystemCallFilter, which has LimitDATA instead.
     with suppress(OSError, ValueError):

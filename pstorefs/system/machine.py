@@ -13,7 +13,7 @@ _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Machine:
-    """The reading machine. What cannot be found out is empty or None."""
+    """The reading machine. A fact that cannot be found out is empty or None."""
 
     def __init__(self, root: str = "/") -> None:
         self.root = root
@@ -41,7 +41,7 @@ class Machine:
 
     @cached_property
     def kernel(self) -> str | None:
-        """The running kernel's release, as uname -r says it."""
+        """The running kernel's release, as uname -r prints it."""
         return self.read("proc/sys/kernel/osrelease") or None
 
     @property

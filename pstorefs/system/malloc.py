@@ -67,7 +67,7 @@ def grow(size: int) -> tuple[int, int]:
 def give_back(begin: int, length: int) -> None:
     """Return free memory to the system, also that between pieces in use."""
     if c := _glibc():
-        # Else khugepaged fills what is given back: one page in use makes 2 MiB of it again.
+        # Otherwise khugepaged fills freed memory again: one page in use makes it 2 MiB.
         c.madvise(begin, length, _MADV_NOHUGEPAGE)
         c.mallopt(_M_TRIM_THRESHOLD, _USUAL_THRESHOLD)
         c.malloc_trim(0)

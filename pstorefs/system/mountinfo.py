@@ -75,7 +75,7 @@ def parse(line: str) -> Mount | None:
 
 
 def at(point: str) -> Mount | None:
-    """What is mounted on exactly this path, topmost; the file systems are not asked."""
+    """The topmost mount on exactly this path; the file systems are not asked."""
     return next((mount for mount in reversed(table()) if mount.point == point), None)
 
 

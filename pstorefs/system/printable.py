@@ -1,6 +1,6 @@
 """Text from outside, made fit for the lines that this program writes; and plurals. Pure.
 
-File names, comm and hardware names, kernel versions, option values: any of them may hold a newline
+File names, comm and hardware names, kernel versions, option values: any of them may have a newline
 that would begin a forged line, an escape code, or a mark that turns the rest of a line round.
 """
 

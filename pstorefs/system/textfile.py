@@ -64,7 +64,7 @@ def value_in(path: str, name: str) -> float:
 def write(path: str, program: str, data: str) -> None:
     """Replace the file that this program wrote, or make it, for all to read.
 
-    Whoever reads it finds the old one or the new one. FileExistsError if somebody else wrote it.
+    A reader finds the old file or the new one. FileExistsError if another program wrote it.
     """
     from contextlib import suppress
 
@@ -76,7 +76,7 @@ def write(path: str, program: str, data: str) -> None:
     if there and not there.startswith(head):
         import errno
 
-        words = f"not replaced: {program} has not written it; give each program a file of its own"
+        words = f"not replaced: {program} did not write it; give each program its own file"
         raise FileExistsError(errno.EEXIST, words, path)
     # Not .prom: the collector would read it half-written.
     temporary = f"{path}.new"

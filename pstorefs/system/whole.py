@@ -11,7 +11,7 @@ _LITTLE = 4096
 
 
 def to_the_end(file: int, data: bytes, limit: int) -> bytes:
-    """All of an open file that begins with `data`. OSError if there is no end to it."""
+    """The whole of an open file that begins with `data`. OSError if it does not end."""
     pieces, total, step = [data], len(data), _LITTLE
     while more := os.pread(file, step, total):
         pieces.append(more)

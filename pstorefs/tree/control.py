@@ -71,7 +71,7 @@ class Control(File):
                 what = line.decode(errors="replace")
             except Exception:  # noqa: BLE001 (whatever it is, the writer must be told)
                 _log.exception("a command failed: please report this")
-                result = Result(errno.EIO, ("failed by a fault of pstorefs: see its log",))
+                result = Result(errno.EIO, ("failed because of a bug in pstorefs: see its log",))
                 what = line.decode(errors="replace")
             self.answer(what, result)
         result.check()
@@ -128,6 +128,8 @@ class _Handle:
     def close(self) -> None:
         """See `Opened`. Only the answer can still say it."""
         if self._lines.pending.strip():
-            words = "not run: its newline never came, so that the last name may be half a name"
+            words = (
+                "not run: the line has no newline at its end, so the last name may be incomplete"
+            )
             line = self._lines.pending.decode(errors="replace")
             self._control.answer(line, Result(errno.EINVAL, (words,)))

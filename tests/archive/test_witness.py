@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from pstorefs.archive.engine import archive
-from pstorefs.archive.outcome import Outcome
+from pstorefs.archive.outcome import Outcome, first_error
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.dump import group, latest
@@ -126,7 +127,10 @@ def test_data_of_the_firmware_is_left_alone(tmp_path: Path) -> None:
     outcomes = run(tmp_path, {name: stored.data for name, stored in files.items()})
     for name in ("rtas-nvram-0", "powerpc-common-nvram-6"):
         assert outcomes[name].result == "skipped"
-        assert "not a log of the kernel" in outcomes[name].message
+        assert "not a kernel log" in outcomes[name].message
+    assert first_error(outcomes.values(), named=False) == 0
+    # rm succeeded, and the file was still there.
+    assert first_error([outcomes["rtas-nvram-0"]], named=True) == errno.EPERM
 
 
 @pytest.mark.parametrize(

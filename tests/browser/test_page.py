@@ -107,7 +107,7 @@ def test_it_fits_and_has_the_colours_of_the_readers_scheme(
 def test_its_tables_are_tables_to_who_cannot_see_them(opened: Any, width: int) -> None:  # noqa: ANN401
     one = opened(viewport={"width": width, "height": 900})
     tree = one.page.locator("main").aria_snapshot()
-    assert 'img "Crashes a day by signature"' in tree
+    assert 'img "Crashes per day by signature"' in tree
     assert 'table "Signatures"' in tree
     for name in ("Signature", "Crashes", "Machines", "Kernels", "First seen", "Last seen"):
         assert f'columnheader "{name}"' in tree

@@ -56,7 +56,7 @@ PUTS = [
     # As AWS says it, with no place to go to: whoever takes it for passing never hears of it.
     ("s3", says(301, "PermanentRedirect"), REFUSED, "give region="),
     ("s3", says(400, "AuthorizationHeaderMalformed"), REFUSED, "give region="),
-    ("s3", (200, b"<html>Welcome to our hotel</html>"), RETRY, "see endpoint="),
+    ("s3", (200, b"<html>Welcome to our hotel</html>"), RETRY, "check endpoint="),
     ("az", says(409, "BlobAlreadyExists"), EXISTS, ""),
     ("az", says(409, "BlobImmutableDueToPolicy"), EXISTS, ""),
     ("az", says(403, "UnauthorizedBlobOverwrite"), EXISTS, ""),
@@ -131,7 +131,7 @@ def test_a_token_that_is_not_given_concerns_all_that_is_sent(
     }  # fmt: skip
     outcome = servers.engine("az://crash/x", "", named).put("k", b"x", "x/y")
     assert (outcome.result, outcome.store_wide) == (REFUSED, True)
-    assert "no token is given" in outcome.why
+    assert "gives no token" in outcome.why
 
 
 NAMES = [
@@ -234,7 +234,7 @@ def test_an_account_that_there_is_not_is_told_by_its_name() -> None:
 
 @pytest.mark.parametrize("odd_key", ["b\nc", "b\x7fc", "b\u00fc\nc"])
 @pytest.mark.parametrize(
-    ("begins", "names", "words"), [(True, ["z"], "up to 999"), (False, [], "all behind")]
+    ("begins", "names", "words"), [(True, ["z"], "up to 999"), (False, [], "and after it")]
 )
 def test_a_key_without_a_name_ends_no_list_or_is_told_once(
     begins: bool, names: list[str], words: str, odd_key: str
@@ -255,15 +255,20 @@ def test_a_redirection_to_elsewhere_says_what_to_look_at(status: int) -> None:
     words = f"Generic S3 error: Server returned non-2xx status code: {status} Found: "
     outcome = answers.judge(answers.KINDS["s3"], words)
     assert (outcome.result, outcome.store_wide) == (REFUSED, True)
-    assert "see endpoint=" in outcome.why
+    assert "check endpoint=" in outcome.why
 
 
 #: Whether there is TLS, what whoever listens says, what that means, and words for the user.
 NO_STORES = [
-    ("https", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", REFUSED, "speaks no TLS"),
+    (
+        "https",
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        REFUSED,
+        "does not speak TLS",
+    ),
     ("https", b"", RETRY, "before TLS began"),
     ("http", b"", RETRY, "ended before an answer"),
-    ("http", b"SSH-2.0-OpenSSH_9.2\r\n" * 3, RETRY, "speaks no HTTP"),
+    ("http", b"SSH-2.0-OpenSSH_9.2\r\n" * 3, RETRY, "the answer is not HTTP"),
 ]
 
 

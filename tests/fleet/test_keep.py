@@ -40,5 +40,5 @@ def test_nothing_unshipped_goes_when_the_archive_is_moved_meanwhile(
     policy = Policy(volatile=True, keep=parse_keep("1"), unshipped=moving, say=said.append)
     with closing(open_directory(str(tmp_path / "empty"))) as store:
         engine.archive(store, str(archive), None, policy)
-    assert any("until pstorefs --ship has shipped it" in words for words in said)
+    assert any("only after pstorefs --ship has shipped it" in words for words in said)
     assert {path.name for path in moved.glob("2*")} == before

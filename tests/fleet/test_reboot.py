@@ -169,7 +169,7 @@ def test_the_entry_says_why_and_its_bundle_has_the_evidence(
     assert b"the CPU: brown-out" in files["report.txt"]
     said_so = json.loads(files["summary.json"])["reboot_cause"]["evidence"]
     assert "the CPU: brown-out" in [each["says"] for each in said_so]
-    with pytest.raises(unpack.UnfitError, match="not those of the id"):
+    with pytest.raises(unpack.UnfitError, match="do not match the id"):
         unpack.unpack(data, parsed[1].dump, "0" * 16)
     with pytest.raises(unpack.UnfitError, match="another dump"):
         unpack.unpack(data, "reboot-00000000", parsed[1].id16)
@@ -235,7 +235,7 @@ def test_what_is_noted_is_read_with_care(tmp_path: Path) -> None:
         receipts.note_reboot(sender.receipts, f"{number}", data)
     assert reboot.run(sender) == []
     assert receipts.reboots(sender.receipts) == []
-    with pytest.raises(ValueError, match="no boot's id"):
+    with pytest.raises(ValueError, match="not a boot id"):
         receipts.note_reboot(sender.receipts, "../x", b"")
 
 

@@ -75,7 +75,7 @@ def test_an_empty_store_is_a_page_without_crashes(endpoint: str, tmp_path: Path)
     path = tmp_path / "page.html"
     empty = f"s3://{servers.BUCKET}/nothing-here"
     assert run("--report-html", empty, str(path), "-o", f"endpoint={endpoint}").returncode == 0
-    assert "No crash is on record." in Page(path.read_bytes()).text("p")
+    assert "No crash on record." in Page(path.read_bytes()).text("p")
 
 
 class Slow(servers.Proxy):

@@ -145,7 +145,7 @@ def test_credentials_come_from_the_environment_a_file_or_the_service_manager(
     ]
     for done in ways:
         assert (done.returncode, done.stderr) == (0, "")
-        assert "is not overwritten" in done.stdout
+        assert "are not overwritten" in done.stdout
     (tmp_path / "bad").write_text("AWS_SECRET_ACCESS_KEY: hunter2\n")
     done = command(endpoint, "--check", "-o", f"credentials={tmp_path / 'bad'}")
     assert done.returncode == 2

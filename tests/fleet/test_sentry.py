@@ -137,7 +137,7 @@ def test_what_speaks_no_http_is_no_receiver() -> None:
         outcome = engine(dsn).put("id", b"{}", sentry.KIND)
         thread.join()
     assert (outcome.result, outcome.store_wide) == (RETRY, True)
-    assert outcome.why.endswith("see the DSN")
+    assert outcome.why.endswith("check the DSN")
 
 
 @pytest.mark.parametrize(("status", "body", "result", "store_wide"), ANSWERS)
@@ -428,7 +428,7 @@ def test_a_dsn_alone_needs_no_store_and_keeps_keep_from_what_it_lacks(
     assert command(tmp_path, *words).returncode == 0
     assert len({one["event_id"] for one in receiver.events()}) == 10
     done = command(tmp_path, *words, "--check")
-    assert (done.returncode, "--check is about a store" in done.stderr) == (1, True)
+    assert (done.returncode, "--check needs a store" in done.stderr) == (1, True)
     done = command(tmp_path, "--sentry")
     assert (done.returncode, "needs a DSN" in done.stderr) == (1, True)
     (tmp_path / "ship.conf").write_text(
@@ -437,5 +437,5 @@ def test_a_dsn_alone_needs_no_store_and_keeps_keep_from_what_it_lacks(
     (tmp_path / "empty").mkdir()
     keep = f"archive={archive},archive_volatile,keep=1"
     done = command(tmp_path, "--archive", "-o", keep, f"{tmp_path}/empty")
-    assert "until pstorefs --ship has shipped it" in done.stderr
+    assert "only after pstorefs --ship has shipped it" in done.stderr
     assert len(list(archive.glob("2*"))) == 10

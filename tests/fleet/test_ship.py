@@ -538,7 +538,7 @@ def test_check_says_whether_the_store_overwrites(spool: Path, tmp_path: Path) ->
     for _ in range(2):
         done = shipped(spool, tmp_path / "archive", tmp_path / "state", "--check")
         assert (done.returncode, done.stderr) == (0, "")
-        assert "is not overwritten" in done.stdout
+        assert "are not overwritten" in done.stdout
         # What has nothing to ship says nothing: so whoever sets it up is told here.
         assert f"warning: {tmp_path}/archive does not exist" in done.stdout
     (tmp_path / "archive").mkdir()
@@ -578,7 +578,7 @@ def test_what_is_in_the_place_of_a_receipt_is_in_no_other_dumps_way(
     done = shipped(spool, archive, state, "--now")
     assert done.returncode == 2
     assert f"{first}: failed: shipped, but its receipt cannot be written" in done.stderr
-    assert "remove what has its name there" in done.stderr
+    assert "remove the file or directory with its name there" in done.stderr
     assert len([path for path in folder.iterdir() if path.is_file() and path.name[0] == "2"]) == 9
     assert len(list(spool.glob("v1/index/*/*.json"))) == 10
     (folder / first / "of somebody").rmdir()
@@ -633,7 +633,7 @@ def test_keep_removes_nothing_that_is_still_to_be_shipped(
     config = tmp_path / "etc" / "ship.conf"
     config.write_text(f"url=file://{spool}\narchive={archive}\nstate={tmp_path / 'state'}\n")
     before = sorted(os.listdir(archive))
-    assert "until pstorefs --ship has shipped it" in kept(archive, "1", tmp_path).stderr
+    assert "only after pstorefs --ship has shipped it" in kept(archive, "1", tmp_path).stderr
     assert sorted(os.listdir(archive)) == before
     # A ship.conf that cannot be read is no leave to remove something.
     config.write_text("url=what\n")

@@ -169,7 +169,7 @@ def test_a_console_belongs_to_a_dump_on_evidence(tmp_path: Path, mount: MountMak
 def test_a_function_trace_says_whose_names_it_has(tmp_path: Path, mount: MountMaker) -> None:
     point = mount(capture("ramoops-lz4-6.1.192").write("enc", tmp_path / "source")).point
     (dump,) = point.glob("dumps/undated-ftrace-*")
-    assert "named by the kernel that shows the record" in (dump / "report.txt").read_text()
+    assert "names come from the kernel that shows the record" in (dump / "report.txt").read_text()
     assert (dump / "dmesg.txt").read_text().startswith("CPU:1 ts:")
 
 

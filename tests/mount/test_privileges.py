@@ -156,7 +156,7 @@ def test_what_cannot_be_given_up_is_said_once_and_the_mount_goes_on(
         _, said = process.communicate(timeout=100)
     assert process.returncode == 0
     assert said.count("\n") == 1
-    assert "privileges that are not needed are kept: the bounding set: Operation" in said
+    assert "privileges that are not needed cannot be dropped: the bounding set: Operation" in said
     assert {**sets, "CapBnd": NOTHING} == stated(READS)  # the rest is given up
 
 

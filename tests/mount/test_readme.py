@@ -73,7 +73,11 @@ def test_the_examples_print_what_the_readme_shows(place: Path) -> None:
             out = done.stdout.replace(f"{place}/store", "/sys/fs/pstore")
             out = out.replace(f"{place}/crashes", "/mnt/crashes")
             # The day on which, and the machine on which, somebody looks.
-            for now in (r"\d+ days ago", r"(?<=now running )\S+", r"(?<=now running: )[^)]+"):
+            for now in (
+                r"\d+ days ago",
+                r"now running \S+|which runs now",
+                r"(?<=now running: )[^)]+",
+            ):
                 seen = re.search(now, output)
                 out = re.sub(now, seen[0] if seen else "", out) if output else out
             out = "\n".join(line.rstrip() for line in out.splitlines())

@@ -29,9 +29,9 @@ from tests.soak.supply import Content, Supply
 
 READY_SECONDS = 60
 CLOCK = "clock.so"
-DEAD = "a dead mount of an earlier run taken away"
+DEAD = "removed a dead mount of an earlier run"
 # Somebody deletes a dump while another command looks at it.
-_AS_IT_IS = ": it is left as it is; what belongs to it"
+_AS_IT_IS = ": it is not changed; its records that are"
 # libfuse's words for a request that was just read when a lazy umount ended.
 _JUST_READ = "fuse: reading device: Software caused connection abort"
 # The index was taken away, and there is no room for a new one.

@@ -88,9 +88,9 @@ def test_what_stands_behind_two_dashes_are_places(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("-f --archive", "-f is for a mount: --archive is in the foreground always"),
-        ("-d --archive", "-d is for a mount: --archive is in the foreground always"),
-        ("--every=5m -f", "-f is for a mount: --archive is in the foreground always"),
+        ("-f --archive", "-f is for a mount: --archive always runs in the foreground"),
+        ("-d --archive", "-d is for a mount: --archive always runs in the foreground"),
+        ("--every=5m -f", "-f is for a mount: --archive always runs in the foreground"),
         ("--archive -o uid=0", "option uid is for a mount, not for --archive: use archive, "),
         ("--archive -o rm=deny", "option rm is for a mount, not for --archive: use archive, "),
         ("--archive -o ca=/x", "option ca is for a mount, not for --archive: use archive, "),

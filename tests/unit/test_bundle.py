@@ -121,7 +121,7 @@ def test_a_directory_that_is_missing_is_named(
 ) -> None:
     path = tmp_path / "none" / "mine"
     assert main(["--bundle", NAME, str(path), str(store)]) == 2
-    assert f"{path}: there is no such directory: make it first" in capfd.readouterr().err
+    assert f"{path}: the directory does not exist: make it first" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], [NAME], ["--redact", NAME]])

@@ -138,7 +138,7 @@ def test_filling_belongs_to_the_stream_and_what_follows_does_not() -> None:
         ("11011000000", "repeats"),
         ("11001" + "0" * 8, "does not exist"),
         ("11101000", "no template 0x1d"),
-        ("11110" + "1" * 32, "checksum does not agree"),
+        ("11110" + "1" * 32, "checksum does not match"),
         ("11110" + "1" * 11, "inside the checksum"),
     ],
 )

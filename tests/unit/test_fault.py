@@ -74,6 +74,6 @@ def test_one_record_is_lost_to_mirror_dumps_status_and_archive_and_logged_once(
     assert archived
     problems = [each["problem"] for keys in archived for each in keys["records"]]
     assert [problem for problem in problems if problem] == [
-        "a fault of pstorefs: ZeroDivisionError: a fault"
+        "a bug in pstorefs: ZeroDivisionError: a fault"
     ]
     store.close()

@@ -242,7 +242,7 @@ def test_keys_that_are_no_entries_are_passed_over_and_told_once(
     assert len(site.look()) == 1
     site.look()
     told = [each.getMessage() for each in caplog.records]
-    assert len([words for words in told if "passed over" in words]) == 1
+    assert len([words for words in told if "ignored" in words]) == 1
 
 
 def test_days_without_number_cost_no_more_than_the_bound(

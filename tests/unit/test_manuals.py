@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from pstorefs.cli import pstorefs, ship
-from pstorefs.settings.options import ABOUT_ARCHIVES, TABLE, WHICH_ARCHIVE
+from pstorefs.fleet import metrics as ship_metrics
+from pstorefs.report import metrics
+from pstorefs.settings import fleet
+from pstorefs.settings.actions import ACTIONS
+from pstorefs.settings.options import _FLAGS, _GOES_WITH, ABOUT_ARCHIVES, TABLE, WHICH_ARCHIVE
 from pstorefs.settings.ship import TABLE as SHIP
 
 MANUALS = Path(__file__).parents[2] / "contrib" / "man"
@@ -89,6 +93,40 @@ def test_every_flag_of_the_help_is_in_the_manual_and_in_the_completion() -> None
         assert flag in completion
 
 
+def test_every_flag_of_the_program_has_an_entry_in_the_manual() -> None:
+    entries = re.findall(r"^\.It (Fl .*)$", (MANUALS / "pstorefs.8").read_text(), re.MULTILINE)
+    explained = {
+        "-" + word.replace("Fl ", "-")
+        for entry in entries
+        for word in re.findall(r"(?:^|, )Fl ((?:Fl )?[\w-]+)", entry)
+    }
+    # --now is a flag of --ship, and has its entry there.
+    assert explained == {*_FLAGS, *_GOES_WITH, *ACTIONS, "-o", "--options"} - {"--now"}
+
+
+def test_the_manual_names_all_dumps_that_keep_never_removes() -> None:
+    """Those of archive/prune.py. It said that all dumps beyond the limits are removed."""
+    entry = (MANUALS / "pstorefs.8").read_text().partition(".It Cm keep ")[2].partition(".It Cm")[0]
+    spared = (
+        "first and the newest",
+        "signature",
+        "still in the store",
+        "not been\nshipped",
+        "damaged",
+    )
+    assert [words for words in spared if words not in entry] == []
+
+
+def test_the_metrics_in_the_manuals_are_those_that_are_written() -> None:
+    named = {
+        "pstorefs.8": Path(metrics.__file__),
+        "pstorefs-ship.8": Path(ship_metrics.__file__),
+    }
+    for page, code in named.items():
+        stated = set(re.findall(r"Va (pstorefs_\w+)", (MANUALS / page).read_text()))
+        assert stated == set(re.findall(r'"(pstorefs_\w+)"', code.read_text())), page
+
+
 def test_every_option_and_flag_of_ship_is_in_its_manual_and_in_the_completion() -> None:
     page, completion = (MANUALS / "pstorefs-ship.8").read_text(), COMPLETION.read_text()
     assert set(re.findall(r"^\.It Cm (\w+) Ns = ", page, re.MULTILINE)) == set(SHIP)
@@ -147,13 +185,21 @@ def test_what_bash_completes_is_offered(line: str, offered: set[str]) -> None:
     assert offered <= set(complete(line))
 
 
-WITHOUT_A_MOUNT = [
+# `metrics` is no option of a mount; those about records of a directory are not for a fleet's store.
+OF_A_MOUNT = tuple(
+    name for name, option in TABLE.items() if option.what == "apply" and name != "metrics"
+)
+OF_A_FLEET = tuple(name for name in OF_A_MOUNT if name not in fleet._RECORDS)
+
+OFFERED = [
     *((flag, ABOUT_ARCHIVES) for flag in ("--archive", "--every=15m", "--check")),
     *((flag, WHICH_ARCHIVE) for flag in ("--list", "--show x", "--bundle x")),
+    ("", OF_A_MOUNT),
+    ("s3://b /mnt", OF_A_FLEET),
 ]
 
 
-@pytest.mark.parametrize(("flag", "options"), WITHOUT_A_MOUNT, ids=str)
+@pytest.mark.parametrize(("flag", "options"), OFFERED, ids=str)
 def test_no_option_is_offered_that_is_refused(flag: str, options: tuple[str, ...]) -> None:
     offered = {word.rstrip("=") for word in complete(f"pstorefs {flag} -o ")}
     assert offered == set(options)

@@ -167,7 +167,7 @@ CASES: list[tuple[str, CrashSetup, str, str, str]] = [
         YES,
         "pstore.compress=deflate",
     ),
-    ("zstd of a new kernel", replace(EFI, compress="zstd"), "compression", YES, "deflate is used"),
+    ("zstd of a new kernel", replace(EFI, compress="zstd"), "compression", YES, "uses deflate"),
     (
         "records of another kernel",
         replace(ERST, records=ERST_NAMES),
@@ -311,7 +311,7 @@ def test_the_command_answers_for_this_machine(capfd: pytest.CaptureFixture[str])
 ARCHIVES = [
     ("", YES, "will be made"),
     ("mkdir", YES, "has room"),
-    ("writable by all", UNSURE, "others may write there"),
+    ("writable by all", UNSURE, "other users may write there"),
     ("a file", UNSURE, "not a directory"),
     ("no directory above", UNSURE, "the directory above it does not exist"),
 ]
@@ -337,8 +337,8 @@ def test_the_archive_can_be_written(what: str, answer: str, said: str, tmp_path:
 # The archive's place in a mount namespace of its own: whether the archive is made there already.
 READ_ONLY = "mount --bind {0} {0} && mount -o remount,bind,ro {0}"
 PLACES = [
-    ("tmpfs", "mount -t tmpfs none {0}", "lies on tmpfs"),
-    ("tmpfs, made", "mount -t tmpfs none {0} && mkdir -m 700 {0}/a", "lies on tmpfs"),
+    ("tmpfs", "mount -t tmpfs none {0}", "is on tmpfs"),
+    ("tmpfs, made", "mount -t tmpfs none {0} && mkdir -m 700 {0}/a", "is on tmpfs"),
     ("read only", READ_ONLY, "read-only file system"),
     ("read only, made", "mkdir -m 700 {0}/a && " + READ_ONLY, "read-only file system"),
 ]
@@ -472,7 +472,7 @@ def test_after_the_reboot_its_record_is_known_by_the_token(tmp_path: Path) -> No
 def test_a_crash_that_left_no_record_is_said(text: bytes | None, tmp_path: Path) -> None:
     verdict = found_after(tmp_path, text, "an earlier boot")
     assert verdict is not None
-    assert str(verdict).startswith("No record of the test crash of 2026-05-28T20:26:40Z is here")
+    assert str(verdict).startswith("No record of the test crash of 2026-05-28T20:26:40Z was found")
 
 
 def test_before_the_reboot_it_waits(tmp_path: Path) -> None:

@@ -425,7 +425,7 @@ STRANGE = [
 def test_a_key_that_is_no_entry_is_passed_over(tmp_path: Path, key: str) -> None:
     nights.write(tmp_path, [nights.Made(key, b"{}")])
     _, page = of_spool(tmp_path)
-    assert "No crash is on record." in page.text("p")
+    assert "No crash on record." in page.text("p")
 
 
 def test_no_link_in_a_store_is_followed(tmp_path: Path) -> None:
@@ -677,23 +677,23 @@ def test_an_archive_without_dumps_is_a_page_without_crashes(tmp_path: Path) -> N
     (tmp_path / "archive").mkdir()
     path = tmp_path / "page.html"
     assert main(["--report-html", str(tmp_path / "archive"), str(path)]) == 0
-    assert "No crash is on record." in Page(path.read_bytes()).text("p")
+    assert "No crash on record." in Page(path.read_bytes()).text("p")
 
 
 WRONG = [
     ([], 1, "--report-html needs URL|DIRECTORY after it"),
     (["{here}"], 1, "--report-html needs FILE after it"),
     (["{here}", "page", "more"], 1, "too many arguments: more"),
-    (["{here}", ""], 1, "an empty word"),
+    (["{here}", ""], 1, "an argument is empty"),
     (["{here}", "page", "--json"], 1, "--json does not go with --report-html"),
     (["s3://b/p", "page", "-o", "keep=1d"], 1, "option keep does not go with --report-html"),
     (["s3://b/p", "page", "-o", "endpoint=x"], 1, "endpoint: x does not begin with https"),
-    (["s3://b/../p", "page"], 1, "has a prefix with more than letters"),
-    (["{here}", "page", "-o", "region=x"], 1, "is about a fleet's store"),
-    (["http://b/p", "{here}/page"], 2, "http://b/p begins with none of s3://"),
+    (["s3://b/../p", "page"], 1, "has a prefix with characters other than letters"),
+    (["{here}", "page", "-o", "region=x"], 1, "is only for a fleet's store"),
+    (["http://b/p", "{here}/page"], 2, "http://b/p does not begin with one of s3://"),
     (["{here}/nothing", "{here}/page"], 2, "nothing: No such file or directory: give an archive"),
-    (["{here}", "{here}/page"], 2, "no archived dump is in it"),
-    (["file://{here}", "{here}/page"], 2, "no archived dump is in it"),
+    (["{here}", "{here}/page"], 2, "it has no archived dumps"),
+    (["file://{here}", "{here}/page"], 2, "it has no archived dumps"),
     (["file://{here}/nothing", "{here}/page"], 2, "nothing: No such file"),
     (["{here}/store", "s3://b/p"], 2, "give URL first, FILE second"),
     (["{here}", "{here}"], 2, "this is not a regular file"),

@@ -56,7 +56,11 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     (
         "the end of an entry that is overwritten",
         b"tail of lost" + HELLO,
-        ["[pstorefs: 12 bytes that are no whole log entry]", "--------- beginning of main", LINE],
+        [
+            "[pstorefs: 12 bytes that are not a whole log entry]",
+            "--------- beginning of main",
+            LINE,
+        ],
     ),
     (
         "cut short",
@@ -64,7 +68,7 @@ CASES: list[tuple[str, bytes, list[str]]] = [
         [
             "--------- beginning of main",
             LINE,
-            f"[pstorefs: {len(HELLO) - 3} bytes that are no whole log entry]",
+            f"[pstorefs: {len(HELLO) - 3} bytes that are not a whole log entry]",
         ],
     ),
     (
@@ -179,4 +183,4 @@ def test_pstorecat_writes_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().out == f"--------- beginning of main\n{LINE}\n"
     record.write_bytes(b"text")
     assert main(["--logcat", str(record)]) == 1
-    assert "no log of Android" in capfd.readouterr().err
+    assert "not an Android log" in capfd.readouterr().err

@@ -65,7 +65,7 @@ def test_a_record_with_memory_errors_is_shown_and_is_not_whole(tmp_path: Path) -
     done = pstorecat(record)
     assert done.stdout == record.read_bytes()
     assert done.returncode == 1
-    assert b"memory errors beyond correction" in done.stderr
+    assert b"uncorrectable memory errors" in done.stderr
 
 
 def test_a_cut_record_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:

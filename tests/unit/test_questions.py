@@ -53,8 +53,8 @@ REFUSED = [
     (["--show", "latest", "s3://b/p"], "s3://b/p is a fleet's store: mount it, or "),
     (["--list", "-f"], "-f does not go with --list"),
     (["--list", "/a", "/b"], "too many arguments: /b"),
-    (["--list", ""], "an empty word"),
-    (["--show", ""], "an empty word"),
+    (["--list", ""], "an argument is empty"),
+    (["--show", ""], "an argument is empty"),
     (["--list", "-o"], "-o needs options"),
     (["--list", "-o", "nonsense"], "unknown option nonsense"),
 ]

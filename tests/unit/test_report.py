@@ -118,7 +118,7 @@ BOOTS: list[tuple[int | None, list[Sibling], str | None]] = [
         "2 earlier oopses in this boot, the first dumps/dump-1: title 1",
     ),
     (2, [sibling(1, "Panic")], "1 earlier dump in this boot, dumps/dump-1: title 1"),
-    (1, [sibling(3), sibling(2)], "2 later in this boot, the next dumps/dump-2: title 2"),
+    (1, [sibling(3), sibling(2)], "2 later dumps in this boot, the next dumps/dump-2: title 2"),
 ]
 
 

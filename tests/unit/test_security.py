@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from pstorefs.mount import privileges
@@ -33,3 +36,32 @@ def test_the_privileges_that_it_states_are_those_that_are_kept() -> None:
     unit = (ROOT / "contrib/systemd/pstorefs.service").read_text()
     (names,) = re.findall(r"^CapabilityBoundingSet=(.+)$", unit, re.MULTILINE)
     assert set(names.split()) == {f"CAP_{name}" for name in {*kept, "SETPCAP"}}
+
+
+# What `status` opens besides records, in a process in which every open is seen.
+_OPENS = """
+import sys
+from pstorefs.catalog.catalog import Catalog
+from pstorefs.report.status import Reporter
+from pstorefs.system.machine import Machine
+seen = set()
+def hook(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and arguments and arguments[0]:
+        seen.add(arguments[0])
+sys.addaudithook(hook)
+Reporter(Catalog([]), "", Machine(), own=True).text()
+print("\\n".join(sorted(path for path in map(str, seen) if path.startswith("/"))))
+"""
+
+
+def test_whatever_the_reports_open_is_in_a_directory_that_it_names() -> None:
+    command = [sys.executable, "-c", _OPENS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = (sys.prefix, str(ROOT), os.path.dirname(os.__file__))
+    opened = {path for path in done.stdout.split() if not path.startswith(imported)}
+    stated = " ".join(
+        TEXT.partition("These are opened by their path")[2].partition("Links")[0].split()
+    )
+    folders = tuple(f"{path}/" for path in re.findall(r"/[a-z][a-z/-]*[a-z]", stated))
+    assert len(opened) > 10
+    assert [path for path in opened if not f"{path}/".startswith(folders)] == []

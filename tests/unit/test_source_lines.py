@@ -185,7 +185,7 @@ def test_frames_in_modules_are_found_beside_vmlinux(
     assert source_part(capfd) == [
         f"  direct_entry+0x0 [dir_ect]: {build}/module.c:9",
         f"  begin+0x3 [dir_ect]: {build}/module.c:5",
-        "  begin+0x3 [dir_ect]: of another size there: another build",
+        "  begin+0x3 [dir_ect]: it has another size there: another build",
         "  f+0x3 [other]: no other.ko below the directory of that vmlinux",
     ]
 
@@ -217,7 +217,7 @@ def test_a_module_of_another_kernel_is_not_asked(
 
 MISSING = [
     ("no file", "/not/there", "No such file or directory"),
-    ("no ELF", __file__, "it is no ELF file"),
+    ("no ELF", __file__, "it is not an ELF file"),
     ("a directory without it", "/proc/self", "No such file or directory"),
 ]
 
@@ -249,7 +249,7 @@ def test_a_vmlinux_of_another_kernel_is_named(
 ) -> None:
     path = log(vmlinux, tmp_path, "6.12.1")
     assert main(["--report", "--vmlinux", str(vmlinux), str(path)]) == 0
-    assert "this vmlinux is of Linux 6.1.192, the log of 6.12.1" in capfd.readouterr().out
+    assert "this vmlinux is Linux 6.1.192, the log is of 6.12.1" in capfd.readouterr().out
 
 
 def test_a_stripped_file_has_no_symbols(vmlinux: Path, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_of_functions_with_one_name_the_size_decides() -> None:
     assert of(5, 0x10, called=False) == 0x1005
     assert of(0, 0x10) == 0x1000
     assert of(5, 0x20) == "several functions of this name and size"
-    assert of(5, 0x30) == "of another size there: another build"
+    assert of(5, 0x30) == "it has another size there: another build"
     assert of(5, None) == "several functions of this name and size"
 
 

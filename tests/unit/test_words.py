@@ -25,9 +25,9 @@ WHERE = [
     ({"ip": None, "task": TASK}, "CPU 1, PID 58 (init)"),
     (
         {"ip": NOWHERE, "caller": PLACE, "task": TASK},
-        "an address without a function, called by f+0x4 [mod], CPU 1, PID 58 (init)",
+        "an address outside any function, called by f+0x4 [mod], CPU 1, PID 58 (init)",
     ),
-    ({"ip": NOWHERE, "task": TASK}, "an address without a function, CPU 1, PID 58 (init)"),
+    ({"ip": NOWHERE, "task": TASK}, "an address outside any function, CPU 1, PID 58 (init)"),
     (
         {"ip": PLACE, "interrupted": True, "task": TASK},
         "CPU 1, interrupted: f+0x4 [mod], PID 58 (init)",
@@ -56,7 +56,7 @@ def test_where_says_what_is_known_and_no_more(said: dict[str, Any], where: str) 
         ({"made_by": "sysrq"}, "made on purpose, by SysRq"),
         ({"made_by": "lkdtm"}, "made on purpose, by the kernel's crash test, lkdtm"),
         ({"cut": True}, "the first lines of the report: the text begins inside it"),
-        ({"missing_parts": [[1, 2]]}, "parts 1 to 2, the newest: what was printed last is lost"),
+        ({"missing_parts": [[1, 2]]}, "parts 1 to 2, the newest: the last messages are lost"),
         ({"missing_parts": [[3, 3]]}, "part 3\n"),
     ],
 )

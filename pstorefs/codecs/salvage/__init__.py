@@ -1,1 +1,1 @@
-"""What can still be read of compressed data that is cut short or damaged."""
+"""Recovery of text from compressed data that is cut short or damaged."""

@@ -1,4 +1,4 @@
-"""Inflate that goes on behind damage: zlib stops at the first thing that cannot be.
+"""Inflate that continues after damage; zlib stops at the first invalid symbol.
 
 codecs/deflate.py describes the format. A record is mostly one block, with its Huffman codes at its
 head, and damage in the middle leaves them whole. So this reader goes on with the same codes. The
@@ -60,7 +60,7 @@ class _Codes:
 
 
 def inflate_on(data: bytes, limit: int) -> tuple[bytes, bytes]:
-    """Decode a damaged stream: text up to the break, and what can be had behind it, with holes.
+    """Decode a damaged stream: text up to the break, and what is recovered after it, with holes.
 
     Of very long streams (half a million symbols) less, and nothing behind the break.
     """
@@ -133,7 +133,7 @@ class _Reader:
                 last = bool(self._bits(1))
                 codes = self._read_head(self._bits(2))
             except _UnreadableError:
-                # Perhaps we came here by an end-of-block code that was none.
+                # Perhaps the end-of-block code that led here was not one.
                 self.position = head
                 raise
             self._codes, self._last = codes, last
@@ -165,7 +165,7 @@ class _Reader:
                 return
             if not last and self.attempt(self.read_stream):
                 return
-            # An end-of-block code out of step: no end at all.
+            # An end-of-block code read out of step: not the end.
             self.position = here
             del self.tokens[count:]
 
@@ -246,7 +246,7 @@ class _Reader:
         literal_mask, distance_mask = len(literals) - 1, len(distances) - 1
         while self._symbols_left:
             self._symbols_left -= 1
-            # A symbol with all that belongs to it has 48 bits at most.
+            # A symbol with its extra bits and distance has at most 48 bits.
             word = int.from_bytes(data[position >> 3 : (position >> 3) + 8], "little")
             word >>= position & 7
             entry = literals[word & literal_mask]
@@ -317,7 +317,7 @@ def _fixed_codes() -> _Codes:
     literal = _code_table(lengths, may_be_incomplete=False)
     distance = _code_table([5] * 32, may_be_incomplete=False)
     return _Codes(
-        # Symbols that have a code and no meaning.
+        # Symbols with a code but no meaning get no entry.
         [entry if entry >> 4 < len(_LENGTHS) + 257 else 0 for entry in literal],
         [entry if entry >> 4 < len(_DISTANCES) else 0 for entry in distance],
     )

@@ -1,6 +1,6 @@
 """How the text of a log looks, byte by byte: what is readable, and what is like what.
 
-For the salvage of damaged streams, which tells text from rubbish where there are no lines yet.
+For the salvage of damaged streams, which must distinguish text from noise before lines are known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def damage(text: bytes) -> int:
 
 
 def unreadable(data: bytes | bytearray) -> bytes | bytearray:
-    """For each byte 1 if it is no character of a log, else 0."""
+    """For each byte 1 if it is not a character of a log, else 0."""
     return data.translate(_UNREADABLE_TABLE)
 
 
@@ -40,7 +40,7 @@ def unreadable_before(data: bytes) -> array[int]:
 
 
 class Model:
-    """What a text sounds like: the triples of letters in it, all digits being the same."""
+    """A profile of a text: its triples of characters, with all digits the same."""
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()

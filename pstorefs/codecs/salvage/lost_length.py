@@ -1,9 +1,9 @@
-"""How much text was lost at a break: by how many bytes the matches behind it miss their aim.
+"""How much text was lost at a break: by how many bytes the matches behind it are wrong.
 
 Behind a break an LZ77 decoder may be in step again, and still have put out too little or too much.
 Where a match reaches back across the break it then copies the wrong place of the text, and all
 these matches are wrong by the same number of bytes, the shift. For each possible shift we ask how
-well the bytes that would be copied fit what is beside them. Two things tell:
+well the copied bytes would fit their neighbours. There are two measures:
 
 * Which kinds of character follow each other, learnt from the text: digits after digits, a space
   after a colon.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # more than 1 KiB of text.
 _REACH = 4096
 _PLACES = 2 * _REACH + 1
-# How much of the text before the break is looked at: deflate's window.
+# How much of the text before the break is used: deflate's window.
 _WINDOW = 32 << 10
 # Matches that are tried on; more would make the work longer and nothing clearer.
 _MATCHES = 500
@@ -48,7 +48,7 @@ _RARITY = 256 // BIT
 # The least that the best shift must have, and how far behind it others are out of the question.
 _ENOUGH = 8 * BIT
 _AHEAD, _AHEAD_PERCENT = 4 * BIT, 25
-# So many shifts that are about as good as the best tell nothing.
+# So many shifts about as good as the best mean that nothing is known.
 _MOST_SHIFTS = 6
 
 
@@ -69,7 +69,7 @@ def estimate_shifts(text: bytes, behind: Sequence[int]) -> list[int]:
     """By how many bytes a match in ``behind`` that begins within ``text`` must begin later.
 
     ``text`` is what is before the break, ``behind`` are the tokens behind it (tokens.py). All
-    shifts that are likely are given, mostly one; or none, if nothing can be told.
+    likely shifts are returned, mostly one; or none, if nothing is known.
     """
     fit = _Fit(text[-_WINDOW:])
     total = [0] * _PLACES

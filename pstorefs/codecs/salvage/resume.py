@@ -41,7 +41,7 @@ BAD, END = -1, -2  # what Trail.step answers instead of the next place
 
 _CONVINCING = 16  # sensible instructions in a row that make a place worth going on from
 _CONVINCED = re.compile(rb"[\x10-\xff]")
-_WINDOW = 1 << 18  # places looked at
+_WINDOW = 1 << 18  # places that are tried
 _HISTORY, _HISTORY_UNIT = 1 << 16, 2048  # bytes of certain text used; left out are whole rings
 _ROOM = 1 << 20  # bytes of text put out beyond the break
 _GAPS = 8  # breaks crossed in one stream
@@ -56,7 +56,7 @@ _LEARN = 64  # a shorter undamaged text says too little about what follows
 # many that are not tell nothing.
 _CLOSE, _MOST_POSITIONS = 0.04, 4
 _STRETCH = 1024  # places before a convincing one that may be the true beginning
-_RUN = 24  # UNKNOWN bytes that stand for any larger number
+_RUN = 24  # UNKNOWN bytes that represent any larger number
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Trail:
 
 
 def salvage_trail(trail: Trail, limit: int) -> Remains:
-    """All that can be had of a stream, in the form that the codecs' salvage returns."""
+    """Everything that is recovered from a stream, in the form that the codecs' salvage returns."""
     out = bytearray()
     end = _stop(trail.expand, 0, out, limit)
     text = bytes(out)
@@ -117,7 +117,7 @@ class _Version(NamedTuple):
     """The text, on one assumption."""
 
     text: bytearray
-    #: What stands for lost bytes.
+    #: The placeholder for lost bytes.
     fill: int
     #: How much more text was lost than in the first version.
     shift: int = 0
@@ -145,7 +145,7 @@ class _Search:
         self._begin: int | None = None
 
     def rest(self) -> bytes:
-        """What ``Remains.rest`` is to be."""
+        """The value of ``Remains.rest``."""
         place = self._first
         for gap in range(_GAPS):
             found = _CONVINCED.search(self._walks, place - self._first)

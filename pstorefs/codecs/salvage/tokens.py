@@ -1,4 +1,4 @@
-"""Text with holes: what an LZ77 decoder puts out when it goes on behind a break.
+"""Text with holes: the output of an LZ77 decoder that continues after a break.
 
 A decoder's work is a list of tokens, each one number: a literal byte is itself, 0 to 255, or
 ``HOLE`` if it is lost; a match is ``match(distance, length)``, "repeat ``length`` bytes that began
@@ -42,7 +42,7 @@ def split(token: int) -> tuple[int, int]:
 
 
 def play(tokens: Iterable[int], text: bytearray, limit: int) -> None:
-    """Put out what tokens say behind ``text``, in which nothing is lost."""
+    """Append the output of tokens to ``text``, in which nothing is lost."""
     for token in tokens:
         if token < HOLE:
             text.append(token)
@@ -56,7 +56,7 @@ def play(tokens: Iterable[int], text: bytearray, limit: int) -> None:
 
 
 def play_behind(tokens: Iterable[int], text: bytes, shift: int | None, limit: int) -> array[int]:
-    """Put out what tokens behind a break say.
+    """The output of tokens after a break.
 
     Where they reach back into ``text``, which is before the break, they begin ``shift`` bytes
     later there than their distance says, if ``shift`` is known; if not, the bytes are lost.
@@ -82,7 +82,7 @@ def play_behind(tokens: Iterable[int], text: bytes, shift: int | None, limit: in
 
 
 class _Before:
-    """What is before a break, as it is seen from behind it."""
+    """The text before a break, with positions counted from the break."""
 
     def __init__(self, text: bytes, shift: int | None) -> None:
         # Bytes are handed over one by one: as a whole they would be taken for the array's memory.
@@ -116,7 +116,7 @@ def render(out: array[int], limit: int) -> bytes:
 
 
 def _mark(error: UnicodeError) -> tuple[bytes, int]:
-    """What stands for characters that are no bytes: holes."""
+    """The replacement for characters that are not bytes: holes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return UNKNOWN * (error.end - error.start), error.end

@@ -1,9 +1,9 @@
-"""What can be had of a damaged or cut off zstd frame: the library gives nothing of a broken block.
+"""Recovery of a damaged or cut zstd frame: the library returns nothing of a broken block.
 
-Kernels write a record as one block, so that everything is at stake:
+Kernels write a record as one block, so damage concerns all of it:
 
-* Damage in a stream of literals: the sequences tell the place of every literal, so that all of the
-  text can be had but for literals of that one stream, around the damage.
+* Damage in a stream of literals: the sequences give the place of every literal, so that all of the
+  text can be recovered except literals of that one stream, around the damage.
 * Damage in the sequences: the text up to there, then the literals that follow, without what stood
   between them.
 * Cut off: the sequences are last, hence only literals, in order. Of the stream that was cut
@@ -39,7 +39,7 @@ _MOST_BLOCKS = 16
 
 
 class _TooMuchError(CodecError):
-    """There is more to do than is allowed."""
+    """The work is more than the bound allows."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class _Salvage:
             self.behind += tokens
 
     def break_off(self, reason: str, *, truncated: bool = False) -> None:
-        """Nothing that comes from now on is certain."""
+        """Note that everything from here on is uncertain."""
         if self.behind is None:
             self.behind, self.reason, self.truncated = [], reason, truncated
 

@@ -32,7 +32,7 @@ class _Joint(NamedTuple):
 def place_literals(parts: Sequence[Part], steps: Sequence[Step], text: bytes) -> list[int]:
     """Give the literals of all parts, with a hole for each that is missing.
 
-    ``steps`` are the block's sequences, as far as they are known, ``text`` is what is before.
+    ``steps`` are the block's sequences, as far as they are known, ``text`` is the text before it.
     """
     literals = [literal for part in parts for literal in _padded(part)]
     if all(part.cut_off or len(part.values) == part.size for part in parts):
@@ -65,7 +65,7 @@ def _padded(part: Part) -> list[int]:
 def _find_joints(
     literals: Sequence[int], steps: Sequence[Step], text: bytes
 ) -> tuple[list[_Joint], Kinds]:
-    """Find out what is next to literals, from what is certain, and what kind of text it is."""
+    """Find the neighbours of literals in the reliable output, and the kinds of its characters."""
     tokens: list[int] = []
     number = 0
     ends: list[tuple[int, int]] = []

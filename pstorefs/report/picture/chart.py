@@ -1,4 +1,4 @@
-"""Crashes a day as stacked bars: SVG. Pure.
+"""Crashes per day as stacked bars: SVG. Pure.
 
 There is no viewBox: widths are shares of whatever room there is, heights and letters are pixels. So
 the labels are as legible on 400 pixels as on 1280.
@@ -23,7 +23,7 @@ _GAP_FROM = 3
 
 
 class Series(NamedTuple):
-    """What one colour stands for: its name, CSS class and crashes by day."""
+    """The meaning of one colour: its name, CSS class and crashes by day."""
 
     name: str
     colour: str

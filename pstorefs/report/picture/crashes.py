@@ -27,7 +27,7 @@ NEW_DAYS = 2
 class Bounds(NamedTuple):
     """How much a page holds, and how much is read for it."""
 
-    #: Crashes that are looked at, the newest first.
+    #: Crashes that are read, the newest first.
     crashes: int = 300_000
     days: int = 30
     #: Signatures that have a row and a report.
@@ -63,7 +63,7 @@ class Crash(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the crash itself says. Empty: not known."""
+    """The facts from the crash itself. Empty: not known."""
 
     title: str = ""
     signature: str = ""

@@ -30,7 +30,7 @@ _THREADS = 16
 
 
 class Found(NamedTuple):
-    """What there is. `notes`: what was not looked at."""
+    """The crashes that were found. `notes`: what was not read."""
 
     crashes: list[Crash]
     notes: list[str]
@@ -50,7 +50,7 @@ class Origin(Protocol):
         """At most so many crashes, the newest first."""
 
     def facts(self, crash: Crash) -> Facts | None:
-        """What a crash says; None if it is not to be read."""
+        """The facts of a crash; None if it cannot be read."""
 
     def presumed(self, crash: Crash) -> bool:
         """Whether something without a signature is a crash, as far as a list says."""
@@ -80,7 +80,7 @@ def _each(call: Callable[[_Asked], _Said], asked: Sequence[_Asked]) -> list[_Sai
 
 
 class _Gathering:
-    """What is at work for one picture."""
+    """The state of the work on one picture."""
 
     def __init__(self, origin: Origin, bounds: Bounds, today: str) -> None:
         self.origin, self.bounds, self.today = origin, bounds, today
@@ -116,7 +116,7 @@ class _Gathering:
         self.notes.append(sentence)
 
     def _facts(self, crash: Crash) -> Facts | None:
-        """What a crash says; None if it does not, or not in time."""
+        """The facts of a crash; None if it has none, or not in time."""
         if time.monotonic() > self.end:
             self.late = True
             return None

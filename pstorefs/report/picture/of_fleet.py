@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Bytes of an index entry, and of a bundle, that are read.
 _ENTRY_BYTES, _BUNDLE_BYTES = 256 << 10, 16 << 20
 _MOST_DAYS = 4000
-# Days whose crashes are looked at for others that they replace.
+# Days whose crashes are searched for others that they replace.
 _RECENT_DAYS = 40
 #: Without a signature, dumps of these kinds are crashes: the kernel says so.
 _CRASHES = ("panic", "oops", "emergency", "dmesg", reboot.TITLE)
@@ -54,7 +54,7 @@ class Fleet:
             if len(found) >= most:
                 words = (
                     f"Only the newest {len(found):,} crashes were looked at, those since"
-                    f" {days[number - 1]}: what is called new may have been seen before."
+                    f" {days[number - 1]}: what is marked new may have been seen before."
                 )
                 return Found(found, [*notes, words])
             prefix = keys.day_prefix(day)
@@ -63,7 +63,7 @@ class Fleet:
             good = [name[: -len(keys.SUFFIX)] for name in listed.names if _is_entry(name)]
             if len(good) < len(listed.names):
                 strange = len(listed.names) - len(good)
-                notes.append(f"{strange:,} objects of {day} are not called as index entries are.")
+                notes.append(f"{strange:,} objects of {day} do not have names of index entries.")
             hidden = replaced.among(prefix, good) if number < _RECENT_DAYS else ()
             for name in good[: 2 * most - len(found)]:
                 if name not in hidden:
@@ -77,7 +77,7 @@ class Fleet:
         dump, host, label, kernel, machine, id16 = keys.split_entry(name)
         if label == keys.NONE:
             title = _kind(dump)
-            # What has no signature begins with a blank, as no label does.
+            # A key without a signature begins with a blank, as no label does.
             group = f" {title}"
         else:
             group, title = self._labels.get(label) or self._labels.setdefault(
@@ -129,7 +129,7 @@ class Fleet:
         except RemoteError as error:
             raise UnreadableError(error.strerror or str(error)) from None
         except UnfitError as error:
-            raise UnreadableError(f"its bundle is none: {error}") from None
+            raise UnreadableError(f"it is not a bundle: {error}") from None
         if REPORT not in files:
             raise UnreadableError(f"its bundle has no {REPORT}")
         return files[REPORT][:most]

@@ -1,6 +1,6 @@
 """A picture as one HTML page that needs nothing else: no network, no script. Pure.
 
-Whoever made the titles, hosts and reports in it may be an attacker. So each text is escaped and
+The titles, hosts and reports in it may come from an attacker. So each text is escaped and
 printable (markup.py), and the page's own policy lets the browser load nothing, and run nothing but
 the script whose hash it names.
 """
@@ -43,7 +43,7 @@ def render(picture: Picture, bounds: Bounds) -> bytes:
             )
         )
     else:
-        body.append(element("main", element("p", "No crash is on record.")))
+        body.append(element("main", element("p", "No crash on record.")))
     body.append(_foot(picture))
     page = element(
         "html",
@@ -142,10 +142,10 @@ def _chart(picture: Picture) -> Html:
     ]
     return element(
         "section",
-        element("h2", "Crashes a day", id="days"),
+        element("h2", "Crashes per day", id="days"),
         element(
             "figure",
-            chart(picture.days, series, "Crashes a day by signature", words),
+            chart(picture.days, series, "Crashes per day by signature", words),
             element("figcaption", element("ul", *legend, class_="legend")),
         ),
         _numbers(picture.days, series),
@@ -165,7 +165,7 @@ def _numbers(days: Sequence[str], series: Sequence[Series]) -> Html:
         for day in reversed(days)
     ]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows))
-    # What scrolls is to be reached by keyboard.
+    # Elements that scroll must be reachable by keyboard.
     scroll = element(
         "div",
         table,
@@ -184,7 +184,7 @@ def _foot(picture: Picture) -> Html:
         parts.append(element("ul", *_items(picture.notes)))
     words = (
         f"Made by pstorefs {__version__}. New: first seen on the last {NEW_DAYS} days. Crash logs"
-        " hold names, addresses and pieces of memory: mind to whom you give this file."
+        " contain names, addresses and pieces of memory: be careful who gets this file."
     )
     return element("footer", *parts, element("p", words))
 
