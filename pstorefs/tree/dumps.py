@@ -164,7 +164,7 @@ class Dumps:
         if catalog.archive is not None:
             reader = machine, own
             self._indexed = {
-                TEXT: Texts(catalog.archive, self.is_known),
+                TEXT: Texts(catalog.archive, self.is_known, self._made),
                 SUMMARY: Summaries(catalog.archive, catalog, self.contents, self._made, reader),
             }
 
