@@ -254,3 +254,20 @@ def test_what_the_kernel_keeps_is_asked_for_again_when_the_machine_is_called_oth
     reader.name = "another machine"
     with watched.opened() as (_, where):
         assert before != watched.follow() == where
+
+
+def test_a_dump_of_which_the_index_tells_something_else_by_now_is_opened_at_once(
+    saved: Path, tmp_path: Path
+) -> None:
+    """So it is when a dump was found before the index had it: open(2) tries twice only."""
+    catalog = catalog_of(saved)
+    dumps = tree(catalog, machine(tmp_path / "reader"))
+    for name in alone(dumps):
+        for file in (TEXT, SUMMARY):
+            node = file_of(dumps, name, file)
+            size = node.find().size
+            entry = catalog.dumps()[name]
+            assert isinstance(entry, Entry)
+            rewrite(saved, saved=entry.saved + 1)
+            assert catalog.dumps(now=True)[name] != entry
+            assert len(node.open().read(0, 1 << 20)) == size
