@@ -22,17 +22,17 @@ class ByIndex:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        #: Dumps whose dmesg.txt is not what the index tells.
+        #: Dumps whose dmesg.txt is not what the index tells: their records are read for it.
         self._spoilt: set[Entry] = set()
-        #: Dumps whose summary.json is not of the size that the index tells.
-        self._missized: set[Entry] = set()
+        #: Dumps of which the index tells a wrong size, by the file that has another.
+        self._missized: dict[str, set[Entry]] = {layout.TEXT: set(), layout.SUMMARY: set()}
         self._lock = threading.Lock()
 
     def keep(self, entries: Mapping[str, Entry]) -> None:
         """Forget all dumps but these."""
         with self._lock:
             self._spoilt = _still(self._spoilt, entries)
-            self._missized = _still(self._missized, entries)
+            self._missized = {f: _still(dumps, entries) for f, dumps in self._missized.items()}
 
     def unchanged(self, dump: Entry, *, wait: bool) -> Unchanged | None:
         """summary.json of a dump that is as the index says; None: it has to be read in full.
@@ -52,16 +52,16 @@ class ByIndex:
 
     def size_of_summary(self, dump: Entry) -> int | None:
         """As `stored.Sure` has it; None if the dump has to be read for it."""
-        return None if dump in self._missized else dump.fixed
+        return None if dump in self._missized[layout.SUMMARY] else dump.fixed
 
-    def missize(self, dump: Entry) -> None:
-        """Read the dump from now on to know the size of its summary.json."""
+    def missize(self, file: str, dump: Entry) -> None:
+        """Read the dump from now on to know the size of this file."""
         with self._lock:
-            self._missized.add(dump)
+            self._missized[file].add(dump)
 
     def size_of_text(self, dump: Entry) -> int | None:
         """Of dmesg.txt, by the index; None if the dump has to be read for it."""
-        known = dump.text is not None and dump not in self._spoilt
+        known = dump.text is not None and dump not in self._missized[layout.TEXT]
         return dump.length if known and (dump.length or 0) <= bounds.LONGEST_TEXT else None
 
     def text(self, dump: Entry) -> bytes:
@@ -77,12 +77,20 @@ class ByIndex:
             raise
         except OSError as error:
             raise ChangedError(f"{dump.name}/{layout.TEXT} is not to be read") from error
+        return self.checked(dump, data)
+
+    def checked(self, dump: Entry, data: bytes) -> bytes:
+        """The same bytes, if they are its dmesg.txt as it was saved. `ChangedError` if not."""
         if entry.digits(saved_summary.digest(data)) != dump.text:
             raise ChangedError(f"{dump.name}/{layout.TEXT} is not what was saved")
         return data
 
+    def is_spoilt(self, dump: Entry) -> bool:
+        """Whether `text` was not what was saved."""
+        return dump in self._spoilt
+
     def spoil(self, dump: Entry) -> None:
-        """Show its dmesg.txt by its summary or its records from now on."""
+        """Have its dmesg.txt made by its summary or of its records from now on."""
         with self._lock:
             self._spoilt.add(dump)
 

@@ -112,7 +112,7 @@ def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Watch | N
 
     catalog = executor().catalog
     owners = Owners(store, rights, catalog)
-    watched = WatchedDirectories(catalog, owners)
+    watched = WatchedDirectories(catalog, owners, machine)
     watch = Watch(watched.where, watched.opened, watched.follow)
     lasting = Lasting(watch.lasts, watch.passed)
     places = Places(executor(), owners, machine, own=settings.default_source, lasting=lasting)

@@ -47,7 +47,7 @@ import trio
 from pstorefs.mount.inodes import Inodes
 from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.listing import Listings
-from pstorefs.tree.node import QUICK, Directory, File, Lane, Link, Node, Opened, Writer
+from pstorefs.tree.node import QUICK, AgainError, Directory, File, Lane, Link, Node, Opened, Writer
 
 _LONGEST_NAME = 255  # in bytes: NAME_MAX, limits.h
 
@@ -203,10 +203,12 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         opened: Opened
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             opened = node.open_writer()
-        elif (lane := node.lane) == QUICK:
-            opened = node.open()
         else:
-            opened = await self._lanes.run(lane, node.open)
+            lane = node.lane
+            try:
+                opened = node.open() if lane == QUICK else await self._lanes.run(lane, node.open)
+            except AgainError:
+                opened = await self._lanes.run(node.lane, node.open)
         handle = next(self._handle_numbers)
         self.handles[handle] = node, opened
         node.opens += 1

@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pstorefs.archive.entry import Entry
-from pstorefs.archive.layout import SUMMARY
+from pstorefs.archive.layout import SUMMARY, TEXT
 from pstorefs.archive.saved_summary import readers_bytes
 from pstorefs.catalog import bounds
 from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.report.context import Context
 from pstorefs.report.summary_json import completed
+from pstorefs.source.directory import ChangedError
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dump_contents import Contents
 from pstorefs.tree.foretold import Foretold
+from pstorefs.tree.node import AgainError
 
 # What `completed` looks at.
 _NO_DUMP = {"machine": {"hardware": None}, "boot": None, "boot_order": None}
 
 
 class Texts:
-    """dmesg.txt, as it lies in the archive. ``is_known``: see `foretold.Parent`."""
+    """dmesg.txt, as it lies in the archive, or ``make`` makes the same of the records.
 
-    def __init__(self, archive: Archived, is_known: Callable[[], bool]) -> None:
+    ``is_known``: see `foretold.Parent`.
+    """
+
+    def __init__(
+        self, archive: Archived, is_known: Callable[[], bool], make: Callable[[str, str], bytes]
+    ) -> None:
         self._archive = archive.by_index
-        self._is_known = is_known
+        self._is_known, self._make = is_known, make
 
     def foretell(self, dump: Entry) -> Foretold | None:
         """See `IndexedFiles`."""
@@ -34,7 +41,13 @@ class Texts:
 
     def content(self, dump: Entry) -> bytes:
         """See `IndexedFiles`."""
-        return self._archive.text(dump)
+        if self._archive.is_spoilt(dump):
+            return self._archive.checked(dump, self._make(TEXT, dump.name))
+        try:
+            return self._archive.text(dump)
+        except ChangedError as error:
+            self._archive.spoil(dump)
+            raise AgainError from error
 
     def digest(self, dump: Entry) -> int | None:
         """See `IndexedFiles`."""
@@ -43,11 +56,13 @@ class Texts:
     def at_hand(self, dump: Entry) -> bool:
         """See `IndexedFiles`."""
         small = (dump.length or 0) <= bounds.QUICK_BYTES
-        return small and self._archive.place.is_at_hand and self._is_known()
+        if not small or self._archive.is_spoilt(dump):
+            return False
+        return self._archive.place.is_at_hand and self._is_known()
 
-    def spoil(self, dump: Entry) -> None:
+    def missize(self, dump: Entry) -> None:
         """See `IndexedFiles`."""
-        self._archive.spoil(dump)
+        self._archive.missize(TEXT, dump)
 
 
 class Summaries:
@@ -90,6 +105,6 @@ class Summaries:
         """See `IndexedFiles`."""
         return self._contents.at_hand(SUMMARY, dump.name)
 
-    def spoil(self, dump: Entry) -> None:
+    def missize(self, dump: Entry) -> None:
         """See `IndexedFiles`."""
-        self._archive.missize(dump)
+        self._archive.missize(SUMMARY, dump)

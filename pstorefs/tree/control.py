@@ -18,7 +18,7 @@ from pstorefs.control.executor import Result
 from pstorefs.control.language import VERBS, Command, CommandError, Lines, parse
 from pstorefs.system.printable import printable
 from pstorefs.tree.node import QUICK, File, Lane, Opened, Snapshot, Writer
-from pstorefs.tree.rights import Owner
+from pstorefs.tree.rights import Attributes, Owner
 
 _log = logging.getLogger("pstorefs")
 
@@ -37,12 +37,16 @@ class Control(File):
     __slots__ = ("_answers", "_lock", "_run")
 
     def __init__(self, run: Callable[[Command], Result], owner: Owner, mtime_ns: int) -> None:
-        # Whoever owns the root may write. Answers name records, those in closed folders too.
-        mode = owner.file_mode & 0o400 | 0o200
-        super().__init__(owner._replace(file_mode=mode).file(0, mtime_ns))
+        super().__init__(_attributes(owner, mtime_ns))
         self._run = run
         self._answers: deque[str] = deque(maxlen=_ANSWERS_KEPT)
         self._lock = threading.Lock()
+
+    def hand_over(self, owner: Owner) -> None:
+        """Take the rights that the source's root has now."""
+        attributes = _attributes(owner, self.attributes.mtime_ns)
+        if attributes != self.attributes:
+            self.attributes = attributes
 
     @property
     def direct(self) -> bool:
@@ -133,3 +137,9 @@ class _Handle:
             )
             line = self._lines.pending.decode(errors="replace")
             self._control.answer(line, Result(errno.EINVAL, (words,)))
+
+
+def _attributes(owner: Owner, mtime_ns: int) -> Attributes:
+    # Whoever owns the root may write. Answers name records, those in closed folders too.
+    mode = owner.file_mode & 0o400 | 0o200
+    return owner._replace(file_mode=mode).file(0, mtime_ns)

@@ -164,7 +164,7 @@ class Dumps:
         if catalog.archive is not None:
             reader = machine, own
             self._indexed = {
-                TEXT: Texts(catalog.archive, self.is_known),
+                TEXT: Texts(catalog.archive, self.is_known, self._made),
                 SUMMARY: Summaries(catalog.archive, catalog, self.contents, self._made, reader),
             }
 
@@ -236,9 +236,13 @@ class Dumps:
         return self._owners.of_dump(self._dump(name))
 
     def owner(self, entry: Entry) -> Owner:
-        """The same, as long as the dump is just this: else a record has joined it, say."""
+        """The same, as long as all of the dump is archived, and was at the same time.
+
+        It may be another one by now: who opens a file compares the content. An entry also changes
+        as soon as the index has it, or is gone; two such changes would be one too many for open(2).
+        """
         dump = self._dump(entry.name)
-        if dump is not entry and dump != entry:
+        if not (isinstance(dump, Entry) and dump.mtime_ns == entry.mtime_ns):
             raise StaleError
         return self._owners.of_dump(dump)
 

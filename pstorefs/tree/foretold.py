@@ -1,9 +1,14 @@
 """dmesg.txt and summary.json of an archived dump: their sizes are known before they are read.
 
 The archive's index tells them, so a look-up reads nothing: `grep` over 10,000 dumps opens and reads
-one file of each. An index may be wrong, and a file may be no longer what was saved: `open` decides.
-Nothing is shown that it does not find right, and the next look-up takes the long way: by the dump's
-other files, and if need be by its records. The kernel looks a name up again once for each open.
+one file of each. An index may be wrong, and a file may be no longer what was saved: `open` decides,
+and nothing is shown that it does not find right.
+
+* A dmesg.txt that is not what was saved is made of the dump's records, in another lane. Mostly that
+  gives what was foretold, and whoever opens it sees neither an error nor another file: cp(1) gives
+  up a file that has another inode number when it is opened than a moment before.
+* If it does not, or the index told a wrong size, the next look-up takes the long way: by the dump's
+  other files, and if need be by its records. The kernel looks a name up again once for each open.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from typing import NamedTuple, Protocol
 from pstorefs.archive.entry import Entry
 from pstorefs.source.directory import has_changed
 from pstorefs.tree.composed import ComposedFile
-from pstorefs.tree.node import COMPOSE, QUICK, Lane, Opened, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, Opened, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 
@@ -34,7 +39,7 @@ class IndexedFiles(Protocol):
         ...
 
     def content(self, dump: Entry) -> bytes:
-        """What is shown. OSError, also if it is not what was foretold."""
+        """What is shown. OSError, also if it is not what was foretold; see `AgainError`."""
         ...
 
     def digest(self, dump: Entry) -> int | None:
@@ -45,7 +50,7 @@ class IndexedFiles(Protocol):
         """Whether nobody has to wait for the content."""
         ...
 
-    def spoil(self, dump: Entry) -> None:
+    def missize(self, dump: Entry) -> None:
         """Foretell nothing of it any more."""
         ...
 
@@ -73,7 +78,7 @@ class ForetoldFile(ComposedFile):
 
     def __init__(self, files: IndexedFiles, dump: Entry, parent: Parent) -> None:
         super().__init__(
-            partial(files.content, dump),
+            partial(_content, files, dump),
             partial(parent.owner, dump),
             dump.mtime_ns,
             partial(files.at_hand, dump),
@@ -109,13 +114,32 @@ class ForetoldFile(ComposedFile):
         """See `File`."""
         try:
             return super().open()
-        except OSError as error:
-            if not (isinstance(error, StaleError) or has_changed(error)):
-                raise
+        except AgainError:
+            raise
+        except StaleError:
             self._stale = True
-            self._files.spoil(self._dump)
-            raise StaleError from error
+            raise
 
     def _hash_of(self, content: bytes) -> int:
         digest = self._files.digest(self._dump)
         return super()._hash_of(content) if digest is None else digest
+
+
+def _content(files: IndexedFiles, dump: Entry) -> bytes:
+    """What is shown. Where the index was wrong about it, it foretells that no more.
+
+    It was not wrong if it tells another size by now: whoever reads is called otherwise, say.
+    """
+    try:
+        content = files.content(dump)
+    except AgainError:
+        raise
+    except OSError as error:
+        if not (isinstance(error, StaleError) or has_changed(error)):
+            raise
+        files.missize(dump)
+        raise StaleError from error
+    told = files.foretell(dump)
+    if told is not None and told.size != len(content):
+        files.missize(dump)
+    return content

@@ -98,8 +98,10 @@ class Meta:
         self.root = self._folder(())
 
     def _folder(self, folder: tuple[str, ...]) -> ComposedDirectory:
-        """The directory for a folder of the source, or for a record."""
+        """The directory for a folder of the source, or for a record, with its rights as of now."""
         known = self._directories.get(folder)
+        if known is not None:
+            known.find()
         if known is None:
             new = ComposedDirectory(
                 partial(self._entries, folder),

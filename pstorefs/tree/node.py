@@ -52,6 +52,10 @@ class StaleError(OSError):
         super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
+class AgainError(StaleError):
+    """It would take long after all: the same call, in the lane that the node has by now, may do."""
+
+
 class Opened(Protocol):
     """A file that somebody reads: the content at the moment of `open`."""
 
@@ -151,7 +155,10 @@ class File(Node):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def open(self) -> Opened:
-        """Its content. `StaleError` if the source says something else by now."""
+        """Its content. `StaleError` if the source says something else by now.
+
+        `AgainError`, once at most, if it is to be called again.
+        """
         raise NotImplementedError
 
 

@@ -69,6 +69,10 @@ class Places:
         result.check()
 
     def _entries(self) -> dict[str, Node]:
+        # They are the same nodes each time, and whoever looks one up is told its rights as of now.
+        self._control.hand_over(self._owners.of_root())
+        for place in (self._dumps.root, self._meta.root):
+            place.find()
         return {
             "control": self._control,
             "dumps": self._dumps.root,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.source.directory import Stamp
+from pstorefs.system.machine import Machine
 from pstorefs.tree.owners import Owners
 
 
@@ -32,9 +33,10 @@ NOT_FOR_LONG = Lasting()
 class WatchedDirectories:
     """Which two directories these are, as far as it is known. Safe from any thread."""
 
-    def __init__(self, catalog: Catalog, owners: Owners) -> None:
+    def __init__(self, catalog: Catalog, owners: Owners, machine: Machine) -> None:
         self._catalog = catalog
         self._owners = owners
+        self._machine = machine
 
     def where(self) -> object:
         """Which directories `opened` gives, and which look this is; None: that is not known now."""
@@ -50,7 +52,11 @@ class WatchedDirectories:
         archive = self._catalog.archive
         if archive is None or archive.root is None or archive.place.may_hang:
             return None
-        return archive.root, self._owners.root, self._catalog.generation
+        return archive.root, self._owners.root, *self._found()
+
+    def _found(self) -> tuple[object, ...]:
+        """What else changes what is shown of a dump that did not change: summary.json says it."""
+        return self._catalog.generation, self._machine.hostname
 
     @contextmanager
     def opened(self) -> Iterator[tuple[list[int], object]]:
@@ -64,4 +70,4 @@ class WatchedDirectories:
         ):
             stamps = [Stamp.of(os.fstat(directory)) for directory in (archive, source)]
             where = ((stamp.device, stamp.inode) for stamp in stamps)
-            yield [archive, source], (*where, self._catalog.generation)
+            yield [archive, source], (*where, *self._found())

@@ -412,3 +412,26 @@ def test_who_reads_an_archived_text_while_it_is_spoilt_sees_the_kernels_and_no_e
     assert [path.read_bytes() for path in shown + shown] == texts + texts
     spoil(*(archive / name / "dmesg.txt" for name in names))
     assert [path.read_bytes() for path in shown + shown] == texts + texts
+
+
+def test_who_opens_what_he_looked_up_before_gets_it_whatever_lies_in_the_archive(
+    source: Path, tmp_path: Path, mount: MountMaker
+) -> None:
+    archive = tmp_path / "archive"
+    point = mount(source, "-o", f"archive={archive},archive_volatile").point
+    (point / "control").write_text("archive\n")
+    names = sorted(path.name for path in archive.glob("[0-9u]*"))
+    texts = {name: (archive / name / "dmesg.txt").read_bytes() for name in names}
+    for name in names:
+        tampered(archive / name / "dmesg.txt", archive)
+    for name, text in texts.items():
+        path = point / "dumps" / name / "dmesg.txt"
+        held = os.open(path, os.O_PATH)
+        try:
+            assert Path(f"/proc/self/fd/{held}").read_bytes() == text
+            assert os.fstat(held).st_size == len(text)
+        finally:
+            os.close(held)
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", point / "dumps", copy], check=True)
+    assert {name: (copy / name / "dmesg.txt").read_bytes() for name in names} == texts

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.mount.conftest import EVERYBODYS_PYTHON, Mount, MountMaker
+from tests.mount.test_dumps import FRESH_SECONDS
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 NOGROUP = pwd.getpwnam("nobody").pw_gid
@@ -225,6 +226,34 @@ def test_a_record_that_is_closed_meanwhile_is_closed_in_dumps(
         time.sleep(2)
         assert [readable(path) for path in files] == [False, False]
         assert all(path.read_bytes() for path in files), "root"
+
+
+def test_generated_directories_follow_the_rights_of_the_source(
+    source: Path, mount: MountMaker
+) -> None:
+    record = min(source.iterdir())
+    source.chmod(0o700)
+    record.chmod(0o644)
+    point = mount(source).point
+    inside = point / "meta" / record.name.removesuffix(".enc.z")
+
+    def modes() -> list[int]:
+        return [stat.S_IMODE(each.stat().st_mode) for each in (point / "dumps", point / "meta")]
+
+    assert modes() == [0o700] * 2
+    assert inside.stat().st_mode & 0o077 == 0
+    source.chmod(0o755)
+    time.sleep(FRESH_SECONDS)
+    assert modes() == [0o755] * 2
+    assert inside.stat().st_mode & 0o077 == 0o055
+    source.chmod(0o750)
+    record.chmod(0o600)
+    time.sleep(FRESH_SECONDS)
+    assert modes() == [0o750] * 2
+    assert inside.stat().st_mode & 0o077 == 0
+    source.chmod(0o300)
+    time.sleep(FRESH_SECONDS)
+    assert stat.S_IMODE((point / "control").stat().st_mode) == 0o200, "who may not read may write"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""summary.json of an archived dump: its size is told by the index, and what is read decides."""
+"""Two files of an archived dump: the index tells their sizes, and what is read decides."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
-from pstorefs.tree.node import QUICK, StaleError
+from pstorefs.tree.foretold import ForetoldFile
+from pstorefs.tree.node import COMPOSE, QUICK, AgainError, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
+from pstorefs.tree.watched import WatchedDirectories
 from tests.records import capture
 from tests.unit.test_index import catalog_of, contents, counting, file_of, indexed, save
 
-SUMMARY = "summary.json"
+TEXT, SUMMARY = "dmesg.txt", "summary.json"
 # How much the index is wrong by.
 OFF = (-700, -1, 1, 7000)
 
@@ -141,3 +143,131 @@ def test_a_machine_that_is_called_otherwise_by_now_is_named_so(
         node.open()
     again = file_of(dumps, name, SUMMARY)
     assert json.loads(contents(again))["machine"]["hostname"] == other
+
+
+def test_a_machine_that_is_called_otherwise_by_now_makes_nobody_read_more(
+    saved: Path, tmp_path: Path
+) -> None:
+    reader = machine(tmp_path / "reader")
+    dumps = tree(catalog_of(saved), reader)
+    names = alone(dumps)
+    nodes = [file_of(dumps, name, SUMMARY) for name in names]
+    for node in nodes:
+        node.find()
+    reader.name = "another machine"
+    for node in nodes:
+        with pytest.raises(StaleError):
+            node.open()
+    assert alone(dumps) == names
+
+
+def test_rights_that_changed_make_nobody_read_more(saved: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir(0o700)
+    catalog = catalog_of(saved)
+    owners = Owners(OpenDirectory(str(source)), Access(), catalog)
+    dumps = Dumps(catalog, owners, machine(tmp_path / "reader"), own=True)
+    for name in alone(dumps):
+        for file in (TEXT, SUMMARY):
+            source.chmod(0o700)
+            node = file_of(dumps, name, file)
+            node.find()
+            source.chmod(0o300)
+            with pytest.raises(StaleError):
+                node.open()
+            again = file_of(dumps, name, file)
+            assert isinstance(again, ForetoldFile)
+            assert again.find().mode != node.attributes.mode
+            assert contents(again)
+
+
+def test_a_text_that_is_spoilt_is_the_same_file_made_of_the_records(
+    saved: Path, tmp_path: Path
+) -> None:
+    """Else cp(1), which looks a file up before it opens it, would give it up."""
+    dumps = tree(catalog_of(saved), machine(tmp_path / "reader"))
+    for name in alone(dumps):
+        path = saved / name / TEXT
+        text = path.read_bytes()
+        node = file_of(dumps, name, TEXT)
+        attributes = node.find()
+        path.write_bytes(text[:-2] + b"!\n")
+        if node.lane == QUICK:
+            with pytest.raises(AgainError):
+                node.open()
+        assert node.lane == COMPOSE
+        assert node.open().read(0, 1 << 20) == text
+        again = file_of(dumps, name, TEXT)
+        assert again.find() == attributes
+        assert isinstance(again, ForetoldFile)
+        assert node.same(again)
+
+
+def test_a_text_that_even_the_records_do_not_give_is_not_shown_as_the_same(
+    saved: Path, tmp_path: Path
+) -> None:
+    dumps = tree(catalog_of(saved), machine(tmp_path / "reader"))
+    name = alone(dumps)[0]
+    for path in (saved / name / "raw").iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path = saved / name / TEXT
+    text = path.read_bytes()
+    node = file_of(dumps, name, TEXT)
+    assert contents(node) == text, "of a dump whose records are spoilt, its text is what is left"
+    path.write_bytes(text[:-2] + b"!\n")
+    with pytest.raises(AgainError):
+        node.open()
+    with pytest.raises(StaleError):
+        node.open()
+    again = file_of(dumps, name, TEXT)
+    assert not isinstance(again, ForetoldFile)
+    assert contents(again) != text
+
+
+@pytest.mark.parametrize("off", OFF)
+def test_where_the_index_tells_another_length_the_next_look_up_is_right(
+    off: int, saved: Path, tmp_path: Path
+) -> None:
+    for name, entry in indexed(saved).items():
+        text = (saved / name / TEXT).read_bytes()
+        rewrite(saved, length=max(0, len(text) + off))
+        assert entry.length == len(text)
+        dumps = tree(catalog_of(saved), machine(tmp_path / f"reader-{name}"))
+        node = file_of(dumps, name, TEXT)
+        assert node.find().size != len(text)
+        for _ in range(2):  # the mount calls once more, the kernel looks up again
+            with pytest.raises(StaleError):
+                node.open()
+        assert contents(file_of(dumps, name, TEXT)) == text
+
+
+def test_what_the_kernel_keeps_is_asked_for_again_when_the_machine_is_called_otherwise(
+    saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "source").mkdir()
+    reader, catalog = machine(tmp_path / "reader"), catalog_of(saved)
+    owners = Owners(OpenDirectory(str(tmp_path / "source")), Access(), catalog)
+    watched = WatchedDirectories(catalog, owners, reader)
+    before = watched.follow()
+    with watched.opened() as (_, where):
+        assert before == watched.follow() == where
+    reader.name = "another machine"
+    with watched.opened() as (_, where):
+        assert before != watched.follow() == where
+
+
+def test_a_dump_of_which_the_index_tells_something_else_by_now_is_opened_at_once(
+    saved: Path, tmp_path: Path
+) -> None:
+    """So it is when a dump was found before the index had it: open(2) tries twice only."""
+    catalog = catalog_of(saved)
+    dumps = tree(catalog, machine(tmp_path / "reader"))
+    for name in alone(dumps):
+        for file in (TEXT, SUMMARY):
+            node = file_of(dumps, name, file)
+            size = node.find().size
+            entry = catalog.dumps()[name]
+            assert isinstance(entry, Entry)
+            rewrite(saved, saved=entry.saved + 1)
+            assert catalog.dumps(now=True)[name] != entry
+            assert len(node.open().read(0, 1 << 20)) == size
