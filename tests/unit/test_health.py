@@ -53,7 +53,7 @@ def gone_with_what_is_above(path: Path) -> None:
 OBSTACLES: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda _: None, "", ""),
     (Path.rmdir, "", ""),  # the first record makes it
-    (lambda path: path.chmod(0o777), "others may write there", "chmod 700"),
+    (lambda path: path.chmod(0o777), "other users may write there", "chmod 700"),
     (moved_and_linked, "not a directory, or a link to one", "give the directory itself"),
     (gone_with_what_is_above, "the directory above it does not exist", "mount its disk"),
 ]
