@@ -236,6 +236,13 @@ class Dumps:
         return self._owners.of_dump(self._dump(name))
 
     def owner(self, entry: Entry) -> Owner:
+        """The same, as long as the dump is just this: else a record has joined it, say."""
+        dump = self._dump(entry.name)
+        if dump is not entry and dump != entry:
+            raise StaleError
+        return self._owners.of_dump(dump)
+
+    def owner_if_archived(self, entry: Entry) -> Owner:
         """The same, as long as all of the dump is archived, and was at the same time.
 
         It may be another one by now: who opens a file compares the content. An entry also changes

@@ -66,6 +66,10 @@ class Parent(Protocol):
         """Whose it is. `StaleError` if it is no longer just this."""
         ...
 
+    def owner_if_archived(self, dump: Entry) -> Owner:
+        """The same for who compares the content: it may be another state of that dump."""
+        ...
+
     def lasts(self, since: float) -> bool:
         """See `Node.lasts`: of all that is archived."""
         ...
@@ -79,7 +83,7 @@ class ForetoldFile(ComposedFile):
     def __init__(self, files: IndexedFiles, dump: Entry, parent: Parent) -> None:
         super().__init__(
             partial(_content, files, dump),
-            partial(parent.owner, dump),
+            partial(parent.owner_if_archived, dump),
             dump.mtime_ns,
             partial(files.at_hand, dump),
             lasting=True,
@@ -107,7 +111,7 @@ class ForetoldFile(ComposedFile):
         told = self._files.foretell(self._dump)
         if told is None:
             raise StaleError
-        self._foretold(told, self._owner().file(told.size, self.mtime_ns))
+        self._foretold(told, self._parent.owner(self._dump).file(told.size, self.mtime_ns))
         return self.attributes
 
     def open(self) -> Opened:
