@@ -113,7 +113,7 @@ def tree(settings: Settings, store: OpenDirectory) -> tuple[Directory, Watch | N
     catalog = executor().catalog
     owners = Owners(store, rights, catalog)
     watched = WatchedDirectories(catalog, owners, machine)
-    watch = Watch(watched.where, watched.opened, watched.follow)
+    watch = Watch(watched.where, watched.opened, watched.follow, watched.is_as_at_first)
     lasting = Lasting(watch.lasts, watch.passed)
     places = Places(executor(), owners, machine, own=settings.default_source, lasting=lasting)
     mirror = Mirror(store, rights, decoded, remove=places.remove)

@@ -6,7 +6,8 @@ archive seldom changes, and inotify(7) reports when it does. So the kernel may k
 for `LASTING_SECONDS`, and
 
 * from the moment of a change on, nothing is kept for more than a second, for `_SETTLE_SECONDS`:
-  what was looked at before may still be shown, and answers may be on their way;
+  what was looked at before may still be shown, and answers may be on their way. The same holds when
+  watching begins, unless nothing has changed since the mount began: then all of that is right;
 * half a second later the kernel is told to ask again for the attributes of whatever it keeps. The
   answer also says whether a name is still there: the kernel asks on its way past each directory.
 
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from pstorefs.mount.lanes import GIVE_UP
-from pstorefs.source.looked import CURRENT_SECONDS
+from pstorefs.source.looked import CURRENT_SECONDS, NEVER
 
 if TYPE_CHECKING:
     from pstorefs.system.inotify import Inotify
@@ -50,6 +51,7 @@ class Watch:
     can be compared; None: that is not known at the moment. ``opened``: descriptors of them, to be
     used within a block, and what `where` says of these directories. OSError if there are none.
     ``follow``: look at everything now, and return what `where` would. From any thread.
+    ``is_as_at_first``: whether all that was ever shown is still so, looked at now.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Watch:
         where: Callable[[], object],
         opened: Callable[[], AbstractContextManager[tuple[list[int], object]]],
         follow: Callable[[], object],
+        is_as_at_first: Callable[[], bool],
     ) -> None:
         self._where, self._opened, self._follow = where, opened, follow
+        self._is_as_at_first = is_as_at_first
         #: What is watched; None: nothing.
         self._watched: object = None
         self._quiet = False
@@ -92,13 +96,15 @@ class Watch:
             self._wanted = trio.Event()
             await self._wanted.wait()
             try:
-                inotify, watched = await trio.to_thread.run_sync(self._start, **GIVE_UP)
+                started = await trio.to_thread.run_sync(self._start, **GIVE_UP)
             except _FAILURES:
                 await trio.sleep(_RETRY_SECONDS)
                 continue
+            inotify, watched, is_as_at_first = started
             try:
                 with trio.CancelScope() as self._watching:
                     self._watched = watched
+                    self._changed = NEVER if is_as_at_first else time.monotonic()
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._until_elsewhere, watched, nursery.cancel_scope)
                         await self._until_lost(inotify, forget)
@@ -111,12 +117,13 @@ class Watch:
     async def _until_lost(self, inotify: Inotify, forget: Callable[[], Awaitable[None]]) -> None:
         whole = True
         while whole:
-            self._changed, self._quiet = time.monotonic(), True
+            self._quiet = True
             await trio.lowlevel.wait_readable(inotify.descriptor)
             self._quiet = False
             await trio.sleep(CURRENT_SECONDS)
             whole = inotify.drain()
             await forget()
+            self._changed = time.monotonic()
 
     async def _until_elsewhere(self, watched: object, ends: trio.CancelScope) -> None:
         where = watched
@@ -130,7 +137,7 @@ class Watch:
             await trio.sleep(CURRENT_SECONDS if where == watched else 0)
         ends.cancel()
 
-    def _start(self) -> tuple[Inotify, object]:
+    def _start(self) -> tuple[Inotify, object, bool]:
         """In a thread of its own: a disk may be slow."""
         from pstorefs.system.inotify import Inotify
 
@@ -139,7 +146,8 @@ class Watch:
             with self._opened() as (directories, watched):
                 for directory in directories:
                     inotify.watch(directory)
+            # Only now: what changes from here on, inotify tells.
+            return inotify, watched, self._is_as_at_first()
         except BaseException:
             inotify.close()
             raise
-        return inotify, watched

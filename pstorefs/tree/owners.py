@@ -22,6 +22,8 @@ class Owners:
         self._catalog = catalog
         #: As the root was last, and of what is archived.
         self._known: tuple[Stamp, Owner, Owner] | None = None
+        #: So often they were found to be others, the first time included.
+        self.changes = 0
 
     @property
     def root(self) -> tuple[int, int] | None:
@@ -44,6 +46,7 @@ class Owners:
         stamp, known = self._store.stamp(()), self._known
         if known is None or known[0] != stamp:
             owner = Owner.of(stamp, self._access)
+            self.changes += 1
             self._known = known = stamp, owner, owner.alone
         return known
 

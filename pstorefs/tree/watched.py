@@ -48,6 +48,12 @@ class WatchedDirectories:
         self._owners.of_root()
         return self._where()
 
+    def is_as_at_first(self) -> bool:
+        """Whether all that was ever shown is still so, looked at now. May take long."""
+        self._catalog.view(now=True)
+        self._owners.of_root()
+        return self._catalog.generation == 1 and self._owners.changes == 1
+
     def _where(self) -> object:
         archive = self._catalog.archive
         if archive is None or archive.root is None or archive.place.may_hang:

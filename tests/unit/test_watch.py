@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,19 +57,49 @@ def test_the_kernel_is_told_without_a_thread(monkeypatch: pytest.MonkeyPatch) ->
     assert told == [pyfuse3.ROOT_INODE]
 
 
-@pytest.mark.parametrize("watched", [True, False])
-def test_what_cannot_be_looked_at_is_not_watched(
-    watched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def watch_of(place: Path, *, as_at_first: bool) -> Watch:
     @contextmanager
     def opened() -> Iterator[tuple[list[int], object]]:
-        directory = os.open(tmp_path, os.O_RDONLY)
+        directory = os.open(place, os.O_RDONLY)
         try:
             yield [directory], "here"
         finally:
             os.close(directory)
 
-    watch = Watch(lambda: "here", opened, lambda: "here")
+    return Watch(lambda: "here", opened, lambda: "here", lambda: as_at_first)
+
+
+@pytest.mark.parametrize("as_at_first", [True, False])
+def test_what_was_shown_before_lasts_at_once_only_if_nothing_has_changed_since(
+    as_at_first: bool, tmp_path: Path
+) -> None:
+    watch = watch_of(tmp_path, as_at_first=as_at_first)
+    shown = time.monotonic()
+
+    async def forget() -> None:
+        pass
+
+    async def life() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch.keep, forget)
+            await trio.lowlevel.checkpoint()
+            while not watch._passed:
+                assert not watch.lasts(shown)
+                await trio.sleep(0.01)
+            assert watch.lasts(shown) == as_at_first
+            (tmp_path / "new").mkdir()
+            await trio.sleep(0.2)
+            assert not watch.lasts(time.monotonic()), "it changed a moment ago"
+            nursery.cancel_scope.cancel()
+
+    trio.run(life)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_what_cannot_be_looked_at_is_not_watched(
+    watched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watch_of(tmp_path, as_at_first=False)
 
     async def life() -> None:
         forgotten = trio.Event()
