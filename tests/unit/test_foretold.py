@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -271,3 +273,24 @@ def test_a_dump_of_which_the_index_tells_something_else_by_now_is_opened_at_once
             rewrite(saved, saved=entry.saved + 1)
             assert catalog.dumps(now=True)[name] != entry
             assert len(node.open().read(0, 1 << 20)) == size
+
+
+def test_nothing_has_changed_since_the_mount_began_until_something_has(
+    saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "source").mkdir(0o700)
+
+    def watched() -> WatchedDirectories:
+        catalog = catalog_of(saved)
+        owners = Owners(OpenDirectory(str(tmp_path / "source")), Access(), catalog)
+        return WatchedDirectories(catalog, owners, machine(tmp_path / f"reader{next(numbers)}"))
+
+    numbers = itertools.count()
+    rights, dumps = watched(), watched()
+    assert rights.is_as_at_first()
+    assert rights.is_as_at_first(), "to look again changes nothing"
+    (tmp_path / "source").chmod(0o755)
+    assert not rights.is_as_at_first()
+    assert dumps.is_as_at_first()
+    shutil.rmtree(saved / min(indexed(saved)))
+    assert not dumps.is_as_at_first()
