@@ -24,34 +24,53 @@ AT_ONCE = 8
 def gather(
     call: Callable[[_Word], _Made], words: Iterable[_Word], at_once: int = AT_ONCE
 ) -> Iterator[tuple[_Word, _Made | RemoteError]]:
-    """Each word with what the call gave for it, as they come. Other errors than these end it."""
-    waiting: queue.SimpleQueue[_Word] = queue.SimpleQueue()
+    """Each word with what the call gave for it, as they come. Other errors than these end it.
+
+    Words are asked for by the thread that iterates: as many as calls run at a time, and as many
+    that wait.
+    """
+    #: One-tuples of words; None ends a thread.
+    waiting: queue.SimpleQueue[tuple[_Word] | None] = queue.SimpleQueue()
     made: queue.SimpleQueue[tuple[_Word, _Made | BaseException]] = queue.SimpleQueue()
-    count = 0
-    for word in words:
-        waiting.put(word)
-        count += 1
 
     def work() -> None:
-        while True:
-            try:
-                word = waiting.get_nowait()
-            except queue.Empty:
-                return
+        while (waits := waiting.get()) is not None:
+            (word,) = waits
             try:
                 made.put((word, call(word)))
             except BaseException as error:  # noqa: BLE001 (raised by who asked)
                 made.put((word, error))
 
-    for number in range(min(at_once, count)):
-        try:
-            threading.Thread(target=work, daemon=True).start()
-        except RuntimeError:  # no further thread: those that there are do it, or this one
-            if number == 0:
+    threads = under_way = 0
+    try:
+        for word in words:
+            if under_way == 2 * at_once:
+                yield _answer(*made.get())
+                under_way -= 1
+            waiting.put((word,))
+            under_way += 1
+            if threads < at_once and _has_started(work):
+                threads += 1
+            elif not threads:
+                waiting.put(None)
                 work()
-            break
-    for _ in range(count):
-        word, result = made.get()
-        if isinstance(result, BaseException) and not isinstance(result, RemoteError):
-            raise result
-        yield word, result
+        for _ in range(under_way):
+            yield _answer(*made.get())
+    finally:
+        for _ in range(threads):
+            waiting.put(None)
+
+
+def _has_started(work: Callable[[], None]) -> bool:
+    """Whether there can be a further thread. If not, those that there are do it, or the caller."""
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _answer(word: _Word, result: _Made | BaseException) -> tuple[_Word, _Made | RemoteError]:
+    if isinstance(result, BaseException) and not isinstance(result, RemoteError):
+        raise result
+    return word, result

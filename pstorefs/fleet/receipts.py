@@ -143,31 +143,41 @@ def lock(state: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def write(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
-    """Write a receipt, in the place of an older one. It is on the disk when this returns."""
-    _replace(receipts, dump, _text(head, sums))
+class Receipt:
+    """The receipt of one dump, of just these bytes, that is being written.
 
-
-def begin(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
-    """Note that the bundle is there: a receipt without its name, and not waited for.
-
-    It saves a killed process from sending the bundle again. A power cut may take it.
+    `head`: its first line. `sums`: the SHA256SUMS of what is shipped.
     """
-    _write(receipts, _NEW + dump, _text(head, sums))
 
+    def __init__(self, receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> None:
+        import json
 
-def has_begun(receipts: int, dump: str, head: dict[str, Any], sums: bytes) -> bool:
-    """Whether that was noted, of just these bytes."""
-    try:
-        return _read(receipts, _NEW + dump, _SUMS_BYTES + _HEAD_BYTES) == _text(head, sums)
-    except OSError:
-        return False
+        self._receipts, self._dump = receipts, dump
+        self._text = json.dumps(head).encode()[: _HEAD_BYTES - 1] + b"\n" + sums
+        self._begun = False
 
+    def has_begun(self) -> bool:
+        """Whether an earlier run noted that the bundle is there."""
+        try:
+            found = _read(self._receipts, _NEW + self._dump, _SUMS_BYTES + _HEAD_BYTES)
+        except OSError:
+            return False
+        self._begun = found == self._text
+        return self._begun
 
-def _text(head: dict[str, Any], sums: bytes) -> bytes:
-    import json
+    def begin(self) -> None:
+        """Note that the bundle is there: a receipt without its name, and not waited for.
 
-    return json.dumps(head).encode()[: _HEAD_BYTES - 1] + b"\n" + sums
+        It saves a killed process from sending the bundle again. A power cut may take it.
+        """
+        _write(self._receipts, _NEW + self._dump, self._text)
+        self._begun = True
+
+    def write(self) -> None:
+        """Write it, in the place of an older one. It is on the disk when this returns."""
+        if not self._begun:
+            self.begin()
+        _rename(self._receipts, self._dump)
 
 
 def read_head(receipts: int, dump: str) -> dict[str, Any]:
@@ -281,20 +291,28 @@ def reboots(receipts: int) -> list[tuple[str, bytes]]:
 
 
 def _replace(directory: int, name: str, data: bytes) -> None:
-    temporary = _NEW + name
-    _write(directory, temporary, data, durable=True)
-    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)
+    """Write a file, in the place of an older one. It is on the disk when this returns."""
+    _write(directory, _NEW + name, data)
+    _rename(directory, name)
 
 
-def _write(directory: int, name: str, data: bytes, *, durable: bool = False) -> None:
+def _write(directory: int, name: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, _FILE_MODE, dir_fd=directory)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        if durable:
-            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _rename(directory: int, name: str) -> None:
+    """Give what was written its name, when it is on the disk."""
+    descriptor = os.open(_NEW + name, _READ, dir_fd=directory)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(_NEW + name, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)

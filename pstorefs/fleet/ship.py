@@ -8,8 +8,9 @@ Order: the first dump of each signature that was never shipped, then all others;
 A fleet that crashes all at once gets to know what is new before it gets to know how often.
 
 Many dumps go several at a time, as a machine that was cut off for a week has them: what costs time
-is to wait, for the store and for the disk of the receipts. Few go one after the other, and so does
-what is to be spread over time.
+is to wait, for the store and for the disk of the receipts. One thread packs them, and others send:
+to pack is work, not waiting, and dumps may be large. Few go one after the other, and so does what
+is to be spread over time.
 """
 
 from __future__ import annotations
@@ -120,25 +121,31 @@ def run(sender: Sender, pending: list[str]) -> list[Result]:
     sender.progress(0, len(queue))
     for number, name in enumerate(queue[:alone]):
         this_run.pause(pause if number else 0.0)
-        note(this_run.ship(name))
-    for _, result in gather(this_run.ship, queue[alone:], sender.at_once):
+        note(this_run.send(this_run.pack(name)))
+    packed = map(this_run.pack, queue[alone:])
+    for _, result in gather(this_run.send, packed, sender.at_once):
         if isinstance(result, Result):  # gather's other answer is of who looks at a store
             note(result)
     return results
 
 
+class _Packed(NamedTuple):
+    """A dump that is ready to be sent."""
+
+    saved: dumps.Saved
+    parcel: Parcel
+
+
 class _Run:
     """The common state of one run: its bounds, and whether the store does not answer.
 
-    Safe from any thread.
+    `send` may be called by any thread, the rest by one.
     """
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._begun = sender.clock.now()
         self._counting = threading.Lock()
-        #: One dump is packed at a time. That is work, not waiting; and dumps may be large.
-        self._packing = threading.Lock()
         self._sent = self._in_vain = 0
         #: What became of a dump, if all others would fare the same.
         self._hopeless: Result | None = None
@@ -147,21 +154,38 @@ class _Run:
         """Wait a random time, unless the store is away. It does not count as work of the run."""
         self._begun += _pause(self._sender, 0.0 if self._in_vain else longest)
 
-    def ship(self, name: str) -> Result:
-        """Ship a dump, unless that is in vain, or the run is over."""
-        sender, settings = self._sender, self._sender.settings
-        with self._counting:
-            if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
-                return Result(name, REMAINS, why="left for the next run, because of size= or run=")
-            if self._hopeless:
-                return self._hopeless._replace(dump=name, key="")
-        result = _ship_one(sender, name, self._begun + settings.run, self._packing)
+    def pack(self, name: str) -> _Packed | Result:
+        """Read and pack a dump, unless that is in vain. A large one is sent before another is."""
+        if vain := self._in_vain_for(name):
+            return vain
+        packed = _pack(self._sender, name)
+        if isinstance(packed, _Packed) and _size(packed.parcel) > _SMALL:
+            return self.send(packed)
+        return packed
+
+    def send(self, packed: _Packed | Result) -> Result:
+        """Send what is packed, unless that is in vain. What became of it."""
+        if isinstance(packed, Result):
+            return packed
+        if vain := self._in_vain_for(packed.saved.name):
+            return vain
+        result = _send(self._sender, packed, self._begun + self._sender.settings.run)
         with self._counting:
             self._sent += result.size
             self._in_vain = self._in_vain + 1 if result.store_wide else 0
             if result.store_wide and (result.result == FAILED or self._in_vain >= _ENOUGH):
                 self._hopeless = result
         return result
+
+    def _in_vain_for(self, name: str) -> Result | None:
+        """What becomes of a dump now, if the run is over, or the store is away."""
+        sender, settings = self._sender, self._sender.settings
+        with self._counting:
+            if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
+                return Result(name, REMAINS, why="left for the next run, because of size= or run=")
+            if self._hopeless:
+                return self._hopeless._replace(dump=name, key="")
+        return None
 
 
 def ordered(sender: Sender, pending: list[str]) -> list[str]:
@@ -204,40 +228,42 @@ def _pause(sender: Sender, longest: float) -> float:
     return seconds
 
 
-def _ship_one(sender: Sender, name: str, end: float, packing: threading.Lock) -> Result:
-    """Read, pack and send a dump. A large one is sent while nobody else packs."""
-    with packing:
-        try:
-            saved = dumps.read(sender.archive, name)
-            parcel = (sender.prepare or prepared)(sender, saved)
-        except dumps.NotNowError as error:
-            return Result(name, REMAINS, why=str(error))
-        except (dumps.UnfitError, ValueError) as error:
-            return Result(name, FAILED, why=str(error))
-        except OSError as error:
-            return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
-        saved = saved._replace(files={})  # the parcel has them
-        if sum(len(data) for _, data, _ in parcel.objects) > _SMALL:
-            return _send(sender, saved, parcel, end)
-    return _send(sender, saved, parcel, end)
+def _pack(sender: Sender, name: str) -> _Packed | Result:
+    """Read and pack a dump; what became of it, if that cannot be done."""
+    try:
+        saved = dumps.read(sender.archive, name)
+        parcel = (sender.prepare or prepared)(sender, saved)
+    except dumps.NotNowError as error:
+        return Result(name, REMAINS, why=str(error))
+    except (dumps.UnfitError, ValueError) as error:
+        return Result(name, FAILED, why=str(error))
+    except OSError as error:
+        return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
+    return _Packed(saved._replace(files={}), parcel)  # the parcel has them
 
 
-def _send(sender: Sender, saved: dumps.Saved, parcel: Parcel, end: float) -> Result:
+def _size(parcel: Parcel) -> int:
+    return sum(len(data) for _, data, _ in parcel.objects)
+
+
+def _send(sender: Sender, packed: _Packed, end: float) -> Result:
+    saved, parcel = packed
     name = saved.name
-    if not receipts.has_begun(sender.receipts, name, parcel.head, saved.sums):
+    receipt = receipts.Receipt(sender.receipts, name, parcel.head, saved.sums)
+    if not receipt.has_begun():
         answer = put_all(sender, parcel.objects[:-1], end)
         if not answer.there:
             return not_there(name, answer)
         if parcel.objects[1:]:
             with suppress(OSError):  # it saves a request after a kill, no more than that
-                receipts.begin(sender.receipts, name, parcel.head, saved.sums)
+                receipt.begin()
     answer = put_all(sender, parcel.objects[-1:], end)
     if not answer.there:
         return not_there(name, answer)
     key, data, _ = parcel.objects[0] if parcel.objects else ("", b"", "")
     result = Result(name, SHIPPED, key, len(data), id=saved.id, row=parcel.row)
     try:
-        receipts.write(sender.receipts, name, parcel.head, saved.sums)
+        receipt.write()
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
         why = f"shipped, but its receipt cannot be written (see state=): {error.strerror or error}"

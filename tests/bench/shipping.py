@@ -5,6 +5,9 @@ PUT for each object, four at a time: with Content-MD5 and an unsigned payload, w
 It finds the objects packed, and keeps no record of what it has sent. `pstorefs` reads and checks
 the archive, packs, makes a PUT with a condition and SHA-256 for each object, four dumps at a time,
 and syncs a receipt for each dump. So rclone does less, in the form with the fewest requests.
+
+A second peer packs as well: tar -cz of each dump, as whoever ships by rclone alone does it, and the
+same rclone copy.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from tests.bench.measure import Figure
 from tests.bench.rows import OWN, Bench, Row
 from tests.fleet import rclone, servers, site
 
-RCLONE = "rclone copy"
+RCLONE, TAR = "rclone copy", "tar -cz, rclone copy"
 _DUMPS = 100
 _MACHINE = "0" * 31 + "1"
 
@@ -50,7 +53,8 @@ def shipping_rows(bench: Bench) -> list[Row]:
         shutil.rmtree(place)
     words = f"--ship of {_DUMPS} dumps"
     return [
-        Row(f"{words}, {what}", RCLONE, 1.0, 0.5, bench.samples.ratio(f"ship {what}", OWN, RCLONE))
+        Row(f"{words}, {what}", peer, must, aim, bench.samples.ratio(f"ship {what}", OWN, peer))
+        for peer, must, aim in ((RCLONE, 1.0, 0.5), (TAR, None, None))
         for what in ("wall", "CPU")
     ]
 
@@ -64,13 +68,21 @@ def _round(bench: Bench, number: int, archive: Path, spool: Path, endpoint: str)
         url = f"s3://{servers.BUCKET}/own-{number}"
         return _ship(url, archive, state, keys, f",endpoint={endpoint}")
 
-    def peer() -> tuple[float, float]:
+    def peer(to: str = "rclone") -> tuple[float, float]:
         # As docs/fleet.md has it: the form with the fewest requests.
         words = ["copy", "--no-check-dest", "--s3-no-head", "--exclude", ".*", str(spool)]
-        words.append(f"store:{servers.BUCKET}/rclone-{number}")
+        words.append(f"store:{servers.BUCKET}/{to}-{number}")
         return _taken([str(rclone.RCLONE), *words], rclone.environment(endpoint))
 
-    turns = [(OWN, own), (RCLONE, peer)]
+    def packer() -> tuple[float, float]:
+        packed = archive.with_name(f"packed-{number}")
+        packed.mkdir()
+        script = f'for dump in *; do tar -czf "{packed}/$dump.tar.gz" "$dump" || exit; done'
+        tar = _taken(["sh", "-c", f'cd "{archive}" && {script}'], os.environ)
+        wall, cpu = (sum(each) for each in zip(tar, peer("packed"), strict=True))
+        return wall, cpu
+
+    turns = [(OWN, own), (RCLONE, peer), (TAR, packer)]
     for name, run in turns[:: -1 if number % 2 else 1]:
         for what, value in zip(("wall", "CPU"), run(), strict=True):
             bench.samples.add(f"ship {what}", name, value)
@@ -110,7 +122,7 @@ def words_of(bench: Bench) -> str:
     """The seconds themselves, for a line below the table."""
     found = [
         f"{who} {what} {figure.value:.2f} s"
-        for who in (OWN, RCLONE)
+        for who in (OWN, RCLONE, TAR)
         for what in ("wall", "CPU")
         if isinstance(figure := bench.samples.figure(f"ship {what}", who), Figure)
     ]

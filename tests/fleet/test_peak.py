@@ -49,10 +49,10 @@ def requests(busy: float, monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     store = Busy(busy, chance)
     settings = Ship()
     clock = Clock(lambda: store.now, store.sleep, chance.random)
-    for name in ("note_wait", "begin", "write"):
-        monkeypatch.setattr(receipts, name, lambda *_: None)
+    monkeypatch.setattr(receipts, "note_wait", lambda *_: None)
+    for name in ("has_begun", "begin", "write"):
+        monkeypatch.setattr(receipts.Receipt, name, lambda _: False)
     monkeypatch.setattr(receipts, "has_waited", lambda *_: False)
-    monkeypatch.setattr(receipts, "has_begun", lambda *_: False)
     monkeypatch.setattr(dumps, "read", lambda *_: SAVED)
     monkeypatch.setattr(ship, "ordered", lambda _, pending: pending)
     for host in range(HOSTS):

@@ -313,7 +313,7 @@ def test_a_receipt_that_cannot_be_written_loses_nothing(
     store = Scripted()
     sender = site.sender(archive, tmp_path / "state", store)
     with monkeypatch.context() as patch:
-        patch.setattr(receipts, "write", full)
+        patch.setattr(receipts.Receipt, "write", full)
         results = site.run(sender)
     assert ship.status(results) == 2
     assert "No space left" in results[0].why
