@@ -38,12 +38,12 @@ import itertools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import pyfuse3
 import trio
 
+from pstorefs.mount import notify
 from pstorefs.mount.inodes import Inodes
 from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.listing import Listings
@@ -149,9 +149,9 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             return
         try:
             # Not one to be given up: it writes to /dev/fuse, which is closed when the mount ends.
-            await trio.to_thread.run_sync(_expire, numbers)
+            await trio.to_thread.run_sync(notify.expire, numbers)
         except (RuntimeError, MemoryError):  # no further thread
-            _expire(numbers)
+            notify.expire(numbers)
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         """The kernel needs some numbers no more: of each, so many look-ups are over."""
@@ -212,6 +212,8 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
         handle = next(self._handle_numbers)
         self.handles[handle] = node, opened
         node.opens += 1
+        if not node.given:
+            notify.give(node, opened)
         # A node's content never changes, so cached pages of it stay right from one open to the
         # next; `control`, whose content does change, is never cached.
         return pyfuse3.FileInfo(fh=handle, keep_cache=not node.direct, direct_io=node.direct)
@@ -295,16 +297,6 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Refused, as in a read-only file system; nothing removes generated directories."""
         self.inodes.directory(parent_inode).remove_folder(os.fsdecode(name))
-
-
-def _expire(numbers: list[int]) -> None:
-    """Tell the kernel that these attributes are old. In a thread: there may be 100,000.
-
-    The kernel takes no lock for it that a request might hold.
-    """
-    for number in numbers:
-        with suppress(OSError):  # it forgot that one
-            pyfuse3.invalidate_inode(number, attr_only=True)
 
 
 def _look_up(directory: Directory, name: str, lane: Lane) -> tuple[Node | None, bool]:

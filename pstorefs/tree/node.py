@@ -83,9 +83,9 @@ class Writer(Opened, Protocol):
 
 
 class Node:
-    """Any place of the tree. `number`, `lookups`, `opens` and `entry` are the FUSE adapter's."""
+    """Any place of the tree. All but `attributes` is the FUSE adapter's."""
 
-    __slots__ = ("attributes", "entry", "lookups", "number", "opens")
+    __slots__ = ("attributes", "entry", "given", "lookups", "number", "opens")
 
     def __init__(self, attributes: Attributes) -> None:
         #: What `find` found last.
@@ -94,6 +94,8 @@ class Node:
         self.lookups = 0
         #: Handles that are open: who holds one goes on seeing what it opened.
         self.opens = 0
+        #: Whether the kernel was given the content, as far as that is done at all.
+        self.given = False
         #: What was made of attributes for the kernel, with these.
         self.entry: tuple[Attributes, Any] | None = None
 
@@ -217,16 +219,16 @@ class Directory(Node):
 class Snapshot:
     """An open file whose content is in memory."""
 
-    __slots__ = ("_content",)
+    __slots__ = ("content",)
     lane: Lane = QUICK
 
     def __init__(self, content: bytes) -> None:
-        self._content = content
+        self.content = content
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Opened`."""
-        return self._content[offset : offset + size]
+        return self.content[offset : offset + size]
 
     def close(self) -> None:
         """See `Opened`."""
-        self._content = b""
+        self.content = b""
