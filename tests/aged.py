@@ -26,7 +26,7 @@ def age_summary(dump: Path) -> None:
 
 def without_mark(line: bytes) -> bytes:
     """A line of the index as it was before there were marks."""
-    text = line.removesuffix(b"\n").partition(b"\t")[2].rsplit(b"\t", 3)[0]
+    text = line.removesuffix(b"\n").partition(b"\t")[2].rsplit(b"\t", 4)[0]
     return b"%08x\t%s" % (zlib.crc32(text), text)
 
 

@@ -22,7 +22,7 @@ from pstorefs.archive.save import save
 from pstorefs.archive.shelf import Shelf
 from pstorefs.archive.transaction import Transaction
 from pstorefs.record.record import ARCHIVE, STORE
-from pstorefs.source.directory import Stamp
+from pstorefs.source.stamp import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,8 +159,8 @@ class Batches:
                     saved = archive.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
                     sure = stored.sure_of(archive, job.directory)
                     cut = job.directory in transaction.cut
-                    length = archive.stamp((job.directory,), layout.TEXT).size
-                    made = entry.of_dump(dump, stamps, folder, saved, text, sure, length, cut=cut)
+                    known = entry.Text.of(text, archive.stamp((job.directory,), layout.TEXT))
+                    made = entry.of_dump(dump, stamps, folder, saved, known, sure, cut=cut)
                     self.entries[job.directory] = made
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:

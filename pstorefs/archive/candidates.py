@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.directory import OpenDirectory
+    from pstorefs.source.stamp import Stamp
 
 # With more dumps to be listed than this, the index is read first.
 _MANY = 200

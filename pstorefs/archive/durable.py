@@ -14,7 +14,7 @@ import stat
 from contextlib import suppress
 
 from pstorefs.archive.errors import ArchiveError
-from pstorefs.source.directory import ChangedError, Stamp
+from pstorefs.source.stamp import ChangedError, Stamp
 from pstorefs.system import mountinfo
 
 #: Temporary names begin so. What bears them is left over from an interrupted run.
@@ -188,6 +188,20 @@ def read_small(parent: int, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise ChangedError(f"{name} grew while it was read")
     return data
+
+
+def read_whole(parent: int, name: str, size: int) -> tuple[bytes, int]:
+    """A regular file of at most `size` bytes, mostly of just so many; its st_ctim in ns."""
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    try:
+        # pread: of a FIFO that took its place nothing is taken away.
+        data = os.pread(descriptor, size + 1, 0)
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if len(data) != size or status.st_size != size or not stat.S_ISREG(status.st_mode):
+        data = read_small(parent, name, size)
+    return data, status.st_ctime_ns
 
 
 def exists(parent: int, name: str) -> bool:

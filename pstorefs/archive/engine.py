@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pstorefs.archive.entry import Entry
     from pstorefs.archive.outcome import Outcome
     from pstorefs.archive.policy import Policy
-    from pstorefs.source.directory import Stamp
+    from pstorefs.source.stamp import Stamp
 
 
 def archive(

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from pstorefs.dump import Dump
     from pstorefs.record.name import Name
     from pstorefs.record.record import Record
-    from pstorefs.source.directory import Stamp
+    from pstorefs.source.stamp import Stamp
 
 # Parts of one dump are written within a minute (grouping.py); clocks are set meanwhile.
 _NEAR_SECONDS = 180
 # What archivers round off mtimes by (copies.py).
 _NEAR_NS = 2 * 10**6
 _BOOT_SECONDS = 8
+# A clock of a file system that goes in such steps does not tell every change: FAT's does.
+_COARSE_NS = 10**7
 #: Bytes of a line, at most: a dump of more records than fit in is read each time.
 LONGEST = 8 << 10
 #: Lengths of the hashes behind a dump's name where that was taken: plan.py.
@@ -52,9 +54,28 @@ _LINE = re.compile(
     rf"\t([A-Za-z-]{{0,40}})\t((?:{_NUMBER})?)\t((?:~?{BOOT.pattern})?)\t({_NUMBER})"
     r"\t([0-9a-f]{0,16})\t([0-9a-f]{0,16})\t([A-Za-z0-9_:. -]*)"
     # What earlier versions did not write.
-    r"(?:\t([0-9a-f]{0,16}))?(?:\t(\d{0,7})\t(\d{0,8}))?",
+    r"(?:\t([0-9a-f]{0,16}))?(?:\t(\d{0,7})\t(\d{0,8}))?(?:\t(\d{0,20}))?",
     re.ASCII,
 )
+
+
+class Text(NamedTuple):
+    """What is known of a dmesg.txt as it was saved; None: it is not known."""
+
+    sha256: str | None = None
+    #: Bytes.
+    length: int | None = None
+    #: Its st_ctim, in nanoseconds since 1970: nobody has written to it since, if it still is that.
+    written: int | None = None
+
+    @classmethod
+    def of(cls, sha256: str, stamp: Stamp) -> Text:
+        """Of what has just been written."""
+        coarse = stamp.ctime_ns % _COARSE_NS == 0
+        return cls(sha256, stamp.size, None if coarse else stamp.ctime_ns)
+
+
+NO_TEXT = Text()
 
 
 class Entry(NamedTuple):
@@ -85,6 +106,8 @@ class Entry(NamedTuple):
     fixed: int | None = None
     #: Bytes of dmesg.txt; None as well.
     length: int | None = None
+    #: See Text; None as well.
+    written: int | None = None
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -125,6 +148,7 @@ class Entry(NamedTuple):
             "" if self.mark is None else f"{self.mark:x}",
             "" if self.fixed is None else self.fixed,
             "" if self.length is None else self.length,
+            "" if self.written is None else self.written,
         )
         text = "\t".join(map(str, fields)).encode()
         return b"%08x\t%s\n" % (zlib.crc32(text), text)
@@ -139,7 +163,7 @@ def parse(line: bytes) -> Entry | None:
     if match is None:
         return None
     name, inode, ctime, mtime, flags, reason, count, boot, *more = match.groups()
-    saved, tail, digest, tokens, mark, fixed, length = more
+    saved, tail, digest, tokens, mark, fixed, length, written = more
     return Entry(
         name,
         int(inode),
@@ -158,6 +182,7 @@ def parse(line: bytes) -> Entry | None:
         int(mark, 16) if mark else None,
         int(fixed) if fixed else None,
         int(length) if length else None,
+        int(written) if written else None,
     )
 
 
@@ -193,16 +218,12 @@ def of_dump(
     raw: dict[str, Stamp],
     directory: Stamp,
     saved: int,
-    text: str | None = None,
+    text: Text = NO_TEXT,
     sure: Sure | None = None,
-    length: int | None = None,
     *,
     cut: bool = False,
 ) -> Entry:
-    """The entry of a dump whose records were read. `text`: SHA-256 of its dmesg.txt, if known.
-
-    `length`: its bytes. `cut`: whether that begins inside the report.
-    """
+    """The entry of a dump whose records were read. `cut`: whether its text is a report's rest."""
     from pstorefs.dump import boots
 
     facts = boots.facts_of(dump)
@@ -221,11 +242,12 @@ def of_dump(
         boot=dump.boot or ALONE + boots.key_of(facts),
         saved=saved,
         tail=tail[-1] if tail and not facts.doubtful else None,
-        text=digits(text),
+        text=digits(text.sha256),
         tokens=_joined(records, boots.start_of(facts)),
         mark=sure and sure.mark,
         fixed=sure and sure.fixed,
-        length=length,
+        length=text.length,
+        written=text.written,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pstorefs.archive import durable, layout, never_erased
 from pstorefs.archive.outcome import CLEARED, FAILED, KEPT, Outcome, gone
 from pstorefs.archive.progress import ERASING
-from pstorefs.source.directory import ChangedError, has_changed
+from pstorefs.source.stamp import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

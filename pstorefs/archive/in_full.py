@@ -11,7 +11,7 @@ from pstorefs.codecs.detect import MAX_INPUT
 from pstorefs.record import reading
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, Record
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.stamp import Stamp, has_changed
 
 if TYPE_CHECKING:
     from pstorefs.archive.entry import Entry

@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, entry
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

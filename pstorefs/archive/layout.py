@@ -31,7 +31,8 @@ from pstorefs.archive import durable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.directory import OpenDirectory
+    from pstorefs.source.stamp import Stamp
 
 RAW, FACTS, SUMS = "raw", "records.json", "SHA256SUMS"
 SUMMARY, REPORT = "summary.json", "report.txt"

@@ -20,7 +20,7 @@ from pstorefs.archive.progress import READING
 from pstorefs.dump import Dump
 from pstorefs.record.name import FIRMWARE
 from pstorefs.record.record import ARCHIVE, STORE, Record
-from pstorefs.source.directory import has_changed
+from pstorefs.source.stamp import has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

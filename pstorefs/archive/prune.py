@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from pstorefs.settings.keep import Keep
-    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.directory import OpenDirectory
+    from pstorefs.source.stamp import Stamp
 
 _SUMMARY_BYTES = 1 << 20
 # The index tells when a dump was finished: so much later, at most, than its records were saved.

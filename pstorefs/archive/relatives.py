@@ -20,7 +20,7 @@ from pstorefs.record.name import Name, id_seconds, parse_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from pstorefs.source.directory import Stamp
+    from pstorefs.source.stamp import Stamp
 
 _NEAR = (-1, 0, 1)
 _TIMED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", re.ASCII)

@@ -14,7 +14,7 @@ from pstorefs.source.directory import SNAPSHOT_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pstorefs.source.directory import Stamp
+    from pstorefs.source.stamp import Stamp
 
 
 class Request(NamedTuple):

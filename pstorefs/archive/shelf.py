@@ -16,12 +16,13 @@ from pstorefs.archive import layout
 from pstorefs.record import reading
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import ARCHIVE, Record
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.stamp import ChangedError
 
 if TYPE_CHECKING:
     from pstorefs.record.decoded import Decoded
     from pstorefs.record.name import Name
-    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.directory import OpenDirectory
+    from pstorefs.source.stamp import Stamp
 
 # Bytes of records and of their texts that are kept.
 _KEPT_BYTES = 48 << 20

@@ -17,7 +17,7 @@ from pstorefs.archive import durable, layout, never_erased, saved_summary
 from pstorefs.archive.errors import ArchiveError
 from pstorefs.archive.transaction import Move
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import ChangedError, has_changed
+from pstorefs.source.stamp import ChangedError, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,7 +21,8 @@ from pstorefs.archive import durable, layout
 from pstorefs.archive.saved_summary import SAVED, is_sealed, readers_bytes, shown
 from pstorefs.archive.shape import KEYS, shaped
 from pstorefs.record.record import ARCHIVE
-from pstorefs.source.directory import Stamp, stamps_in
+from pstorefs.source.directory import stamps_in
+from pstorefs.source.stamp import Stamp
 from pstorefs.system.json_lines import laid_out
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout
 from pstorefs.archive.errors import ArchiveError, explain
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.stamp import ChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,8 @@ from pstorefs.catalog.by_index import ByIndex
 from pstorefs.catalog.directories import directories, odd
 from pstorefs.catalog.place import Place
 from pstorefs.source import looked
-from pstorefs.source.directory import ChangedError, OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import ChangedError, Stamp
 from pstorefs.system.recent import Recent
 
 

@@ -14,7 +14,7 @@ from pstorefs.archive.entry import Entry
 from pstorefs.archive.stored import Unchanged
 from pstorefs.catalog import bounds
 from pstorefs.catalog.place import Place
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.stamp import ChangedError
 
 
 class ByIndex:
@@ -66,17 +66,18 @@ class ByIndex:
 
     def text(self, dump: Entry) -> bytes:
         """dmesg.txt as it was saved. `ChangedError` if it is not; TimeoutError if that hangs."""
-        limit = dump.length or 0
+        size = dump.length or 0
         try:
             with self.place.opened() as archive:
-                data = archive.within(
-                    (dump.name,),
-                    lambda directory: durable.read_small(directory, layout.TEXT, limit),
+                data, written = archive.within(
+                    (dump.name,), lambda directory: durable.read_whole(directory, layout.TEXT, size)
                 )
         except TimeoutError:
             raise
         except OSError as error:
             raise ChangedError(f"{dump.name}/{layout.TEXT} is not to be read") from error
+        if written == dump.written and len(data) == size:
+            return data
         return self.checked(dump, data)
 
     def checked(self, dump: Entry, data: bytes) -> bytes:

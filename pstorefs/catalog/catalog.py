@@ -32,7 +32,7 @@ from pstorefs.record import reading
 from pstorefs.record.decoded import Decoded
 from pstorefs.record.record import ARCHIVE, STORE, Record
 from pstorefs.source import looked
-from pstorefs.source.directory import ChangedError, Stamp
+from pstorefs.source.stamp import ChangedError, Stamp
 from pstorefs.system.recent import Recent
 
 
@@ -71,19 +71,23 @@ class Catalog:
         for place in self._places:
             # Records go from the store to an archive: who misses one here must find it there.
             ends.append(place.look(now=now, after=max(ends, default=looked.NEVER)))
-        if self._view.versions != self._versions():
+        if self._view.version != self._version():
             with self._building:
-                versions = self._versions()
-                if self._view.versions != versions:
-                    self._view = self._build(versions)
+                version = self._version()
+                if self._view.version != version:
+                    self._view = self._build(version)
         hangs = any(each.place.may_hang for each in self._places)
         self._holds_until = (
             looked.NEVER if hangs else looked.end_of(min(ends, default=looked.NEVER))
         )
         return self._view
 
-    def _versions(self) -> tuple[int, ...]:
-        return tuple([place.version for place in self._places])
+    def _version(self) -> int:
+        """Grows with each look at a place that found something new."""
+        version = 0
+        for place in self._places:  # sum() with a generator takes three times as long
+            version += place.version
+        return version
 
     def at_hand(self) -> View | None:
         """What `view` gives, if it has nothing to look at: for who must not wait."""
@@ -92,7 +96,7 @@ class Catalog:
             return None
         # A place may have been looked at since, alone: texts of records that were there would be
         # shown with the rights of those that are there.
-        return view if view.versions == self._versions() else None
+        return view if view.version == self._version() else None
 
     def resolved_at_hand(self, name: str) -> Stored | None:
         """What `resolved` gives of an archived dump, if that takes no time: or None."""
@@ -165,7 +169,7 @@ class Catalog:
                     continue
         return self.archive.rotten
 
-    def _build(self, versions: tuple[int, ...]) -> View:
+    def _build(self, version: int) -> View:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]
         archive = self.archive
         entries: dict[str, Entry] = {}
@@ -182,7 +186,7 @@ class Catalog:
         if entries and grouped:
             listed.sort(key=lambda dump: dump.age)
         return View(
-            versions=versions,
+            version=version,
             generation=self._view.generation + 1,
             dumps={dump.name: dump for dump in listed},
             dump_of={(r.place, r.path): dump for dump in grouped for r in dump.records},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pstorefs.archive import entry, layout
 from pstorefs.catalog import bounds
 from pstorefs.record.dump_name import is_given
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 
 
 def directories(archive: OpenDirectory) -> dict[str, Stamp]:

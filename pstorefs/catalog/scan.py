@@ -17,8 +17,8 @@ from pstorefs.record.decoded import Decoded
 from pstorefs.record.name import parse_name
 from pstorefs.record.record import STORE, SYSTEMD, Record
 from pstorefs.source import looked
-from pstorefs.source.directory import Stamp, has_changed
 from pstorefs.source.source import Folder, Source
+from pstorefs.source.stamp import Stamp, has_changed
 from pstorefs.source.walk import Found, walk
 from pstorefs.system.printable import printable
 

@@ -56,7 +56,7 @@ class View:
     """What was known at one moment."""
 
     #: What it was made of: a count of changes for each place.
-    versions: tuple[int, ...] = ()
+    version: int = -1
     generation: int = 0
     #: By name, the oldest first.
     dumps: Mapping[str, Listed] = field(default_factory=dict)

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pstorefs import __version__
 from pstorefs.archive import layout
 from pstorefs.fleet import bundle, entry, keys, receipts, ship
+from pstorefs.fleet.parcel import GZIP, JSON
 from pstorefs.settings.ship import NOBODY
 from pstorefs.system.utc import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pstorefs.fleet.parcel import Object
 
 TITLE, CLASS = "reboot without a record", "reboot"
 _SCHEMA = 1
@@ -53,7 +56,7 @@ def thawed(data: bytes) -> Reboot | None:
         return None
 
 
-def parcel(sender: ship.Sender, reboot: Reboot) -> tuple[ship.Object, ship.Object]:
+def objects_of(sender: ship.Sender, reboot: Reboot) -> tuple[Object, Object]:
     """Bundle and index entry. ValueError if no key can name the machine."""
     machine, host = sender.identity.of({"machine": {"hostname": reboot.host}})
     given = "" if sender.settings.host == NOBODY else sender.settings.host or reboot.host
@@ -68,7 +71,7 @@ def parcel(sender: ship.Sender, reboot: Reboot) -> tuple[ship.Object, ship.Objec
     packed = bundle.pack(name, files, names.moment)
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
     line = entry.line(names, whose, None, reboot.noted, entry.columns(summary), about)
-    return (names.bundle_key, packed.data, ship.GZIP), (names.index_key, line, ship.JSON)
+    return (names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)
 
 
 def _summary(reboot: Reboot, machine: str, host: str) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def run(sender: ship.Sender) -> list[ship.Result]:
 def _one(sender: ship.Sender, reboot: Reboot, end: float) -> ship.Result:
     what = f"{TITLE} ({reboot.answer})"
     try:
-        objects = parcel(sender, reboot)
+        objects = objects_of(sender, reboot)
     except ValueError as error:
         return ship.Result(what, ship.FAILED, why=str(error))
     answer = ship.put_all(sender, objects, end)

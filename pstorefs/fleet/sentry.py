@@ -20,7 +20,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from pstorefs import __version__
-from pstorefs.fleet import keys, ship
+from pstorefs.fleet import keys, parcel
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer, StoreError
 from pstorefs.source.timeout import TIMEOUT_SECONDS, Attempts
 from pstorefs.system.printable import printable
@@ -28,7 +28,7 @@ from pstorefs.system.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pstorefs.fleet import dumps
+    from pstorefs.fleet import dumps, ship
     from pstorefs.settings.ship import Ship
 
 KIND = "application/x-sentry-envelope"
@@ -48,17 +48,17 @@ _HINTS = {
 }
 
 
-def prepared(sender: ship.Sender, saved: dumps.Saved) -> ship.Parcel:
+def prepared(sender: ship.Sender, saved: dumps.Saved) -> parcel.Parcel:
     """The envelope of a dump; nothing if it is not a crash. ValueError as of `ship`."""
-    row, names = ship.named(sender, saved)
-    head = ship.head(saved, row)
+    row, names = parcel.named(sender, saved)
+    head = parcel.head(saved, row)
     if not (row["crash"] or row["signature"]):
-        return ship.Parcel((), head, row)
+        return parcel.Parcel((), head, row)
     event_id = event_id_of(names.machine, saved.id)
     payload = json.dumps(event(event_id, names, row)).encode()
     about = {"type": "event", "length": len(payload), "content_type": "application/json"}
     lines = json.dumps({"event_id": event_id}).encode(), json.dumps(about).encode(), payload, b""
-    return ship.Parcel(((event_id, b"\n".join(lines), KIND),), head, row)
+    return parcel.Parcel(((event_id, b"\n".join(lines), KIND),), head, row)
 
 
 def event_id_of(machine: str, dump_id: str) -> str:

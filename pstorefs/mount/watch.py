@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: Time enough to list and to read 100,000 dumps.
 LASTING_SECONDS = 60.0
 _SETTLE_SECONDS = 1.0
+# So long `where` is not asked again: whoever looks up 10,000 dumps has it asked for each.
+_MOMENT_SECONDS = 0.01
 # Between two tries to watch what could not be watched.
 _RETRY_SECONDS = 1.0
 # Nothing is opened, or no thread is to be had, for want of descriptors, memory or processes;
@@ -66,7 +68,7 @@ class Watch:
         #: What is watched; None: nothing.
         self._watched: object = None
         self._quiet = False
-        self._changed = 0.0
+        self._changed = self._asked = 0.0
         self._wanted: Any = None
         self._watching: Any = None
         self._passed: Any = None
@@ -78,6 +80,16 @@ class Watch:
 
     def lasts(self, since: float) -> bool:
         """Whether what was found at a moment, by time.monotonic(), may be kept for long."""
+        now = time.monotonic()
+        if self._watched is None or now > self._asked + _MOMENT_SECONDS:
+            if not self._is_still_there():
+                return False
+            self._asked = now
+        settled = now > self._changed + _SETTLE_SECONDS
+        return self._quiet and settled and since > self._changed
+
+    def _is_still_there(self) -> bool:
+        """Whether what is watched is what was looked at last; if not, watching begins anew."""
         where = self._where()
         if where is None or self._wanted is None:
             return False
@@ -87,8 +99,7 @@ class Watch:
             if self._watching is not None:
                 self._watching.cancel()
             return False
-        settled = time.monotonic() > self._changed + _SETTLE_SECONDS
-        return self._quiet and settled and since > self._changed
+        return True
 
     async def keep(self, forget: Callable[[], Awaitable[None]]) -> None:
         """Watch, once `lasts` is first called. `forget` makes the kernel ask again."""

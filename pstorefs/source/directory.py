@@ -13,11 +13,12 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pstorefs.source import looked
+from pstorefs.source.stamp import ChangedError, Inode, Stamp
 from pstorefs.system import mountinfo
 from pstorefs.system.whole import to_the_end
 
@@ -31,118 +32,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Records never get this long (the kernel's ftrace text of a 2 MiB zone is about 8 MiB); a file
 # whose end does not come is given up.
 _ENDLESS = 32 << 20
-
-
-class ChangedError(OSError):
-    """The file is not the one that its stamp was taken from, or it changed while it was read."""
-
-
-#: What the kernel says when a name means something else by now, or nothing.
-CHANGED = (
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENXIO,
-    errno.ESPIPE,
-    errno.EINVAL,
-)
-
-
-def has_changed(error: OSError) -> bool:
-    """Whether an error says that what was looked for is no longer what it was."""
-    return isinstance(error, ChangedError) or error.errno in CHANGED
-
-
-class Inode(NamedTuple):
-    """The version of a file in a directory: which file it is, and when it was changed last."""
-
-    device: int
-    inode: int
-    ctime_ns: int
-
-
-_NO_INODE = Inode(0, 0, 0)
-
-
-class Stamp(NamedTuple):
-    """One look at a file: what it is, and which state of it. Times in nanoseconds.
-
-    Two stamps that are equal are of the same content. `version` is for that comparison alone, and
-    only its own kind of source knows what it is: an `Inode` in a directory; elsewhere anything that
-    can be compared and hashed, such as an object's ETag.
-
-    st_blocks is left out: delayed allocation changes it long after a file was written.
-    A tuple, as one is made and compared for every file of every listing.
-    """
-
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    links: int
-    mtime_ns: int
-    version: Hashable
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of an os.stat result."""
-        new = tuple.__new__
-        return new(
-            cls,
-            (
-                status.st_mode,
-                status.st_uid,
-                status.st_gid,
-                status.st_size,
-                status.st_nlink,
-                status.st_mtime_ns,
-                new(Inode, (status.st_dev, status.st_ino, status.st_ctime_ns)),
-            ),
-        )
-
-    @property
-    def rights(self) -> Stamp:
-        """Owner, group and mode alone: who may do what with it."""
-        return Stamp(self.mode, self.uid, self.gid, 0, 0, 0, None)
-
-    @property
-    def _inode(self) -> Inode:
-        return self.version if isinstance(self.version, Inode) else _NO_INODE
-
-    @property
-    def device(self) -> int:
-        """Of a file in a directory: st_dev. 0 elsewhere."""
-        return self._inode.device
-
-    @property
-    def inode(self) -> int:
-        """Of a file in a directory: st_ino. 0 elsewhere."""
-        return self._inode.inode
-
-    @property
-    def ctime_ns(self) -> int:
-        """Of a file in a directory: st_ctim. 0 elsewhere."""
-        return self._inode.ctime_ns
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file."""
-        return stat.S_ISREG(self.mode)
-
-    @property
-    def is_link(self) -> bool:
-        """Whether it is a symbolic link."""
-        return stat.S_ISLNK(self.mode)
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it is a directory."""
-        return stat.S_ISDIR(self.mode)
-
-
 # What a source looks like that is not there (yet): as pstore's own root does since Linux 3.x.
-_NOWHERE = Stamp(stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, _NO_INODE)
+_NOWHERE = Stamp(stat.S_IFDIR | 0o750, 0, 0, 0, 2, 0, Inode(0, 0, 0))
 
 
 class OpenDirectory:
@@ -229,8 +120,15 @@ class OpenDirectory:
 
     def within(self, folder: tuple[str, ...], look: Callable[[int], _Result]) -> _Result:
         """What `look` makes of a folder's descriptor: all its calls reach the same directory."""
-        with self.folder(folder) as descriptor:
+        if self._root is None or len(folder) != 1:
+            with self.folder(folder) as descriptor:
+                return look(descriptor)
+        # As `folder` does it, without its price: this is how each archived dump is read.
+        descriptor = os.open(folder[0], _DIRECTORY | os.O_NOFOLLOW, dir_fd=self._root)
+        try:
             return look(descriptor)
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def held(self, folder: tuple[str, ...]) -> Iterator[OpenDirectory]:

@@ -25,7 +25,8 @@ import re
 import struct
 from typing import NamedTuple
 
-from pstorefs.source.directory import ChangedError, OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import ChangedError, Stamp
 from pstorefs.system import mountinfo
 
 #: LINUX_EFI_CRASH_GUID, include/linux/efi.h.

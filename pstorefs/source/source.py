@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pstorefs.source.directory import OpenDirectory, Stamp
+    from pstorefs.source.directory import OpenDirectory
     from pstorefs.source.efivars import VariableDirectory
+    from pstorefs.source.stamp import Stamp
     from pstorefs.source.timeout import TimeoutDirectory
 
 #: A folder: the names on the way to it from the root. The root is the empty one.

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 from pstorefs.system import mountinfo
 
 #: Seconds without an answer, or of a listing without a further name, until it is given up.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pstorefs.source.directory import Stamp
     from pstorefs.source.source import Folder, Source
+    from pstorefs.source.stamp import Stamp
 
 # Folders so many levels below the root are looked into: a bound against a source made to hurt.
 _DEPTH = 8

@@ -12,7 +12,7 @@ from pstorefs.catalog.archived import Archived
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.report.context import Context
 from pstorefs.report.summary_json import completed
-from pstorefs.source.directory import ChangedError
+from pstorefs.source.stamp import ChangedError
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dump_contents import Contents
 from pstorefs.tree.foretold import Foretold

@@ -17,7 +17,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.report import files
 from pstorefs.report.material import material, raw_files
-from pstorefs.source.directory import has_changed
+from pstorefs.source.stamp import has_changed
 from pstorefs.system.machine import Machine
 from pstorefs.tree.archived_files import Summaries, Texts
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile, ComposedLink

@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from pstorefs.archive.entry import Entry
-from pstorefs.source.directory import has_changed
+from pstorefs.source.stamp import has_changed
 from pstorefs.tree.composed import ComposedFile
 from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, Opened, StaleError
 from pstorefs.tree.rights import Attributes, Owner

@@ -37,7 +37,7 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.record import reading
 from pstorefs.record.record import NO_TIME, Record
 from pstorefs.record.shown import record_path
-from pstorefs.source.directory import Stamp
+from pstorefs.source.stamp import Stamp
 from pstorefs.system.utc import rfc3339
 from pstorefs.tree.composed import ComposedDirectory, ComposedFile
 from pstorefs.tree.node import Node, StaleError

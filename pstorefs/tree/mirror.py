@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 
 from pstorefs.record.decoded import Decoded
-from pstorefs.source.directory import SNAPSHOT_LIMIT, OpenDirectory, Stamp, has_changed
+from pstorefs.source.directory import SNAPSHOT_LIMIT, OpenDirectory
+from pstorefs.source.stamp import Stamp, has_changed
 from pstorefs.tree.node import (
     DECODE,
     QUICK,

@@ -8,7 +8,7 @@ from collections.abc import Container
 
 from pstorefs.record.name import ENCODED, Name, parse_name
 from pstorefs.record.shown import encoded, held, shown, stored
-from pstorefs.source.directory import Stamp
+from pstorefs.source.stamp import Stamp
 from pstorefs.tree.mirror import MeasuredFile, Mirror, MirrorFile, MirrorLink, MirrorSpecial, answer
 from pstorefs.tree.node import Directory, Lane, Node, StaleError
 from pstorefs.tree.record_file import RecordFile, State

@@ -9,7 +9,8 @@ from pstorefs.archive.entry import Entry
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.view import Listed
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 from pstorefs.tree.rights import Access, Owner
 
 

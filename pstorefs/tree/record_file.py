@@ -7,7 +7,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pstorefs.record.name import Name
-from pstorefs.source.directory import Stamp, has_changed
+from pstorefs.source.stamp import Stamp, has_changed
 from pstorefs.tree.mirror import Mirror, MirrorFile, answer
 from pstorefs.tree.node import DECODE, QUICK, Lane, Opened, Snapshot
 from pstorefs.tree.rights import Attributes

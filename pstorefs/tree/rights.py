@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pstorefs.source.directory import Stamp
+from pstorefs.source.stamp import Stamp
 
 BLOCK = 512  # bytes that one st_blocks counts, stat(2)
 

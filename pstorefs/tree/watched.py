@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.source.directory import Stamp
+from pstorefs.source.stamp import Stamp
 from pstorefs.system.machine import Machine
 from pstorefs.tree.owners import Owners
 

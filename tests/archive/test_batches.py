@@ -27,7 +27,8 @@ from pstorefs.archive.outcome import Outcome
 from pstorefs.archive.policy import Policy
 from pstorefs.archive.request import ask
 from pstorefs.cli.meter import Meter
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 from tests.archive import drive, judge
 from tests.archive.test_engine import Scene, erst
 from tests.records import capture

@@ -23,7 +23,8 @@ from pstorefs.dump import Dump, Record
 from pstorefs.record import reading
 from pstorefs.record.name import Name
 from pstorefs.record.record import STORE
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 from pstorefs.system import mountinfo
 from tests.archive import drive, judge
 from tests.records import capture

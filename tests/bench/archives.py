@@ -13,8 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pstorefs.archive import index, saved_summary
+from pstorefs.archive import index, layout, saved_summary
 from pstorefs.archive.engine import archive
+from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import entry_of
 from pstorefs.archive.policy import Policy
 from pstorefs.report.files import composer
@@ -80,7 +81,7 @@ class Archive:
             template.make(self.path, number)
         store, root = OpenDirectory(str(self.path)), os.open(self.path, os.O_RDONLY)
         try:
-            index.update(store, root, lambda name: entry_of(store, name))
+            index.update(store, root, lambda name: _entry_of(store, name))
         finally:
             store.close()
             os.close(root)
@@ -93,6 +94,13 @@ class Archive:
         archive(store, str(self.path), None, policy)
         store.close()
         shutil.rmtree(source)
+
+
+def _entry_of(store: OpenDirectory, name: str) -> Entry | None:
+    """The entry of a dump that was just saved."""
+    found = entry_of(store, name)
+    written = store.stamp((name,), layout.TEXT).ctime_ns
+    return found and found._replace(written=written)
 
 
 class _Template:

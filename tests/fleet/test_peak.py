@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from pstorefs.fleet import dumps, receipts, ship
+from pstorefs.fleet import dumps, parcel, receipts, ship
 from pstorefs.fleet.machine import Identity
 from pstorefs.fleet.retry import Clock
 from pstorefs.fleet.store import DONE, RETRY, Answer
@@ -19,7 +19,7 @@ from tests.figures import record
 
 HOSTS, BOOT_SECONDS, REQUEST_SECONDS = 100_000, 300, 0.05
 SAVED = dumps.Saved("dump", b"", (), {}, {}, 0, None)
-PARCEL = ship.Parcel((("bundle", b"", "x"), ("index", b"", "x")), {}, {})
+PARCEL = parcel.Parcel((("bundle", b"", "x"), ("index", b"", "x")), {}, {})
 
 
 class Busy:

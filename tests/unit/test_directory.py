@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.source.directory import ChangedError, OpenDirectory, has_changed
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import ChangedError, has_changed
 
 
 def test_a_fifo_in_a_files_place_keeps_its_data(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from pstorefs.cli.pstorefs import main
 from pstorefs.mount.preflight import MountError, open_source
 from pstorefs.settings.options import Settings
-from pstorefs.source.directory import ChangedError, OpenDirectory
+from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.efivars import (
     CRASH_GUID,
     Variable,
@@ -26,6 +26,7 @@ from pstorefs.source.efivars import (
     holds_variables,
     parse_variable,
 )
+from pstorefs.source.stamp import ChangedError
 from pstorefs.source.timeout import open_named
 from tests.records import capture
 

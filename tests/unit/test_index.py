@@ -28,6 +28,7 @@ from pstorefs.report.context import Context
 from pstorefs.report.material import material
 from pstorefs.source import looked
 from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Inode, Stamp
 from pstorefs.system import json_lines
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -103,17 +104,20 @@ def test_what_is_saved_is_in_the_index_and_the_same_as_by_reading(saved: Path) -
         known = stored.read(store, name)
         assert known
         assert abs(known.saved - each.saved) < 600
-        assert entry.of_stored(known)._replace(saved=each.saved) == each
+        # Nobody has compared the text with its digest since.
+        assert entry.of_stored(known)._replace(saved=each.saved) == each._replace(written=None)
         in_full = read(store, name)
         assert in_full
         # Its records do not say what was made of them.
         assert in_full.entry() == each._replace(
-            saved=in_full.stamps[1].mtime_ns // 10**9, text=None, mark=None, fixed=None, length=None
+            saved=in_full.stamps[1].mtime_ns // 10**9,
+            **dict.fromkeys(("text", "mark", "fixed", "length", "written")),
         )
         assert (each.mark, each.fixed) == known.sure
         text = (saved / name / "dmesg.txt").read_bytes()
         assert each.text == int(saved_summary.digest(text)[:16], 16)
         assert each.length == len(text)
+        assert each.written == (saved / name / "dmesg.txt").stat().st_ctime_ns
         assert entry.parse(each.line().removesuffix(b"\n")) == each
     store.close()
 
@@ -169,7 +173,16 @@ def a_link_elsewhere(path: Path) -> None:
     path.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, tampered, cut, a_folder, a_fifo, a_link_elsewhere])
+def tampered_in_secret(path: Path) -> None:
+    times = path.stat()
+    tampered(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [Path.unlink, tampered, tampered_in_secret, cut, a_folder, a_fifo, a_link_elsewhere],
+)
 def test_a_text_that_is_not_what_was_saved_is_never_shown(
     saved: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -186,6 +199,24 @@ def test_a_text_that_is_not_what_was_saved_is_never_shown(
     assert contents(file_of(tree, name)) == text, "the kernel looks it up again by itself, once"
 
 
+def test_a_text_that_nobody_has_written_to_is_not_hashed(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_summary, "digest", lambda _: pytest.fail("hashed"))
+    tree = tree_of(catalog_of(saved))
+    for name in dumps_in(saved):
+        assert contents(file_of(tree, name)) == (saved / name / "dmesg.txt").read_bytes()
+
+
+def test_a_clock_in_coarse_steps_does_not_tell_who_wrote_to_a_text(saved: Path) -> None:
+    text = saved / dumps_in(saved)[0] / "dmesg.txt"
+    stamp = Stamp.of(text.stat())
+    fine = stamp._replace(version=Inode(1, 2, 1_600_000_000_123_456_789))
+    assert entry.Text.of("00", fine).written == 1_600_000_000_123_456_789
+    coarse = stamp._replace(version=Inode(1, 2, 1_600_000_000_120_000_000))
+    assert entry.Text.of("00", coarse) == entry.Text("00", stamp.size, None)
+
+
 def test_a_text_that_a_disk_no_longer_gives_is_made_from_the_records(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,15 +226,15 @@ def test_a_text_that_a_disk_no_longer_gives_is_made_from_the_records(
     node = file_of(tree, name)
     assert isinstance(node, ForetoldFile)
     node.find()
-    read = os.read
+    pread = os.pread
     file = (saved / name / "dmesg.txt").stat()
 
-    def unreadable(descriptor: int, size: int) -> bytes:
+    def unreadable(descriptor: int, size: int, offset: int) -> bytes:
         if os.path.samestat(os.fstat(descriptor), file):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return read(descriptor, size)
+        return pread(descriptor, size, offset)
 
-    monkeypatch.setattr(os, "read", unreadable)
+    monkeypatch.setattr(os, "pread", unreadable)
     with pytest.raises(StaleError):
         node.open()
     assert contents(file_of(tree, name)) == text
@@ -408,7 +439,7 @@ def test_who_must_not_wait_lists_no_more_records_than_a_small_directory_has(save
 def test_a_line_of_an_earlier_version_is_as_good_but_for_what_it_did_not_tell(saved: Path) -> None:
     for each in indexed(saved).values():
         assert entry.parse(without_mark(each.line())) == each._replace(
-            mark=None, fixed=None, length=None
+            mark=None, fixed=None, length=None, written=None
         )
 
 

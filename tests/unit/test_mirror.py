@@ -10,7 +10,8 @@ import pytest
 
 from pstorefs.record import reading
 from pstorefs.record.name import parse_name
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 from pstorefs.tree.mirror import Mirror
 from pstorefs.tree.mirror_directory import mirrored
 from tests.records import capture

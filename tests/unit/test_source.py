@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.source.directory import OpenDirectory, Stamp
+from pstorefs.source.directory import OpenDirectory
+from pstorefs.source.stamp import Stamp
 
 
 @pytest.mark.parametrize("change", ["replaced", "written", "touched"])
