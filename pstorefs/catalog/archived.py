@@ -72,7 +72,9 @@ class Archived:
     def rotten(self) -> list[str]:
         """Paths of records that are not what was saved, of the dumps that were looked at."""
         found = {path for each in self.full.values() for path in each.rotten}
-        return sorted(found.union(*self._rotten.values()))
+        with self._keeping:
+            used = [paths for name, paths in self._rotten.items() if name in self.entries]
+        return sorted(found.union(*used))
 
     def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.

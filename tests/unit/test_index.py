@@ -569,6 +569,24 @@ def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
     assert said == {name: shown(after, name) for name in listed}
 
 
+@pytest.mark.parametrize("gone", ["raw/*1.enc.z", "raw/*", "raw"])
+def test_a_record_that_is_gone_from_the_archive_needs_attention(gone: str, saved: Path) -> None:
+    newest = saved / dumps_in(saved)[-1]
+    assert catalog_of(saved).rotten() == []
+    names = sorted(path.name for path in newest.glob("raw/*"))
+    for path in newest.glob(gone):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    left = [path.name for path in newest.glob("raw/*")]
+    catalog = catalog_of(saved)
+    for _ in range(2):
+        paths = [f"{newest.name}/raw/{name}" for name in names if name not in left]
+        assert catalog.rotten() == paths
+        catalog.dumps(now=True)
+    shutil.rmtree(newest)
+    assert newest.name not in catalog.dumps(now=True)
+    assert catalog.rotten() == []
+
+
 def test_an_archive_of_an_earlier_version_is_known_without_its_records_too(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
