@@ -133,7 +133,7 @@ class Archived:
         there = directories(archive)
         lines: dict[str, Entry] = {}
         if stamps[1] is not None and stamps[1] != self._index:
-            lines, _ = index.read(archive, stamps[1])
+            lines = index.read(archive, stamps[1]).entries
         entries: dict[str, Entry] = {}
         apart: dict[str, InFull] = {}
         grouped = odd(there)

@@ -36,7 +36,7 @@ from pstorefs.tree.foretold import ForetoldFile
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
-from tests.aged import of_schema_1, without_mark
+from tests.aged import age_index, of_schema_1, without_mark
 from tests.records import capture
 
 NOBODY = Machine("/nonexistent")
@@ -71,7 +71,7 @@ def indexed(target: Path) -> dict[str, Entry]:
     store = OpenDirectory(str(target))
     stamp = index.stamp_of(store)
     assert stamp
-    found, _ = index.read(store, stamp)
+    found = index.read(store, stamp).entries
     store.close()
     return found
 
@@ -606,6 +606,28 @@ def test_an_old_archive_gets_its_index_when_something_is_saved(saved: Path, tmp_
     summary(of_schema_1)(saved)
     save(capture("efi-zstd-6.1.192").write("enc", tmp_path / "other"), saved)
     assert sorted(indexed(saved)) == dumps_in(saved)
+
+
+def test_lines_of_an_earlier_version_are_made_anew_when_something_is_saved(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = indexed(saved)
+    age_index(saved)
+    monkeypatch.setattr(index, "_RENEWED", 2)
+    for number, (file, record) in enumerate(capture("efi-zstd-6.1.192").enc.items()):
+        # A line at a time, the newest first; what is renewed stays as it is.
+        now = indexed(saved)
+        whole = [name for name in sorted(before) if now[name].mark is not None]
+        assert whole == sorted(before)[len(before) - min(2 * number, len(before)) :]
+        if len(whole) == len(before):
+            break
+        other = tmp_path / f"other{number}"
+        other.mkdir()
+        (other / file).write_bytes(record.data)
+        save(other, saved)
+    assert {name: now[name] for name in before} == {
+        name: each._replace(written=None, saved=now[name].saved) for name, each in before.items()
+    }
 
 
 def test_lines_of_what_is_gone_go_when_they_are_many(saved: Path) -> None:
