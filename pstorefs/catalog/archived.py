@@ -72,9 +72,13 @@ class Archived:
     def rotten(self) -> list[str]:
         """Paths of records that are not what was saved, of the dumps that were looked at."""
         found = {path for each in self.full.values() for path in each.rotten}
+        return sorted(found.union(*self.damaged.values()))
+
+    @property
+    def damaged(self) -> dict[str, list[str]]:
+        """The same of those that were found when they were used, by dump."""
         with self._keeping:
-            used = [paths for name, paths in self._rotten.items() if name in self.entries]
-        return sorted(found.union(*used))
+            return {name: paths for name, paths in self._rotten.items() if name in self.entries}
 
     def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
@@ -313,5 +317,6 @@ class Archived:
             if known is not None:
                 with self._keeping:
                     self._doubted[dump] = known.stamps
+                    self._rotten[dump] = [path]
             raise ChangedError(f"{path} has changed")
         return data

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
@@ -155,18 +156,12 @@ class Catalog:
         return found
 
     def rotten(self) -> list[str]:
-        """Paths in the archive of records that are not what was saved.
-
-        Of the newest dumps, which are looked at for it, and of those that were used.
-        """
+        """Paths in the archive of records that are not what was saved, of dumps that were used."""
         if self.archive is None:
             return []
-        for dump in self.view().newest:
-            if isinstance(dump, Entry):
-                try:
-                    self.archive.used(dump.name)
-                except OSError:
-                    continue
+        for name in self.archive.damaged:  # some may have been restored since
+            with suppress(OSError):
+                self.archive.used(name)
         return self.archive.rotten
 
     def _build(self, version: int) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -26,9 +27,10 @@ from pstorefs.record.record import ARCHIVE, STORE
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
+from pstorefs.report.status import Reporter
 from pstorefs.source import looked
 from pstorefs.source.directory import OpenDirectory
-from pstorefs.source.stamp import Inode, Stamp
+from pstorefs.source.stamp import ChangedError, Inode, Stamp
 from pstorefs.system import json_lines
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -74,6 +76,12 @@ def indexed(target: Path) -> dict[str, Entry]:
     found = index.read(store, stamp).entries
     store.close()
     return found
+
+
+def damaged(catalog: Catalog) -> list[str]:
+    """What status says is not as it was saved."""
+    Reporter(catalog, "", NOBODY, own=False).collect()
+    return catalog.rotten()
 
 
 def context_of(catalog: Catalog, name: str) -> Context:
@@ -572,19 +580,60 @@ def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
 @pytest.mark.parametrize("gone", ["raw/*1.enc.z", "raw/*", "raw"])
 def test_a_record_that_is_gone_from_the_archive_needs_attention(gone: str, saved: Path) -> None:
     newest = saved / dumps_in(saved)[-1]
-    assert catalog_of(saved).rotten() == []
+    catalog = catalog_of(saved)
+    assert damaged(catalog) == []
     names = sorted(path.name for path in newest.glob("raw/*"))
     for path in newest.glob(gone):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     left = [path.name for path in newest.glob("raw/*")]
-    catalog = catalog_of(saved)
-    for _ in range(2):
-        paths = [f"{newest.name}/raw/{name}" for name in names if name not in left]
-        assert catalog.rotten() == paths
-        catalog.dumps(now=True)
+    paths = [f"{newest.name}/raw/{name}" for name in names if name not in left]
+    catalog.dumps(now=True)
+    assert damaged(catalog) == damaged(catalog_of(saved)) == paths
     shutil.rmtree(newest)
     assert newest.name not in catalog.dumps(now=True)
+    assert damaged(catalog) == []
+
+
+def test_a_record_that_is_found_altered_is_told_until_it_is_restored(saved: Path) -> None:
+    catalog = catalog_of(saved)
+    name = dumps_in(saved)[0]
+    path = min((saved / name / "raw").iterdir())
+    before, times = path.read_bytes(), path.stat()
+    catalog.resolved(catalog.dumps()[name])
+    path.write_bytes(b"x" + before[1:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    catalog.dumps(now=True)
+    catalog.resolved(catalog.dumps()[name])
+    assert catalog.rotten() == []  # size and time are as they were: nobody has read it
+    with pytest.raises(ChangedError):
+        catalog.archived_bytes(f"{name}/raw/{path.name}", hashlib.sha256(before).hexdigest())
+    assert catalog.rotten() == [f"{name}/raw/{path.name}"]
+    path.write_bytes(before)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    catalog.dumps(now=True)
     assert catalog.rotten() == []
+
+
+def test_status_looks_once_at_each_dump_however_long_that_takes(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", -1.0)  # as if each look took too long to hold
+    reporter = Reporter(catalog_of(saved), "", NOBODY, own=False, archive=str(saved))
+    looks: list[str] = []
+
+    def counted(call: Callable[..., object]) -> Callable[..., object]:
+        def look(archive: OpenDirectory, name: str, *more: int) -> object:
+            looks.append(name)
+            return call(archive, name, *more)
+
+        return look
+
+    monkeypatch.setattr(stored, "look", counted(stored.look))
+    monkeypatch.setattr(stored, "read", counted(stored.read))
+    for _ in range(2):
+        assert reporter.json()
+        assert sorted(looks) == dumps_in(saved)
+        looks.clear()
 
 
 def test_an_archive_of_an_earlier_version_is_known_without_its_records_too(
