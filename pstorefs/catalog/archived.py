@@ -69,6 +69,11 @@ class Archived:
         return found
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it did not answer at the last look."""
+        return bool(self._failure)
+
+    @property
     def rotten(self) -> list[str]:
         """Paths of records that are not what was saved, of the dumps that were looked at."""
         found = {path for each in self.full.values() for path in each.rotten}

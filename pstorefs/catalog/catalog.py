@@ -155,6 +155,11 @@ class Catalog:
             found |= place.unreadable
         return found
 
+    @property
+    def silent(self) -> list[str]:
+        """Kinds of the places that did not answer at the last look."""
+        return [each.place.kind for each in self._places if each.is_silent]
+
     def rotten(self) -> list[str]:
         """Paths in the archive of records that are not what was saved, of dumps that were used."""
         if self.archive is None:
@@ -323,9 +328,12 @@ class Catalog:
             else:
                 brief = Brief.of_dump(known, self.facts(known))
                 made_of = None if archived else made_of
-        except OSError:
-            what = dump.label if isinstance(dump, Dump) else dump.name
-            return Brief(what, None, "", complete=False)
+        except OSError as error:
+            if kept is not None and isinstance(error, TimeoutError):
+                return kept[1]
+            if isinstance(dump, Entry):
+                return Brief(dump.name, None, "", complete=dump.is_complete)
+            return Brief(dump.label, None, "", complete=False)
         if made_of is not None:
             self._briefs.put(dump.name, (made_of, brief))
         return brief

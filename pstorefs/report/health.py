@@ -56,11 +56,19 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
     yield from _newest_missing(catalog)
-    if catalog.unreadable:
-        path, reason = min(catalog.unreadable.items())
+    unreadable = dict(catalog.unreadable)
+    for kind in catalog.silent:
+        yield Finding(
+            "no-answer",
+            f"{kind}: {printable(unreadable.pop(kind, 'it does not answer'))}:"
+            " what is known of it may be old",
+            "see to the server or the disk that it is on; it is asked again by itself",
+        )
+    if unreadable:
+        path, reason = min(unreadable.items())
         yield Finding(
             "unreadable",
-            f"{counted(len(catalog.unreadable), 'entry', 'entries')} not taken into dumps:"
+            f"{counted(len(unreadable), 'entry', 'entries')} not taken into dumps:"
             f" {printable(path)}: {printable(reason)}",
             "if permission is denied, mount as root; files that are not records can be moved away",
         )
@@ -167,7 +175,7 @@ def not_archiving(
     catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
 ) -> list[Finding]:
     """What to say of an archive that would take nothing: else nobody learns before it is needed."""
-    if ARCHIVE in catalog.unreadable:  # it does not answer, and that is said already
+    if ARCHIVE in catalog.silent:  # it does not answer, and that is said already
         return []
     error = obstacle(archive, store, policy)
     if error is None:
@@ -179,7 +187,7 @@ def not_archiving(
 def returned(catalog: Catalog, archive: str) -> list[Finding]:
     """The finding about records that came back although they were cleared."""
     dumps = catalog.dumps().values()
-    if ARCHIVE in catalog.unreadable:  # it does not answer
+    if ARCHIVE in catalog.silent:
         return []
     found = 0
     store = OpenDirectory(archive, optional=True)
