@@ -173,6 +173,7 @@ class Catalog:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]
         archive = self.archive
         entries: dict[str, Entry] = {}
+        saved: dict[str, int] = {}
         if archive is not None:
             entries = dict(archive.entries)
             odd = [each for name, each in archive.full.items() if name not in entries]
@@ -180,7 +181,8 @@ class Catalog:
             archive.read_in_full(related(entries, [*records, *odd_records]))
             records += [r for each in archive.full.values() for r in each.records]
             for name in archive.full:
-                entries.pop(name, None)
+                if name in entries:
+                    saved[name] = entries.pop(name).saved
         grouped = group(records, entries)
         listed: list[Listed] = [*entries.values(), *grouped]
         if entries and grouped:
@@ -190,6 +192,7 @@ class Catalog:
             generation=self._view.generation + 1,
             dumps={dump.name: dump for dump in listed},
             dump_of={(r.place, r.path): dump for dump in grouped for r in dump.records},
+            saved=saved,
         )
 
     # What a dump is

@@ -19,7 +19,7 @@ from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
 from pstorefs.catalog.brief import Brief
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.view import Listed, Totals, View, is_new, is_undated_log
+from pstorefs.catalog.view import Listed, Totals, View, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.health import Finding, backend, health, returned
@@ -120,7 +120,7 @@ class Reporter:
         newest = view.latest or view.witness
         brief = brief_of(newest) if newest else None
         # Before the findings: what is damaged in the archive is found by it.
-        dumps = tuple(Line(dump, brief_of(dump), is_new(dump, booted)) for dump in view.newest)
+        dumps = tuple(Line(dump, brief_of(dump), view.is_new(dump, booted)) for dump in view.newest)
         backends = sorted({record.name.backend for record in records})
         of_records = health(self._machine, catalog, own=self._own)
         findings = [*self._archiving(), *of_records, *self._returned()]

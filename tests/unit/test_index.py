@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
@@ -612,6 +613,32 @@ def test_a_record_that_is_found_altered_is_told_until_it_is_restored(saved: Path
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     catalog.dumps(now=True)
     assert catalog.rotten() == []
+
+
+def test_new_is_what_came_since_the_last_boot(saved: Path, tmp_path: Path) -> None:
+    """Also where a log of an archived dump stays in the store, and of what systemd-pstore moved."""
+    now, later = int(time.time()) - 600, int(time.time()) + 600
+    name = dumps_in(saved)[0]
+    (tmp_path / "stays").mkdir()
+    record = min((saved / name / "raw").iterdir())
+    shutil.copy2(record, tmp_path / "stays")
+    moved = capture("efi-zstd-6.1.192").write("enc", tmp_path / "systemd" / "1786795204")
+    for path in moved.iterdir():
+        os.utime(path)
+    places = [Place(STORE, str(tmp_path / "stays")), Place(ARCHIVE, str(saved))]
+    archived = Catalog(places).view()
+    assert archived.dumps[name].records, "it is a dump with records, and no entry"
+    systemd = Catalog([Place(SYSTEMD, str(tmp_path / "systemd"))]).view()
+    live = Catalog([Place(STORE, str(moved))]).view()
+    for view, after_boot in ((archived, 0), (systemd, 0), (live, 3)):
+        count = len(view.dumps)
+        assert count >= 3
+        news = [
+            sum(view.is_new(dump, booted) for dump in view.dumps.values())
+            for booted in (now, later, None)
+        ]
+        assert news == [count, after_boot, 0]
+        assert view.totals(later, lambda _: True).new == after_boot
 
 
 def test_status_looks_once_at_each_dump_however_long_that_takes(
