@@ -56,6 +56,20 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
     yield from _newest_missing(catalog)
+    yield from _unreadable(catalog)
+    rotten = catalog.rotten()
+    if rotten:
+        yield Finding(
+            "archive-damaged",
+            f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
+            "restore that dump from a backup; sha256sum -c SHA256SUMS in it says which file",
+        )
+    if own:
+        for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
+            yield from check(machine, catalog)
+
+
+def _unreadable(catalog: Catalog) -> Iterator[Finding]:
     unreadable = dict(catalog.unreadable)
     for kind in catalog.silent:
         yield Finding(
@@ -72,16 +86,6 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
             f" {printable(path)}: {printable(reason)}",
             "if permission is denied, mount as root; files that are not records can be moved away",
         )
-    rotten = catalog.rotten()
-    if rotten:
-        yield Finding(
-            "archive-damaged",
-            f"{counted(len(rotten), 'record')} in the archive not as saved: {printable(rotten[0])}",
-            "restore that dump from a backup; sha256sum -c SHA256SUMS in it says which file",
-        )
-    if own:
-        for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
-            yield from check(machine, catalog)
 
 
 def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
