@@ -472,6 +472,7 @@ TABLES = {
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
         usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)
         rcu_note_context_switch completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait
+        closure_sync(_timeout)?
         # what a wait for a bit calls, up to 3.16
         _*sleep_on\w* sync_(buffer|page(_killable)?)
     """,

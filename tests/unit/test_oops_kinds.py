@@ -346,6 +346,7 @@ ROWS = [
         "INFO: task hung in lock_mount",
     ),
     (HUNG + trace("__schedule", "synchronize_srcu", "victim"), "INFO: task hung in victim"),
+    (HUNG + trace("__schedule", "__closure_sync", "victim"), "INFO: task hung in victim"),
     (HUNG + trace("__schedule", "tree_lock", "victim"), "INFO: task hung in victim"),
     # what is called after a caller that has the lock already
     (HUNG + trace("__schedule", "mutex_lock", "work_locked"), "INFO: task hung in work_locked"),
