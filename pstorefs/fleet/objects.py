@@ -116,14 +116,17 @@ class Objects:
 
     def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`."""
-        answer = self._attempt(key, data, kind)
+        answer = self._attempt(key, data, kind, create=self.conditions)
         if self.conditions or answer is not None:
             return answer or Answer(RETRY)
-        return self._attempt(key, data, kind) or Answer(RETRY)
+        return self.put_over(key, data, kind)
 
-    def _attempt(self, key: str, data: bytes, kind: str) -> Answer | None:
+    def put_over(self, key: str, data: bytes, kind: str) -> Answer:
+        """See `store.Credentialed`."""
+        return self._attempt(key, data, kind, create=False) or Answer(RETRY)
+
+    def _attempt(self, key: str, data: bytes, kind: str, *, create: bool) -> Answer | None:
         """One request. None: the store takes no conditions, and is not asked for them again."""
-        create = self.conditions  # other threads may find out at the same time
         try:
             self._library.put(
                 self._store,

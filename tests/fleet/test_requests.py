@@ -153,6 +153,28 @@ def test_credentials_come_from_the_environment_a_file_or_the_service_manager(
     assert "hunter2" not in done.stderr
 
 
+def test_check_says_what_a_thief_of_the_credentials_could_do(proxy: servers.Proxy) -> None:
+    thief = "warning: the store overwrites them if it is not asked not to: whoever has"
+    done = command(proxy.endpoint, "--check", **KEYS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"existing objects are not overwritten by pstorefs\n{thief}" in done.stdout
+    conditions = [headers.get("if-none-match") for _, _, headers in proxy.seen]
+    assert conditions == ["*", "*", None]
+    proxy.create_only = True
+    done = command(proxy.endpoint, "--check", **KEYS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "existing objects are not overwritten\n" in done.stdout
+    assert "the store overwrites" not in done.stdout
+
+
+def test_a_key_that_may_only_write_overwrites_what_nothing_protects(endpoint: str) -> None:
+    there = servers.store(endpoint, prefix="thief")
+    assert there.put("v1/x", b"one", "x/y").result == DONE
+    assert there.put("v1/x", b"two", "x/y").result == EXISTS
+    assert there.put_over("v1/x", b"two", "x/y").result == DONE
+    assert servers.listed(endpoint, "thief")["v1/x"] == b"two"
+
+
 def test_a_store_that_overwrites_is_told_from_one_that_does_not(proxy: servers.Proxy) -> None:
     proxy.answers = [501]  # from then on without conditions: as stores that ignore them
     done = command(proxy.endpoint, "--check", **KEYS)
