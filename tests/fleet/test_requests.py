@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.fleet import ship
+from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
 from tests.fleet import servers, site
 
@@ -180,3 +181,12 @@ def test_a_store_that_overwrites_is_told_from_one_that_does_not(proxy: servers.P
     done = command(proxy.endpoint, "--check", **KEYS)
     assert done.returncode == 0
     assert "warning: the store overwrites" in done.stdout
+
+
+def test_a_page_of_a_proxy_is_no_empty_fleet(proxy: servers.Proxy) -> None:
+    there = servers.store(proxy.endpoint, servers.ALL, prefix="portal")
+    assert (there.folders("v1/index/"), there.names("v1/index/date=2026-11-28/").names) == ([], [])
+    proxy.nonsense = b"<html>please log in</html>"  # as XML it is a list without keys
+    for ask in (there.folders, there.names):
+        with pytest.raises(RemoteError, match="not from a store"):
+            ask("v1/index/")
