@@ -11,7 +11,16 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pstorefs.archive import directory, entry, layout, never_erased, relatives, stored
+from pstorefs.archive import (
+    directory,
+    durable,
+    entry,
+    layout,
+    never_erased,
+    relatives,
+    saved_summary,
+    stored,
+)
 from pstorefs.archive.candidates import Candidates
 from pstorefs.archive.erase import clear_saved
 from pstorefs.archive.errors import explain
@@ -35,6 +44,9 @@ if TYPE_CHECKING:
 
 # Bytes of records and texts that a batch has in memory, about: less than a shelf keeps.
 _BATCH_BYTES = 24 << 20
+# The slowest clock of a kernel goes in such steps: whoever writes to a file later than that gives
+# it another ctime.
+_TICK_SECONDS = 0.01
 
 
 class Batches:
@@ -60,6 +72,7 @@ class Batches:
         self._candidates = Candidates(view, records, policy.say)
         self._progress = Progress(policy.progress, len(self._paths))
         self._planner = Planner(self._source, self._candidates, request, policy.say)
+        self._is_ctime_known = durable.tells_writers(descriptor)
         #: What the archive's index is to say of dumps that were saved.
         self.entries: dict[str, Entry] = {}
 
@@ -145,6 +158,8 @@ class Batches:
 
     def _note(self, transaction: Transaction) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
+        if self._is_ctime_known:
+            time.sleep(_TICK_SECONDS)
         archive = self._candidates.shelf.directory
         for job in transaction.alive():
             dump, begin = job.as_archived(), job.directory + "/"
@@ -159,9 +174,22 @@ class Batches:
                     saved = archive.stamp((job.directory,), layout.SUMS).mtime_ns // 10**9
                     sure = stored.sure_of(archive, job.directory)
                     cut = job.directory in transaction.cut
-                    known = entry.Text.of(text, archive.stamp((job.directory,), layout.TEXT))
+                    known = self._text_of(job.directory, text)
                     made = entry.of_dump(dump, stamps, folder, saved, known, sure, cut=cut)
                     self.entries[job.directory] = made
+
+    def _text_of(self, directory: str, sha256: str) -> entry.Text:
+        """What is known of a dmesg.txt: of its ctime nothing, unless it is what was composed now.
+
+        It is not read back, as records are, and somebody may have written to it meanwhile.
+        """
+        archive = self._candidates.shelf.directory
+        stamp = archive.stamp((directory,), layout.TEXT)
+        if self._is_ctime_known and stamp.size <= layout.LONGEST_RECORD:
+            data = archive.read((directory,), layout.TEXT, stamp)
+            if saved_summary.digest(data) == sha256:
+                return entry.Text.of(sha256, stamp)
+        return entry.Text(sha256, stamp.size)
 
     def _give_up(self, paths: list[str], error: OSError) -> list[Outcome]:
         """What became of the records of batches that could not be done."""

@@ -27,7 +27,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE = 0o700, 0o600
-_SYNCFS = ("ext4", "xfs", "btrfs")
+# Local file systems that were tried: see `sync_filesystem` and `tells_writers`.
+_KNOWN = ("ext4", "xfs", "btrfs")
 # An archive is two levels deep; a tree deeper than this is not ours to remove.
 _DEPTH = 4
 
@@ -107,7 +108,7 @@ def sync_filesystem(descriptor: int, files: int) -> bool:
     if files <= MANY or _release() < (5, 8):
         return False
     mount = mountinfo.holding(descriptor)
-    if mount is None or mount.kind not in _SYNCFS:
+    if mount is None or mount.kind not in _KNOWN:
         return False
     import ctypes
 
@@ -119,6 +120,16 @@ def sync_filesystem(descriptor: int, files: int) -> bool:
         number = ctypes.get_errno()
         raise error(number, os.strerror(number))
     return True
+
+
+def tells_writers(descriptor: int) -> bool:
+    """Whether everybody who writes to a file here, be it by mmap(2), gives it another ctime.
+
+    tmpfs does not notice who reads a page by mmap(2) first; what a server or another program says
+    of its files, it may have from anywhere. So this is for file systems of which it is known.
+    """
+    mount = mountinfo.holding(descriptor)
+    return mount is not None and mount.kind in _KNOWN
 
 
 def _release() -> tuple[int, ...]:

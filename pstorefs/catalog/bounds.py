@@ -9,8 +9,10 @@ Freshness. A look holds for half a second (source/looked.py). What is looked at,
   summary.json, SHA256SUMS and raw/. A root that changed less than `SETTLED_NS` ago may change again
   within the same tick of its clock: it is looked at again.
 * dmesg.txt and summary.json of an archived dump, of which the index has the size: nothing at a
-  look-up. At each open dmesg.txt is read, and its digest compared with that in the index; of
-  summary.json see the next point. Who names other dumps of its boot is composed at a look-up, too.
+  look-up. At each open dmesg.txt is read. If its ctime is not that in the index, or none is there
+  (archive/batches.py), its digest is compared; so what goes bad beneath the file system, without a
+  write, is not noticed here. Of summary.json see the next point. Who names other dumps of its boot
+  is composed at a look-up, too.
 * an archived dump of which more is used (its other files are read, status names it): its
   directory, raw/, summary.json, SHA256SUMS and each record's stamp, at most once in half a second.
   A change there that leaves the dump's directory as it was, such as a record that somebody removed

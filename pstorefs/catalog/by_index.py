@@ -1,7 +1,8 @@
 """Reads dmesg.txt and summary.json of archived dumps, and checks them against the index.
 
 The index has their digests, so nothing else of a dump is read for them. A file that is not as the
-index says is never shown.
+index says is never shown. A dmesg.txt whose ctime is that in the index is not hashed: nobody has
+written to it. Of a disk that changes its data by itself that says nothing.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pstorefs.fleet.ship import Result, Sender
+    from pstorefs.fleet.store import Answer
 
 #: Bytes of memory. A store may answer without end: that ends this run, and not the machine. The
 #: largest bundle, of 64 MiB, takes two thirds of it.
@@ -293,32 +294,42 @@ def _in_rust(settings: Ship) -> bool:
 def _check(settings: Ship) -> int:
     from pstorefs.cli.ended import by_signals
     from pstorefs.fleet import ship
-    from pstorefs.fleet.store import EXISTS, REFUSED
+    from pstorefs.fleet.store import REFUSED
     from pstorefs.system.limits import bounded
 
     with bounded(_MOST_BYTES), by_signals(in_rust=_in_rust(settings)):
         sender = _sender(settings, -1, -1)
         if isinstance(sender, int):
             return sender
-        first, second = ship.check(sender)
-    answer = second or first
+        checked = ship.check(sender)
+    answer = checked.second or checked.first
     if not answer.there:
         status = FAILURE if answer.result == REFUSED else REMAINS
         return _fail(status, f"{settings.url}: {answer.why}")
     out(f"{settings.url}: reached; this machine ({sender.identity.machine}) may write there")
-    if answer.result == EXISTS:
-        out("existing objects are not overwritten")
-    else:
-        out(
-            "warning: the store overwrites existing objects: whoever has a machine's"
-            " credentials can replace what others sent; see docs/fleet.md"
-        )
+    for line in _overwriting(answer, checked.over):
+        out(line)
     if not os.path.isdir(settings.archive):
         out(
             f"warning: {settings.archive} does not exist: either nothing was archived yet, or"
             " archive= is not the one of pstorefs --archive"
         )
     return 0
+
+
+def _overwriting(second: Answer, over: Answer | None) -> list[str]:
+    """What became of the canary when it was put again, and what that means."""
+    from pstorefs.fleet.store import EXISTS, REFUSED
+
+    thief = "whoever has a machine's credentials can replace what others sent; see docs/fleet.md"
+    if second.result != EXISTS:
+        return [f"warning: the store overwrites existing objects: {thief}"]
+    if over is None or over.result in (REFUSED, EXISTS):
+        return ["existing objects are not overwritten"]
+    kept = "existing objects are not overwritten by pstorefs"
+    if over.there:
+        return [kept, f"warning: the store overwrites them if it is not asked not to: {thief}"]
+    return [f"{kept}; whether others could do that was not answered: {over.why}"]
 
 
 def _sum_up(settings: Ship, results: list[Result]) -> None:

@@ -92,7 +92,7 @@ _REDIRECTED = (
 )
 # An answer of success that is none of a store: of a proxy, or where guests log in.
 _NO_ETAG = ("ETag Header missing", "Content-Length Header missing")
-_NO_STORE = "the answer is not from a store: check endpoint=, and any proxy before the store"
+NO_STORE = "the answer is not from a store: check endpoint=, and any proxy before the store"
 _REGION = "the bucket is in another region: give region="
 _OF_CAUSES = {
     "redirect without LOCATION": _REGION,
@@ -204,7 +204,7 @@ def _unanswered(kind: Kind, said: str) -> Answer:
             hint = f": {kind.lookup}" if pattern is _LOOKUP and kind.lookup else ""
             return Answer(result, f"{printable(words)}{hint}", store_wide=True)
     if any(words in said for words in _NO_ETAG):
-        return Answer(RETRY, _NO_STORE, store_wide=True)
+        return Answer(RETRY, NO_STORE, store_wide=True)
     return Answer(
         RETRY, printable(said.partition("\n")[0].rpartition(" - ")[2])[:300], store_wide=True
     )

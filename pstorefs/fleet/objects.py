@@ -49,6 +49,7 @@ _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
 _ALL = "keys before and after it are not seen: delete it"
 _MANY = f"more than {MOST_KEYS} keys below {{}}: the rest is ignored"
 _MOST_BAD = 100
+_NO_ANSWER = (errno.EBUSY, errno.EHOSTDOWN, errno.ETIMEDOUT)
 # Of all characters that XML takes and nothing else means, the last one.
 _LAST = "\U0010fffd"
 
@@ -116,14 +117,17 @@ class Objects:
 
     def put(self, key: str, data: bytes, kind: str) -> Answer:
         """See `store.Store`."""
-        answer = self._attempt(key, data, kind)
+        answer = self._attempt(key, data, kind, create=self.conditions)
         if self.conditions or answer is not None:
             return answer or Answer(RETRY)
-        return self._attempt(key, data, kind) or Answer(RETRY)
+        return self.put_over(key, data, kind)
 
-    def _attempt(self, key: str, data: bytes, kind: str) -> Answer | None:
+    def put_over(self, key: str, data: bytes, kind: str) -> Answer:
+        """See `store.Credentialed`."""
+        return self._attempt(key, data, kind, create=False) or Answer(RETRY)
+
+    def _attempt(self, key: str, data: bytes, kind: str, *, create: bool) -> Answer | None:
         """One request. None: the store takes no conditions, and is not asked for them again."""
-        create = self.conditions  # other threads may find out at the same time
         try:
             self._library.put(
                 self._store,
@@ -164,6 +168,8 @@ class Objects:
         """See `remote.Remote`."""
         with self._answered():
             found = self._library.list_with_delimiter(self._store, prefix.rstrip("/"))
+        if not found["common_prefixes"]:
+            self._ask_who_answers(prefix)
         return [path.removeprefix(prefix) for path in found["common_prefixes"]]
 
     def names(self, prefix: str, on_page: Callable[[], None] = lambda: None) -> Found:
@@ -186,6 +192,8 @@ class Objects:
                         names += [one["path"].removeprefix(prefix) for one in page]
                         if len(names) > MOST_KEYS:
                             return Found(names[:MOST_KEYS], (*missing, _MANY.format(prefix)))
+                if not names and not missing:
+                    self._ask_who_answers(prefix)
             except BadKeyError as error:
                 offset = prefix + behind(error.key.partition(prefix)[2])
                 if error.key == last:  # Azurite: lists have no beginning there but the first key
@@ -196,6 +204,22 @@ class Objects:
                     return Found(names, tuple(missing))
                 continue
             return Found(names, tuple(missing))
+
+    def _ask_who_answers(self, prefix: str) -> None:
+        """Raise unless this is a store, after it said that nothing is there.
+
+        obstore takes any well-formed XML for a list: a page of a proxy (<html>...) is an empty one,
+        and a fleet without crashes. Such a page answers all requests. A store does not have an
+        object of this name, which nobody can have guessed.
+        """
+        try:
+            self.get(f"{prefix}{os.urandom(8).hex()}", 0)
+        except RemoteError as error:
+            if error.errno in _NO_ANSWER:
+                raise
+            if error.errno != errno.EFBIG:
+                return
+        raise RemoteError(errno.EIO, answers.NO_STORE)
 
     def get(self, key: str, limit: int) -> bytes:
         """See `remote.Remote`."""

@@ -25,7 +25,7 @@ from pstorefs.fleet import dumps, keys, receipts, retry
 from pstorefs.fleet.gather import gather
 from pstorefs.fleet.machine import share
 from pstorefs.fleet.parcel import JSON, Parcel, prepared
-from pstorefs.fleet.store import DONE, REFUSED, Answer
+from pstorefs.fleet.store import DONE, EXISTS, REFUSED, Answer, Credentialed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -294,11 +294,29 @@ def status(results: list[Result]) -> int:
     return 2 if FAILED in found else 3 if REMAINS in found else 0
 
 
-def check(sender: Sender) -> tuple[Answer, Answer | None]:
-    """A canary, put twice; the second answer is None if the first failed."""
-    key = keys.check_key(sender.identity.machine)
+class Checked(NamedTuple):
+    """The answers to a canary that is put twice, and then once more without a condition.
+
+    The second is None if the first failed. The third is what a thief of the credentials would get;
+    None: the second failed or overwrote, or the store has no credentials.
+    """
+
+    first: Answer
+    second: Answer | None = None
+    over: Answer | None = None
+
+
+def check(sender: Sender) -> Checked:
+    """A canary: nobody reads it, so that it may be overwritten."""
+    store, key = sender.store, keys.check_key(sender.identity.machine)
     data = b'{"schema":1,"check":"pstorefs --ship --check"}\n'
-    first = _put(sender, key, data, JSON, sender.clock.now() + sender.settings.run)
-    return first, _put(
-        sender, key, data, JSON, sender.clock.now() + sender.settings.run
-    ) if first.there else None
+
+    def asked(put: Callable[[str, bytes, str], Answer]) -> Answer:
+        end = sender.clock.now() + sender.settings.run
+        return retry.repeat(lambda: put(key, data, JSON), sender.clock, end)
+
+    first = asked(store.put)
+    second = asked(store.put) if first.there else None
+    if second is None or second.result != EXISTS or not isinstance(store, Credentialed):
+        return Checked(first, second)
+    return Checked(first, second, asked(store.put_over))

@@ -6,7 +6,7 @@ These engines keep this contract: objects.py (S3, Azure, Google, by the library 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pstorefs.settings.ship import Ship
@@ -45,6 +45,14 @@ class Store(Protocol):
         One attempt, bounded in time. `kind`: the media type. When it answers DONE or EXISTS the
         bytes are durable, as far as the store promises.
         """
+
+
+@runtime_checkable
+class Credentialed(Protocol):
+    """A store whose credentials somebody may steal, who keeps to no condition."""
+
+    def put_over(self, key: str, data: bytes, kind: str) -> Answer:
+        """As `Store.put`, but without a condition: DONE if what was there is replaced."""
 
 
 def open_store(settings: Ship) -> Store:

@@ -240,6 +240,10 @@ def _hangs_on(body: Body) -> str | None:
 
 
 def _from_trace(body: Body, tables: str) -> str | None:
-    """Return the first frame to blame: a reliable one, else one found on the stack."""
-    reliable = [(frame.function, frame.module) for frame in body.frames if frame.reliable]
-    return first(reliable or [(frame.function, frame.module) for frame in body.frames], tables)
+    """Return the first frame to blame: a reliable one, else one found on the stack.
+
+    Where the frames are those of an exception and its checks, it is what the exception came in.
+    """
+    if any(frame.reliable for frame in body.frames):
+        return first(body.places, tables)
+    return first(((frame.function, frame.module) for frame in body.frames), tables)

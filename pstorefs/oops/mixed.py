@@ -53,7 +53,10 @@ _FRAMES_OF = (
     (re.compile(r"_*warn(?:_slowpath\w{0,20})?\Z"), "warning"),
 )
 #: Reports whose frames come after a header: what comes before it is another's.
-_HEADED = ("oops", "bug", "warning", "atomic-sleep", "kasan", "stack-overflow", "serror")
+_HEADED = (
+    *("oops", "bug", "warning", "atomic-sleep", "kasan", "stack-overflow", "serror"),
+    *("soft-lockup", "hard-lockup"),
+)
 #: Reports whose second line may be the processor's exception, with the count of oopses.
 EXPLAINED = ("oops", "bug", "kasan", "ubsan", "stack-overflow", "serror", "rust", "vfs", "dentry")
 _PID = re.compile(r"(?:CPU: \d{1,6} )?(?:UID: \d{1,10} )?[Pp](?:ID|id): (\d{1,10})\b", re.ASCII)
@@ -158,7 +161,7 @@ def _before(report: Report, place: int) -> int:
     if place == WHOSE:
         return DETAIL if error_class in ("oops", "bug", "kasan", "atomic-sleep") else 0
     if place == TRACE:
-        return POINTER if error_class in ("oops", "bug", "warning") else WHOSE
+        return WHOSE if error_class in ("kasan", "atomic-sleep") else POINTER
     return {MACHINE: WHOSE, POINTER: WHOSE, STACK: POINTER}.get(place, 0)
 
 

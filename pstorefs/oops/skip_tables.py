@@ -472,6 +472,7 @@ TABLES = {
         refrigerator __refrigerator freezing_slow_path blk_mq_freeze_queue\w* percpu_ref_switch\w*
         usb_(start_wait_urb|control_msg\w*|bulk_msg|interrupt_msg|internal_control_msg)
         rcu_note_context_switch completion_\w* jbd2_log_wait_commit __do_wait get_signal_wait
+        closure_sync(_timeout)?
         # what a wait for a bit calls, up to 3.16
         _*sleep_on\w* sync_(buffer|page(_killable)?)
     """,
@@ -590,6 +591,10 @@ TABLES = {
         kthread_worker_fn irq_work_(single|run_list) run_workqueue worker_thread
         __do_syscall __softirqentry_text_start __sys_connect(_file)? SYSC_connect xfrm_user_rcv_msg
         sock_diag_rcv_msg crypto_user_rcv_msg
+        # threads of one subsystem: the work that they were given
+        taskq_thread zio_execute btrfs_work_helper md_thread vhost_(worker|task_fn|run_work_list)
+        nfsd svc_(recv|handle_xprt|process(_common)?) nfsd_dispatch nfsd4_proc_compound
+        ptlrpc_(main|server_handle_request) tgt_request_handle
         # what starts drivers, one after the other. Not USB's: devices come and go there.
         do_one_initcall async_run_entry_fn platform_(drv_)?probe (local_pci|pci_device)_probe
         (i2c_device|spi|spi_drv|virtio_dev|amba|mmc_bus|sdio_bus|auxiliary_bus)_probe

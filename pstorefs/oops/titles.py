@@ -33,6 +33,7 @@ from pstorefs.oops.skip_functions import first, is_machinery, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pstorefs.oops.report_kinds import Kind
     from pstorefs.oops.trace import Body
 
 #: Raise when the key of any report changes; old and new signatures are then not comparable.
@@ -72,13 +73,31 @@ _PANICS = (
     (re.compile(r"System is deadlocked on memory"), "System is deadlocked on memory"),
     (re.compile(r"LBUG$"), "LBUG"),
 )
+#: What tells only where the root is, and after the first sentence of a message, what to do then.
+_ROOT = re.compile(r'(?<=mount root fs on )".{0,300}" or (?=unknown-block)', re.ASCII)
+_ADVICE = re.compile(r"(?<=[.!]) +[A-Z][a-z].*")
+#: A panic whose own trace has the place: its message, who found it, and what it is a report of.
+_FOUND_BY = tuple(
+    (re.compile(message, re.ASCII), frame, kind)
+    for message, frame, kind in (
+        (
+            r".{0,60}(?:panic_on_(?:warn|taint) set|warned too often)",
+            "__warn",
+            lost_kind(("__warn",)),
+        ),
+        # 3.x to 4.0 have no line before it
+        (r"(?:Watchdog detected hard|Hard) LOCKUP", "watchdog_overflow_callback", HARD_LOCKUP),
+        (r"softlockup: ", "watchdog_timer_fn", lost_kind(("watchdog_timer_fn",))),
+    )
+)
 _STACK_PROTECTOR = re.compile(rf".{{0,60}}corrupted in: (?P<function>{SYMBOL})", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-f]+|[0-9a-f]{8,16})\b", re.ASCII)
 _LINE = re.compile(r"(?<=\.[chS]):\d{1,6}\b", re.ASCII)
 _LONG_NUMBER = re.compile(r"(?<![\w.])-?\d{5,}", re.ASCII)
 #: What of a message differs from machine to machine: devices, numbers.
 _OF_A_MACHINE = re.compile(
-    r"\(device [\w.-]{1,32}\)|\b(?:sd[a-z]+|nvme|mmcblk|loop|dm-|md|vd[a-z]+|xvd[a-z]+)\d*\w*|\d+",
+    r"\(device [\w.-]{1,32}(?: state \w{1,8})?\)"
+    r"|\b(?:sd[a-z]+|nvme|mmcblk|loop|dm-|md|vd[a-z]+|xvd[a-z]+)\d*\w*|\d+",
     re.ASCII,
 )
 _RACER = re.compile(r"([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?", re.ASCII)
@@ -118,9 +137,11 @@ def name(report: Report, lines: list[Line], panic: Report | None = None) -> tupl
 
 def _name_panic(report: Report, own: list[Line], body: Body) -> Name:
     """Return the name of a panic of whose cause nothing else is in the text."""
-    if _is_warning(report, body):
-        report = replace(report, kind=lost_kind(("__warn",)))
-        return _compose("WARNING", "warning", blame(report, "", own, body), body)
+    kind = _found_by(report, body)
+    if kind is not None:
+        report = replace(report, kind=kind)
+        function = blame(report, kind.skip, own, body)
+        return _compose(kind.title, kind.error_class, function, body, skip=kind.skip)
     head, function = _panic_head(report, body)
     return _compose(head, "panic", function, body, alone=True)
 
@@ -156,13 +177,14 @@ def _has_bugged(report: Report, own: list[Line], body: Body) -> bool:
     return report.kind is not None and is_bug(report.kind, report.trap, own)
 
 
-def _is_warning(panic: Report, body: Body) -> bool:
-    """Whether a panic is that of a warning, and its trace has the place."""
-    return (
-        "panic_on_warn" in panic.groups.get("message", "")
-        and body.pointer is not None
-        and any(frame.function.split(".", 1)[0] == "__warn" for frame in body.frames)
-    )
+def _found_by(panic: Report, body: Body) -> Kind | None:
+    """Return what a panic is a report of, if its own trace has the place; else None."""
+    message = panic.groups.get("message", "")
+    functions = {frame.function.split(".", 1)[0] for frame in body.frames}
+    for pattern, frame, kind in _FOUND_BY:
+        if pattern.match(message) and frame in functions:
+            return kind if body.pointer is not None or kind.blame is Blame.PLACES else None
+    return None
 
 
 def _fill(template: str, report: Report, own: list[Line]) -> str:
@@ -233,7 +255,7 @@ def _panic_head(report: Report, body: Body) -> tuple[str, str | None]:
     """Return a panic's title without the function, and the function that its message names."""
     message = clean(report.groups.get("message", ""), 400)
     function = None
-    short = _generalise(message).removesuffix("...").rstrip()
+    short = _ADVICE.sub("", _ROOT.sub("", _generalise(message))).rstrip(". ")
     for pattern, replacement in _PANICS:
         if pattern.search(message):
             short = replacement

@@ -32,6 +32,11 @@ AT_ONCE = 5_000_000
 TOGETHER = 8
 TOGETHER_US = 20_000
 
+#: What a kernel only warns of.
+_WARNS = (
+    *("warning", "refcount", "debugobjects", "kobject", "proc", "kasan", "kmsan", "kcsan"),
+    *("kfence", "ubsan", "atomic-sleep", "lockdep"),
+)
 #: What a panic's message says of its cause: the classes of report that it can speak of, or "die":
 #: one with a count of oopses. kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
 #: kernel/rcu/tree_stall.h, arch/*/kernel/traps.c, mm/kasan/report.c.
@@ -55,23 +60,16 @@ CAUSES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"(?:KFENCE|kfence)\b", ("kfence",)),
         (r"(?:UBSAN|ubsan)\b", ("ubsan",)),
         (r"scheduling while atomic", ("atomic-sleep",)),
+        (r".{0,60}(?:panic_on_warn set|system warned too often)", _WARNS),
+        # of a module's taint there is no report
         (
-            r".{0,60}panic_on_warn set",
-            (
-                "warning",
-                "refcount",
-                "debugobjects",
-                "kobject",
-                "proc",
-                "kasan",
-                "kmsan",
-                "kcsan",
-                "kfence",
-                "ubsan",
-                "atomic-sleep",
-                "lockdep",
-            ),
+            r"panic_on_taint set",
+            (*_WARNS, "slab", "bad-page", "soft-lockup", "die at once"),
         ),
+        (r"Oopsed too often", ("die",)),
+        # arch/um: the registers are before it, by no form of their own
+        (r"Kernel mode fault at |Kernel tried to access user |Segfault with no mm", ("oops",)),
+        (r"workqueue: ", ("workqueue",)),
         (r"hung_task: ", ("hung-task",)),
         (r"softlockup: ", ("soft-lockup",)),
         (r".{0,40}[Hh]ard (?:LOCKUP|lockup)|nmi watchdog|Non maskable interrupt", ("hard-lockup",)),

@@ -38,14 +38,21 @@ class _Row(NamedTuple):
     last: str
 
 
+def _when(listed: float) -> str:
+    """Of the newest list. 0: there is none; what is shown is from the cache."""
+    if not listed:
+        return "not listed since the mount"
+    return f"listed {rfc3339(int(listed) * _SECOND)}"
+
+
 def status_text(store: str, crashes: Grouped, listed: float, trouble: str, now: float) -> bytes:
-    """`status`. Times are Unix time; `trouble`: what could not be listed."""
+    """`status`. Times are Unix time, `listed` may be 0; `trouble`: what could not be listed."""
     moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
     recent = _between(crashes, moment - _WEEK, moment + _DAY)
     day = _between(crashes, moment - _DAY, moment + _DAY)
     signatures = len(crashes.labels.keys() - {keys.NONE})
     lines = [
-        ("Store:", f"{printable(store)}, listed {rfc3339(int(listed) * _SECOND) or 'never'}"),
+        ("Store:", f"{printable(store)}, {_when(listed)}"),
         ("Machines:", f"{crashes.machines} crashed"),
         ("Last day:", _count(day)),
         ("Last week:", _count(recent)),

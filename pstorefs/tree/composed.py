@@ -25,6 +25,7 @@ from pstorefs.source import looked
 from pstorefs.tree.node import (
     COMPOSE,
     QUICK,
+    AgainError,
     Directory,
     File,
     Lane,
@@ -116,8 +117,14 @@ class ComposedFile(File):
         return self.attributes
 
     def open(self) -> Opened:
-        """See `File`."""
-        return Snapshot(self._take(self.attributes if self._digest else None, opening=True))
+        """See `File`. Whoever is told to look it up again gets another node."""
+        try:
+            return Snapshot(self._take(self.attributes if self._digest else None, opening=True))
+        except AgainError:
+            raise
+        except StaleError:
+            self._stale = True
+            raise
 
     def same(self, other: ComposedFile) -> bool:
         """Whether this one may be handed out instead of the other, which was just looked up.
@@ -155,7 +162,6 @@ class ComposedFile(File):
             other = self._digest not in (None, digest) or attributes != self.attributes
             changed = frozen and other
             if changed or (told is not None and _rights(told) != _rights(attributes)):
-                self._stale = True
                 raise StaleError
             if not frozen:
                 self.attributes = attributes

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 from pstorefs.archive.entry import Entry
 from pstorefs.source.stamp import has_changed
 from pstorefs.tree.composed import ComposedFile
-from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, Opened, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 
@@ -113,16 +113,6 @@ class ForetoldFile(ComposedFile):
             raise StaleError
         self._foretold(told, self._parent.owner(self._dump).file(told.size, self.mtime_ns))
         return self.attributes
-
-    def open(self) -> Opened:
-        """See `File`."""
-        try:
-            return super().open()
-        except AgainError:
-            raise
-        except StaleError:
-            self._stale = True
-            raise
 
     def _hash_of(self, content: bytes) -> int:
         digest = self._files.digest(self._dump)

@@ -146,6 +146,8 @@ class Proxy:
         self.always = 0
         self.delay = 0.0
         self.nonsense = b""
+        #: Only new objects, as with the lines of nginx in docs/fleet.md.
+        self.create_only = False
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -197,6 +199,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             time.sleep(proxy.delay)
             if proxy.always or proxy.nonsense:
                 self.answer(proxy.always or 200, proxy.nonsense, {})
+                return
+            wanted = (self.command, self.headers.get("If-None-Match")) == ("PUT", "*")
+            if proxy.create_only and not wanted:
+                self.answer(403, b"", {})
                 return
             if proxy.answers or proxy.chance.random() < proxy.busy:
                 self.answer(proxy.answers.pop(0) if proxy.answers else 503, b"", {})

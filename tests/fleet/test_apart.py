@@ -59,11 +59,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.say(self)
             self.close_connection = True
             return
-        self.send_response(200)
+        nothing = b"" if self.command == "GET" and "list-type" not in self.path else NOTHING
+        self.send_response(200 if nothing else 404)
         self.send_header("ETag", '"x"')
-        self.send_header("Content-Length", str(len(NOTHING)))
+        self.send_header("Content-Length", str(len(nothing)))
         self.end_headers()
-        self.wfile.write(NOTHING)
+        self.wfile.write(nothing)
 
     do_PUT = do_GET  # noqa: N815 (http.server's)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pstorefs.fleet import ship
+from pstorefs.fleet.remote import RemoteError
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY
 from tests.fleet import servers, site
 
@@ -153,8 +154,39 @@ def test_credentials_come_from_the_environment_a_file_or_the_service_manager(
     assert "hunter2" not in done.stderr
 
 
+def test_check_says_what_a_thief_of_the_credentials_could_do(proxy: servers.Proxy) -> None:
+    thief = "warning: the store overwrites them if it is not asked not to: whoever has"
+    done = command(proxy.endpoint, "--check", **KEYS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"existing objects are not overwritten by pstorefs\n{thief}" in done.stdout
+    conditions = [headers.get("if-none-match") for _, _, headers in proxy.seen]
+    assert conditions == ["*", "*", None]
+    proxy.create_only = True
+    done = command(proxy.endpoint, "--check", **KEYS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "existing objects are not overwritten\n" in done.stdout
+    assert "the store overwrites" not in done.stdout
+
+
+def test_a_key_that_may_only_write_overwrites_what_nothing_protects(endpoint: str) -> None:
+    there = servers.store(endpoint, prefix="thief")
+    assert there.put("v1/x", b"one", "x/y").result == DONE
+    assert there.put("v1/x", b"two", "x/y").result == EXISTS
+    assert there.put_over("v1/x", b"two", "x/y").result == DONE
+    assert servers.listed(endpoint, "thief")["v1/x"] == b"two"
+
+
 def test_a_store_that_overwrites_is_told_from_one_that_does_not(proxy: servers.Proxy) -> None:
     proxy.answers = [501]  # from then on without conditions: as stores that ignore them
     done = command(proxy.endpoint, "--check", **KEYS)
     assert done.returncode == 0
     assert "warning: the store overwrites" in done.stdout
+
+
+def test_a_page_of_a_proxy_is_no_empty_fleet(proxy: servers.Proxy) -> None:
+    there = servers.store(proxy.endpoint, servers.ALL, prefix="portal")
+    assert (there.folders("v1/index/"), there.names("v1/index/date=2026-11-28/").names) == ([], [])
+    proxy.nonsense = b"<html>please log in</html>"  # as XML it is a list without keys
+    for ask in (there.folders, there.names):
+        with pytest.raises(RemoteError, match="not from a store"):
+            ask("v1/index/")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -57,6 +58,30 @@ def test_whoever_was_told_to_look_again_gets_another_node_though_the_content_cam
     assert isinstance(second, ComposedFile)
     assert second.open().read(0, 9) == b"c"
     assert second.attributes.size == 1
+
+
+def test_what_says_itself_that_it_is_no_longer_meant_is_never_handed_out_again() -> None:
+    """meta/: a value is of one record, and the next record of that name may have the same."""
+    current = 1
+
+    def compose(record: int) -> bytes:
+        if record != current:
+            raise StaleError
+        return b"dmesg\n"
+
+    def children() -> dict[str, Node]:
+        return {"status": ComposedFile(partial(compose, current), lambda: OWNER, 0)}
+
+    directory = ComposedDirectory(children, lambda: OWNER.directory(0))
+    first = look_up(directory)
+    assert isinstance(first, ComposedFile)
+    first.open()
+    current = 2
+    with pytest.raises(StaleError):
+        first.open()
+    second = look_up(directory)
+    assert isinstance(second, ComposedFile)
+    assert second.open().read(0, 9) == b"dmesg\n"
 
 
 def lasting(contents: Iterator[bytes]) -> ComposedDirectory:

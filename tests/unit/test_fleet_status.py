@@ -27,6 +27,13 @@ def row(text: str, title: str) -> str:
     return found[1]
 
 
+def test_a_store_that_was_never_listed_has_no_time() -> None:
+    text = status_text("s3://b", Grouped({}), 0.0, "no answer", NOW).decode()
+    assert text.startswith(
+        "Store:      s3://b, not listed since the mount\nTrouble:    no answer\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("date", "dump", "day", "week"),
     [

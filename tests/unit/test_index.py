@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pstorefs.archive import entry, index, saved_summary, stored
+from pstorefs.archive import durable, entry, index, saved_summary, stored
 from pstorefs.archive.engine import archive
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import entry_of, read
@@ -24,6 +24,7 @@ from pstorefs.catalog import bounds
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
+from pstorefs.dump import Dump
 from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import files
 from pstorefs.report.context import Context
@@ -32,7 +33,7 @@ from pstorefs.report.status import Reporter
 from pstorefs.source import looked
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.source.stamp import ChangedError, Inode, Stamp
-from pstorefs.system import json_lines
+from pstorefs.system import json_lines, mountinfo
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
 from pstorefs.tree.foretold import ForetoldFile
@@ -49,16 +50,17 @@ POLICY = Policy(
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """An archive of several dumps."""
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive of several dumps, as on a disk."""
+    monkeypatch.setattr(durable, "tells_writers", lambda _: True)
     source = capture("erst-deflate-6.1.192").write("enc", tmp_path / "store")
     save(source, tmp_path / "archive")
     return tmp_path / "archive"
 
 
-def save(source: Path, target: Path) -> None:
+def save(source: Path, target: Path, policy: Policy = POLICY) -> None:
     store = OpenDirectory(str(source))
-    archive(store, str(target), None, POLICY)
+    archive(store, str(target), None, policy)
     store.close()
 
 
@@ -215,6 +217,45 @@ def test_a_text_that_nobody_has_written_to_is_not_hashed(
     tree = tree_of(catalog_of(saved))
     for name in dumps_in(saved):
         assert contents(file_of(tree, name)) == (saved / name / "dmesg.txt").read_bytes()
+
+
+@pytest.mark.parametrize("spoil", [tampered, cut])
+def test_a_text_that_was_written_to_before_the_index_was_is_never_shown(
+    tmp_path: Path, spoil: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "tells_writers", lambda _: True)
+    target = tmp_path / "archive"
+    source = capture("erst-deflate-6.1.192").write("enc", tmp_path / "store")
+    right = {}
+
+    def saved_but_not_noted(dump: Dump, summary: bytes) -> None:
+        del summary
+        text = target / dump.name / "dmesg.txt"
+        right[dump.name] = text.read_bytes()
+        spoil(text)
+
+    save(source, target, POLICY._replace(on_saved=saved_but_not_noted))
+    assert all(each.written is None for each in indexed(target).values())
+    tree = tree_of(catalog_of(target))
+    for name in dumps_in(target):
+        for _ in range(3):
+            try:
+                assert contents(file_of(tree, name)) == right[name]
+            except StaleError:
+                continue
+            break
+        else:
+            pytest.fail("never shown")
+
+
+def test_a_ctime_is_not_relied_upon_where_a_write_may_leave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On tmpfs nobody notices who writes by mmap(2) to a page that he has read by it."""
+    mount = mountinfo.Mount(0, "/", "/archive", "tmpfs", "tmpfs", "rw")
+    monkeypatch.setattr(mountinfo, "holding", lambda _: mount)
+    save(capture("erst-deflate-6.1.192").write("enc", tmp_path / "store"), tmp_path / "archive")
+    assert all(each.written is None for each in indexed(tmp_path / "archive").values())
 
 
 def test_a_clock_in_coarse_steps_does_not_tell_who_wrote_to_a_text(saved: Path) -> None:

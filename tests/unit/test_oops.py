@@ -398,6 +398,18 @@ CAUSES = [
     (oops() + stall(SOFT) + PANIC + "softlockup: hung tasks\n", "soft-lockup"),
     (oops() + stall(RCU) + PANIC + "RCU Stall\n", "rcu-stall"),
     (oops() + PANIC + "sysrq triggered crash\n", "panic"),
+    (oops() + warning() + PANIC + "panic_on_taint set ...\n", "warning"),
+    (warning() + oops() + PANIC + "panic_on_taint set ...\n", "oops"),
+    (warning() + "usb 1-1: new\n" * 50 + PANIC + "panic_on_taint set ...\n", "panic"),
+    (oops() + warning() + PANIC + "kernel: system warned too often (x is 1)\n", "warning"),
+    (warning() + oops() + PANIC + "Oopsed too often (kernel.oops_limit is 1)\n", "oops"),
+    (
+        warning()
+        + "BUG: workqueue lockup - pool cpus=2 stuck for 34s!\n"
+        + PANIC
+        + "workqueue: stall lasted 34s, exceeding threshold 30s\n",
+        "workqueue",
+    ),
     (oops() + warning() + PANIC + "Attempted to kill init! exitcode=0x0b\n", "panic"),
     (oops() + PANIC + "something that nobody foresaw\n", "panic"),
     (warning() + PANIC + "Fatal exception\n", "panic"),

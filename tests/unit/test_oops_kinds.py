@@ -54,6 +54,41 @@ ROWS = [
         )
         for into in ("nmi", "end_repeat_nmi")
     ),
+    # The panic is all that there is of a lockup: its trace shows who found it, and whom
+    (
+        "Kernel panic - not syncing: Watchdog detected hard LOCKUP on cpu 1\n"
+        + old("panic", *NMI, "end_repeat_nmi", "_raw_spin_lock", "spinner"),
+        "Watchdog detected hard LOCKUP in spinner",
+    ),
+    (
+        "Kernel panic - not syncing: softlockup: hung tasks\n"
+        + trace("panic", "watchdog_timer_fn", "asm_sysvec_apic_timer_interrupt", "spinner"),
+        "BUG: soft lockup in spinner",
+    ),
+    # the processor that found it is not the one that hangs
+    (
+        "Kernel panic - not syncing: Watchdog detected hard LOCKUP on cpu 1\n"
+        + trace("panic", "watchdog_buddy_check_hardlockup", "watchdog_timer_fn", "idler"),
+        "kernel panic: Watchdog detected hard LOCKUP on cpu 1",
+    ),
+    # An exception in what an exception's handler checks: where the first one came
+    (
+        (
+            "kernel BUG at arch/x86/kernel/cet.c:102!\ninvalid opcode: 0000 [#1] SMP\n"
+            f"{CPU}RIP: 0010:exc_control_protection+0x1/0x2\nCall Trace:\n"
+            " asm_exc_control_protection+0x1/0x2\nRIP: 0010:target+0x1/0x2\n caller+0x1/0x2\n"
+        ),
+        "kernel BUG in target",
+    ),
+    # A thread that others give work: the work
+    (
+        STALL + trace("spin", "compress", "zio_execute", "taskq_thread", "kthread"),
+        "INFO: rcu detected stall in compress",
+    ),
+    (
+        STALL + trace("spin", "raid5d", "md_thread", "kthread", "ret_from_fork"),
+        "INFO: rcu detected stall in raid5d",
+    ),
     (
         HUNG + old("schedule", "io_schedule", "sync_buffer", "__wait_on_bit", "committer"),
         "INFO: task hung in committer",
@@ -311,6 +346,7 @@ ROWS = [
         "INFO: task hung in lock_mount",
     ),
     (HUNG + trace("__schedule", "synchronize_srcu", "victim"), "INFO: task hung in victim"),
+    (HUNG + trace("__schedule", "__closure_sync", "victim"), "INFO: task hung in victim"),
     (HUNG + trace("__schedule", "tree_lock", "victim"), "INFO: task hung in victim"),
     # what is called after a caller that has the lock already
     (HUNG + trace("__schedule", "mutex_lock", "work_locked"), "INFO: task hung in work_locked"),
@@ -737,6 +773,41 @@ def test_a_panic_that_only_says_that_there_was_a_bug_has_no_signature(message: s
     assert (facts.signature, facts.error_class) == ("", "panic")
     assert key("Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b\n") != ""
     assert key(f"{HUNG}{trace('f')}Kernel panic - not syncing: {message}\n") != ""
+
+
+#: One panic in the words of several machines and kernels; what it is called.
+ONE_PANIC = {
+    "VFS: Unable to mount root fs on unknown-block(0,0)": (
+        "VFS: Unable to mount root fs on unknown-block(0,0)",
+        'VFS: Unable to mount root fs on "UUID=12ab-34cd" or unknown-block(0,0)',
+        'VFS: Unable to mount root fs on "" or unknown-block(0,0)',
+    ),
+    "No working init found": (
+        "No working init found.  Try passing init= option to kernel. See a.txt for guidance.",
+        "No working init found.  Try passing init= option to kernel. See b/c.rst for guidance.",
+    ),
+    "a timer doesn't work!": ("a timer doesn't work!  Boot with debug and send a report.",),
+    "BTRFS panic (device sda2 state E): no room": (
+        "BTRFS panic (device sda2 state E): no room",
+        "BTRFS panic (device dm-0): no room",
+    ),
+}
+
+
+@pytest.mark.parametrize("title", ONE_PANIC)
+def test_one_panic_has_one_signature_whatever_the_kernel_advises(title: str) -> None:
+    facts = [
+        parse_console(f"Kernel panic - not syncing: {one}\n".encode()) for one in ONE_PANIC[title]
+    ]
+    assert facts[0].title == f"kernel panic: {title}"
+    assert len({each.signature for each in facts}) == 1
+    assert facts[0].signature
+    assert facts[0].panic == " ".join(ONE_PANIC[title][0].split())  # the message is kept whole
+
+
+def test_a_fault_of_user_mode_linux_has_no_signature_as_its_panic_does_not_say_where() -> None:
+    for message in ("Kernel mode fault at addr 0x10, ip 0x600a1b2c", "Segfault with no mm"):
+        assert key(f"Kernel panic - not syncing: {message}\n") == ""
 
 
 def test_signature_leaves_out_devices_addresses_sizes_and_tasks() -> None:

@@ -72,11 +72,16 @@ Call Trace:
  {g}+0x1/0x20
  </TASK>
 """
+SOFT = """\
+watchdog: BUG: soft lockup - CPU#{cpu} stuck for 23s! [t{cpu}:{pid}]
+Modules linked in:
+"""
 KINDS = {
     "warning": (WARNING + BODY, "WARNING in {f}"),
     "oops": (OOPS + BODY, "BUG: unable to handle kernel NULL pointer dereference in {f}"),
     "bug": (BUG + BODY, "kernel BUG in {f}"),
     "kasan": (KASAN, "KASAN: slab-use-after-free Read in {f}"),
+    "soft": (SOFT + BODY.rpartition("---[")[0], "BUG: soft lockup in {f}_caller_two"),
     "sleep": (SLEEP, "BUG: sleeping function called from invalid context in {f}"),
 }
 #: No crash: an allocation that failed, on purpose and because there was no memory.
@@ -101,8 +106,11 @@ NO_MEMORY = ASIDE.replace(
 UNMARKED = ASIDE.replace(" <TASK>\n", "").replace(" </TASK>\n", "")  # up to 5.12
 #: What no first line and no function tells apart but the order of the lines: see docs/titles.md.
 ALIKE = {("sleep", "sleep")}
-#: Before the CPU line nothing says whose it is; or no register says where it was.
-UNLINKED = {"bug", "sleep"}
+#: The same within a trace: both go on with any frame, and end with none that says so.
+ALIKE_IN_TRACE = {("soft", "soft"), ("soft", "sleep"), ("sleep", "soft")}
+#: Before the CPU line nothing says whose it is; or no register says where it was; or the title is
+#: where a frame deep in the trace says.
+UNLINKED = {"bug", "sleep", "soft"}
 PAIRS = [pair for pair in itertools.product(KINDS, repeat=2) if pair not in ALIKE]
 
 
@@ -123,7 +131,8 @@ def test_a_burst_of_another_report_at_any_line_takes_nothing_from_the_first(
     one: str, two: str
 ) -> None:
     (first, title), (second, other) = report(one, 1, "alpha"), report(two, 2, "beta")
-    for line in range(1 + first[0].startswith(("-", "=")), len(first)):
+    end = first.index("Call Trace:") + 1 if (one, two) in ALIKE_IN_TRACE else len(first)
+    for line in range(1 + first[0].startswith(("-", "=")), end):
         facts, titles = read(first[:line] + second + first[line:])
         assert titles == {title, other}, line
         assert facts.pid in (41, None)
