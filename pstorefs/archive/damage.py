@@ -10,12 +10,13 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pstorefs.archive import durable, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from pstorefs.source.directory import OpenDirectory
 
@@ -39,17 +40,17 @@ def found(
     begin = durable.NEW + dump
     if any(name == begin or name.startswith(begin + "~") for name in listing.names):
         return ": the leftovers of an interrupted run cannot be removed"
+    gone = {name for name in sums or () if name not in listing.dumps[dump]}
     try:
         with archive.folder((dump,)) as directory:
-            obstacle = _obstacle(directory)
+            obstacle = _obstacle(directory) or _in_place_of(gone, directory)
     except OSError as error:
         return f" cannot be read: {error.strerror or error}"
     if obstacle:
         return obstacle
     if sums is None:
         return f"/{layout.SUMS} is missing, or was changed"
-    gone = (n for n, digest in sums.items() if n not in listing.dumps[dump] and digest not in live)
-    name = next(gone, "")
+    name = min((name for name in gone if sums[name] not in live), default="")
     return f"/{layout.RAW}/{name} is missing" if name else ""
 
 
@@ -73,6 +74,15 @@ def _obstacle(directory: int) -> str:
                 return f"/{name} is immutable (chattr -i)"
         finally:
             os.close(file)
+    return ""
+
+
+def _in_place_of(records: Iterable[str], directory: int) -> str:
+    """What is where records were that are not there: they cannot come back. OSError."""
+    for name in sorted(records):
+        with suppress(FileNotFoundError):
+            os.stat(f"{layout.RAW}/{name}", dir_fd=directory, follow_symlinks=False)
+            return f"/{layout.RAW}/{name} is no file"
     return ""
 
 

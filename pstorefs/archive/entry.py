@@ -186,6 +186,11 @@ def parse(line: bytes) -> Entry | None:
     )
 
 
+def is_current(line: bytes) -> bool:
+    """Whether a line tells all that this version knows to tell."""
+    return line.count(b"\t") == len(Entry._fields) - 2
+
+
 def of_stored(stored: Stored) -> Entry:
     """The entry of a dump that is as its summary.json says."""
     keys = stored.keys

@@ -32,5 +32,8 @@ def explain(path: str, error: OSError) -> ArchiveError:
     number = error.errno or errno.EIO
     words = _REASONS.get(number)
     return ArchiveError(
-        number, words.format(path=path) if words else f"{path}: {error.strerror or error}"
+        number,
+        words.format(path=path)
+        if words
+        else f"{path}: {error.strerror or error}: see the kernel log, or give archive=DIR",
     )

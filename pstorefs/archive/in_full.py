@@ -30,7 +30,7 @@ class InFull:
     stamps: tuple[Stamp, ...]
     raw: dict[str, Stamp]
     records: list[Record] = field(default_factory=list)
-    #: Paths of records that are not what SHA256SUMS tells.
+    #: Paths of records that are not what SHA256SUMS tells, or not there.
     rotten: list[str] = field(default_factory=list)
     #: What could not be read, by path, with the reason.
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -50,14 +50,18 @@ class InFull:
 
 def read(archive: OpenDirectory, name: str) -> InFull | None:
     """Read all records of a directory. None if it is gone; TimeoutError if the archive hangs."""
+    # Before the look: of what is saved meanwhile they would tell what was not there yet.
+    sums = layout.sums_in(archive, name) or {}
     try:
         stamps, raw = stored.look(archive, name)
     except TimeoutError:
         raise
     except OSError:
-        return None
+        if not sums:
+            return None
+        stamps, raw = (), {}  # without raw/
     found = InFull(name, stamps, raw)
-    sums = layout.sums_in(archive, name) or {}
+    found.rotten += [f"{name}/{layout.RAW}/{file}" for file in sorted(sums.keys() - raw.keys())]
     for file, stamp in list(raw.items())[:_MOST]:
         _read(archive, found, file, stamp, sums.get(file, ""))
     return found

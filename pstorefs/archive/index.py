@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pstorefs.archive import durable, entry
 from pstorefs.source.directory import OpenDirectory
@@ -29,6 +29,8 @@ LARGEST = 256 << 20
 _STEP = 1 << 20
 # Lines of no use that are put up with, beyond half of all.
 _SLACK = 64
+# Lines of an earlier version that are made anew with one command: a second or two.
+_RENEWED = 2000
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -43,29 +45,38 @@ def stamp_of(archive: OpenDirectory) -> Stamp | None:
     return stamp if stamp.is_file and stamp.size <= LARGEST else None
 
 
-def read(archive: OpenDirectory, stamp: Stamp) -> tuple[dict[str, Entry], int]:
-    """All entries by name, and how many lines there are; none if it cannot be read.
+class Index(NamedTuple):
+    """What an index says."""
 
-    TimeoutError if the archive hangs.
-    """
-    found: dict[str, Entry] = {}
+    #: All entries by name.
+    entries: dict[str, Entry]
+    #: How many lines there are.
+    lines: int
+    #: Names of dumps whose lines an earlier version wrote, and tell less than this one's.
+    old: set[str]
+
+
+def read(archive: OpenDirectory, stamp: Stamp) -> Index:
+    """All of it; nothing if it cannot be read. TimeoutError if the archive hangs."""
+    found = Index({}, 0, set())
     count = 0
     try:
         for line in _lines(archive, stamp):
             count += 1
             if each := entry.parse(line):
-                found[each.name] = each
+                found.entries[each.name] = each
+                (found.old.discard if entry.is_current(line) else found.old.add)(each.name)
     except TimeoutError:
         raise
     except OSError:
-        return {}, 0
-    return found, count
+        return Index({}, 0, set())
+    return found._replace(lines=count)
 
 
 def known(archive: OpenDirectory, names: Iterable[str]) -> dict[str, Entry]:
     """What the index says of dumps; nothing of those that are not the ones it tells of."""
     stamp = stamp_of(archive)
-    entries = read(archive, stamp)[0] if stamp else {}
+    entries = read(archive, stamp).entries if stamp else {}
     found = {}
     with archive.folder(()) as root:
         for name in names:
@@ -105,25 +116,29 @@ def update(
 ) -> dict[str, Entry]:
     """Bring the index up to date, under the archive's lock. `make` reads a dump for its entry.
 
-    What is there is kept where the directory is the same and was not changed since.
+    What is there is kept where the directory is the same and was not changed since. Lines of an
+    earlier version are made anew, but not too many at once, those of the newest dumps first.
     """
     stamp = stamp_of(archive)
-    known, lines = read(archive, stamp) if stamp else ({}, 0)
+    known, lines, old = read(archive, stamp) if stamp else Index({}, 0, set())
     there = {
         name: each
         for name, each in archive.scan(()).items()
         if each.is_directory and not name.startswith(".")
     }
+    renewed = set(sorted(old & there.keys(), reverse=True)[:_RENEWED])
     entries: dict[str, Entry] = {}
     new: list[Entry] = []
     for name, directory in there.items():
         found = known.get(name)
-        if found is None or not found.is_of(directory):
-            found = make(name)
-            if found is None or len(found.line()) > entry.LONGEST:
+        if found is not None and found.is_of(directory):
+            entries[name] = found
+            if name not in renewed:
                 continue
-            new.append(found)
-        entries[name] = found
+        made = make(name)
+        if made is not None and len(made.line()) <= entry.LONGEST:
+            entries[name] = made
+            new.append(made)
     if not lines or lines + len(new) > 2 * len(entries) + _SLACK:
         _write(root, entries)
     elif stamp and new:

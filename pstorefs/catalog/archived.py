@@ -69,10 +69,21 @@ class Archived:
         return found
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it did not answer at the last look."""
+        return bool(self._failure)
+
+    @property
     def rotten(self) -> list[str]:
         """Paths of records that are not what was saved, of the dumps that were looked at."""
         found = {path for each in self.full.values() for path in each.rotten}
-        return sorted(found.union(*self._rotten.values()))
+        return sorted(found.union(*self.damaged.values()))
+
+    @property
+    def damaged(self) -> dict[str, list[str]]:
+        """The same of those that were found when they were used, by dump."""
+        with self._keeping:
+            return {name: paths for name, paths in self._rotten.items() if name in self.entries}
 
     def look(self, *, now: bool = False, after: float = looked.NEVER) -> float:
         """Look for what is new, unless somebody did a moment ago. Who asks meanwhile waits.
@@ -131,7 +142,7 @@ class Archived:
         there = directories(archive)
         lines: dict[str, Entry] = {}
         if stamps[1] is not None and stamps[1] != self._index:
-            lines, _ = index.read(archive, stamps[1])
+            lines = index.read(archive, stamps[1]).entries
         entries: dict[str, Entry] = {}
         apart: dict[str, InFull] = {}
         grouped = odd(there)
@@ -311,5 +322,6 @@ class Archived:
             if known is not None:
                 with self._keeping:
                     self._doubted[dump] = known.stamps
+                    self._rotten[dump] = [path]
             raise ChangedError(f"{path} has changed")
         return data

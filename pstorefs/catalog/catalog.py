@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from pstorefs.archive.entry import Entry
 from pstorefs.archive.in_full import InFull
@@ -154,25 +155,25 @@ class Catalog:
             found |= place.unreadable
         return found
 
-    def rotten(self) -> list[str]:
-        """Paths in the archive of records that are not what was saved.
+    @property
+    def silent(self) -> list[str]:
+        """Kinds of the places that did not answer at the last look."""
+        return [each.place.kind for each in self._places if each.is_silent]
 
-        Of the newest dumps, which are looked at for it, and of those that were used.
-        """
+    def rotten(self) -> list[str]:
+        """Paths in the archive of records that are not what was saved, of dumps that were used."""
         if self.archive is None:
             return []
-        for dump in self.view().newest:
-            if isinstance(dump, Entry):
-                try:
-                    self.archive.used(dump.name)
-                except OSError:
-                    continue
+        for name in self.archive.damaged:  # some may have been restored since
+            with suppress(OSError):
+                self.archive.used(name)
         return self.archive.rotten
 
     def _build(self, version: int) -> View:
         records = [known.record for scan in self._scans.values() for known in scan.known.values()]
         archive = self.archive
         entries: dict[str, Entry] = {}
+        saved: dict[str, int] = {}
         if archive is not None:
             entries = dict(archive.entries)
             odd = [each for name, each in archive.full.items() if name not in entries]
@@ -180,7 +181,8 @@ class Catalog:
             archive.read_in_full(related(entries, [*records, *odd_records]))
             records += [r for each in archive.full.values() for r in each.records]
             for name in archive.full:
-                entries.pop(name, None)
+                if name in entries:
+                    saved[name] = entries.pop(name).saved
         grouped = group(records, entries)
         listed: list[Listed] = [*entries.values(), *grouped]
         if entries and grouped:
@@ -190,6 +192,7 @@ class Catalog:
             generation=self._view.generation + 1,
             dumps={dump.name: dump for dump in listed},
             dump_of={(r.place, r.path): dump for dump in grouped for r in dump.records},
+            saved=saved,
         )
 
     # What a dump is
@@ -328,9 +331,12 @@ class Catalog:
             else:
                 brief = Brief.of_dump(known, self.facts(known))
                 made_of = None if archived else made_of
-        except OSError:
-            what = dump.label if isinstance(dump, Dump) else dump.name
-            return Brief(what, None, "", complete=False)
+        except OSError as error:
+            if kept is not None and isinstance(error, TimeoutError):
+                return kept[1]
+            if isinstance(dump, Entry):
+                return Brief(dump.name, None, "", complete=dump.is_complete)
+            return Brief(dump.label, None, "", complete=False)
         if made_of is not None:
             self._briefs.put(dump.name, (made_of, brief))
         return brief

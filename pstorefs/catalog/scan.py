@@ -43,6 +43,8 @@ class Scan:
         self.known: dict[str, Known] = {}
         #: What could not be read at the last look, by path, with the reason.
         self.unreadable: dict[str, str] = {}
+        #: Whether it did not answer at the last look.
+        self.is_silent = False
         #: Counts the looks that found something new.
         self.version = 0
         self._decoded = decoded
@@ -60,6 +62,7 @@ class Scan:
             begun = time.monotonic()
             found: dict[str, Known] = {}
             unreadable: dict[str, str] = {}
+            silent = False
             try:
                 self.place.renew()
                 with self.place.opened() as store:
@@ -68,8 +71,8 @@ class Scan:
             except TimeoutError as error:
                 # What was there is still there, as far as anybody knows.
                 unreadable = {self.place.kind: error.strerror or str(error)}
-                found = self.known
-            self.unreadable = unreadable
+                found, silent = self.known, True
+            self.unreadable, self.is_silent = unreadable, silent
             if found != self.known or not self.version:
                 self.known = found
                 self.version += 1

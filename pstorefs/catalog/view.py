@@ -39,13 +39,6 @@ def is_archived(dump: Listed) -> bool:
     return isinstance(dump, Entry) or any(record.place == ARCHIVE for record in dump.records)
 
 
-def is_new(dump: Listed, booted: int | None) -> bool:
-    """Whether a dump came since the machine was booted: it is not archived yet, or was since."""
-    if booted is None:
-        return False
-    return dump.saved >= booted if isinstance(dump, Entry) else not is_archived(dump)
-
-
 def is_undated_log(dump: Listed) -> bool:
     """Whether this is a log without a header and without a time: that of a console, mostly."""
     return dump.reason is None and dump.time_ns is None
@@ -61,6 +54,8 @@ class View:
     #: By name, the oldest first.
     dumps: Mapping[str, Listed] = field(default_factory=dict)
     dump_of: Mapping[tuple[str, str], Dump] = field(default_factory=dict)
+    #: When dumps were archived of which something is elsewhere, too; in seconds since 1970.
+    saved: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def latest(self) -> Listed | None:
@@ -81,6 +76,17 @@ class View:
     def newest(self) -> list[Listed]:
         """The newest dumps, the oldest of them first."""
         return heapq.nlargest(bounds.NEWEST, self.dumps.values(), key=lambda dump: dump.age)[::-1]
+
+    def is_new(self, dump: Listed, booted: int | None) -> bool:
+        """Whether a dump came since the machine was booted: not archived yet, or since then."""
+        if booted is None:
+            return False
+        if isinstance(dump, Entry):
+            return dump.saved >= booted
+        if is_archived(dump):  # a log of it stays in the store, say
+            return self.saved.get(dump.name, 0) >= booted
+        # The time of what systemd-pstore moved is that of the move.
+        return any(r.place == STORE or r.mtime_ns // 10**9 >= booted for r in dump.records)
 
     @cached_property
     def boots(self) -> dict[str, list[Listed]]:
@@ -107,7 +113,7 @@ class View:
             crashes=sum(dump.is_crash for dump in dumps),
             archived=sum(map(is_archived, dumps)),
             incomplete=sum(not is_complete(dump) for dump in dumps),
-            new=sum(is_new(dump, booted) for dump in dumps),
+            new=sum(self.is_new(dump, booted) for dump in dumps),
         )
 
     def boot_of(self, dump: Listed) -> Sequence[Listed]:

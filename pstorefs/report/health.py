@@ -56,14 +56,7 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
         if count:
             yield Finding(key, f"{counted(count, 'record')} {what}", way_out)
     yield from _newest_missing(catalog)
-    if catalog.unreadable:
-        path, reason = min(catalog.unreadable.items())
-        yield Finding(
-            "unreadable",
-            f"{counted(len(catalog.unreadable), 'entry', 'entries')} not taken into dumps:"
-            f" {printable(path)}: {printable(reason)}",
-            "if permission is denied, mount as root; files that are not records can be moved away",
-        )
+    yield from _unreadable(catalog)
     rotten = catalog.rotten()
     if rotten:
         yield Finding(
@@ -74,6 +67,25 @@ def health(machine: Machine, catalog: Catalog, *, own: bool) -> Iterator[Finding
     if own:
         for check in (_next_crash, _systemd_pstore, _hidden_in_efi):
             yield from check(machine, catalog)
+
+
+def _unreadable(catalog: Catalog) -> Iterator[Finding]:
+    unreadable = dict(catalog.unreadable)
+    for kind in catalog.silent:
+        yield Finding(
+            "no-answer",
+            f"{kind}: {printable(unreadable.pop(kind, 'it does not answer'))}:"
+            " what is known of it may be old",
+            "see to the server or the disk that it is on; it is asked again by itself",
+        )
+    if unreadable:
+        path, reason = min(unreadable.items())
+        yield Finding(
+            "unreadable",
+            f"{counted(len(unreadable), 'entry', 'entries')} not taken into dumps:"
+            f" {printable(path)}: {printable(reason)}",
+            "if permission is denied, mount as root; files that are not records can be moved away",
+        )
 
 
 def _newest_missing(catalog: Catalog) -> Iterator[Finding]:
@@ -167,7 +179,7 @@ def not_archiving(
     catalog: Catalog, store: OpenDirectory, archive: str, policy: Policy
 ) -> list[Finding]:
     """What to say of an archive that would take nothing: else nobody learns before it is needed."""
-    if ARCHIVE in catalog.unreadable:  # it does not answer, and that is said already
+    if ARCHIVE in catalog.silent:  # it does not answer, and that is said already
         return []
     error = obstacle(archive, store, policy)
     if error is None:
@@ -179,7 +191,7 @@ def not_archiving(
 def returned(catalog: Catalog, archive: str) -> list[Finding]:
     """The finding about records that came back although they were cleared."""
     dumps = catalog.dumps().values()
-    if ARCHIVE in catalog.unreadable:  # it does not answer
+    if ARCHIVE in catalog.silent:
         return []
     found = 0
     store = OpenDirectory(archive, optional=True)

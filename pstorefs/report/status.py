@@ -19,7 +19,7 @@ from pstorefs.archive.entry import Entry
 from pstorefs.catalog import bounds
 from pstorefs.catalog.brief import Brief
 from pstorefs.catalog.catalog import Catalog
-from pstorefs.catalog.view import Listed, Totals, View, is_new, is_undated_log
+from pstorefs.catalog.view import Listed, Totals, View, is_undated_log
 from pstorefs.record import reading
 from pstorefs.record.record import ARCHIVE
 from pstorefs.report.health import Finding, backend, health, returned
@@ -107,13 +107,20 @@ class Reporter:
         return returned(self._catalog, self._archive) if self._archive else []
 
     def collect(self) -> Status:
-        """Look at everything."""
+        """Look at everything, and at each dump once."""
         catalog = self._catalog
+        briefs: dict[str, Brief] = {}
+
+        def brief_of(dump: Listed) -> Brief:
+            return briefs.get(dump.name) or briefs.setdefault(dump.name, catalog.brief(dump))
+
         records = catalog.live()
         view = catalog.view()
         booted = self._machine.boot_seconds if self._own else None
         newest = view.latest or view.witness
-        brief = catalog.brief(newest) if newest else None
+        brief = brief_of(newest) if newest else None
+        # Before the findings: what is damaged in the archive is found by it.
+        dumps = tuple(Line(dump, brief_of(dump), view.is_new(dump, booted)) for dump in view.newest)
         backends = sorted({record.name.backend for record in records})
         of_records = health(self._machine, catalog, own=self._own)
         findings = [*self._archiving(), *of_records, *self._returned()]
@@ -125,8 +132,8 @@ class Reporter:
             newest_title=brief.title if brief else "",
             newest_kernel=brief.kernel if brief else None,
             running_kernel=self._machine.kernel,
-            last_reboot=self._last_reboot() if self._own else None,
-            dumps=tuple(Line(d, catalog.brief(d), is_new(d, booted)) for d in view.newest),
+            last_reboot=self._last_reboot(brief_of) if self._own else None,
+            dumps=dumps,
             totals=view.totals(booted, partial(self._is_complete, view)),
             states=dict(Counter(record.state for record in records)),
             stored_bytes=sum(record.size for record in records),
@@ -152,7 +159,7 @@ class Reporter:
     def _backend(self) -> str:
         return backend(self._machine) if self._own else ""
 
-    def _last_reboot(self) -> Cause:
+    def _last_reboot(self, brief_of: Callable[[Listed], Brief]) -> Cause:
         """Why the machine was booted the last time. What does not change is read once."""
         if self._boot is None:
             self._boot = read_last_boot(self._machine)
@@ -161,13 +168,14 @@ class Reporter:
         latest = self._catalog.latest()
         undated = latest if latest is not None and is_undated_log(latest) else None
         setup = checks(read_setup(self._machine))
-        return judge(self._boot, self._crash(newest), setup, self._crash(undated))
+        return judge(self._boot, _crash(newest, brief_of), setup, _crash(undated, brief_of))
 
-    def _crash(self, dump: Listed | None) -> Crash | None:
-        if dump is None:
-            return None
-        at = None if dump.time_ns is None else dump.time_ns / 1e9
-        return Crash(at, dump.name, self._catalog.brief(dump).title)
+
+def _crash(dump: Listed | None, brief_of: Callable[[Listed], Brief]) -> Crash | None:
+    if dump is None:
+        return None
+    at = None if dump.time_ns is None else dump.time_ns / 1e9
+    return Crash(at, dump.name, brief_of(dump).title)
 
 
 # What is shown

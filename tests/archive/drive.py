@@ -3,14 +3,15 @@
 For harnesses that kill it, fail its system calls or cut its power. Prints one line per record. With
 SAVED=FILE in the environment a line in FILE says which dumps were announced.
 Exit status: 0, or the errno of the command. With SYNCFS=1 in the environment syncfs(2) takes the
-place of fsync(2) for few files as it does for many; with BATCHES=1 each dump, or boot, is a batch.
+place of fsync(2) for few files as it does for many; with BATCHES=1 each dump, or boot, is a batch;
+with FILES=1 the files beside the records are those that the program itself makes.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pstorefs.archive import batches, durable, relatives
 from pstorefs.archive.engine import archive
@@ -20,14 +21,17 @@ from pstorefs.archive.policy import Policy
 from pstorefs.dump import Dump, Record
 from pstorefs.dump.joining import join
 from pstorefs.record.record import ARCHIVE
+from pstorefs.report.files import composer
 from pstorefs.source.directory import OpenDirectory
+from pstorefs.system.machine import Machine
 
 
 def compose(
     dump: Dump, read: Callable[[Record], bytes], siblings: Sequence[Dump]
-) -> dict[str, bytes]:
+) -> Mapping[str, bytes]:
     """As little as there can be, but for the records: all of them."""
-    del siblings
+    if os.environ.get("FILES"):
+        return composer(Machine("/nonexistent"), own=False)(dump, read, siblings)
     paths = sorted(record.path for record in dump.records if record.place == ARCHIVE)
     saved = "".join(f"{path}\n" for path in paths)
     return {"dmesg.txt": join(dump, read), "summary.json": b"{}\n", "report.txt": saved.encode()}

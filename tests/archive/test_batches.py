@@ -266,7 +266,7 @@ def test_the_index_says_nothing_of_what_could_not_join_a_dump(
     def entries() -> dict[str, entry.Entry]:
         stamp = index.stamp_of(view)
         assert stamp
-        return index.read(view, stamp)[0]
+        return index.read(view, stamp).entries
 
     before = entries()
     (tmp_path / late).rename(scene.source / late)

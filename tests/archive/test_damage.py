@@ -18,7 +18,7 @@ from pstorefs.archive.policy import Policy
 from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.record.record import ARCHIVE, STORE
-from pstorefs.report.health import health
+from pstorefs.report.status import Reporter
 from pstorefs.settings.keep import Keep
 from pstorefs.source.directory import OpenDirectory
 from pstorefs.system.machine import Machine
@@ -95,6 +95,23 @@ def test_text_of_a_damaged_dump_is_never_composed_away(
     assert outcome.result == "cleared"
     assert (dump / "dmesg.txt").read_bytes() == before
     assert outcome.dump != DUMP
+
+
+@pytest.mark.parametrize("put_there", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/")])
+def test_a_record_comes_back_though_something_else_is_in_its_place(
+    put_there: Callable[[Path], None], tmp_path: Path
+) -> None:
+    scene = erst(tmp_path)
+    data = scene.records[OLD]
+    scene.archive()
+    copy = scene.target / DUMP / "raw" / OLD
+    copy.unlink()
+    put_there(copy)
+    (scene.source / OLD).write_bytes(data)
+    (outcome,) = run(scene)
+    assert outcome.result == "cleared"
+    assert outcome.dump != DUMP
+    assert (scene.target / outcome.dump / "raw" / OLD).read_bytes() == data
 
 
 def test_a_record_that_stays_composes_nothing_away(tmp_path: Path) -> None:
@@ -196,7 +213,8 @@ def test_status_tells_of_records_that_are_not_as_they_were_saved(tmp_path: Path)
 
     def findings() -> dict[str, str]:
         catalog.dumps(now=True)
-        return {each.key: each.what for each in health(Machine(), catalog, own=False)}
+        status = Reporter(catalog, "", Machine("/nonexistent"), own=False).collect()
+        return {each.key: each.what for each in status.findings}
 
     assert findings() == {}
     zeroed(dump)

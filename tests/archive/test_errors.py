@@ -28,6 +28,10 @@ FAULTS = {
 RULES = {"short": "retval=1", "unreadable": "error=EIO"}
 # What may fail and leave no trace: times, hints to the cache; leftovers that the next run removes.
 SHORT = 5
+SHORT_SCENES = (
+    *("all", "all-syncfs", "all-batches", "parts-come-later"),
+    *("files", "files-parts-come-later-old"),
+)
 
 
 def fail_at(scene: Scene, point: strace.Point, fault: str, base: Path) -> None:
@@ -67,7 +71,7 @@ def matching(fault: str, found: list[strace.Point]) -> list[strace.Point]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["all", "all-syncfs", "all-batches", "parts-come-later"])
+@pytest.mark.parametrize("name", SHORT_SCENES)
 def test_an_error_at_some_calls_is_told(
     name: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import aged
 from tests.archive import drive, judge, strace
 from tests.records import capture
 
@@ -31,8 +32,10 @@ class Scene:
     syncfs: bool = False
     #: Whether each boot's records are a batch of their own, as in a store of many.
     batches: bool = False
-    #: Whether the archive is as an earlier version left it, without an index.
-    old: bool = False
+    #: Whether the files beside the records are the program's own: their summary.json is believed.
+    files: bool = False
+    #: What an earlier version left: "index": no index; "all": an older one, and older summaries.
+    old: str = ""
 
     def set(self, base: Path) -> tuple[Path, Path, dict[str, bytes], list[str]]:
         source, archive = base / "store", base / "archive"
@@ -45,8 +48,12 @@ class Scene:
         if self.earlier:
             end = len(names) - self.later
             drive.run(str(source), str(archive), names[end - self.earlier : end])
-            if self.old:
+            if self.old == "index":
                 (archive / ".index").unlink()
+            elif self.old:
+                for dump in archive.glob("[!.]*"):
+                    aged.age_summary(dump)
+                aged.age_index(archive)
         for name in held_back:
             (base / name).rename(source / name)
         rest = [name for name in names if (source / name).exists()]
@@ -62,7 +69,16 @@ SCENES = {
     "second-by-name": Scene("erst-deflate-6.12.107-deb13", earlier=1, named=1),
     "parts-come-later": Scene("erst-deflate-6.1.192", earlier=3, later=5),
     "parts-come-later-old-batches": Scene(
-        "erst-deflate-6.1.192", earlier=3, later=5, old=True, batches=True
+        "erst-deflate-6.1.192", earlier=3, later=5, old="index", batches=True
+    ),
+    "files": Scene("erst-deflate-6.1.192", files=True),
+    "files-logs": Scene("ramoops-lz4-6.1.192-ecc", files=True),
+    "files-parts-come-later": Scene("erst-deflate-6.1.192", earlier=3, later=5, files=True),
+    "files-parts-come-later-old": Scene(
+        "erst-deflate-6.1.192", earlier=3, later=5, files=True, old="all"
+    ),
+    "files-dump-comes-later-old": Scene(
+        "erst-deflate-6.1.192", earlier=3, named=3, files=True, old="all"
     ),
     "parts-come-later-one-by-name": Scene("efi-deflate-6.1.192", earlier=1, later=20, named=2),
 }
@@ -89,7 +105,11 @@ def kill_at(scene: Scene, point: strace.Point, base: Path) -> None:
 
 def scene_points(scene: Scene, base: Path, patch: pytest.MonkeyPatch) -> list[strace.Point]:
     patch.setenv("SAVED", str(base / "saved"))
-    for name, wanted in (("SYNCFS", scene.syncfs), ("BATCHES", scene.batches)):
+    for name, wanted in (
+        ("SYNCFS", scene.syncfs),
+        ("BATCHES", scene.batches),
+        ("FILES", scene.files),
+    ):
         if wanted:
             patch.setenv(name, "1")
     source, archive, _, names = scene.set(base)

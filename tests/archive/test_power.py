@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import aged
 from tests.archive import drive, judge, power, strace
 from tests.records import capture
 
@@ -44,6 +46,20 @@ def killed_while_joining(store: Path, disk: Path) -> None:
     ours(store, disk)
 
 
+def joining_an_old_archive(store: Path, disk: Path) -> None:
+    """A part of a dump is in an archive of an earlier version, which the others join."""
+    archive, part = disk / "archive", disk.parent / "part"
+    part.mkdir()
+    newest = max(store.iterdir())
+    (part / newest.name).write_bytes(newest.read_bytes())
+    ours(part, disk)
+    for dump in archive.glob("[!.]*"):
+        aged.age_summary(dump)
+    aged.age_index(archive)
+    os.sync()
+    ours(store, disk)
+
+
 def check(
     kind: str, cut: power.Cut, before: Path, records: Path, base: Path, *, finish: bool
 ) -> None:
@@ -74,8 +90,12 @@ def recorded(
     return records, before, events
 
 
-def test_a_power_cut_loses_nothing_on_ext4(tmp_path: Path) -> None:
-    records, before, events = recorded("ext4", tmp_path)
+@pytest.mark.parametrize("program", [ours, joining_an_old_archive])
+def test_a_power_cut_loses_nothing_on_ext4(
+    program: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILES", "1")
+    records, before, events = recorded("ext4", tmp_path, program)
     found = power.cuts(events)
     step = max(1, len(found) // SHORT)
     for cut in [*found[step // 2 :: step], *found[-3:]]:
@@ -115,6 +135,23 @@ def test_a_power_cut_after_a_run_that_was_killed_loses_nothing(
     for cut in found:
         check(kind, cut, before, records, tmp_path, finish=True)
     record_testsuite_property(f"{kind} after a kill", len(found))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", power.MKFS)
+def test_a_power_cut_while_an_old_archive_grows_loses_nothing(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Callable[[str, object], None],
+) -> None:
+    monkeypatch.setenv("FILES", "1")
+    records, before, events = recorded(kind, tmp_path, joining_an_old_archive)
+    found = power.cuts(events)
+    for cut in found:
+        check(kind, cut, before, records, tmp_path, finish=True)
+    record_testsuite_property(f"{kind} old archive", len(found))
 
 
 # The same harness on programs that do not sync: it must see what they lose.

@@ -435,6 +435,8 @@ class _Survey:
         self.by_name = {dump.name: dump for dump in group(records)}
         self.unreadable = {record.file: record.broken for record in records if record.broken}
 
+    silent = ()
+
     def rotten(self) -> list[str]:
         return []
 

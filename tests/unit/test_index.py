@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +25,14 @@ from pstorefs.catalog.catalog import Catalog
 from pstorefs.catalog.place import Place
 from pstorefs.codecs import detect
 from pstorefs.dump import Dump
-from pstorefs.record.record import ARCHIVE, STORE
+from pstorefs.record.record import ARCHIVE, STORE, SYSTEMD
 from pstorefs.report import files
 from pstorefs.report.context import Context
 from pstorefs.report.material import material
+from pstorefs.report.status import Reporter
 from pstorefs.source import looked
 from pstorefs.source.directory import OpenDirectory
-from pstorefs.source.stamp import Inode, Stamp
+from pstorefs.source.stamp import ChangedError, Inode, Stamp
 from pstorefs.system import json_lines, mountinfo
 from pstorefs.system.machine import Machine
 from pstorefs.tree.dumps import Dumps
@@ -37,7 +40,7 @@ from pstorefs.tree.foretold import ForetoldFile
 from pstorefs.tree.node import COMPOSE, QUICK, Directory, File, StaleError
 from pstorefs.tree.owners import Owners
 from pstorefs.tree.rights import Access
-from tests.aged import of_schema_1, without_mark
+from tests.aged import age_index, of_schema_1, without_mark
 from tests.records import capture
 
 NOBODY = Machine("/nonexistent")
@@ -73,9 +76,15 @@ def indexed(target: Path) -> dict[str, Entry]:
     store = OpenDirectory(str(target))
     stamp = index.stamp_of(store)
     assert stamp
-    found, _ = index.read(store, stamp)
+    found = index.read(store, stamp).entries
     store.close()
     return found
+
+
+def damaged(catalog: Catalog) -> list[str]:
+    """What status says is not as it was saved."""
+    Reporter(catalog, "", NOBODY, own=False).collect()
+    return catalog.rotten()
 
 
 def context_of(catalog: Catalog, name: str) -> Context:
@@ -610,6 +619,91 @@ def test_a_damaged_or_hostile_index_or_summary_gives_what_reading_gives(
     assert said == {name: shown(after, name) for name in listed}
 
 
+@pytest.mark.parametrize("gone", ["raw/*1.enc.z", "raw/*", "raw"])
+def test_a_record_that_is_gone_from_the_archive_needs_attention(gone: str, saved: Path) -> None:
+    newest = saved / dumps_in(saved)[-1]
+    catalog = catalog_of(saved)
+    assert damaged(catalog) == []
+    names = sorted(path.name for path in newest.glob("raw/*"))
+    for path in newest.glob(gone):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    left = [path.name for path in newest.glob("raw/*")]
+    paths = [f"{newest.name}/raw/{name}" for name in names if name not in left]
+    catalog.dumps(now=True)
+    assert damaged(catalog) == damaged(catalog_of(saved)) == paths
+    shutil.rmtree(newest)
+    assert newest.name not in catalog.dumps(now=True)
+    assert damaged(catalog) == []
+
+
+def test_a_record_that_is_found_altered_is_told_until_it_is_restored(saved: Path) -> None:
+    catalog = catalog_of(saved)
+    name = dumps_in(saved)[0]
+    path = min((saved / name / "raw").iterdir())
+    before, times = path.read_bytes(), path.stat()
+    catalog.resolved(catalog.dumps()[name])
+    path.write_bytes(b"x" + before[1:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    catalog.dumps(now=True)
+    catalog.resolved(catalog.dumps()[name])
+    assert catalog.rotten() == []  # size and time are as they were: nobody has read it
+    with pytest.raises(ChangedError):
+        catalog.archived_bytes(f"{name}/raw/{path.name}", hashlib.sha256(before).hexdigest())
+    assert catalog.rotten() == [f"{name}/raw/{path.name}"]
+    path.write_bytes(before)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    catalog.dumps(now=True)
+    assert catalog.rotten() == []
+
+
+def test_new_is_what_came_since_the_last_boot(saved: Path, tmp_path: Path) -> None:
+    """Also where a log of an archived dump stays in the store, and of what systemd-pstore moved."""
+    now, later = int(time.time()) - 600, int(time.time()) + 600
+    name = dumps_in(saved)[0]
+    (tmp_path / "stays").mkdir()
+    record = min((saved / name / "raw").iterdir())
+    shutil.copy2(record, tmp_path / "stays")
+    moved = capture("efi-zstd-6.1.192").write("enc", tmp_path / "systemd" / "1786795204")
+    for path in moved.iterdir():
+        os.utime(path)
+    places = [Place(STORE, str(tmp_path / "stays")), Place(ARCHIVE, str(saved))]
+    archived = Catalog(places).view()
+    assert archived.dumps[name].records, "it is a dump with records, and no entry"
+    systemd = Catalog([Place(SYSTEMD, str(tmp_path / "systemd"))]).view()
+    live = Catalog([Place(STORE, str(moved))]).view()
+    for view, after_boot in ((archived, 0), (systemd, 0), (live, 3)):
+        count = len(view.dumps)
+        assert count >= 3
+        news = [
+            sum(view.is_new(dump, booted) for dump in view.dumps.values())
+            for booted in (now, later, None)
+        ]
+        assert news == [count, after_boot, 0]
+        assert view.totals(later, lambda _: True).new == after_boot
+
+
+def test_status_looks_once_at_each_dump_however_long_that_takes(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "CURRENT_SECONDS", -1.0)  # as if each look took too long to hold
+    reporter = Reporter(catalog_of(saved), "", NOBODY, own=False, archive=str(saved))
+    looks: list[str] = []
+
+    def counted(call: Callable[..., object]) -> Callable[..., object]:
+        def look(archive: OpenDirectory, name: str, *more: int) -> object:
+            looks.append(name)
+            return call(archive, name, *more)
+
+        return look
+
+    monkeypatch.setattr(stored, "look", counted(stored.look))
+    monkeypatch.setattr(stored, "read", counted(stored.read))
+    for _ in range(2):
+        assert reporter.json()
+        assert sorted(looks) == dumps_in(saved)
+        looks.clear()
+
+
 def test_an_archive_of_an_earlier_version_is_known_without_its_records_too(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -629,6 +723,28 @@ def test_an_old_archive_gets_its_index_when_something_is_saved(saved: Path, tmp_
     summary(of_schema_1)(saved)
     save(capture("efi-zstd-6.1.192").write("enc", tmp_path / "other"), saved)
     assert sorted(indexed(saved)) == dumps_in(saved)
+
+
+def test_lines_of_an_earlier_version_are_made_anew_when_something_is_saved(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = indexed(saved)
+    age_index(saved)
+    monkeypatch.setattr(index, "_RENEWED", 2)
+    for number, (file, record) in enumerate(capture("efi-zstd-6.1.192").enc.items()):
+        # A line at a time, the newest first; what is renewed stays as it is.
+        now = indexed(saved)
+        whole = [name for name in sorted(before) if now[name].mark is not None]
+        assert whole == sorted(before)[len(before) - min(2 * number, len(before)) :]
+        if len(whole) == len(before):
+            break
+        other = tmp_path / f"other{number}"
+        other.mkdir()
+        (other / file).write_bytes(record.data)
+        save(other, saved)
+    assert {name: now[name] for name in before} == {
+        name: each._replace(written=None, saved=now[name].saved) for name, each in before.items()
+    }
 
 
 def test_lines_of_what_is_gone_go_when_they_are_many(saved: Path) -> None:
