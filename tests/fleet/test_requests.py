@@ -158,3 +158,24 @@ def test_a_store_that_overwrites_is_told_from_one_that_does_not(proxy: servers.P
     done = command(proxy.endpoint, "--check", **KEYS)
     assert done.returncode == 0
     assert "warning: the store overwrites" in done.stdout
+
+
+WORKERS = """
+import os
+os.sched_getaffinity = lambda _: range(64)
+from pstorefs.fleet.objects import Objects
+from pstorefs.settings.ship import Ship
+settings = Ship()
+settings.url, settings.endpoint = "s3://b/fleet", "http://127.0.0.1:1"
+Objects(settings).put("key", b"", "text/plain")
+print(len(os.listdir("/proc/self/task")) - 1)
+"""
+
+
+def test_a_machine_of_64_processors_has_not_64_threads_to_send() -> None:
+    """Their stacks take 128 MiB of what a run may have."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS], cwd=ROOT, env={**os.environ, **KEYS}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "4\n"
