@@ -17,7 +17,7 @@ _PROGRESS_SECONDS = 2.0
 
 
 class ShipProgress:
-    """A line for each dump, and on a terminal how far the run is. For one thread."""
+    """A line for each dump, and on a terminal how far the run is. One call at a time."""
 
     def __init__(self, settings: Ship) -> None:
         self._settings = settings

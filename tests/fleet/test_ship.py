@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,8 +22,9 @@ import pytest
 
 from pstorefs.archive import layout
 from pstorefs.cli import ship as command
-from pstorefs.fleet import receipts, ship
+from pstorefs.fleet import dumps, receipts, ship
 from pstorefs.fleet.configured import pending
+from pstorefs.fleet.parcel import Parcel, prepared
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
@@ -31,6 +33,7 @@ from tests.fleet import site
 from tests.fleet.family import children
 
 ROOT = Path(__file__).parents[2]
+NOBODY_ID = 65534
 
 
 class Scripted:
@@ -320,6 +323,85 @@ def test_a_receipt_that_cannot_be_written_loses_nothing(
     assert len(store.keys) == 2, "nothing more is sent while no receipt can be written"
     assert ship.status(site.run(sender)) == 0
     assert site.all_well(site.wrong(store.objects, site.expected(archive)))
+
+
+STRANGERS: dict[str, Callable[[Path, Path], object]] = {
+    "a FIFO": lambda note, _: os.mkfifo(note),
+    "a link": lambda note, other: note.symlink_to(other),
+    "a file's second name": lambda note, other: note.hardlink_to(other),
+    "an older note": lambda note, _: note.write_text("of what the dump was before it grew\n" * 99),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_nothing_is_written_into_what_is_in_the_place_of_a_note(
+    stranger: str, archive: Path, tmp_path: Path
+) -> None:
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    folder = tmp_path / "state" / receipts.folder_of("s3://test")
+    other = tmp_path / "other"
+    other.write_text("of somebody\n" * 99)
+    first = min(path.name for path in archive.glob("2*"))
+    STRANGERS[stranger](folder / f".pstorefs-new-{first}", other)
+    found: list[ship.Result] = []
+    thread = threading.Thread(target=lambda: found.extend(site.run(sender)), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert (len(found), ship.status(found)) == (10, 0)
+    assert other.read_text() == "of somebody\n" * 99
+    assert not list(folder.glob(".pstorefs-new-*"))
+    assert site.run(sender) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_a_note_that_another_user_has_left_is_replaced(tmp_path: Path) -> None:
+    """Root ships by hand, and is killed; then the dump grows, and the service ships."""
+    (tmp_path / ".pstorefs-new-dump").write_text("of root")
+    tmp_path.chmod(0o777)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.seteuid(NOBODY_ID)
+    try:
+        receipts.Receipt(folder, "dump", {"id": "1"}, b"sums").write()
+    finally:
+        os.seteuid(0)
+        os.close(folder)
+    assert (tmp_path / "dump").read_bytes() == b'{"id": "1"}\nsums'
+
+
+def test_where_no_receipt_can_be_written_only_what_was_sent_is_called_shipped(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts.Receipt, "write", full)
+    store = Scripted()
+    first, *others = site.run(site.sender(archive, tmp_path / "state", store))
+    assert "shipped, but its receipt" in first.why
+    assert {one.why for one in others} == {first.why.removeprefix("shipped, but ")}
+    assert {(one.result, one.id, one.size) for one in others} == {(ship.FAILED, "", 0)}
+    assert len(store.keys) == 2
+
+
+def test_a_wait_that_cannot_be_noted_keeps_no_dump_from_being_sent(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_replace", full)
+    sender = site.sender(archive, tmp_path / "state", Scripted(), window=9)
+    assert ship.status(site.run(sender)) == 0
+
+
+def test_a_dump_that_takes_too_much_memory_is_in_no_other_dumps_way(
+    archive: Path, tmp_path: Path
+) -> None:
+    first = min(path.name for path in archive.glob("2*"))
+
+    def prepare(sender: ship.Sender, saved: dumps.Saved) -> Parcel:
+        if saved.name == first:
+            raise MemoryError
+        return prepared(sender, saved)
+
+    sender = site.sender(archive, tmp_path / "state", Scripted())._replace(prepare=prepare)
+    results = site.run(sender)
+    assert {one.dump: "memory" in one.why for one in results if one.why} == {first: True}
+    assert (len(results), ship.status(results)) == (10, 2)
 
 
 def test_receipts_of_dumps_that_are_gone_are_forgotten(archive: Path, tmp_path: Path) -> None:
