@@ -10,10 +10,10 @@
         ├── .forgotten                         how many receipts were removed with their dumps
         └── 20171204T222309Z-panic-1           a receipt, called as the dump
 
-A receipt is a line of JSON (id, signature, SHA-256 of the bundle), then the SHA256SUMS of what was
-shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A receipt is
-written when the store has answered for the bundle and for the index entry; without one a dump is
-shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
+A receipt is a line of JSON (id, signature, SHA-256 and key of the bundle), then the SHA256SUMS of
+what was shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A
+receipt is written when the store has answered for the bundle and for the index entry; without one a
+dump is shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
 `.pstorefs-new-DUMP` is a receipt that waits for the second answer.
 
 Next to nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.

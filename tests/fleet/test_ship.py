@@ -325,6 +325,22 @@ def test_a_receipt_that_cannot_be_written_loses_nothing(
     assert site.all_well(site.wrong(store.objects, site.expected(archive)))
 
 
+def test_a_note_is_of_one_key_and_no_index_entry_goes_without_its_bundle(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Interrupted between both objects; then the machine is given another name."""
+    for path in archive.glob("2*/summary.json"):
+        path.unlink()  # nothing else in a bundle names the machine
+    store = Scripted([Answer(DONE), *[BUSY] * TRIES] * 9)
+    site.run(site.sender(archive, tmp_path / "state", store, machine="one"))
+    store.answers = []
+    other = site.sender(archive, tmp_path / "state", store, machine="other")
+    assert ship.status(site.run(other)) == 0
+    lines = [json.loads(data) for key, data in store.objects.items() if key.endswith(".json")]
+    assert len(lines) == 10
+    assert all(line["bundle"]["key"] in store.objects for line in lines)
+
+
 STRANGERS: dict[str, Callable[[Path, Path], object]] = {
     "a FIFO": lambda note, _: os.mkfifo(note),
     "a link": lambda note, other: note.symlink_to(other),
