@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import pytest
 
 from pstorefs.archive import layout
 from pstorefs.cli import ship as command
+from pstorefs.cli import ship_progress
 from pstorefs.fleet import dumps, receipts, ship
 from pstorefs.fleet.configured import pending
 from pstorefs.fleet.parcel import Parcel, prepared
@@ -519,6 +521,41 @@ def test_the_command_ships_once_and_is_silent_then(
     again = shipped(spool, archive, tmp_path / "state")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert site.all_well(site.wrong(site.contents(spool), site.expected(archive)))
+
+
+class Terminal(io.StringIO):
+    """One terminal for both streams; gone: each write fails."""
+
+    gone = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_on_a_terminal_each_line_is_a_line_and_progress_is_below(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(ship_progress, "_PROGRESS_SECONDS", -1)
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, terminal)
+    store = Scripted([TOO_LONG])
+    sender = site.sender(archive, tmp_path / "state", store)
+    shown = ship_progress.ShipProgress(sender.settings)
+    results = site.run(sender._replace(told=shown.tell, progress=shown.progress))
+    assert {one.result for one in results} == {ship.FAILED, ship.SHIPPED}
+    # What is seen of a line is what is behind its last erasure.
+    seen = [line.rpartition("\x1b[K")[2] for line in terminal.getvalue().split("\n")[:-1]]
+    assert [line.split(":")[0] for line in seen[1:-1]] == [one.dump for one in results[1:]]
+    assert seen[0].startswith(f"pstorefs: {results[0].dump}: failed")
+    assert seen[-1] == "pstorefs: 10 of 10 dumps"
+    terminal.gone = True
+    shown.progress(1, 2)
 
 
 def test_an_archive_that_is_not_there_has_nothing_to_ship(spool: Path, tmp_path: Path) -> None:
