@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pstorefs.fleet.remote import RemoteError
 
@@ -58,11 +58,15 @@ def gather(
         for _ in range(under_way):
             yield _answer(*made.get())
     finally:
-        with suppress(queue.Empty):
-            while True:
-                waiting.get_nowait()
+        _empty(waiting)
         for _ in range(threads):
             waiting.put(None)
+
+
+def _empty(waiting: queue.SimpleQueue[Any]) -> None:
+    with suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def _has_started(work: Callable[[], None]) -> bool:
