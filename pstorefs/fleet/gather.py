@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from pstorefs.fleet.remote import RemoteError
 
@@ -27,7 +28,7 @@ def gather(
     """Each word with what the call gave for it, as they come. Other errors than these end it.
 
     Words are asked for by the thread that iterates: as many as calls run at a time, and as many
-    that wait.
+    that wait. Whoever breaks off waits for no call, and none begins after that.
     """
     #: One-tuples of words; None ends a thread.
     waiting: queue.SimpleQueue[tuple[_Word] | None] = queue.SimpleQueue()
@@ -57,8 +58,15 @@ def gather(
         for _ in range(under_way):
             yield _answer(*made.get())
     finally:
+        _empty(waiting)
         for _ in range(threads):
             waiting.put(None)
+
+
+def _empty(waiting: queue.SimpleQueue[Any]) -> None:
+    with suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def _has_started(work: Callable[[], None]) -> bool:

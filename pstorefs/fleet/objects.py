@@ -43,6 +43,9 @@ MISSING = (
 )
 #: Seconds until a connection counts as failed.
 CONNECT_SECONDS = 10
+#: Threads of obstore, at most. Left alone it has one for each processor, with 2 MiB of stack: on a
+#: large machine these leave too little of limits.py for a large bundle.
+_THREADS = 4
 
 _BAD_KEY = re.compile(r'object with invalid path: [^"]{0,40}"([^"]{0,1100})"')
 _BEFORE = "up to 999 keys before it (on Azure 4999) are not seen: delete it"
@@ -76,6 +79,8 @@ _SENDING = Use()
 
 def library() -> Any:  # noqa: ANN401 (it is untyped in some versions)
     """The module obstore, imported. ImportError."""
+    threads = min(_THREADS, len(os.sched_getaffinity(0)))
+    os.environ.setdefault("TOKIO_WORKER_THREADS", str(threads))
     if FLEET_LIBRARY not in sys.path and os.path.isdir(FLEET_LIBRARY):
         sys.path.append(FLEET_LIBRARY)  # behind all else: nothing of Python's is taken from it
     import obstore

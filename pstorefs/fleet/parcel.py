@@ -42,7 +42,8 @@ def prepared(sender: Sender, saved: dumps.Saved) -> Parcel:
     about = entry.Bundle(names.bundle_key, len(packed.data), packed.sha256, packed.tar_sha256)
     line = entry.line(names, saved.id, _replaced(sender, saved), saved.saved, row, about)
     objects = (names.bundle_key, packed.data, GZIP), (names.index_key, line, JSON)
-    return Parcel(objects, head(saved, row) | {"sha256": packed.sha256}, row)
+    sent = {"sha256": packed.sha256, "key": names.bundle_key}
+    return Parcel(objects, head(saved, row) | sent, row)
 
 
 def _replaced(sender: Sender, saved: dumps.Saved) -> str | None:

@@ -10,10 +10,10 @@
         ├── .forgotten                         how many receipts were removed with their dumps
         └── 20171204T222309Z-panic-1           a receipt, called as the dump
 
-A receipt is a line of JSON (id, signature, SHA-256 of the bundle), then the SHA256SUMS of what was
-shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A receipt is
-written when the store has answered for the bundle and for the index entry; without one a dump is
-shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
+A receipt is a line of JSON (id, signature, SHA-256 and key of the bundle), then the SHA256SUMS of
+what was shipped. A dump whose own SHA256SUMS are others has grown, and is to be shipped again. A
+receipt is written when the store has answered for the bundle and for the index entry; without one a
+dump is shipped again, under the same keys. So a lost receipt costs two requests, and nothing else.
 `.pstorefs-new-DUMP` is a receipt that waits for the second answer.
 
 Next to nothing is imported at the top: see settings/ship.py. OSError wherever a system call fails.
@@ -34,6 +34,7 @@ SUMS = "SHA256SUMS"
 _BOOT, _LOCK, _NEW, _REBOOT = ".boot", ".lock", ".pstorefs-new-", ".reboot-"
 _FORGOTTEN = ".forgotten"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Bytes of a SHA256SUMS, and of what is before it in a receipt.
 _SUMS_BYTES, _HEAD_BYTES = 8 << 20, 4096
@@ -297,8 +298,13 @@ def _replace(directory: int, name: str, data: bytes) -> None:
 
 
 def _write(directory: int, name: str, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, _FILE_MODE, dir_fd=directory)
+    try:
+        descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=directory)
+    except FileExistsError:
+        # Never into what is there: it may be another user's, have a second name, or be a FIFO,
+        # which would be waited for.
+        os.unlink(name, dir_fd=directory)
+        descriptor = os.open(name, _CREATE, _FILE_MODE, dir_fd=directory)
     try:
         view = memoryview(data)
         while view:

@@ -44,7 +44,7 @@ AT_ONCE = 4
 _FIRST = 4
 #: Bytes of a bundle that is sent beside others.
 _SMALL = 1 << 20
-_IN_ITS_PLACE = (errno.EISDIR, errno.ELOOP, errno.ENXIO)
+_BUT = "shipped, but "
 #: What became of a dump: it is there; it will be tried again; trying again does not mend it.
 SHIPPED, REMAINS, FAILED = "shipped", "remains", "failed"
 
@@ -76,7 +76,8 @@ class Sender(NamedTuple):
     archive: int
     receipts: int
     clock: retry.Clock = retry.Clock()
-    #: Told of each dump, and of how far the run is: number, of how many.
+    #: Told of each dump, and of how far the run is: number, of how many. By any thread, one call at
+    #: a time.
     told: Callable[[Result], None] = lambda _: None
     progress: Callable[[int, int], None] = lambda _, __: None
     #: Makes what is sent of a dump; None: `prepared`. ValueError for one that cannot be sent.
@@ -95,22 +96,23 @@ def run(sender: Sender, pending: list[str]) -> list[Result]:
         pause = min(1.0, 2 / max(1, len(pending) - 1)) * sender.settings.window
     queue = ordered(sender, pending)
     results: list[Result] = []
+    this_run, telling = _Run(sender), threading.Lock()
 
-    def note(result: Result) -> None:
-        results.append(result)
-        sender.told(result)
-        sender.progress(len(results), len(queue))
+    def deliver(packed: _Packed | Result) -> None:
+        result = this_run.send(packed)
+        with telling:  # at once: the thread that packs may be busy for minutes
+            results.append(result)
+            sender.told(result)
+            sender.progress(len(results), len(queue))
 
-    this_run = _Run(sender)
     alone = len(queue) if pause or sender.at_once == 1 else _FIRST
     sender.progress(0, len(queue))
     for number, name in enumerate(queue[:alone]):
         this_run.pause(pause if number else 0.0)
-        note(this_run.send(this_run.pack(name)))
+        deliver(this_run.pack(name))
     packed = map(this_run.pack, queue[alone:])
-    for _, result in gather(this_run.send, packed, sender.at_once):
-        if isinstance(result, Result):  # gather's other answer is of who looks at a store
-            note(result)
+    for _ in gather(deliver, packed, sender.at_once):
+        pass
     return results
 
 
@@ -169,7 +171,8 @@ class _Run:
             if self._sent >= settings.size or sender.clock.now() - self._begun > settings.run:
                 return Result(name, REMAINS, why="left for the next run, because of size= or run=")
             if self._hopeless:
-                return self._hopeless._replace(dump=name, key="")
+                why = self._hopeless.why.removeprefix(_BUT)
+                return Result(name, self._hopeless.result, why=why, store_wide=True)
         return None
 
 
@@ -202,7 +205,8 @@ def _wait_for_share(sender: Sender) -> None:
     """Wait until this machine's share of the window has passed. Once in each boot."""
     boot = sender.identity.boot
     sender.clock.sleep(share(sender.identity.machine, boot, sender.settings.window))
-    receipts.note_wait(sender.receipts, boot)
+    with suppress(OSError):  # as no receipt can be written then, it is told of the first dump
+        receipts.note_wait(sender.receipts, boot)
 
 
 def _pause(sender: Sender, longest: float) -> float:
@@ -224,6 +228,8 @@ def _pack(sender: Sender, name: str) -> _Packed | Result:
         return Result(name, FAILED, why=str(error))
     except OSError as error:
         return Result(name, FAILED, why=f"the archive: {error.strerror or error}")
+    except MemoryError:  # others are smaller
+        return Result(name, FAILED, why="to pack it takes more memory than a run may have")
     return _Packed(saved._replace(files={}), parcel)  # the parcel has them
 
 
@@ -251,8 +257,8 @@ def _send(sender: Sender, packed: _Packed, end: float) -> Result:
         receipt.write()
     except OSError as error:
         # It is in the store, and will be sent again, to the same keys.
-        why = f"shipped, but its receipt cannot be written (see state=): {error.strerror or error}"
-        own = error.errno in _IN_ITS_PLACE  # of this dump, and in no other's way
+        why = f"{_BUT}its receipt cannot be written (see state=): {error.strerror or error}"
+        own = error.errno == errno.EISDIR  # in its place, and in no other's way
         why += ": remove the file or directory with its name there" if own else ""
         return result._replace(result=FAILED, why=why, store_wide=not own)
     return result

@@ -190,3 +190,26 @@ def test_a_page_of_a_proxy_is_no_empty_fleet(proxy: servers.Proxy) -> None:
     for ask in (there.folders, there.names):
         with pytest.raises(RemoteError, match="not from a store"):
             ask("v1/index/")
+
+
+WORKERS = """
+import os
+os.sched_getaffinity = lambda _: range(64)
+from pstorefs.fleet.objects import Objects
+from pstorefs.settings.ship import Ship
+settings = Ship()
+settings.url, settings.endpoint = "s3://b/fleet", "http://127.0.0.1:1"
+Objects(settings).put("key", b"", "text/plain")
+print(len(os.listdir("/proc/self/task")) - 1)
+"""
+
+
+def test_a_machine_of_64_processors_has_not_64_threads_to_send() -> None:
+    """Their stacks take 128 MiB of what a run may have."""
+    # This process may have obstore as well, and have set it.
+    others = {name: value for name, value in os.environ.items() if name[:6] != "TOKIO_"}
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS], cwd=ROOT, env={**others, **KEYS}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "4\n"

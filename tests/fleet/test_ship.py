@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,8 +23,10 @@ import pytest
 
 from pstorefs.archive import layout
 from pstorefs.cli import ship as command
-from pstorefs.fleet import receipts, ship
+from pstorefs.cli import ship_progress
+from pstorefs.fleet import dumps, receipts, ship
 from pstorefs.fleet.configured import pending
+from pstorefs.fleet.parcel import Parcel, prepared
 from pstorefs.fleet.retry import FIRST_BOUND, LAST_BOUND, TRIES, Clock, bound
 from pstorefs.fleet.spool import Spool
 from pstorefs.fleet.store import DONE, EXISTS, REFUSED, RETRY, Answer
@@ -31,6 +35,7 @@ from tests.fleet import site
 from tests.fleet.family import children
 
 ROOT = Path(__file__).parents[2]
+NOBODY_ID = 65534
 
 
 class Scripted:
@@ -322,6 +327,101 @@ def test_a_receipt_that_cannot_be_written_loses_nothing(
     assert site.all_well(site.wrong(store.objects, site.expected(archive)))
 
 
+def test_a_note_is_of_one_key_and_no_index_entry_goes_without_its_bundle(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Interrupted between both objects; then the machine is given another name."""
+    for path in archive.glob("2*/summary.json"):
+        path.unlink()  # nothing else in a bundle names the machine
+    store = Scripted([Answer(DONE), *[BUSY] * TRIES] * 9)
+    site.run(site.sender(archive, tmp_path / "state", store, machine="one"))
+    store.answers = []
+    other = site.sender(archive, tmp_path / "state", store, machine="other")
+    assert ship.status(site.run(other)) == 0
+    lines = [json.loads(data) for key, data in store.objects.items() if key.endswith(".json")]
+    assert len(lines) == 10
+    assert all(line["bundle"]["key"] in store.objects for line in lines)
+
+
+STRANGERS: dict[str, Callable[[Path, Path], object]] = {
+    "a FIFO": lambda note, _: os.mkfifo(note),
+    "a link": lambda note, other: note.symlink_to(other),
+    "a file's second name": lambda note, other: note.hardlink_to(other),
+    "an older note": lambda note, _: note.write_text("of what the dump was before it grew\n" * 99),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_nothing_is_written_into_what_is_in_the_place_of_a_note(
+    stranger: str, archive: Path, tmp_path: Path
+) -> None:
+    sender = site.sender(archive, tmp_path / "state", Scripted())
+    folder = tmp_path / "state" / receipts.folder_of("s3://test")
+    other = tmp_path / "other"
+    other.write_text("of somebody\n" * 99)
+    first = min(path.name for path in archive.glob("2*"))
+    STRANGERS[stranger](folder / f".pstorefs-new-{first}", other)
+    found: list[ship.Result] = []
+    thread = threading.Thread(target=lambda: found.extend(site.run(sender)), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert (len(found), ship.status(found)) == (10, 0)
+    assert other.read_text() == "of somebody\n" * 99
+    assert not list(folder.glob(".pstorefs-new-*"))
+    assert site.run(sender) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_a_note_that_another_user_has_left_is_replaced(tmp_path: Path) -> None:
+    """Root ships by hand, and is killed; then the dump grows, and the service ships."""
+    (tmp_path / ".pstorefs-new-dump").write_text("of root")
+    tmp_path.chmod(0o777)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.seteuid(NOBODY_ID)
+    try:
+        receipts.Receipt(folder, "dump", {"id": "1"}, b"sums").write()
+    finally:
+        os.seteuid(0)
+        os.close(folder)
+    assert (tmp_path / "dump").read_bytes() == b'{"id": "1"}\nsums'
+
+
+def test_where_no_receipt_can_be_written_only_what_was_sent_is_called_shipped(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts.Receipt, "write", full)
+    store = Scripted()
+    first, *others = site.run(site.sender(archive, tmp_path / "state", store))
+    assert "shipped, but its receipt" in first.why
+    assert {one.why for one in others} == {first.why.removeprefix("shipped, but ")}
+    assert {(one.result, one.id, one.size) for one in others} == {(ship.FAILED, "", 0)}
+    assert len(store.keys) == 2
+
+
+def test_a_wait_that_cannot_be_noted_keeps_no_dump_from_being_sent(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_replace", full)
+    sender = site.sender(archive, tmp_path / "state", Scripted(), window=9)
+    assert ship.status(site.run(sender)) == 0
+
+
+def test_a_dump_that_takes_too_much_memory_is_in_no_other_dumps_way(
+    archive: Path, tmp_path: Path
+) -> None:
+    first = min(path.name for path in archive.glob("2*"))
+
+    def prepare(sender: ship.Sender, saved: dumps.Saved) -> Parcel:
+        if saved.name == first:
+            raise MemoryError
+        return prepared(sender, saved)
+
+    sender = site.sender(archive, tmp_path / "state", Scripted())._replace(prepare=prepare)
+    results = site.run(sender)
+    assert {one.dump: "memory" in one.why for one in results if one.why} == {first: True}
+    assert (len(results), ship.status(results)) == (10, 2)
+
+
 def test_receipts_of_dumps_that_are_gone_are_forgotten(archive: Path, tmp_path: Path) -> None:
     sender = site.sender(archive, tmp_path / "state", Scripted())
     site.run(sender)
@@ -421,6 +521,41 @@ def test_the_command_ships_once_and_is_silent_then(
     again = shipped(spool, archive, tmp_path / "state")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert site.all_well(site.wrong(site.contents(spool), site.expected(archive)))
+
+
+class Terminal(io.StringIO):
+    """One terminal for both streams; gone: each write fails."""
+
+    gone = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_on_a_terminal_each_line_is_a_line_and_progress_is_below(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(ship_progress, "_PROGRESS_SECONDS", -1)
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, terminal)
+    store = Scripted([TOO_LONG])
+    sender = site.sender(archive, tmp_path / "state", store)
+    shown = ship_progress.ShipProgress(sender.settings)
+    results = site.run(sender._replace(told=shown.tell, progress=shown.progress))
+    assert {one.result for one in results} == {ship.FAILED, ship.SHIPPED}
+    # What is seen of a line is what is behind its last erasure.
+    seen = [line.rpartition("\x1b[K")[2] for line in terminal.getvalue().split("\n")[:-1]]
+    assert [line.split(":")[0] for line in seen[1:-1]] == [one.dump for one in results[1:]]
+    assert seen[0].startswith(f"pstorefs: {results[0].dump}: failed")
+    assert seen[-1] == "pstorefs: 10 of 10 dumps"
+    terminal.gone = True
+    shown.progress(1, 2)
 
 
 def test_an_archive_that_is_not_there_has_nothing_to_ship(spool: Path, tmp_path: Path) -> None:

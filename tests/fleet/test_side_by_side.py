@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pstorefs.fleet import receipts, ship
+from pstorefs.fleet import dumps, receipts, ship
+from pstorefs.fleet.parcel import Parcel, prepared
 from pstorefs.fleet.retry import TRIES, Clock
 from pstorefs.fleet.store import DONE, REFUSED, RETRY, Answer
 from tests.fleet import servers, site
@@ -93,6 +94,27 @@ def test_large_bundles_go_one_at_a_time(
     store = Counting()
     assert ship.status(site.run(sender(archive, tmp_path / "state", store))) == 0
     assert max(store.beside) == 0
+
+
+def test_a_dump_is_told_of_when_it_is_there_and_not_after_a_large_one(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Who is killed meanwhile would not have told of it, and the next run has nothing to tell."""
+    told: list[ship.Result] = []
+    in_time: list[bool] = []
+
+    def prepare(sender: ship.Sender, saved: dumps.Saved) -> Parcel:
+        if saved.name == max(os.listdir(archive)):  # it takes as long as the others are not told of
+            end = time.monotonic() + 30
+            while len(told) < DUMPS - 1 and time.monotonic() < end:
+                time.sleep(0.005)
+            in_time.append(len(told) == DUMPS - 1)
+        return prepared(sender, saved)
+
+    made = sender(archive, tmp_path / "state", Counting())
+    results = site.run(made._replace(told=told.append, prepare=prepare))
+    assert in_time == [True]
+    assert told == results
 
 
 def test_what_is_to_be_spread_over_time_goes_one_at_a_time(archive: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,3 +80,25 @@ def test_without_a_further_thread_the_caller_does_it(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(threading.Thread, "start", none)
     assert list(gather(lambda word: word, [1, 2, 3], 4)) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_whoever_breaks_off_has_no_further_call_made() -> None:
+    before = set(threading.enumerate())
+    called: list[int] = []
+    go_on = threading.Event()
+
+    def call(word: int) -> int:
+        called.append(word)
+        if word:
+            go_on.wait(60)
+        return word
+
+    answers = gather(call, range(100), 2)
+    next(answers)
+    while len(called) < 3:
+        time.sleep(0.001)
+    answers.close()  # type: ignore[attr-defined]
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=60)
+    assert called == [0, 1, 2]
