@@ -83,7 +83,7 @@ def test_a_record_is_read_three_times_and_decoded_once(
     records = len(scene.records)
     drive.run(str(scene.source), str(scene.target))
     assert records > 3
-    assert counts["OpenDirectory.read"] <= 2 * records
+    assert counts["record reads"] <= 2 * records
     assert counts["durable.read_back"] <= records
     assert counts["reading.read"] <= records
 
