@@ -47,7 +47,18 @@ from pstorefs.mount import notify
 from pstorefs.mount.inodes import Inodes
 from pstorefs.mount.lanes import Lanes
 from pstorefs.mount.listing import Listings
-from pstorefs.tree.node import QUICK, AgainError, Directory, File, Lane, Link, Node, Opened, Writer
+from pstorefs.tree.node import (
+    COMPOSE,
+    QUICK,
+    AgainError,
+    Directory,
+    File,
+    Lane,
+    Link,
+    Node,
+    Opened,
+    Writer,
+)
 
 _LONGEST_NAME = 255  # in bytes: NAME_MAX, limits.h
 
@@ -208,7 +219,7 @@ class Adapter(pyfuse3.Operations):  # type: ignore[misc]
             try:
                 opened = node.open() if lane == QUICK else await self._lanes.run(lane, node.open)
             except AgainError:
-                opened = await self._lanes.run(node.lane, node.open)
+                opened = await self._lanes.run(COMPOSE, node.open_again)
         handle = next(self._handle_numbers)
         self.handles[handle] = node, opened
         node.opens += 1

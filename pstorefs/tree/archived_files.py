@@ -39,9 +39,10 @@ class Texts:
         size = self._archive.size_of_text(dump)
         return None if size is None else Foretold(size, dump)
 
-    def content(self, dump: Entry) -> bytes:
+    def content(self, dump: Entry, *, again: bool = False) -> bytes:
         """See `IndexedFiles`."""
-        if self._archive.is_spoilt(dump):
+        # Again: a look meanwhile may have found another state of the dump, which nobody has read.
+        if again or self._archive.is_spoilt(dump):
             return self._archive.checked(dump, self._make(TEXT, dump.name))
         try:
             return self._archive.text(dump)
@@ -94,8 +95,9 @@ class Summaries:
             self._added = added = hostname, readers_bytes(keys)
         return Foretold(size + added[1], (dump, hostname))
 
-    def content(self, dump: Entry) -> bytes:
+    def content(self, dump: Entry, *, again: bool = False) -> bytes:
         """See `IndexedFiles`."""
+        del again
         return self._make(SUMMARY, dump.name)
 
     def digest(self, dump: Entry) -> None:

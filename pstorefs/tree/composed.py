@@ -113,13 +113,18 @@ class ComposedFile(File):
     def find(self) -> Attributes:
         """See `Node`."""
         if not self.fresh:
-            self._take()
+            self._take(self._compose)
         return self.attributes
 
     def open(self) -> Opened:
-        """See `File`. Whoever is told to look it up again gets another node."""
+        """See `File`."""
+        return self._opened_by(self._compose)
+
+    def _opened_by(self, compose: Callable[[], bytes]) -> Opened:
+        """Whoever is told to look it up again gets another node."""
+        told = self.attributes if self._digest else None
         try:
-            return Snapshot(self._take(self.attributes if self._digest else None, opening=True))
+            return Snapshot(self._take(compose, told, opening=True))
         except AgainError:
             raise
         except StaleError:
@@ -145,7 +150,9 @@ class ComposedFile(File):
             self._checked = max(self._checked, other._checked)
         return alike
 
-    def _take(self, told: Attributes | None = None, *, opening: bool = False) -> bytes:
+    def _take(
+        self, compose: Callable[[], bytes], told: Attributes | None = None, *, opening: bool = False
+    ) -> bytes:
         """Compose it. Once it is frozen, it must come out the same each time.
 
         `opening` freezes it. `told`: what whoever opens it was let in by.
@@ -154,7 +161,7 @@ class ComposedFile(File):
         succeeds for the node that was just looked up, however fast its content changes. That of a
         lasting one does so at the kernel's second try.
         """
-        content = self._compose()
+        content = compose()
         attributes = self._owner().file(len(content), self.mtime_ns)
         digest = len(content), self._hash_of(content)
         with _FREEZING:  # of two that open it at once, both show the same
@@ -162,6 +169,7 @@ class ComposedFile(File):
             other = self._digest not in (None, digest) or attributes != self.attributes
             changed = frozen and other
             if changed or (told is not None and _rights(told) != _rights(attributes)):
+                self._stale = True
                 raise StaleError
             if not frozen:
                 self.attributes = attributes

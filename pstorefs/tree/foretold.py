@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 from pstorefs.archive.entry import Entry
 from pstorefs.source.stamp import has_changed
 from pstorefs.tree.composed import ComposedFile
-from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, StaleError
+from pstorefs.tree.node import COMPOSE, QUICK, AgainError, Lane, Opened, StaleError
 from pstorefs.tree.rights import Attributes, Owner
 
 
@@ -38,8 +38,11 @@ class IndexedFiles(Protocol):
         """What the index tells; None: nothing, or it was not right."""
         ...
 
-    def content(self, dump: Entry) -> bytes:
-        """What is shown. OSError, also if it is not what was foretold; see `AgainError`."""
+    def content(self, dump: Entry, *, again: bool = False) -> bytes:
+        """What is shown. OSError, also if it is not what was foretold.
+
+        `AgainError` if it takes long to make it, unless it is called `again`.
+        """
         ...
 
     def digest(self, dump: Entry) -> int | None:
@@ -114,18 +117,22 @@ class ForetoldFile(ComposedFile):
         self._foretold(told, self._parent.owner(self._dump).file(told.size, self.mtime_ns))
         return self.attributes
 
+    def open_again(self) -> Opened:
+        """See `File`."""
+        return self._opened_by(partial(_content, self._files, self._dump, again=True))
+
     def _hash_of(self, content: bytes) -> int:
         digest = self._files.digest(self._dump)
         return super()._hash_of(content) if digest is None else digest
 
 
-def _content(files: IndexedFiles, dump: Entry) -> bytes:
+def _content(files: IndexedFiles, dump: Entry, *, again: bool = False) -> bytes:
     """What is shown. Where the index was wrong about it, it foretells that no more.
 
     It was not wrong if it tells another size by now: whoever reads is called otherwise, say.
     """
     try:
-        content = files.content(dump)
+        content = files.content(dump, again=again)
     except AgainError:
         raise
     except OSError as error:

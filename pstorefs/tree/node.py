@@ -53,7 +53,7 @@ class StaleError(OSError):
 
 
 class AgainError(StaleError):
-    """It would take long after all: the same call, in the lane that the node has by now, may do."""
+    """It would take long after all: `File.open_again` in the lane "compose" may do."""
 
 
 class Opened(Protocol):
@@ -159,9 +159,13 @@ class File(Node):
     def open(self) -> Opened:
         """Its content. `StaleError` if the source says something else by now.
 
-        `AgainError`, once at most, if it is to be called again.
+        `AgainError` if that takes `open_again`.
         """
         raise NotImplementedError
+
+    def open_again(self) -> Opened:
+        """The same in a lane in which it may take long. Never raises `AgainError`."""
+        return self.open()
 
 
 class Link(Node):

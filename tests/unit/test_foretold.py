@@ -205,6 +205,25 @@ def test_a_text_that_is_spoilt_is_the_same_file_made_of_the_records(
         assert node.same(again)
 
 
+def test_a_text_that_is_spoilt_is_made_though_a_look_finds_another_state_of_the_dump(
+    saved: Path, tmp_path: Path
+) -> None:
+    """What was found of the text is forgotten with that look, and nobody reads it once more."""
+    catalog = catalog_of(saved)
+    dumps = tree(catalog, machine(tmp_path / "reader"))
+    name = alone(dumps)[0]
+    path = saved / name / TEXT
+    text = path.read_bytes()
+    node = file_of(dumps, name, TEXT)
+    node.find()
+    (saved / "new").write_bytes(text[:-2] + b"!\n")
+    (saved / "new").rename(path)
+    with pytest.raises(AgainError):
+        node.open()
+    catalog.dumps(now=True)
+    assert node.open_again().read(0, 1 << 20) == text
+
+
 def test_a_text_that_even_the_records_do_not_give_is_not_shown_as_the_same(
     saved: Path, tmp_path: Path
 ) -> None:
