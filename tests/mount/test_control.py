@@ -306,7 +306,8 @@ def test_twenty_writers_and_a_reader(source: Path, archive: Path, mounted: Mount
         try:
             (mounted.point / "control").write_text(f"archive {name}\n")
         except OSError as error:
-            failures.append(f"{name}: {error}")
+            answers = (mounted.point / "control").read_text()
+            failures.append(f"{name}: {error}: {answers}")
 
     def read() -> None:
         while not ended.is_set():
