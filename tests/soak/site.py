@@ -35,7 +35,7 @@ _AS_IT_IS = ": it is not changed; its records that are"
 # libfuse's words for a request that was just read when a lazy umount ended.
 _JUST_READ = "fuse: reading device: Software caused connection abort"
 # The index was taken away, and there is no room for a new one.
-_NO_INDEX = "index is not up to date, and lists take longer: No space left on device"
+_NO_INDEX = "index could not be updated, so listing takes longer: No space left on device"
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 2, 4, 8, 32  # mount(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 
