@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pstorefs.cli.meter import TerminalLine
 from pstorefs.cli.said import out, say
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 #: Seconds after which a terminal is shown how far the run is.
 _PROGRESS_SECONDS = 2.0
-# Back to the first column, and erase to the end of the line (ECMA-48: EL).
-_ERASE = "\r\x1b[K"
 
 
 class ShipProgress:
@@ -27,14 +25,14 @@ class ShipProgress:
         self._lines, self._progress = sys.stdout.isatty(), sys.stderr.isatty()
         self._now, self._begun = time.monotonic, time.monotonic()
         self._last, self._alike = ("", ""), 0
-        self._shown = False
+        self._line = TerminalLine(sys.stderr)
 
     def tell(self, result: Result) -> None:
         """See `Sender`."""
         if result.why and (result.result, result.why) == self._last:
             self._alike += 1
             return
-        self._erase()
+        self._line.erase()
         self._end()
         self._last = result.result, result.why
         if not result.why and self._lines and result.key:
@@ -56,20 +54,9 @@ class ShipProgress:
     def progress(self, number: int, total: int) -> None:
         """See `Sender`."""
         if number == total:
-            self._erase()
+            self._line.erase()
             self._end()
         if self._progress and self._now() - self._begun > _PROGRESS_SECONDS:
-            end = "\n" if number == total else ""
-            self._write(f"{_ERASE}pstorefs: {number} of {total} dumps{end}")
-            self._shown = not end
-
-    def _erase(self) -> None:
-        """Take the progress away: a line of its own is to be written."""
-        if self._shown:
-            self._write(_ERASE)
-        self._shown = False
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError):  # the terminal is gone, and the work goes on
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            self._line.show(f"pstorefs: {number} of {total} dumps")
+            if number == total:
+                self._line.keep()
