@@ -158,7 +158,7 @@ class Batches:
 
     def _note(self, transaction: Transaction) -> None:
         """What the index is to say of dumps whose records are all in their own directories."""
-        if self._is_ctime_known:
+        if self._is_ctime_known and transaction.texts:
             time.sleep(_TICK_SECONDS)
         archive = self._candidates.shelf.directory
         for job in transaction.alive():

@@ -40,7 +40,8 @@ _NEAR_SECONDS = 180
 # What archivers round off mtimes by (copies.py).
 _NEAR_NS = 2 * 10**6
 _BOOT_SECONDS = 8
-# A clock of a file system that goes in such steps does not tell every change: FAT's does.
+# A clock of a file system that goes in such steps does not tell every change: that of ext4 with
+# inodes of 128 bytes does.
 _COARSE_NS = 10**7
 #: Bytes of a line, at most: a dump of more records than fit in is read each time.
 LONGEST = 8 << 10
