@@ -97,7 +97,7 @@ class Archive:
 
 
 def _entry_of(store: OpenDirectory, name: str) -> Entry | None:
-    """The entry of a dump that was just saved."""
+    """The entry of a dump that was just saved to ext4, xfs or btrfs, though this is a tmpfs."""
     found = entry_of(store, name)
     written = store.stamp((name,), layout.TEXT).ctime_ns
     return found and found._replace(written=written)
